@@ -1,0 +1,196 @@
+"""What a DNS provider must be able to do: five methods, and the errors that they may raise.
+
+A provider is an adapter to one zone at one account. It decides nothing: it reads sets and applies a batch of exact
+replacements on the condition that the zone still holds the old values. Which batch, when, and what to do after an
+unclear answer is the enactor's to decide, the same way for all of them.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from detour.model.rrset import RRKey, RRset
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSet:
+    """An RRset as the zone holds it; `version` is the provider's own tag of this very state (an ETag), if any."""
+
+    rrset: RRset
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueSet:
+    """A set that Detour sees but cannot represent and never changes: an alias, a weighted set, another type.
+
+    `type` is the DNS type or the provider's word for it, `why` a few words for people (empty for a plain set of a
+    type that Detour does not write).
+    """
+
+    name: str
+    type: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneContents:
+    """What a zone holds: at the names asked for, or everywhere after a full read."""
+
+    sets: Mapping[RRKey, StoredSet] = field(default_factory=dict)
+    opaque: tuple[OpaqueSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replace exactly `old` by `new`. Without `old` the set must not exist yet; without `new` it goes."""
+
+    old: StoredSet | None
+    new: RRset | None
+
+    def __post_init__(self) -> None:
+        if self.old is None and self.new is None:
+            raise ValueError("a change needs an old or a new set")
+        if self.old is not None and self.new is not None and self.old.rrset.key != self.new.key:
+            raise ValueError(f"{self.old.rrset.key} cannot become {self.new.key}: a change keeps name and type")
+
+    @property
+    def key(self) -> RRKey:
+        if self.new is not None:
+            return self.new.key
+        assert self.old is not None  # noqa: S101 - __post_init__ saw to it
+        return self.old.rrset.key
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The ledger's change and the changes that it fences, applied together or not at all.
+
+    Where the provider has no such transaction (`ProviderLimits.atomic` is False) the ledger moves first and the
+    changes follow in the order given, each on its own precondition, until one fails.
+    """
+
+    ledger: Change
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFacts:
+    """What the provider says of a zone. `name_servers` are host names or `address:port`; `negative_ttl` in seconds."""
+
+    zone_id: str
+    name_servers: tuple[str, ...]
+    negative_ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLimits:
+    """The provider's quotas. One batch holds at most `batch_elements` elements and `batch_characters` of value text.
+
+    A creation or a deletion is one element, a replacement `elements_per_replacement`. Rates are per second and per
+    account, each with a burst; None means no quota.
+    """
+
+    batch_elements: int
+    batch_characters: int
+    values_per_set: int
+    elements_per_replacement: int
+    requests_per_second: float | None
+    requests_burst: float
+    changes_per_second: float | None
+    changes_burst: float
+    atomic: bool = True
+
+    def elements(self, change: Change) -> int:
+        """Return what `change` counts against `batch_elements` and the rate of changes."""
+        replaces = change.old is not None and change.new is not None
+        return self.elements_per_replacement if replaces else 1
+
+
+class ProviderError(Exception):
+    """Base of what a provider raises. The text is for people and never carries a credential."""
+
+    reason = "ProviderError"
+
+
+class ZoneMissingError(ProviderError):
+    """The account has no such zone, several, or one that cannot serve (private)."""
+
+    reason = "ZoneNotFound"
+
+
+class CredentialsRefusedError(ProviderError):
+    """The provider does not accept who we are, or does not allow us the call."""
+
+    reason = "CredentialsRefused"
+
+
+class ThrottledError(ProviderError):
+    """The provider asks for patience; nothing was applied. `retry_after` in seconds, None where it names no time."""
+
+    reason = "Throttled"
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnavailableError(ProviderError):
+    """The provider could not be reached or answered with a fault of its own, to a call that changes nothing.
+
+    Also raised for a write that certainly was never sent (a refused connection).
+    """
+
+    reason = "ProviderUnreachable"
+
+
+class OutcomeUnknownError(ProviderError):
+    """A write was sent and its answer was lost, or was a fault that leaves open whether it was applied."""
+
+    reason = "OutcomeUnknown"
+
+
+class BatchRefusedError(ProviderError):
+    """The provider refused the batch and applied nothing of it (atomic providers) or nothing after the named change.
+
+    The cause may be a precondition that no longer holds or a set that it does not accept: the enactor finds out by
+    reading, never by the text.
+    """
+
+    reason = "BatchRefused"
+
+
+class Provider(Protocol):
+    """One zone at one provider account.
+
+    Every method may raise ZoneMissingError, CredentialsRefusedError, ThrottledError or UnavailableError.
+    Names in and out are canonical (`detour.model.names`).
+    """
+
+    @property
+    def limits(self) -> ProviderLimits:
+        """The quotas in force, with the user's overrides."""
+        ...
+
+    async def describe(self) -> ZoneFacts:
+        """Find the zone and return what is known of it."""
+        ...
+
+    async def read_zone(self) -> ZoneContents:
+        """Read every set of the zone."""
+        ...
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        """Read every set at exactly these names, as stored: data synthesised from a wildcard does not count."""
+        ...
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        """Apply `batch` once, without retries, and return its new sets as stored.
+
+        Raises BatchRefusedError or OutcomeUnknownError besides the common ones.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        ...

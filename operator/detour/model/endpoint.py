@@ -1,0 +1,46 @@
+"""Endpoints and regions: the places that can serve a record."""
+
+import enum
+from dataclasses import dataclass
+
+
+class AdminState(enum.StrEnum):
+    """What people ask of an endpoint or a region."""
+
+    ACTIVE = "Active"
+    DRAINED = "Drained"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place that can serve a record: addresses or a hostname, never both.
+
+    `priority` 1 is tried first; `region` is the name of a failure domain, with or without a CloudRegion object.
+    """
+
+    name: str
+    region: str
+    addresses: tuple[str, ...] = ()
+    hostname: str | None = None
+    priority: int = 1
+    state: AdminState = AdminState.ACTIVE
+
+    def __post_init__(self) -> None:
+        if bool(self.addresses) == (self.hostname is not None):
+            raise ValueError(f"endpoint {self.name}: give addresses or a hostname, exactly one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end."""
+
+    name: str
+    cloud: str
+    location: str
+    state: AdminState = AdminState.ACTIVE
+    until: float | None = None
+    generation: int = 0
+
+    def is_drained(self, now: float) -> bool:
+        """Tell whether the region is drained at `now` (seconds since the Unix epoch)."""
+        return self.state is AdminState.DRAINED and (self.until is None or now < self.until)

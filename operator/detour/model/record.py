@@ -1,0 +1,90 @@
+"""A record as declared: a hostname, where it may point, and the rules for choosing."""
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from detour.model.checks import CheckTiming, Probe
+from detour.model.endpoint import Endpoint
+
+
+class ObjectKey(NamedTuple):
+    """Namespace and name of a FailoverRecord or a DNSZone."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Publish(enum.StrEnum):
+    """What is written for an endpoint: its addresses (A/AAAA), or its hostname as a CNAME."""
+
+    ADDRESS = "Address"
+    CNAME = "CNAME"
+
+
+class Strategy(enum.StrEnum):
+    """Priority: the best tier answers. MultiValue: every healthy endpoint answers."""
+
+    PRIORITY = "Priority"
+    MULTI_VALUE = "MultiValue"
+
+
+class WhenAllUnhealthy(enum.StrEnum):
+    """What to publish when nobody is healthy."""
+
+    KEEP_LAST = "KeepLast"
+    SERVE_ALL = "ServeAll"
+
+
+class FailbackMode(enum.StrEnum):
+    """Whether a recovered endpoint returns by itself or waits for a person."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class DeletionPolicy(enum.StrEnum):
+    """What happens to the DNS name when its FailoverRecord is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Failback:
+    """How a recovered endpoint takes its place again. `hold_down` in seconds, counted from its recovery."""
+
+    mode: FailbackMode = FailbackMode.AUTOMATIC
+    hold_down: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
+
+    `failback_now` carries the annotation `detour.dev/failback: now`; `adopt` permits taking over a name that
+    exists without a marker.
+    """
+
+    key: ObjectKey
+    uid: str
+    created: float
+    generation: int
+    hostname: str
+    zones: tuple[ObjectKey, ...]
+    ttl: int
+    publish: Publish
+    endpoints: tuple[Endpoint, ...]
+    probe: Probe
+    timing: CheckTiming
+    strategy: Strategy = Strategy.PRIORITY
+    minimum_serving: int = 1
+    when_all_unhealthy: WhenAllUnhealthy = WhenAllUnhealthy.KEEP_LAST
+    failback: Failback = Failback()
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    suspend: bool = False
+    adopt: bool = False
+    failback_now: bool = False
