@@ -1,0 +1,104 @@
+"""Faults on demand, for one call or one zone of an emulated API.
+
+The most telling one is RESET_AFTER: the change was applied, but its answer is lost.
+"""
+
+import asyncio
+import enum
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+ANY = "*"
+
+
+class FaultKind(enum.StrEnum):
+    """What goes wrong."""
+
+    LATENCY = "latency"  # the answer comes `seconds` later; the change is applied after the wait
+    THROTTLE = "throttle"
+    SERVER_ERROR = "server-error"
+    RESET_BEFORE = "reset-before"  # the connection breaks, nothing was applied
+    RESET_AFTER = "reset-after"  # the connection breaks, the change was applied
+    APPLY_LATE = "apply-late"  # the connection breaks at once, the change is applied `seconds` later
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault for calls of `operation` (the API's own name for it) on zone `domain`, `times` times (None: for ever)."""
+
+    kind: FaultKind
+    operation: str = ANY
+    domain: str = ANY
+    seconds: float = 0.0
+    times: int | None = None
+
+    def fits(self, operation: str, domain: str) -> bool:
+        return self.operation in (ANY, operation) and self.domain in (ANY, domain) and self.times != 0
+
+
+class Faults:
+    """The faults in force at one emulated API."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._late: set[asyncio.Task[object]] = set()
+
+    def inject(self, fault: Fault) -> Fault:
+        """Put `fault` into force and return it; `remove` takes it away again."""
+        self._faults.append(fault)
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        self._faults.remove(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def draw(self, operation: str, domain: str) -> list[Fault]:
+        """Return the faults that this call meets, counting it against their `times`."""
+        drawn = [fault for fault in self._faults if fault.fits(operation, domain)]
+        for fault in drawn:
+            if fault.times is not None:
+                fault.times -= 1
+        return drawn
+
+    async def around(
+        self,
+        request: web.Request,
+        operation: str,
+        domain: str,
+        *,
+        handle: Callable[[], Awaitable[web.StreamResponse]],
+        throttled: Callable[[], web.StreamResponse],
+        server_error: Callable[[], web.StreamResponse],
+    ) -> web.StreamResponse:
+        """Run `handle` under the faults that fit; `throttled` and `server_error` make the API's own error bodies."""
+        drawn = {fault.kind: fault for fault in self.draw(operation, domain)}
+        if latency := drawn.get(FaultKind.LATENCY):
+            await asyncio.sleep(latency.seconds)
+        if FaultKind.THROTTLE in drawn:
+            return throttled()
+        if FaultKind.SERVER_ERROR in drawn:
+            return server_error()
+        if FaultKind.RESET_BEFORE in drawn:
+            return _reset(request)
+        if late := drawn.get(FaultKind.APPLY_LATE):
+            task: asyncio.Task[object] = asyncio.ensure_future(_apply_late(late.seconds, handle))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+            return _reset(request)
+        response = await handle()
+        return _reset(request) if FaultKind.RESET_AFTER in drawn else response
+
+
+async def _apply_late(seconds: float, handle: Callable[[], Awaitable[web.StreamResponse]]) -> object:
+    await asyncio.sleep(seconds)
+    return await handle()
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
