@@ -5,7 +5,7 @@ replacements on the condition that the zone still holds the old values. Which ba
 unclear answer is the enactor's to decide, the same way for all of them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -194,3 +194,10 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Release connections and threads."""
         ...
+
+
+Pace = Callable[[int], Awaitable[None]]
+"""Awaited by a provider before each API request (with the number of requests): it waits for the account's budget."""
+
+Secret = Mapping[str, str]
+"""The decoded data of a credentials Secret."""
