@@ -1,0 +1,189 @@
+"""For one hostname: from what is wished and what stands in the zone to the changes to make, or why not.
+
+Pure. Ownership is decided here: a name that is not ours is never touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detour.enactment.contract import Change, OpaqueSet, StoredSet
+from detour.enactment.markers import Marker, parse_marker
+from detour.enactment.view import NameView
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, Withdrawal
+from detour.model.names import is_within
+from detour.model.record import ObjectKey
+from detour.model.rrset import ANSWER_TYPES, RRset, RRType
+from detour.planning.gate import never_empty
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRules:
+    """What holds for every name of the zone. Where `atomic` is False a type cannot be swapped for another."""
+
+    domain: str
+    owner: str
+    atomic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do at one hostname; `refusals` say for each record that is not served why."""
+
+    change: NameChange | None
+    refusals: dict[ObjectKey, Refusal]
+    owner: ObjectKey | None = None
+
+
+def reconcile(
+    hostname: str,
+    wishes: Sequence[Wish],
+    withdrawal: Withdrawal | None,
+    found: NameView,
+    cut: str | None,
+    rules: ZoneRules,
+) -> Outcome:
+    """Decide what to do at `hostname`; `cut` is the delegation at or above it within the zone, if any."""
+    marker = parse_marker(found.marker.rrset if found.marker else None)
+    if not wishes:
+        change = _withdraw(withdrawal, found, marker, rules) if withdrawal else None
+        return Outcome(change, {})
+    winner = _winner(wishes, marker)
+    refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
+    refusal = _refusal(winner, found, marker, cut, rules)
+    if refusal is None and winner.sets is not None:
+        refusal = _obstacle(winner.sets, found, rules)
+    if refusal is not None:
+        return Outcome(None, {**refusals, winner.record: refusal})
+    if winner.sets is None:
+        return Outcome(None, refusals, winner.record)
+    changes = _changes(winner, winner.sets, found, rules)
+    if not changes:
+        return Outcome(None, refusals, winner.record)
+    if empty := _empties(found, changes, deletion_observed=False):
+        return Outcome(None, {**refusals, winner.record: Refusal("WouldBeEmpty", empty)})
+    return Outcome(NameChange(hostname, winner.record, changes, Urgency.FAILOVER), refusals, winner.record)
+
+
+def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
+    """Return whose the name is among those who claim it: the marker's record, else the oldest."""
+    marked = [each for each in wishes if marker is not None and each.record == marker.record]
+    return marked[0] if marked else min(wishes, key=lambda each: (each.created, each.record))
+
+
+def _conflict(loser: Wish, winner: Wish) -> Refusal:
+    return Refusal(
+        "NameConflict",
+        f"{loser.hostname} is already published by FailoverRecord {winner.record}: delete one of the two, "
+        "or give this one another hostname",
+    )
+
+
+def _refusal(wish: Wish, found: NameView, marker: Marker | None, cut: str | None, rules: ZoneRules) -> Refusal | None:
+    if not is_within(wish.hostname, rules.domain):
+        return Refusal(
+            "HostnameOutsideZone",
+            f"{wish.hostname} is not within {rules.domain}: name a DNSZone whose domain holds it in spec.zones",
+        )
+    if cut is not None:
+        return Refusal(
+            "BelowZoneCut",
+            f"{cut} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
+            f"use a DNSZone for {cut}",
+        )
+    if marker is not None and marker.owner != rules.owner:
+        return Refusal(
+            "OwnedByAnother",
+            f"{wish.hostname} belongs to the Detour installation {marker.owner!r} (record {marker.record}): "
+            f"let that one give it up first by deleting the marker {found.marker.rrset.name if found.marker else ''}",
+        )
+    if marker is None and not wish.was_published and (found.answers or _opaque_answers(found)):
+        if not wish.adopt:
+            return Refusal(
+                "NameTaken",
+                f"{wish.hostname} exists and was not made by Detour: set spec.adopt to true to take it over, "
+                "or choose another hostname",
+            )
+        if wish.sets is not None and _crosses_types(wish.sets, found):
+            return Refusal(
+                "AdoptAcrossTypes",
+                f"{wish.hostname} exists with types {_types(found)}: a name can only be adopted by a record that "
+                "publishes the same kind (addresses or CNAME)",
+            )
+    return None
+
+
+def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Refusal | None:
+    """Return what else stands at the name and is in the way."""
+    name = sets[0].name
+    if blocking := _opaque_answers(found):
+        each = blocking[0]
+        return Refusal(
+            "OpaqueSet",
+            f"{name} has a set that Detour cannot represent ({each.type} {each.why}): remove it, or choose another "
+            "hostname",
+        )
+    publishes_cname = sets[0].type is RRType.CNAME
+    others = [each.type for each in found.opaque] + [kind.value for kind in found.sets if kind is RRType.TXT]
+    if publishes_cname and others:
+        return Refusal(
+            "NameInUse",
+            f"{name} has other data ({', '.join(sorted(others))}) and a CNAME cannot stand beside any (RFC 1034 "
+            "§3.6.2): remove it, or use publish: Address",
+        )
+    if not rules.atomic and _crosses_types(sets, found):
+        return Refusal(
+            "TypeReplaced",
+            f"{name} now has type {_types(found)} and this provider cannot swap types in one step: delete that set by "
+            "hand, and Detour will publish the name again",
+        )
+    return None
+
+
+def _opaque_answers(found: NameView) -> list[OpaqueSet]:
+    return [each for each in found.opaque if each.why]
+
+
+def _types(found: NameView) -> str:
+    return ", ".join(each.type for each in found.answers) or "none"
+
+
+def _crosses_types(sets: tuple[RRset, ...], found: NameView) -> bool:
+    wants_cname = sets[0].type is RRType.CNAME
+    return any((each.type is RRType.CNAME) != wants_cname for each in found.answers)
+
+
+def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> tuple[Change, ...]:
+    """Return what to change, in an order that is safe also one by one: marker, new and changed sets, removals.
+
+    Across types the removal has to come first; only atomic providers get that far.
+    """
+    wanted = {each.type: each for each in sets}
+    marker = Marker(rules.owner, wish.record, wish.uid).rrset(wish.hostname)
+    claims = [] if found.marker and found.marker.rrset == marker else [Change(found.marker, marker)]
+    writes = [
+        Change(found.sets.get(kind), each)
+        for kind, each in sorted(wanted.items())
+        if kind not in found.sets or found.sets[kind].rrset != each
+    ]
+    removals = [Change(found.sets[kind], None) for kind in ANSWER_TYPES if kind in found.sets and kind not in wanted]
+    if _crosses_types(sets, found):
+        return (*claims, *removals, *writes)
+    return (*claims, *writes, *removals)
+
+
+def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:
+    """Return the removal of a name whose marker names exactly the object that was deleted."""
+    ours = marker is not None and marker.owner == rules.owner
+    if not ours or marker is None or (marker.record, marker.uid) != (withdrawal.record, withdrawal.uid):
+        return None
+    doomed: list[StoredSet] = [found.sets[kind] for kind in ANSWER_TYPES if kind in found.sets]
+    doomed += [found.marker] if found.marker else []
+    changes = tuple(Change(each, None) for each in doomed)
+    return NameChange(withdrawal.hostname, withdrawal.record, changes, Urgency.HOUSEKEEPING)
+
+
+def _empties(found: NameView, changes: Sequence[Change], *, deletion_observed: bool) -> str | None:
+    before = {each.key for each in found.answers}
+    gone = {change.key for change in changes if change.new is None}
+    came = {change.key for change in changes if change.new is not None}
+    return never_empty(before, (before - gone) | came, deletion_observed=deletion_observed)

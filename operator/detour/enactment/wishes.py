@@ -1,0 +1,96 @@
+"""What the enactor is asked to make true, and what it says of it."""
+
+import enum
+from dataclasses import dataclass
+
+from detour.enactment.contract import Change
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset
+
+
+class Urgency(enum.IntEnum):
+    """What is spent on first when the budget is short."""
+
+    FAILOVER = 0
+    REPAIR = 1
+    HOUSEKEEPING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one record wants in one zone.
+
+    `sets` is None while nothing is decided: the record claims its name but changes nothing. `was_published` says that
+    the record's status shows the name as published here, which proves ownership where the marker was lost.
+    `created` (seconds since the Unix epoch) settles who of two claimants came first.
+    """
+
+    record: ObjectKey
+    uid: str
+    created: float
+    hostname: str
+    sets: tuple[RRset, ...] | None
+    adopt: bool = False
+    suspended: bool = False
+    was_published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The observed deletion of a FailoverRecord whose policy is to take its name along."""
+
+    record: ObjectKey
+    uid: str
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a wish cannot be granted. `reason` is a condition's CamelCase word, `message` says what to do."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameChange:
+    """The changes of one hostname and its marker, which belong into one batch."""
+
+    hostname: str
+    record: ObjectKey
+    changes: tuple[Change, ...]
+    urgency: Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class WishReport:
+    """How one record stands in one zone.
+
+    `published` are the sets in the zone as last read or written; `in_sync` that they are what was wished, with
+    nothing unsettled; `would_publish` what a dry run or a suspended record would write. Times in engine seconds.
+    """
+
+    published: tuple[RRset, ...]
+    in_sync: bool
+    refusal: Refusal | None = None
+    would_publish: tuple[RRset, ...] | None = None
+    generation: Generation | None = None
+    owns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneReport:
+    """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames."""
+
+    ready: bool
+    zone_id: str | None = None
+    name_servers: tuple[str, ...] = ()
+    negative_ttl: int | None = None
+    generation: Generation | None = None
+    site: str | None = None
+    owned: int = 0
+    orphans: tuple[str, ...] = ()
+    pending: int = 0
+    trouble: Refusal | None = None
+    throttled_until: float | None = None

@@ -1,0 +1,84 @@
+"""From the addresses of an endpoint to the endpoint.
+
+An endpoint is Healthy while one of its addresses is, Unhealthy when all are, and Unknown otherwise. Where it is
+known by a hostname, the name itself can fail too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detour.health.resolution import ResolvedName
+from detour.health.thresholds import Streak
+from detour.model.health import EndpointHealth, Verdict
+
+NO_ADDRESSES = "NoAddresses"
+NAME_UNRESOLVED = "NameUnresolved"
+NOT_CHECKED_YET = "NotCheckedYet"
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    verdict: Verdict
+    reason: str = ""
+    message: str = ""
+
+
+def endpoint_health(
+    previous: EndpointHealth | None,
+    streaks: Sequence[tuple[str, Streak]],
+    name: ResolvedName | None,
+    *,
+    fall: int,
+    now: float,
+) -> EndpointHealth:
+    """Combine the streaks of an endpoint's addresses, and the state of its hostname if it has one, into its health.
+
+    `fall` empty answers in a row make the endpoint Unhealthy, `fall` unanswered look-ups keep it from being Healthy.
+    """
+    finding = _finding(streaks, name, fall)
+    changed = previous is None or previous.verdict is not finding.verdict
+    if finding.verdict is Verdict.UNHEALTHY:
+        failed_at: float | None = now
+    else:
+        failed_at = previous.failed_at if previous else None
+    return EndpointHealth(
+        verdict=finding.verdict,
+        since=now if changed or previous is None else previous.since,
+        reason=finding.reason,
+        message=finding.message,
+        failed_at=previous.failed_at if previous and not changed and previous.failed_at is not None else failed_at,
+        latency=next((streak.latency for _, streak in streaks if streak.latency is not None), None),
+        addresses=tuple((address, streak.verdict) for address, streak in streaks),
+    )
+
+
+def _finding(streaks: Sequence[tuple[str, Streak]], name: ResolvedName | None, fall: int) -> _Finding:
+    if name is not None and name.empties >= fall:
+        return _Finding(Verdict.UNHEALTHY, NO_ADDRESSES, name.message)
+    checked = _of_addresses(streaks)
+    if name is not None and (name.failures >= fall or not streaks) and checked.verdict is not Verdict.UNHEALTHY:
+        reason = NAME_UNRESOLVED if name.failures else NOT_CHECKED_YET
+        return _Finding(Verdict.UNKNOWN, reason, name.message or "the hostname has not been resolved yet")
+    return checked
+
+
+def _of_addresses(streaks: Sequence[tuple[str, Streak]]) -> _Finding:
+    bad = [(address, streak) for address, streak in streaks if streak.verdict is Verdict.UNHEALTHY]
+    if any(streak.verdict is Verdict.HEALTHY for _, streak in streaks):
+        if not bad:
+            return _Finding(Verdict.HEALTHY)
+        return _Finding(
+            Verdict.HEALTHY, "SomeAddressesFail", f"{len(bad)} of {len(streaks)} addresses fail: {_tell(bad)}"
+        )
+    if streaks and len(bad) == len(streaks):
+        return _Finding(Verdict.UNHEALTHY, bad[0][1].reason, _tell(bad))
+    for address, streak in streaks:
+        if streak.verdict is Verdict.UNKNOWN and streak.reason:
+            return _Finding(Verdict.UNKNOWN, streak.reason, f"{address}: {streak.message}")
+    return _Finding(Verdict.UNKNOWN, NOT_CHECKED_YET, "not enough checks have ended yet")
+
+
+def _tell(bad: Sequence[tuple[str, Streak]]) -> str:
+    address, streak = bad[0]
+    others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return f"{address}: {streak.message}{others}"

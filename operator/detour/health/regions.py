@@ -1,0 +1,59 @@
+"""From the endpoints of a region to the region."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detour.model.endpoint import Region
+from detour.model.health import Verdict
+
+
+class RegionPhase(enum.StrEnum):
+    """Suspect: some endpoints are Unhealthy. Failing: all whose verdict is known are."""
+
+    HEALTHY = "Healthy"
+    SUSPECT = "Suspect"
+    FAILING = "Failing"
+    DRAINED = "Drained"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionHealth:
+    """A region's phase, why, and the count of its endpoints by verdict."""
+
+    phase: RegionPhase
+    reason: str
+    message: str
+    healthy: int
+    unhealthy: int
+    unknown: int
+
+    @property
+    def total(self) -> int:
+        return self.healthy + self.unhealthy + self.unknown
+
+
+def region_health(region: Region, verdicts: Sequence[Verdict], now: float) -> RegionHealth:
+    """Judge `region` by the verdicts of every endpoint that names it; `now` in seconds since the Unix epoch."""
+    healthy, unhealthy, unknown = (
+        sum(1 for verdict in verdicts if verdict is wanted)
+        for wanted in (Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN)
+    )
+    phase, reason, message = _phase(region, healthy, unhealthy, unknown, now)
+    return RegionHealth(phase, reason, message, healthy, unhealthy, unknown)
+
+
+def _phase(region: Region, healthy: int, unhealthy: int, unknown: int, now: float) -> tuple[RegionPhase, str, str]:
+    total = healthy + unhealthy + unknown
+    if region.is_drained(now):
+        return RegionPhase.DRAINED, "DrainRequested", "drained by request: its endpoints take no traffic"
+    if total == 0:
+        return RegionPhase.UNKNOWN, "NoEndpoints", "no FailoverRecord has an endpoint in this region"
+    if unhealthy and not healthy:
+        return RegionPhase.FAILING, "EndpointsUnhealthy", f"none of {total} endpoints is healthy, {unhealthy} fail"
+    if unhealthy:
+        return RegionPhase.SUSPECT, "EndpointsUnhealthy", f"{unhealthy} of {total} endpoints fail"
+    if healthy:
+        return RegionPhase.HEALTHY, "EndpointsHealthy", f"{healthy} of {total} endpoints are healthy, none fails"
+    return RegionPhase.UNKNOWN, "NotCheckedYet", "no endpoint has a verdict yet"

@@ -1,0 +1,44 @@
+"""What an endpoint's hostname has resolved to lately.
+
+Load balancers rotate their addresses: those of the last ten minutes count together. A resolver that fails teaches
+nothing, so what was known stays; a name that answers with nothing is a failure of the endpoint, as in October 2025.
+"""
+
+from dataclasses import dataclass, replace
+
+RETENTION = 600.0
+"""Seconds for which an address counts after it was last seen in an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedName:
+    """The addresses seen (each with the time it was last seen) and the run of unusual answers.
+
+    `empties` counts answers in a row without any address, `failures` look-ups in a row that got no answer.
+    """
+
+    seen: tuple[tuple[str, float], ...] = ()
+    empties: int = 0
+    failures: int = 0
+    message: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(address for address, _ in self.seen)
+
+
+def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> ResolvedName:
+    """Return `name` after an answer with `addresses`; those not seen for `RETENTION` seconds go."""
+    last_seen = {address: at for address, at in name.seen if now - at <= RETENTION}
+    last_seen.update(dict.fromkeys(addresses, now))
+    return ResolvedName(seen=tuple(sorted(last_seen.items())))
+
+
+def answered_empty(name: ResolvedName, message: str) -> ResolvedName:
+    """Return `name` after NXDOMAIN or an empty answer."""
+    return replace(name, empties=name.empties + 1, failures=0, message=message)
+
+
+def unanswered(name: ResolvedName, message: str) -> ResolvedName:
+    """Return `name` after a timeout or a SERVFAIL: what is known of it stays."""
+    return replace(name, failures=name.failures + 1, message=message)
