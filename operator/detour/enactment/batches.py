@@ -1,35 +1,35 @@
-"""Filling a batch: as many hostnames as the provider takes at once, the urgent ones first."""
-
-from collections.abc import Sequence
+"""Filling a batch: as many hostnames as the provider takes at once."""
 
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.wishes import NameChange
 
 
-def fill(
-    work: Sequence[NameChange], limits: ProviderLimits, *, ledger_elements: int, elements: int, names: int | None
-) -> list[NameChange]:
-    """Return the hostnames of the next batch, in the order of their urgency.
+class BatchFiller:
+    """Takes the changes of one hostname after the other until the provider's limits, or the budget's, are reached.
 
     `elements` is what the budget allows now, `ledger_elements` what the ledger takes of it; `names` bounds the number
-    of hostnames while a refused one is being looked for. The first hostname is taken whatever it costs.
+    of hostnames while a refused one is being looked for. The first hostname is taken whatever it costs: refusing it
+    here would only hide what the provider has to say about it.
     """
-    room = min(limits.batch_elements, elements) - ledger_elements
-    characters = limits.batch_characters
-    taken: list[NameChange] = []
-    for each in sorted(work, key=lambda change: change.urgency):
-        cost, length = count_elements(each, limits), _characters(each)
-        if taken and (cost > room or length > characters or (names is not None and len(taken) >= names)):
-            break
-        room -= cost
-        characters -= length
-        taken.append(each)
-    return taken
 
+    def __init__(self, limits: ProviderLimits, *, ledger_elements: int, elements: int, names: int | None) -> None:
+        self._limits = limits
+        self._room = min(limits.batch_elements, elements) - ledger_elements
+        self._characters = limits.batch_characters
+        self._names = names
+        self.taken: list[NameChange] = []
 
-def count_elements(change: NameChange, limits: ProviderLimits) -> int:
-    """Return what the changes of one hostname count against the provider's limits."""
-    return sum(limits.elements(each) for each in change.changes)
+    def add(self, change: NameChange) -> bool:
+        """Take `change` if it still fits; False says that the batch is full."""
+        cost = sum(self._limits.elements(each) for each in change.changes)
+        characters = _characters(change)
+        full = cost > self._room or characters > self._characters or len(self.taken) == self._names
+        if self.taken and full:
+            return False
+        self._room -= cost
+        self._characters -= characters
+        self.taken.append(change)
+        return True
 
 
 def _characters(change: NameChange) -> int:

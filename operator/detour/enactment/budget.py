@@ -16,6 +16,15 @@ WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
 
 
+@dataclass(order=True, slots=True)
+class _Waiter:
+    urgency: Urgency
+    place: int
+    needed: float = field(compare=False)
+    charged: float = field(compare=False)
+    granted: asyncio.Future[None] = field(compare=False)
+
+
 class TokenBucket:
     """Refills at `rate` tokens a second up to `burst`; without a rate it never runs dry."""
 
@@ -25,6 +34,10 @@ class TokenBucket:
         self._clock = clock
         self._tokens = burst
         self._at = clock()
+        self._paused_until = 0.0
+        self._waiters: list[_Waiter] = []
+        self._places = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def available(self) -> float:
         """Return the tokens there now; infinite without a rate."""
@@ -35,89 +48,75 @@ class TokenBucket:
         self._at = now
         return self._tokens
 
-    def take(self, tokens: float) -> None:
+    def charge(self, tokens: float) -> None:
         """Take `tokens`, going into debt where they are not there."""
         if self._rate is not None:
             self._tokens = self.available() - tokens
 
-    def wait(self, tokens: float) -> float:
-        """Return the seconds until `tokens` (at most the burst) are there; 0 if they are."""
-        if self._rate is None:
-            return 0.0
-        return max(0.0, (min(tokens, self._burst) - self.available()) / self._rate)
+    def pause(self, until: float) -> None:
+        """Grant nothing before `until` (engine seconds)."""
+        self._paused_until = max(self._paused_until, until)
 
-
-@dataclass(order=True, slots=True)
-class _Waiter:
-    urgency: Urgency
-    place: int
-    requests: float = field(compare=False)
-    changes: float = field(compare=False)
-    granted: asyncio.Future[None] = field(compare=False)
-
-
-class Budget:
-    """The quotas of one provider account."""
-
-    def __init__(self, limits: ProviderLimits, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
-        self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
-        self._waiters: list[_Waiter] = []
-        self._places = itertools.count()
-        self._paused_until = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-
-    async def request(self, number: int = 1, urgency: Urgency = Urgency.REPAIR) -> None:
-        """Wait until `number` requests may be sent, and count them."""
-        await self._wait(_Waiter(urgency, next(self._places), number, 0, asyncio.get_running_loop().create_future()))
-
-    async def changes(self, wanted: int, urgency: Urgency) -> int:
-        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them."""
-        needed = max(1.0, wanted * WORTHWHILE_SHARE)
-        await self._wait(_Waiter(urgency, next(self._places), 0, needed, asyncio.get_running_loop().create_future()))
-        return int(min(wanted, max(needed, self._changes.available())))
-
-    def count_changes(self, number: int) -> None:
-        """Count changes that are about to be sent."""
-        self._changes.take(number)
-
-    def pause(self, seconds: float) -> None:
-        """Send nothing for `seconds`: the provider said that it is too much."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
-
-    @property
-    def paused_until(self) -> float | None:
-        """When a pause ends (engine seconds), or None without one."""
-        return self._paused_until if self._paused_until > self._clock() else None
-
-    async def _wait(self, waiter: _Waiter) -> None:
+    async def wait(self, needed: float, *, charge: bool, urgency: Urgency) -> None:
+        """Wait in line until `needed` tokens (at most the burst) are there, and take them if `charge`."""
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(urgency, next(self._places), needed, needed if charge else 0, granted)
         heapq.heappush(self._waiters, waiter)
         self._grant()
-        try:
-            await waiter.granted
-        except asyncio.CancelledError:
-            waiter.granted.cancel()
-            raise
+        await granted  # a cancelled waiter's future is cancelled with it, and skipped
+
+    def _delay(self, tokens: float) -> float:
+        pause = self._paused_until - self._clock()
+        if self._rate is None:
+            return pause
+        return max(pause, (min(tokens, self._burst) - self.available()) / self._rate)
 
     def _grant(self) -> None:
-        """Serve whoever can be served, and wake up again when the next one can."""
+        """Serve whoever can be served, and come back when the next one can."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         while self._waiters:
             first = self._waiters[0]
-            if first.granted.cancelled():
-                heapq.heappop(self._waiters)
-                continue
-            delay = max(
-                self._paused_until - self._clock(),
-                self._requests.wait(first.requests),
-                self._changes.wait(first.changes),
-            )
-            if delay > 0:
-                self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._grant)
-                return
+            if not first.granted.done():
+                delay = self._delay(first.needed)
+                if delay > 0:
+                    self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._grant)
+                    return
+                self.charge(first.charged)
+                first.granted.set_result(None)
             heapq.heappop(self._waiters)
-            self._requests.take(first.requests)
-            first.granted.set_result(None)
+
+
+class Budget:
+    """The quotas of one provider account: requests, and changes within them."""
+
+    def __init__(self, limits: ProviderLimits, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
+        self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
+        self._paused_until = 0.0
+
+    async def request(self, number: int = 1) -> None:
+        """Wait until `number` requests may be sent, and count them."""
+        await self._requests.wait(number, charge=True, urgency=Urgency.FAILOVER)
+
+    async def changes(self, wanted: int, urgency: Urgency) -> int:
+        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them."""
+        needed = max(1.0, wanted * WORTHWHILE_SHARE)
+        await self._changes.wait(needed, charge=False, urgency=urgency)
+        return int(min(wanted, max(needed, self._changes.available())))
+
+    def count_changes(self, number: int) -> None:
+        """Count changes that are about to be sent."""
+        self._changes.charge(number)
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for `seconds`: the provider said that it is too much."""
+        self._paused_until = self._clock() + seconds
+        self._requests.pause(self._paused_until)
+
+    @property
+    def paused_until(self) -> float | None:
+        """When a pause ends (engine seconds), or None without one."""
+        return self._paused_until if self._paused_until > self._clock() else None

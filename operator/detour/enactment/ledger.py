@@ -86,4 +86,4 @@ def batch_digest(ledger: Ledger, changes: Iterable[tuple[RRset | None, RRset | N
 
 
 def _plain(rrset: RRset | None) -> tuple[str, str, int, tuple[str, ...]] | None:
-    return rrset and (rrset.name, rrset.type.value, rrset.ttl, rrset.values)
+    return None if rrset is None else (rrset.name, rrset.type.value, rrset.ttl, rrset.values)

@@ -38,6 +38,7 @@ def reconcile(
     hostname: str,
     wishes: Sequence[Wish],
     withdrawal: Withdrawal | None,
+    *,
     found: NameView,
     cut: str | None,
     rules: ZoneRules,
@@ -95,6 +96,18 @@ def _refusal(wish: Wish, found: NameView, marker: Marker | None, cut: str | None
             "OwnedByAnother",
             f"{wish.hostname} belongs to the Detour installation {marker.owner!r} (record {marker.record}): "
             f"let that one give it up first by deleting the marker {found.marker.rrset.name if found.marker else ''}",
+        )
+    if marker is not None and marker.record != wish.record and not wish.adopt:
+        return Refusal(
+            "OwnedByAnotherRecord",
+            f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
+            "spec.adopt to true to take it over",
+        )
+    if marker is None and found.marker is not None and not (wish.was_published or wish.adopt):
+        return Refusal(
+            "MarkerUnreadable",
+            f"the TXT record at {found.marker.rrset.name} is no marker of Detour's, so it is unclear who owns "
+            f"{wish.hostname}: remove that record, or set spec.adopt to true",
         )
     if marker is None and not wish.was_published and (found.answers or _opaque_answers(found)):
         if not wish.adopt:

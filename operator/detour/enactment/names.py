@@ -1,0 +1,231 @@
+"""The names of a zone that somebody cares for: who wishes what, what is dirty, and how each stands.
+
+Dirty means: look again whether the zone holds what is wished. A name stays dirty until it does, or is refused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from detour.enactment.batches import BatchFiller
+from detour.enactment.markers import parse_marker
+from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
+from detour.enactment.view import ZoneView
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+
+
+@dataclass(slots=True)
+class Settled:
+    """Whom to tell after a look at the dirty names."""
+
+    records: list[ObjectKey] = field(default_factory=list)
+    withdrawals: list[Withdrawal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Quarantined:
+    refusal: Refusal
+    until: float
+
+
+class Names:
+    """The wishes for one zone, by hostname."""
+
+    def __init__(self, owner: str, domain: str, *, atomic: bool) -> None:
+        self._rules = ZoneRules(domain, owner, atomic)
+        self._wishes: dict[str, dict[ObjectKey, Wish]] = {}
+        self._hostnames: dict[ObjectKey, str] = {}
+        self._withdrawals: dict[str, Withdrawal] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._quarantine: dict[str, _Quarantined] = {}
+        self._owned: set[str] = set()
+        self._dirty: dict[str, Urgency] = {}
+
+    # -- wishes --------------------------------------------------------------------------------------------------
+
+    def want(self, wish: Wish) -> bool:
+        """Take over `wish`; False where nothing is new."""
+        if self._hostnames.get(wish.record, wish.hostname) != wish.hostname:
+            self.forget(wish.record)
+        claims = self._wishes.setdefault(wish.hostname, {})
+        if claims.get(wish.record) == wish:
+            return False
+        self._hostnames[wish.record] = wish.hostname
+        claims[wish.record] = wish
+        self._quarantine.pop(wish.hostname, None)
+        self._mark(wish.hostname, Urgency.FAILOVER)
+        return True
+
+    def forget(self, record: ObjectKey) -> None:
+        """Drop the wish of `record`; who else claims the name gets another look."""
+        hostname = self._hostnames.pop(record, None)
+        if hostname is None:
+            return
+        self._wishes[hostname].pop(record, None)
+        self._outcomes.pop(hostname, None)
+        self._owned.discard(hostname)
+        if self._wishes[hostname]:
+            self._mark(hostname, Urgency.HOUSEKEEPING)
+        else:
+            del self._wishes[hostname]
+            self._dirty.pop(hostname, None)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Drop the wish of a deleted record and remove its name."""
+        self.forget(withdrawal.record)
+        self._withdrawals[withdrawal.hostname] = withdrawal
+        self._mark(withdrawal.hostname, Urgency.HOUSEKEEPING)
+
+    @property
+    def has_wishes(self) -> bool:
+        return bool(self._wishes or self._withdrawals)
+
+    def records(self) -> Iterable[ObjectKey]:
+        return list(self._hostnames)
+
+    # -- what is dirty -------------------------------------------------------------------------------------------
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    @property
+    def dirty_count(self) -> int:
+        return len(self._dirty)
+
+    @property
+    def pending_count(self) -> int:
+        """Hostnames for which a change is decided but not yet made."""
+        return sum(1 for hostname in self._dirty if (found := self._outcomes.get(hostname)) and found.change)
+
+    @property
+    def urgency(self) -> Urgency:
+        """The urgency of the most urgent dirty name."""
+        return min(self._dirty.values(), default=Urgency.HOUSEKEEPING)
+
+    @property
+    def next_retry(self) -> float | None:
+        """When the next quarantine ends (engine seconds)."""
+        return min((each.until for each in self._quarantine.values()), default=None)
+
+    def reread(self, hostname: str) -> None:
+        """Look again at `hostname`: it was read, or its batch failed."""
+        if hostname in self._wishes or hostname in self._withdrawals:
+            self._mark(hostname, Urgency.REPAIR)
+
+    def all_reread(self, view: ZoneView) -> None:
+        """Look again at every name, after a full reading."""
+        for hostname in (*self._wishes, *self._withdrawals):
+            self._mark(hostname, Urgency.REPAIR)
+        for hostname in self._wishes:
+            marker = view.at(hostname).marker
+            found = parse_marker(marker.rrset if marker else None)
+            if found and found.owner == self._rules.owner and found.record in self._wishes[hostname]:
+                self._owned.add(hostname)
+
+    def quarantine(self, hostname: str, refusal: Refusal, until: float) -> None:
+        """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it."""
+        self._quarantine[hostname] = _Quarantined(refusal, until)
+        self._mark(hostname, Urgency.HOUSEKEEPING)
+
+    def _mark(self, hostname: str, urgency: Urgency) -> None:
+        self._dirty[hostname] = min(urgency, self._dirty.get(hostname, urgency))
+
+    # -- what to do ----------------------------------------------------------------------------------------------
+
+    def fill(self, filler: BatchFiller, view: ZoneView, *, now: float, writable: bool) -> Settled:
+        """Look at dirty names, the urgent ones first, until `filler` is full; return whom to tell of news.
+
+        Without `writable` (a dry run, or a zone not in force) nothing is filled and every name is judged.
+        """
+        self._end_quarantines(now)
+        settled = Settled()
+        for hostname in sorted(self._dirty, key=self._dirty.__getitem__):
+            urgency = self._dirty[hostname]
+            outcome = self._judge(hostname, view)
+            change = outcome.change and replace(outcome.change, urgency=max(urgency, outcome.change.urgency))
+            self._outcomes[hostname] = replace(outcome, change=change)
+            if change and writable and not self._is_suspended(hostname, change.record):
+                if not filler.add(change):
+                    break
+                continue
+            del self._dirty[hostname]
+            settled.records += self._wishes.get(hostname, {})
+            if not change and (withdrawal := self._withdrawals.pop(hostname, None)):
+                settled.withdrawals.append(withdrawal)
+        return settled
+
+    def _judge(self, hostname: str, view: ZoneView) -> Outcome:
+        wishes = list(self._wishes.get(hostname, {}).values())
+        if hostname in self._owned:
+            wishes = [replace(each, was_published=True) for each in wishes]
+        outcome = reconcile(
+            hostname,
+            wishes,
+            self._withdrawals.get(hostname),
+            found=view.at(hostname),
+            cut=view.zone_cut_above(hostname, self._rules.domain),
+            rules=self._rules,
+        )
+        if outcome.change and (quarantined := self._quarantine.get(hostname)):
+            refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
+            return Outcome(None, refusals, outcome.owner)
+        return outcome
+
+    def _is_suspended(self, hostname: str, record: ObjectKey) -> bool:
+        wish = self._wishes.get(hostname, {}).get(record)
+        return wish is not None and wish.suspended
+
+    def _end_quarantines(self, now: float) -> None:
+        for hostname in [name for name, each in self._quarantine.items() if each.until <= now]:
+            del self._quarantine[hostname]
+            self._mark(hostname, Urgency.HOUSEKEEPING)
+
+    def applied(self, change: NameChange) -> None:
+        """Take note that `change` is in the zone; the name gets one more look, which should find nothing to do."""
+        if change.hostname in self._wishes:
+            self._owned.add(change.hostname)
+        self._mark(change.hostname, change.urgency)
+
+    # -- how things stand ----------------------------------------------------------------------------------------
+
+    def report(
+        self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool, generation: Generation | None
+    ) -> WishReport | None:
+        """Return how `record` stands, or None where it wishes nothing."""
+        hostname = self._hostnames.get(record)
+        if hostname is None:
+            return None
+        wish = self._wishes[hostname][record]
+        outcome = self._outcomes.get(hostname)
+        published = view.at(hostname).answers if view else ()
+        refusal = outcome.refusals.get(record) if outcome else None
+        owns = outcome is not None and outcome.owner == record
+        settled = wish.sets is not None and published == tuple(sorted(wish.sets, key=lambda each: each.type))
+        withheld = outcome is not None and outcome.change is not None and hostname not in self._dirty
+        return WishReport(
+            published=published,
+            in_sync=owns and settled and not unsettled and hostname not in self._dirty,
+            refusal=refusal,
+            would_publish=wish.sets if withheld and wish.sets is not None else None,
+            generation=generation,
+            owns=owns,
+        )
+
+    @property
+    def owned_count(self) -> int:
+        return len(self._owned)
+
+    def orphans(self, view: ZoneView) -> tuple[str, ...]:
+        """Return the hostnames marked as ours that no record cares for."""
+        return tuple(
+            sorted(
+                hostname
+                for hostname in view.marked_hostnames()
+                if hostname not in self._wishes
+                and (marker := view.at(hostname).marker)
+                and (found := parse_marker(marker.rrset))
+                and found.owner == self._rules.owner
+            )
+        )
