@@ -1,0 +1,152 @@
+"""Calls to the API server: reading lists, secrets and config maps, writing status, metadata and events.
+
+The client is synchronous: it runs in threads of its own, and every call has a deadline, so that an API server that is
+away costs nobody else anything.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from kubernetes import client
+from urllib3.exceptions import HTTPError
+
+from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
+from detour.kube.login import configuration
+
+logger = logging.getLogger(__name__)
+
+CALL_TIMEOUT = (3.0, 20.0)
+"""Seconds to connect and to wait for an answer."""
+
+PAGE = 500
+THREADS = 8
+MERGE_PATCH = "application/merge-patch+json"
+
+Answer = TypeVar("Answer")
+
+
+class ClusterError(Exception):
+    """A call to the API server failed. `status` is the HTTP status, 0 where it was not reached."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Cluster:
+    """The API server, for one event loop. Every method raises ClusterError."""
+
+    def __init__(self, kubeconfig: str | None) -> None:
+        self._kubeconfig = kubeconfig
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
+        self._client: client.ApiClient | None = None
+
+    async def list_objects(self, kind: Kind, namespace: str | None = None) -> list[RawObject]:
+        """Return every object of `kind`, in one namespace or in all."""
+        return await self._call(lambda api: self.list_now(kind, namespace))
+
+    def list_now(self, kind: Kind, namespace: str | None = None) -> list[RawObject]:
+        """Do what `list_objects` does, in the calling thread."""
+        found: list[RawObject] = []
+        token: str | None = None
+        while True:
+            page = self._call_now(partial(_list_page, kind=kind, namespace=namespace, token=token))
+            found += page["items"]
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return found
+
+    async def namespace_labels(self) -> dict[str, dict[str, str]]:
+        """Return the labels of every namespace."""
+        listed = await self._call(lambda api: client.CoreV1Api(api).list_namespace(_request_timeout=CALL_TIMEOUT))
+        found = [each.metadata for each in listed.items if each.metadata is not None]
+        return {str(each.name): {key: str(value) for key, value in (each.labels or {}).items()} for each in found}
+
+    async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the decoded data of a Secret; values that are no text are left out."""
+        found = await self._call(
+            lambda api: client.CoreV1Api(api).read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT)
+        )
+        return {key: text for key, value in (found.data or {}).items() if (text := _decode(value)) is not None}
+
+    async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the data of a ConfigMap."""
+        found = await self._call(
+            lambda api: client.CoreV1Api(api).read_namespaced_config_map(name, namespace, _request_timeout=CALL_TIMEOUT)
+        )
+        return dict(found.data or {})
+
+    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> None:
+        """Merge `body` into an object, or into its status subresource."""
+        await self._call(lambda api: _patch(api, kind, namespace, name, body, status=status))
+
+    async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
+        """Create a core/v1 Event."""
+        event = client.CoreV1Event.from_dict(dict(body))
+        assert event is not None  # noqa: S101 - only without a body
+        await self._call(
+            lambda api: client.CoreV1Api(api).create_namespaced_event(namespace, event, _request_timeout=CALL_TIMEOUT)
+        )
+
+    def close(self) -> None:
+        """Give up calls that wait and end the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_now, call)
+
+    def _call_now(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
+        try:
+            if self._client is None:
+                self._client = client.ApiClient(configuration(self._kubeconfig))
+            return call(self._client)
+        except client.ApiException as error:
+            if error.status == 401:
+                self._client = None  # a token that has expired: read the connection anew
+            raise ClusterError(f"the API server answers {error.status} {error.reason}", error.status or 0) from error
+        except (HTTPError, OSError, client.exceptions.OpenApiException) as error:
+            raise ClusterError(f"the API server cannot be reached ({type(error).__name__})", 0) from error
+        except ClusterError:
+            raise
+        except Exception as error:
+            # A kubeconfig that is being rewritten raises whatever its parser does: that call failed, no more.
+            self._client = None
+            raise ClusterError(f"no connection to the API server ({type(error).__name__}: {error})", 0) from error
+
+
+def _list_page(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> Any:
+    custom = client.CustomObjectsApi(api)
+    paging: dict[str, Any] = {"limit": PAGE, "_request_timeout": CALL_TIMEOUT}
+    if token:
+        paging["_continue"] = token
+    if namespace is None:
+        return custom.list_cluster_custom_object(GROUP, VERSION, kind.plural, **paging)
+    return custom.list_namespaced_custom_object(GROUP, VERSION, namespace, kind.plural, **paging)
+
+
+def _patch(
+    api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
+) -> None:
+    custom = client.CustomObjectsApi(api)
+    write: Any
+    where: tuple[str, ...]
+    if kind.is_namespaced:
+        write = custom.patch_namespaced_custom_object_status if status else custom.patch_namespaced_custom_object
+        where = (GROUP, VERSION, namespace, kind.plural, name)
+    else:
+        write = custom.patch_cluster_custom_object_status if status else custom.patch_cluster_custom_object
+        where = (GROUP, VERSION, kind.plural, name)
+    write(*where, dict(body), _content_type=MERGE_PATCH, _request_timeout=CALL_TIMEOUT)
+
+
+def _decode(value: str | bytes) -> str | None:
+    try:
+        return base64.b64decode(value).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

@@ -1,0 +1,32 @@
+"""Who we are to the API server: a kubeconfig file, or the service account of our pod."""
+
+import kopf
+from kubernetes import client, config
+
+
+def configuration(kubeconfig: str | None) -> client.Configuration:
+    """Read the connection to the API server from `kubeconfig`, or from the pod's service account without one.
+
+    Raises kubernetes.config.ConfigException where neither can be used.
+    """
+    found = client.Configuration()
+    if kubeconfig is not None:
+        config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]  # so
+    else:
+        config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # upstream
+    found.retries = False
+    return found
+
+
+def connection_info(kubeconfig: str | None) -> kopf.ConnectionInfo:
+    """Return the same connection in kopf's words."""
+    found = configuration(kubeconfig)
+    token = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
+    return kopf.ConnectionInfo(
+        server=found.host,
+        ca_path=found.ssl_ca_cert,
+        insecure=not found.verify_ssl,
+        token=token.removeprefix("Bearer ").strip() or None,
+        certificate_path=found.cert_file,
+        private_key_path=found.key_file,
+    )

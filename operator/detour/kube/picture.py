@@ -1,0 +1,87 @@
+"""What there is to report of each object, in the engine's terms: the input of status and events.
+
+Times are seconds since the Unix epoch.
+"""
+
+from dataclasses import dataclass
+
+from detour.enactment.wishes import Refusal, ZoneReport
+from detour.health.regions import RegionHealth
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import ObjectKey, Record
+from detour.model.rrset import RRset
+from detour.model.zone import Zone
+from detour.planning.planner import Basis, Serving
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A set that a record has published."""
+
+    number: int
+    values: tuple[str, ...]
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePicture:
+    """A record in one zone: what stands there, and what keeps it from being what was decided."""
+
+    zone: ObjectKey
+    published: bool
+    values: tuple[str, ...] = ()
+    would_publish: tuple[str, ...] | None = None
+    generation: str | None = None
+    verified_at: float | None = None
+    refusal: Refusal | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPicture:
+    """A record: verdicts, decision, zones. `refusal` keeps the whole record from being served.
+
+    `pending` says why nothing is decided yet; `since` of each health is in seconds since the Unix epoch here.
+    """
+
+    record: Record
+    healths: tuple[tuple[str, EndpointHealth], ...]
+    serving: tuple[Serving, ...]
+    basis: Basis | None
+    reason: str
+    revisions: tuple[Revision, ...]
+    zones: tuple[ZonePicture, ...]
+    dry_run: bool
+    refusal: Refusal | None = None
+    pending: str | None = None
+    being_deleted: bool = False
+
+    @property
+    def healthy(self) -> int:
+        return sum(1 for _, health in self.healths if health.verdict is Verdict.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneObjectPicture:
+    """A DNSZone. `warnings` are messages that do not keep it from being Ready."""
+
+    zone: Zone
+    provider: str
+    report: ZoneReport
+    warnings: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPicture:
+    """A CloudRegion; `since` is when its phase began."""
+
+    name: str
+    generation: int
+    health: RegionHealth
+    since: float
+
+
+def values_of(sets: tuple[RRset, ...]) -> tuple[str, ...]:
+    """Return every value of `sets`, in their order."""
+    return tuple(value for each in sets for value in each.values)

@@ -1,0 +1,178 @@
+"""Writing status and events: only what changed, merged, a few at a time, and again when the API server was away."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.kinds import GROUP, VERSION, Kind
+from detour.kube.status import Status, timestamp
+from detour.model.record import ObjectKey
+
+logger = logging.getLogger(__name__)
+
+MERGE_WINDOW = 0.1
+"""Seconds for which news of an object gather before they are written."""
+
+WRITES_IN_FLIGHT = 6
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 15.0
+"""Seconds to wait after a failed write: doubling from the first to the longest."""
+
+EVENTS_KEPT = 1000
+"""Events that wait while the API server is away; older ones are dropped."""
+
+UNWATCHED_FIELDS = ("latencyMilliseconds",)
+"""Fields that are written along with others, but are no reason to write."""
+
+
+class Subject(NamedTuple):
+    """The object that a status or an event is about; its namespace is empty for a CloudRegion."""
+
+    kind: Kind
+    key: ObjectKey
+    uid: str
+
+
+class Reporter:
+    """Brings the status of every object to the API server, eventually.
+
+    `build` gives the present status of a subject on top of the one last written, or None where it is gone.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        component: str,
+        build: Callable[[Subject, Mapping[str, Any]], Status | None],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._component = component
+        self._build = build
+        self._wall_clock = wall_clock
+        self._written: dict[Subject, Status] = {}
+        self._dirty: dict[Subject, None] = {}
+        self._events: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=EVENTS_KEPT)
+        self._news = asyncio.Event()
+        self._event_number = 0
+
+    def adopt(self, subject: Subject, status: Mapping[str, Any]) -> None:
+        """Start from the status that the object bears."""
+        self._written.setdefault(subject, dict(status))
+
+    def forget(self, subject: Subject) -> None:
+        """The object is gone."""
+        self._written.pop(subject, None)
+        self._dirty.pop(subject, None)
+
+    def mark(self, subject: Subject) -> None:
+        """There may be news of `subject`."""
+        self._dirty[subject] = None
+        self._news.set()
+
+    def status_of(self, subject: Subject) -> Mapping[str, Any]:
+        """Return the status last written, or found, at `subject`."""
+        return self._written.get(subject, {})
+
+    def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
+        """Create an event about `subject`."""
+        self._event_number += 1
+        now = timestamp(self._wall_clock())
+        namespace = subject.key.namespace or "default"
+        stamp = f"{int(self._wall_clock() * 1000):x}.{self._event_number:x}"
+        body = {
+            "metadata": {"name": f"{subject.key.name[:200]}.{stamp}", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": subject.kind.title,
+                "name": subject.key.name,
+                "namespace": subject.key.namespace or None,
+                "uid": subject.uid,
+            },
+            "reason": reason,
+            "message": message[:1024],
+            "type": "Warning" if warning else "Normal",
+            "source": {"component": self._component},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        self._events.append((namespace, body))
+        self._news.set()
+
+    async def run(self) -> None:
+        """Write what there is to write, until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(MERGE_WINDOW)
+            self._news.clear()
+            if await self.flush():
+                pause = FIRST_PAUSE
+                continue
+            self._news.set()
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def flush(self) -> bool:
+        """Write everything that is due; False where the API server did not take something, which stays due."""
+        slots = asyncio.Semaphore(WRITES_IN_FLIGHT)
+        due = list(self._dirty)
+        self._dirty.clear()
+        done = await asyncio.gather(*(self._write(subject, slots) for subject in due))
+        while self._events and all(done):
+            if not await self._create(*self._events[0]):
+                return False
+            self._events.popleft()
+        return all(done)
+
+    async def _write(self, subject: Subject, slots: asyncio.Semaphore) -> bool:
+        async with slots:
+            written = self._written.get(subject, {})
+            status = self._build(subject, written)
+            if status is None or _watched(status) == _watched(written):
+                return True
+            vanished = dict.fromkeys(key for key in written if key not in status)
+            try:
+                await self._cluster.patch(
+                    subject.kind,
+                    subject.key.namespace,
+                    subject.key.name,
+                    {"status": {**status, **vanished}},
+                    status=True,
+                )
+            except ClusterError as error:
+                return self._give_up(subject, error)
+            self._written[subject] = status
+            return True
+
+    def _give_up(self, subject: Subject, error: ClusterError) -> bool:
+        """Return True where writing again would be no use."""
+        if error.status == 404:
+            self.forget(subject)
+            return True
+        if error.status in (400, 422):
+            logger.error("the status of %s %s is refused: %s", subject.kind.title, subject.key, error)
+            return True
+        self._dirty[subject] = None
+        return False
+
+    async def _create(self, namespace: str, body: Mapping[str, Any]) -> bool:
+        try:
+            await self._cluster.create_event(namespace, body)
+        except ClusterError as error:
+            # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
+            return 400 <= error.status < 500 and error.status != 429
+        return True
+
+
+def _watched(status: Any) -> Any:
+    if isinstance(status, Mapping):
+        return {key: _watched(value) for key, value in status.items() if key not in UNWATCHED_FIELDS}
+    if isinstance(status, list | tuple):
+        return [_watched(each) for each in status]
+    return status

@@ -1,0 +1,330 @@
+"""From raw Kubernetes objects to the model's frozen values.
+
+The API server has checked an object against the CRD when it was written. It may have been another version's CRD, or
+somebody edited etcd. So everything is checked again here, with the same models, and an object that cannot be
+translated becomes a `DeclarationError` whose sentence goes into a condition: never another exception, and never a
+half-read record.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from detour.kube.resources.cloudregion import CloudRegionSpec
+from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec
+from detour.kube.resources.durations import seconds
+from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec
+from detour.kube.resources.healthcheck import HealthCheck
+from detour.kube.resources.memory import (
+    EndpointMemory,
+    HistoryMemory,
+    RecordMemory,
+    ZoneMemory,
+    memory_in,
+)
+from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
+from detour.kube.resources.rules import RULE_BROKEN, Declared
+from detour.kube.resources.timestamps import parse_time
+from detour.model import checks
+from detour.model.endpoint import Endpoint, Region
+from detour.model.record import Failback, ObjectKey, Record
+from detour.model.zone import (
+    AllowedNamespaces,
+    AzureDNSSettings,
+    BudgetOverride,
+    GoogleCloudDNSSettings,
+    LabelRequirement,
+    ProviderSettings,
+    RFC2136Settings,
+    Route53Settings,
+    Zone,
+)
+
+__all__ = [
+    "DeclarationError",
+    "EndpointMemory",
+    "HistoryMemory",
+    "RecordMemory",
+    "ZoneMemory",
+    "ca_bundle_reference",
+    "record_from",
+    "record_memory",
+    "region_from",
+    "zone_from",
+]
+
+FAILBACK_ANNOTATION = "detour.dev/failback"
+TAKE_OVER_ANNOTATION = "detour.dev/take-over"
+NOW = "now"
+ERRORS_SHOWN = 3
+
+Spec = TypeVar("Spec", bound=Declared)
+
+
+class DeclarationError(ValueError):
+    """An object cannot be translated. The text is for people: which field, which rule, what to write instead."""
+
+
+class _Identity(NamedTuple):
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: float
+    annotations: Mapping[str, Any]
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.namespace, self.name)
+
+
+def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
+    """Return the FailoverRecord `item` as the model has it.
+
+    `ca_bundle` is the PEM text that `ca_bundle_reference` leads to, None where there is no such reference.
+    Raises DeclarationError, also where a referenced bundle is missing or is no PEM text.
+    """
+    identity = _identity(item, namespaced=True)
+    spec = _parsed(FailoverRecordSpec, item.get("spec"))
+    zones = tuple(ObjectKey(zone.namespace or identity.namespace, zone.name) for zone in spec.zones)
+    if len(set(zones)) < len(zones):
+        raise DeclarationError(
+            f"spec.zones: names one DNSZone twice, as {identity.namespace} is the record's own namespace; keep one"
+        )
+    check = spec.health_check
+    return Record(
+        key=identity.key,
+        uid=identity.uid,
+        created=identity.created,
+        generation=identity.generation,
+        hostname=spec.hostname,
+        zones=zones,
+        ttl=spec.ttl,
+        publish=spec.publish,
+        endpoints=tuple(_endpoint(each) for each in spec.endpoints),
+        probe=_probe(check, spec.hostname, ca_bundle),
+        timing=checks.CheckTiming(
+            interval=seconds(check.interval),
+            recheck_interval=seconds(check.recheck_interval),
+            timeout=seconds(check.timeout),
+            fall=check.fall,
+            rise=check.rise,
+        ),
+        strategy=spec.strategy,
+        minimum_serving=spec.min_serving,
+        when_all_unhealthy=spec.when_all_unhealthy,
+        failback=Failback(spec.failback.mode, seconds(spec.failback.hold_down)),
+        deletion_policy=spec.deletion_policy,
+        suspend=spec.suspend,
+        adopt=spec.adopt,
+        failback_now=identity.annotations.get(FAILBACK_ANNOTATION) == NOW,
+    )
+
+
+def ca_bundle_reference(item: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return name and key of the ConfigMap, in the record's namespace, that holds its certificate authorities.
+
+    None where the record has no such reference, or one that `record_from` will refuse anyway. Never raises.
+    """
+    node: Any = item
+    for field in ("spec", "healthCheck", "https"):
+        node = node.get(field) if isinstance(node, Mapping) else None
+    try:
+        check = HTTPSCheck.model_validate(node)
+    except ValidationError:
+        return None
+    reference = check.ca_bundle_ref
+    return None if reference is None else (reference.name, reference.key)
+
+
+def zone_from(item: Mapping[str, Any]) -> Zone:
+    """Return the DNSZone `item` as the model has it. Raises DeclarationError."""
+    identity = _identity(item, namespaced=True)
+    spec = _parsed(DNSZoneSpec, item.get("spec"))
+    servers = spec.verification.name_servers if spec.verification is not None else None
+    return Zone(
+        key=identity.key,
+        uid=identity.uid,
+        generation=identity.generation,
+        domain=spec.domain,
+        settings=_settings(spec),
+        secret_name=spec.credentials_secret_ref.name if spec.credentials_secret_ref is not None else None,
+        allowed=_allowed(spec.allowed_namespaces),
+        budget=_budget(spec.budget),
+        verification_servers=servers or (),
+        take_over_now=identity.annotations.get(TAKE_OVER_ANNOTATION) == NOW,
+    )
+
+
+def region_from(item: Mapping[str, Any]) -> Region:
+    """Return the CloudRegion `item` as the model has it. Raises DeclarationError."""
+    identity = _identity(item, namespaced=False)
+    spec = _parsed(CloudRegionSpec, item.get("spec"))
+    try:
+        until = None if spec.until is None else parse_time(spec.until)
+    except ValueError as error:
+        raise DeclarationError(f"spec.until: {error}; write one such as 2026-11-30T18:00:00Z") from error
+    return Region(
+        name=identity.name,
+        cloud=spec.cloud.value,
+        location=spec.location,
+        state=spec.state,
+        until=until,
+        generation=identity.generation,
+    )
+
+
+def record_memory(item: Mapping[str, Any]) -> RecordMemory:
+    """Return what an earlier run wrote into the status of a FailoverRecord. Garbage is ignored; never raises."""
+    metadata = item.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    return memory_in(item.get("status"), namespace if isinstance(namespace, str) else "")
+
+
+def _identity(item: Mapping[str, Any], *, namespaced: bool) -> _Identity:
+    metadata = item.get("metadata")
+    if not isinstance(metadata, Mapping):
+        raise DeclarationError("metadata: is not an object; delete this object and create it again")
+    wanted = ("namespace", "name", "uid") if namespaced else ("name", "uid")
+    for field in wanted:
+        if not isinstance(metadata.get(field), str) or not metadata[field]:
+            raise DeclarationError(f"metadata.{field}: is missing; delete this object and create it again")
+    generation = metadata.get("generation")
+    annotations = metadata.get("annotations")
+    try:
+        created = parse_time(str(metadata.get("creationTimestamp")))
+    except ValueError as error:
+        raise DeclarationError(
+            f"metadata.creationTimestamp: {error}; delete this object and create it again"
+        ) from error
+    return _Identity(
+        namespace=metadata["namespace"] if namespaced else "",
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=generation if isinstance(generation, int) else 0,
+        created=created,
+        annotations=annotations if isinstance(annotations, Mapping) else {},
+    )
+
+
+def _parsed(model: type[Spec], value: object) -> Spec:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        # The input stays out of the text: a header's value may be a credential.
+        found = error.errors(include_url=False, include_input=False)
+    shown = [_sentence(each) for each in found[:ERRORS_SHOWN]]
+    if len(found) > ERRORS_SHOWN:
+        shown.append(f"and {len(found) - ERRORS_SHOWN} more")
+    raise DeclarationError("; ".join(shown))
+
+
+def _sentence(error: ErrorDetails) -> str:
+    path = "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    path = path.encode("ascii", "backslashreplace").decode()[:200]
+    match error["type"]:
+        case "missing":
+            return f"{path}: is required"
+        case "extra_forbidden":
+            return f"{path}: this version of Detour has no such field; remove it, or upgrade the operator"
+        case kind if kind == RULE_BROKEN:
+            return f"{path}: {error['msg']}"
+        case _:
+            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _endpoint(spec: EndpointSpec) -> Endpoint:
+    return Endpoint(
+        name=spec.name,
+        region=spec.region,
+        addresses=spec.addresses or (),
+        hostname=spec.hostname,
+        priority=spec.priority,
+        state=spec.state,
+    )
+
+
+def _probe(check: HealthCheck, hostname: str, ca_bundle: str | None) -> checks.Probe:
+    if check.https is not None:
+        return _https(check.https, hostname, ca_bundle)
+    if check.http is not None:
+        return _http(check.http, hostname)
+    if check.dns is not None:
+        return checks.DNSCheck(
+            port=check.dns.port,
+            name=check.dns.name,
+            type=check.dns.type.value,
+            minimum_answers=check.dns.min_answers,
+            expected_answers=check.dns.expected_answers,
+        )
+    assert check.tcp is not None  # noqa: S101 - exactly one of the four is there, by the model's rule
+    return checks.TCPCheck(port=check.tcp.port)
+
+
+def _http(check: HTTPCheck, hostname: str) -> checks.HTTPCheck:
+    host = check.host or hostname
+    return checks.HTTPCheck(
+        tls=False,
+        port=check.port,
+        path=check.path,
+        host=host,
+        server_name=host,
+        expected_statuses=tuple(_status_range(text) for text in check.expected_statuses),
+        expected_body=check.expected_body,
+        headers=tuple((header.name, header.value) for header in check.headers),
+    )
+
+
+def _https(check: HTTPSCheck, hostname: str, ca_bundle: str | None) -> checks.HTTPCheck:
+    reference = check.ca_bundle_ref
+    if reference is not None and (ca_bundle is None or "-----BEGIN CERTIFICATE-----" not in ca_bundle):
+        # Falling back to the system's authorities would turn a typing mistake into a wrong verdict.
+        raise DeclarationError(
+            f"spec.healthCheck.https.caBundleRef: key {reference.key} of ConfigMap {reference.name} holds no"
+            " certificate in PEM form; create it in the record's namespace"
+        )
+    plain = _http(check, hostname)
+    return checks.HTTPCheck(
+        tls=True,
+        port=plain.port,
+        path=plain.path,
+        host=plain.host,
+        server_name=check.server_name or plain.host,
+        expected_statuses=plain.expected_statuses,
+        expected_body=plain.expected_body,
+        headers=plain.headers,
+        verify_certificate=check.verify_certificate,
+        ca_bundle=None if reference is None else ca_bundle,
+    )
+
+
+def _status_range(text: str) -> checks.StatusRange:
+    first, _, last = text.partition("-")
+    return checks.StatusRange(int(first), int(last or first))
+
+
+def _settings(spec: DNSZoneSpec) -> ProviderSettings:
+    if (route53 := spec.route53) is not None:
+        return Route53Settings(route53.zone_id, route53.region, route53.role_arn, route53.endpoint_url)
+    if (azure := spec.azure_dns) is not None:
+        return AzureDNSSettings(azure.subscription_id, azure.resource_group, azure.endpoint_url)
+    if (google := spec.google_cloud_dns) is not None:
+        return GoogleCloudDNSSettings(google.project, google.managed_zone, google.endpoint_url)
+    assert spec.rfc2136 is not None  # noqa: S101 - exactly one of the four is there, by the model's rule
+    return RFC2136Settings(spec.rfc2136.server)
+
+
+def _allowed(spec: AllowedNamespacesSpec) -> AllowedNamespaces:
+    if spec.selector is None:
+        return AllowedNamespaces(spec.source)
+    exact = (LabelRequirement(key, "In", (value,)) for key, value in spec.selector.match_labels.items())
+    others = (LabelRequirement(each.key, each.operator.value, each.values) for each in spec.selector.match_expressions)
+    return AllowedNamespaces(spec.source, (*exact, *others))
+
+
+def _budget(spec: BudgetSpec | None) -> BudgetOverride:
+    if spec is None:
+        return BudgetOverride()
+    return BudgetOverride(spec.requests_per_second, spec.requests_burst, spec.changes_per_second, spec.changes_burst)
