@@ -87,8 +87,8 @@ class ZoneFacts:
 class ProviderLimits:
     """The provider's quotas. One batch holds at most `batch_elements` elements and `batch_characters` of value text.
 
-    A creation or a deletion is one element, a replacement `elements_per_replacement`. Rates are per second and per
-    account, each with a burst; None means no quota.
+    A creation or a deletion is one element, a replacement `elements_per_replacement`; where `counts_values` is set, one
+    for each value. Rates are per second and per account, each with a burst; None means no quota.
     """
 
     batch_elements: int
@@ -100,9 +100,17 @@ class ProviderLimits:
     changes_per_second: float | None
     changes_burst: float
     atomic: bool = True
+    counts_values: bool = False
 
     def elements(self, change: Change) -> int:
-        """Return what `change` counts against `batch_elements` and the rate of changes."""
+        """Return what `change` counts against `batch_elements`."""
+        if not self.counts_values:
+            return self.cost(change)
+        sets = (change.old.rrset if change.old else None, change.new)
+        return sum(len(each.values) for each in sets if each is not None)
+
+    def cost(self, change: Change) -> int:
+        """Return what `change` counts against the rate of changes."""
         replaces = change.old is not None and change.new is not None
         return self.elements_per_replacement if replaces else 1
 

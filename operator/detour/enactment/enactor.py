@@ -114,7 +114,6 @@ class EnactorSettings:
     domain: str
     site: str
     dry_run: bool = False
-    take_over: bool = False
 
 
 class Enactor:
@@ -150,6 +149,7 @@ class Enactor:
         self._backoff = 0.0
         self._retry_at = 0.0
         self._losses = 0
+        self._may_take_over = False
         self._stopping = False
         self._news = asyncio.Event()
         self.tally = Tally()
@@ -176,11 +176,16 @@ class Enactor:
         self._suspects.add(hostname)
         self._news.set()
 
-    def use(self, provider: Provider) -> None:
+    async def use(self, provider: Provider, budget: Budget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
-        self._provider = provider
-        self._facts = None
+        before, self._provider, self._budget = self._provider, provider, budget
         self._backoff = self._retry_at = 0.0
+        self._news.set()
+        await before.close()
+
+    def allow_take_over(self) -> None:
+        """Claim the zone also where its ledger bears another site's name."""
+        self._may_take_over = True
         self._news.set()
 
     # -- what is the case ----------------------------------------------------------------------------------------
@@ -223,6 +228,12 @@ class Enactor:
 
     async def run(self) -> None:
         """Write until `stop`. Never ends by a provider's error."""
+        try:
+            await self._work()
+        finally:
+            await self._provider.close()
+
+    async def _work(self) -> None:
         while not self._stopping:
             self._news.clear()
             delay = max(0.0, self._retry_at - self._clock())
@@ -355,7 +366,7 @@ class Enactor:
 
     def _yield_to(self, found: str, *, anothers: bool) -> float:
         """Return the seconds to leave the zone to whoever wrote the ledger `found`; 0 where we may claim above it."""
-        if anothers and not self._settings.take_over:
+        if anothers and not self._may_take_over:
             self._rival = self._rival or (self._clock(), found)
             site = found.split("site=", 1)[1].split(" ", 1)[0]
             self._set_trouble(
@@ -448,7 +459,7 @@ class Enactor:
         """Send `batch` once. Whatever is unclear afterwards becomes a doubt, resolved by the next step."""
         assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         limits = self._provider.limits
-        self._budget.count_changes(sum(map(limits.elements, (batch.ledger, *batch.changes))))
+        self._budget.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
         # Until an answer says otherwise the outcome is unknown: also when this task is cancelled while it waits.
         self._doubt = _Doubt(batch, work, True, OutcomeUnknownError("the answer did not come"))
         self.tally.batches += 1

@@ -226,11 +226,16 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     )
 
 
+def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:
+    """Return Healthy."""
+    health = picture.health
+    fine = {"Healthy": True, "Drained": True, "Unknown": None}.get(health.phase.value, False)
+    return (Condition("Healthy", fine, health.reason, health.message),)
+
+
 def region_status(picture: RegionPicture, previous: Mapping[str, Any], now: float) -> Status:
     """Return the status of a CloudRegion."""
     health = picture.health
-    fine = {"Healthy": True, "Drained": True, "Unknown": None}.get(health.phase.value, False)
-    ready = Condition("Healthy", fine, health.reason, health.message)
     return {
         "observedGeneration": picture.generation,
         "phase": health.phase.value,
@@ -243,5 +248,7 @@ def region_status(picture: RegionPicture, previous: Mapping[str, Any], now: floa
             "unhealthy": health.unhealthy,
             "unknown": health.unknown,
         },
-        "conditions": conditions_status((ready,), previous.get("conditions") or (), picture.generation, now),
+        "conditions": conditions_status(
+            region_conditions(picture), previous.get("conditions") or (), picture.generation, now
+        ),
     }

@@ -1,0 +1,72 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ZONE ?=
+PROVIDER ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-stop test lint crds tools conformance acceptance clean packages
+
+help:
+	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
+	@echo "make demo KEEP=1  the same, and leave it running; make demo-stop ends it"
+	@echo "make test         everything (20 min the first time, then 5)"
+	@echo "make acceptance   the long figures at full size"
+	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
+	@echo "make lint | crds | tools | clean"
+
+# The lock is compiled without index addresses, so any index works: whatever pip is set up for here.
+$(READY): requirements.lock pyproject.toml
+	@echo "== Python packages into $(VENV) (about 20 s)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . uv
+	@touch $@
+
+setup: $(READY)
+
+packages:
+	@tools/packages
+
+requirements.lock: pyproject.toml
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --disable-pip-version-check install --quiet uv; }
+	@$(BIN)/uv pip compile --quiet --no-emit-index-url --generate-hashes --all-extras --group dev \
+		--custom-compile-command "make requirements.lock" pyproject.toml -o $@
+
+demo: setup packages
+	@$(BIN)/detour-lab demo $(if $(KEEP),--keep)
+
+demo-stop: setup
+	@$(BIN)/detour-lab demo-stop
+
+test: setup packages
+	@echo "== outside binaries (built once from source when missing: 5-8 min)"
+	@$(BIN)/python -m detour_lab.controlplane > /dev/null
+	@$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m detour.kube.resources --check
+
+crds: setup
+	$(BIN)/python -m detour.kube.resources
+
+tools: setup
+	@$(BIN)/python -m detour_lab.controlplane
+
+conformance: setup
+	@test -n "$(PROVIDER)" -a -n "$(ZONE)" || { echo "say which: make conformance PROVIDER=route53 ZONE=example.com"; exit 2; }
+	@$(BIN)/python -m pytest tests/conformance --provider $(PROVIDER) --zone $(ZONE)
+
+acceptance: setup packages
+	@$(BIN)/detour-lab acceptance
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,429 @@
+"""The engine: declarations and check results come in, wishes for the zones go out.
+
+Everything here runs on one event loop, and nothing waits for the API server or a provider: news mark records as due,
+and one sweep plans all that are, so that what an outage moves reaches a zone's enactor together.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from detour.app.clock import Clock
+from detour.app.metrics import Metrics, ZoneState
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.recordkeeper import RecordKeeper, Transition
+from detour.app.zonekeeper import Workshop
+from detour.app.zones import Zones
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Withdrawal
+from detour.health.regions import RegionHealth, region_health
+from detour.kube.kinds import Kind, RawObject
+from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, without_annotation
+from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
+from detour.kube.reporting import Subject
+from detour.kube.translate import FAILBACK_ANNOTATION, record_memory
+from detour.model.endpoint import Region
+from detour.model.health import Verdict
+from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.zone import Zone
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A FailoverRecord at work, with the object that it came from."""
+
+    subject: Subject
+    raw: RawObject
+    keeper: RecordKeeper
+    awaiting: set[ObjectKey] | None = None  # zones that still hold the name of a record being deleted
+
+
+@dataclass(slots=True)
+class _KnownRegion:
+    subject: Subject
+    region: Region
+    phase_since: float
+    health: RegionHealth
+
+
+class Engine:
+    """Connects declarations, checks, planner and zones. Implements `Declared` and `ZoneWatcher`."""
+
+    def __init__(
+        self, *, workshop: Workshop, observation: Observation, outlets: Outlets, clock: Clock, metrics: Metrics
+    ) -> None:
+        self.zones = Zones(workshop, self)
+        self._observation = observation
+        self._outlets = outlets
+        self._clock = clock
+        self._metrics = metrics
+        self._dry_run = workshop.dry_run
+        self._records: dict[ObjectKey, _Known] = {}
+        self._regions: dict[str, _KnownRegion] = {}
+        self._invalid: dict[Subject, tuple[int, Refusal]] = {}
+        self._namespaces: Mapping[str, dict[str, str]] = {}
+        self._due: set[ObjectKey] = set()
+        self._sweep: asyncio.Handle | None = None
+        self._alarms: dict[ObjectKey | str, asyncio.TimerHandle] = {}
+        self.zones_listed = False
+
+    # -- declarations (Declared) -----------------------------------------------------------------------------------
+
+    def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
+        """Take over a FailoverRecord."""
+        self._invalid.pop(subject, None)
+        known = self._records.get(record.key)
+        if known is None:
+            memory = record_memory(raw)
+            known = _Known(subject, raw, RecordKeeper(record, memory, self._clock))
+            self._records[record.key] = known
+            self._outlets.adopt(subject, raw)
+            self._observation.watch(record, memory.endpoints)
+            zones_before: Iterable[ObjectKey] = ()
+        else:
+            known.subject, known.raw = subject, raw
+            zones_before = known.keeper.record.zones
+            known.keeper.update(record)
+            self._observation.watch(record)
+        if raw.get("metadata", {}).get("deletionTimestamp"):
+            self._begin_farewell(known)
+            return
+        self._leave_zones(known, known.keeper.zones_left_behind(zones_before))
+        self._keep_finalizer(known)
+        self.decide((record.key,))
+
+    def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
+        """Take over a DNSZone."""
+        self._invalid.pop(subject, None)
+        self._outlets.adopt(subject, raw)
+        self.zones.declare(subject, zone, raw)
+        self._outlets.mark(subject)
+        self.decide(self._records)
+
+    def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
+        """Take over a CloudRegion."""
+        self._invalid.pop(subject, None)
+        self._outlets.adopt(subject, raw)
+        now = self._clock.wall()
+        before = self._regions.get(region.name)
+        since = before.phase_since if before else now
+        health = before.health if before else region_health(region, self._verdicts_in(region.name), now)
+        self._regions[region.name] = _KnownRegion(subject, region, since, health)
+        if region.is_drained(now) and region.until is not None:
+            self._set_alarm(region.name, self._clock.now() + region.until - now + 0.1)
+        self._region_news(region.name)
+        self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
+
+    def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
+        """Say on the object why it cannot be used; what it declared before stays in force."""
+        self._outlets.adopt(subject, raw)
+        generation = raw.get("metadata", {}).get("generation") or 0
+        self._invalid[subject] = (int(generation), Refusal(reason, message))
+        logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
+        self._outlets.mark(subject)
+
+    def gone(self, subject: Subject, *, observed: bool) -> None:
+        """Let go of an object. DNS changes only for a record whose deletion was observed and whose policy says so."""
+        self._invalid.pop(subject, None)
+        self._outlets.forget(subject)
+        match subject.kind:
+            case Kind.FAILOVER_RECORD:
+                self._record_gone(subject, observed=observed)
+            case Kind.DNS_ZONE:
+                self.zones.remove(subject.key)
+                self.decide(self._records)
+            case Kind.CLOUD_REGION:
+                self._regions.pop(subject.key.name, None)
+                self.decide(self._records)
+
+    def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
+        """Take over the labels of all namespaces, for zones that select by them."""
+        if labels != self._namespaces:
+            self._namespaces = labels
+            self.decide(self._records)
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def decide(self, keys: Iterable[ObjectKey]) -> None:
+        """Plan these records anew, with everything else that is due by then."""
+        self._due.update(keys)
+        if self._due and self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_soon(self._decide_due)
+
+    def _decide_due(self) -> None:
+        self._sweep = None
+        due, self._due = self._due, set()
+        now = self._clock.wall()
+        drained = frozenset(name for name, each in self._regions.items() if each.region.is_drained(now))
+        touched: set[str] = set()
+        for key in due:
+            known = self._records.get(key)
+            if known is not None and known.awaiting is None:
+                touched |= self._decide(known, drained)
+        for name in touched:
+            self._region_news(name)
+
+    def _decide(self, known: _Known, drained: frozenset[str]) -> set[str]:
+        """Plan one record and hand its wishes on; return the regions whose endpoints have a new verdict."""
+        keeper, record = known.keeper, known.keeper.record
+        before = {name: health.verdict for name, health in keeper.healths.items()}
+        keeper.healths = self._observation.health(record, keeper.healths)
+        keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
+        loop = self._observation.loop_in(record)
+        keeper.refusal = _loop_refusal(record, loop) if loop else None
+        if keeper.refusal is None:
+            transition = keeper.decide(drained_regions=drained, zones=self.zones.keepers)
+            if transition is not None:
+                self._tell_transition(known, transition)
+            for zone in record.zones:
+                self._hand_over(keeper, zone)
+            if keeper.decide_again_at is not None:
+                self._set_alarm(record.key, keeper.decide_again_at)
+        if record.failback_now and keeper.decision is not None and not self._dry_run:
+            self._outlets.patch(known.subject, without_annotation(FAILBACK_ANNOTATION))
+        self._outlets.mark(known.subject)
+        return {
+            endpoint.region
+            for endpoint in record.endpoints
+            if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
+        }
+
+    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> None:
+        zonekeeper = self.zones.keepers.get(zone)
+        if zonekeeper is None:
+            return
+        if zone in keeper.zone_refusals:
+            zonekeeper.forget(keeper.record.key)
+        else:
+            zonekeeper.want(keeper.wish_for(zone))
+
+    def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
+        declared = self.zones.declared(key)
+        if declared is None:
+            if not self.zones_listed:
+                return None
+            return Refusal("ZoneMissing", f"DNSZone {key} does not exist: create it, or correct spec.zones")
+        labels = self._namespaces.get(record.key.namespace, {})
+        if not declared.allowed.permit(zone_namespace=key.namespace, namespace=record.key.namespace, labels=labels):
+            return Refusal(
+                "NamespaceNotAllowed",
+                f"DNSZone {key} takes no records from namespace {record.key.namespace}: its spec.allowedNamespaces "
+                "has to permit that",
+            )
+        return None
+
+    def _set_alarm(self, key: ObjectKey | str, at: float) -> None:
+        """Decide again at `at` (engine seconds): one record by its key, or all records for a region's name."""
+        if old := self._alarms.pop(key, None):
+            old.cancel()
+        keys = (key,) if isinstance(key, ObjectKey) else None
+        delay = max(0.0, at - self._clock.now())
+        self._alarms[key] = asyncio.get_running_loop().call_later(delay, self._ring, keys)
+
+    def _ring(self, keys: tuple[ObjectKey, ...] | None) -> None:
+        self.decide(self._records if keys is None else keys)
+        if keys is None:
+            for name in self._regions:
+                self._region_news(name)
+
+    def _tell_transition(self, known: _Known, transition: Transition) -> None:
+        record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
+        self._metrics.decisions.labels(transition.basis.value).inc()
+        if cause is not None and not transition.is_first:
+            known.keeper.decided_for = cause
+            self._metrics.stage_seconds.labels("decided").observe(self._clock.now() - cause)
+        before, after = ", ".join(transition.before) or "nothing", ", ".join(transition.after)
+        told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
+        logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
+        self._outlets.tell(known.subject, "Decided" if transition.is_first else "Rerouted", told)
+
+    # -- leaving ---------------------------------------------------------------------------------------------------
+
+    def _keep_finalizer(self, known: _Known) -> None:
+        wanted = known.keeper.record.deletion_policy is DeletionPolicy.DELETE
+        if wanted is not has_finalizer(known.raw) and not self._dry_run:
+            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted))
+
+    def _leave_zones(self, known: _Known, zones: Iterable[ObjectKey]) -> None:
+        """Take the record out of zones that it no longer declares: its names go or stay with its policy."""
+        record = known.keeper.record
+        for zone in list(zones):
+            keeper = self.zones.keepers.get(zone)
+            if keeper is None:
+                continue
+            if record.deletion_policy is DeletionPolicy.DELETE:
+                keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            else:
+                keeper.forget(record.key)
+                known.keeper.left(zone)
+
+    def _begin_farewell(self, known: _Known) -> None:
+        """The record is being deleted: remove its names where its policy says so, then let it go."""
+        record = known.keeper.record
+        if known.awaiting is not None:
+            return
+        self._observation.forget(record.key)
+        zones = {*record.zones, *known.keeper.zones_left_behind()}
+        known.awaiting = set()
+        if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
+            known.awaiting = {zone for zone in zones if zone in self.zones.keepers}
+            if left := sorted(str(zone) for zone in zones - known.awaiting):
+                told = f"{record.hostname} stays as it is in {', '.join(left)}: no such DNSZone"
+                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+        for zone in zones & set(self.zones.keepers):
+            if zone in known.awaiting:
+                self.zones.keepers[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            else:
+                self.zones.keepers[zone].forget(record.key)
+        self._outlets.mark(known.subject)
+        self._end_farewell(known)
+
+    def _end_farewell(self, known: _Known) -> None:
+        if known.awaiting is not None and not known.awaiting and FINALIZER in _finalizers(known.raw):
+            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))
+
+    def _record_gone(self, subject: Subject, *, observed: bool) -> None:
+        known = self._records.get(subject.key)
+        if known is None or known.subject.uid != subject.uid:
+            return
+        del self._records[subject.key]
+        self._observation.forget(subject.key)
+        if alarm := self._alarms.pop(subject.key, None):
+            alarm.cancel()
+        record = known.keeper.record
+        withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
+        for zone in record.zones:
+            keeper = self.zones.keepers.get(zone)
+            if keeper is not None and withdraws and not self._dry_run:
+                keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            elif keeper is not None:
+                keeper.forget(record.key)
+
+    # -- from the zones (ZoneWatcher) ------------------------------------------------------------------------------
+
+    def record_changed(self, record: ObjectKey) -> None:
+        """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
+        known = self._records.get(record)
+        if known is not None:
+            if known.keeper.undecided is not None or known.keeper.needs_zone_news(self.zones.keepers):
+                self.decide((record,))
+            self._outlets.mark(known.subject)
+
+    def zone_changed(self, zone: ObjectKey) -> None:
+        """A zone's own standing has changed."""
+        if subject := self.zones.subject(zone):
+            self._outlets.mark(subject)
+
+    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
+        """A provider has applied a change."""
+        known = self._records.get(change.record)
+        values = ", ".join(value for each in change.changes if each.new for value in each.new.values)
+        logger.info(
+            "%s: %s accepts %s",
+            change.hostname,
+            zone,
+            values,
+            extra={"event": "accepted", "zone": str(zone), "hostname": change.hostname},
+        )
+        if known is None:
+            return
+        if change.urgency is Urgency.REPAIR:
+            self._metrics.repairs.inc()
+            told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
+            self._outlets.tell(known.subject, "Repaired", told, warning=True)
+        self._observe_stage(known, "accepted")
+
+    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
+        """All authoritative servers of a zone show what was changed last."""
+        known = self._records.get(record)
+        if known is not None:
+            hostname = known.keeper.record.hostname
+            extra = {"event": "visible", "zone": str(zone), "hostname": hostname}
+            logger.info("%s: every name server of %s shows it", hostname, zone, extra=extra)
+            self._observe_stage(known, "visible")
+
+    def _observe_stage(self, known: _Known, stage: str) -> None:
+        if known.keeper.decided_for is not None:
+            self._metrics.stage_seconds.labels(stage).observe(self._clock.now() - known.keeper.decided_for)
+
+    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
+        """A record's name is gone from a zone."""
+        known = self._records.get(withdrawal.record)
+        if known is None:
+            return
+        known.keeper.left(zone)
+        if known.awaiting is not None:
+            known.awaiting.discard(zone)
+            self._end_farewell(known)
+        self._outlets.mark(known.subject)
+
+    # -- what there is to tell -------------------------------------------------------------------------------------
+
+    def refusal_of(self, subject: Subject) -> tuple[int, Refusal] | None:
+        """Return the generation of an object that cannot be used, and why."""
+        return self._invalid.get(subject)
+
+    def record_picture(self, key: ObjectKey) -> RecordPicture | None:
+        """Return what there is to tell of a record."""
+        known = self._records.get(key)
+        if known is None:
+            return None
+        deleting = known.awaiting is not None
+        return known.keeper.picture(self.zones.keepers, dry_run=self._dry_run, being_deleted=deleting)
+
+    def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
+        """Return what there is to tell of a zone."""
+        return self.zones.picture(key)
+
+    def region_picture(self, name: str) -> RegionPicture | None:
+        """Return what there is to tell of a region."""
+        known = self._regions.get(name)
+        if known is None:
+            return None
+        return RegionPicture(name, known.region.generation, known.health, known.phase_since)
+
+    def record_keys(self) -> list[ObjectKey]:
+        """Return the keys of all records."""
+        return list(self._records)
+
+    def zone_states(self) -> Iterable[ZoneState]:
+        """Return the state of every zone, for metrics."""
+        return self.zones.states()
+
+    def _region_news(self, name: str) -> None:
+        known = self._regions.get(name)
+        if known is None:
+            return
+        now = self._clock.wall()
+        health = region_health(known.region, self._verdicts_in(name), now)
+        if health.phase is not known.health.phase:
+            known.phase_since = now
+        known.health = health
+        self._outlets.mark(known.subject)
+
+    def _verdicts_in(self, name: str) -> list[Verdict]:
+        return [
+            known.keeper.healths[endpoint.name].verdict
+            for known in self._records.values()
+            for endpoint in known.keeper.record.endpoints
+            if endpoint.region == name and endpoint.name in known.keeper.healths
+        ]
+
+
+def _regions_of(record: Record) -> set[str]:
+    return {endpoint.region for endpoint in record.endpoints}
+
+
+def _loop_refusal(record: Record, hostname: str) -> Refusal:
+    return Refusal(
+        "HostnameLoop",
+        f"endpoint hostname {hostname} is {record.hostname} itself or leads back to it: give the endpoint a name of "
+        "its own",
+    )
+
+
+def _finalizers(raw: RawObject) -> Iterable[str]:
+    return raw.get("metadata", {}).get("finalizers") or ()

@@ -1,0 +1,117 @@
+"""What Prometheus is told. One registry per process, made by `main` and handed to whoever counts."""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from detour.enactment.enactor import Tally
+from detour.enactment.wishes import ZoneReport
+from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target
+from detour.model.record import ObjectKey
+
+CHECK_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
+STAGE_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+
+ZoneState = tuple[ObjectKey, str, ZoneReport, Tally | None]
+"""Key of a DNSZone, its provider, how it stands, and what its enactor counted."""
+
+
+class Metrics:
+    """The operator's metrics, all named `detour_*`. Durations in seconds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.checks = Counter("detour_checks", "Checks that ended.", ["kind", "result"], registry=registry)
+        self.check_seconds = Histogram(
+            "detour_check_duration_seconds", "How long checks took.", ["kind"], buckets=CHECK_BUCKETS, registry=registry
+        )
+        self.verdicts = Counter(
+            "detour_verdict_changes", "Changes of a target's verdict.", ["verdict"], registry=registry
+        )
+        self.targets = Gauge("detour_targets", "Targets under check.", registry=registry)
+        self.checks_overdue = Gauge(
+            "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
+        )
+        self.records = Gauge("detour_records", "FailoverRecords by readiness.", ["ready"], registry=registry)
+        self.decisions = Counter("detour_decisions", "Sets decided for records.", ["basis"], registry=registry)
+        self.stage_seconds = Histogram(
+            "detour_failover_stage_seconds",
+            "Seconds from the check that changed a verdict to the stage: decided, accepted by the provider, visible "
+            "at every authoritative server.",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.repairs = Counter("detour_repairs", "Names put back after somebody else changed them.", registry=registry)
+        self.kubernetes_errors = Counter(
+            "detour_kubernetes_errors", "Calls to the API server that failed.", ["call"], registry=registry
+        )
+
+    def check_ended(self, target: Target, result: CheckResult) -> None:
+        """Count a check."""
+        kind = _kind(target)
+        told = {True: "passed", False: "failed", None: "inconclusive"}[result.passed]
+        self.checks.labels(kind, told).inc()
+        self.check_seconds.labels(kind).observe(result.latency)
+
+
+def _kind(target: Target) -> str:
+    match target.probe:
+        case HTTPCheck(tls=tls):
+            return "https" if tls else "http"
+        case DNSCheck():
+            return "dns"
+        case _:
+            return "tcp"
+
+
+class ZoneCollector(Collector):
+    """Reads the state of every zone when Prometheus asks; `states` gives it."""
+
+    def __init__(self, states: Callable[[], Iterable[ZoneState]]) -> None:
+        self._states = states
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the metrics of every zone."""
+        labels = ["namespace", "zone", "provider"]
+        gauges = {
+            name: GaugeMetricFamily(f"detour_zone_{name}", text, labels=labels)
+            for name, text in {
+                "ready": "1 where the zone is read and can be written.",
+                "owned_names": "Names that Detour owns in the zone.",
+                "orphaned_names": "Names marked as ours that no FailoverRecord cares for.",
+                "pending_names": "Names whose change is decided but not yet made.",
+                "throttled": "1 while the provider asks for patience.",
+                "generation_epoch": "Epoch of the ledger in force.",
+                "generation_sequence": "Sequence of the ledger in force.",
+                "negative_ttl_seconds": "How long resolvers keep an empty answer of this zone.",
+            }.items()
+        }
+        requests = CounterMetricFamily(
+            "detour_provider_requests", "Batches sent and errors met, by result.", labels=[*labels, "result"]
+        )
+        for key, provider, report, tally in self._states():
+            who = [key.namespace, key.name, provider]
+            gauges["ready"].add_metric(who, float(report.ready))
+            gauges["owned_names"].add_metric(who, report.owned)
+            gauges["orphaned_names"].add_metric(who, len(report.orphans))
+            gauges["pending_names"].add_metric(who, report.pending)
+            gauges["throttled"].add_metric(who, float(report.throttled_until is not None))
+            if report.generation is not None:
+                gauges["generation_epoch"].add_metric(who, report.generation.epoch)
+                gauges["generation_sequence"].add_metric(who, report.generation.sequence)
+            if report.negative_ttl is not None:
+                gauges["negative_ttl_seconds"].add_metric(who, report.negative_ttl)
+            if tally is not None:
+                counts = {
+                    "sent": tally.batches,
+                    "refused": tally.refused,
+                    "lost": tally.lost,
+                    "throttled": tally.throttled,
+                    "error": tally.errors,
+                }
+                for result, count in counts.items():
+                    requests.add_metric([*who, result], count)
+        return [*gauges.values(), requests]

@@ -1,0 +1,287 @@
+"""What the checks say: targets and hostnames under observation, with the streak of each.
+
+Records share targets: equal checks run once. The owner of the records is told which of them have news.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from detour.app.clock import Clock
+from detour.app.metrics import Metrics
+from detour.checks.periodic import Periodic
+from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.checks.scheduler import CheckScheduler
+from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, endpoint_health
+from detour.health.resolution import ResolvedName, answered, answered_empty, unanswered
+from detour.health.thresholds import Streak, next_delay, observe
+from detour.kube.resources.memory import EndpointMemory
+from detour.model.checks import CheckResult, CheckTiming, Target
+from detour.model.endpoint import Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import ObjectKey, Record
+from detour.model.rrset import address_type
+
+logger = logging.getLogger(__name__)
+
+LOOKUPS_IN_FLIGHT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _NameKey:
+    hostname: str
+    timing: CheckTiming
+
+
+@dataclass(slots=True)
+class _Name:
+    state: ResolvedName
+    canonical_names: tuple[str, ...] = ()
+    users: set[ObjectKey] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Watched:
+    streak: Streak
+    users: set[ObjectKey] = field(default_factory=set)
+
+
+class Observation:
+    """Runs the checks and look-ups that records need, and keeps what they showed.
+
+    `on_news` gets the keys of the records whose endpoints have news; `cause_at` of a record is when the check
+    ended that last changed a verdict of one of its targets (engine seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        check: Callable[[Target], Awaitable[CheckResult]],
+        resolve: Callable[[str], Awaitable[Resolution]],
+        checks_in_flight: int,
+        clock: Clock,
+        randomness: random.Random,
+        metrics: Metrics,
+        on_news: Callable[[Iterable[ObjectKey]], None],
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._on_news = on_news
+        self._records: dict[ObjectKey, Record] = {}
+        self._targets: dict[Target, _Watched] = {}
+        self._names: dict[_NameKey, _Name] = {}
+        self._targets_of: dict[ObjectKey, set[Target]] = {}
+        self._cause_at: dict[ObjectKey, float] = {}
+        self._stale = False
+        self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
+        self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
+            lambda key: resolve(key.hostname), on_result=self._resolved, in_flight=LOOKUPS_IN_FLIGHT, random=randomness
+        )
+
+    async def run(self) -> None:
+        """Check and resolve until cancelled."""
+        await asyncio.gather(self.scheduler.run(), self._resolutions.run())
+
+    # -- which records ---------------------------------------------------------------------------------------------
+
+    def watch(self, record: Record, memory: Iterable[EndpointMemory] = ()) -> None:
+        """Observe the endpoints of `record`; what `memory` says of those not observed yet is where they start."""
+        before = self._records.get(record.key)
+        self._records[record.key] = record
+        remembered = {each.name: each for each in memory}
+        keys = {_name_key(record, each.hostname) for each in record.endpoints if each.hostname}
+        for key in keys - set(self._names):
+            self._names[key] = _Name(ResolvedName())
+            self._resolutions.add(key, within=min(1.0, key.timing.recheck_interval))
+        for key in keys:
+            self._names[key].users.add(record.key)
+        for endpoint in record.endpoints:
+            if endpoint.name in remembered:
+                self._restore(record, endpoint, remembered[endpoint.name])
+        self._retarget(record)
+        if before is not None:
+            self._drop_names(before, keeping=keys)
+
+    def forget(self, key: ObjectKey) -> None:
+        """Observe nothing for this record any more."""
+        record = self._records.pop(key, None)
+        self._cause_at.pop(key, None)
+        if record is not None:
+            self._release(key, keeping=frozenset())
+            self._drop_names(record, keeping=set())
+
+    def _drop_names(self, record: Record, keeping: set[_NameKey]) -> None:
+        for key in {_name_key(record, each.hostname) for each in record.endpoints if each.hostname} - keeping:
+            name = self._names.get(key)
+            if name is None:
+                continue
+            name.users.discard(record.key)
+            if not name.users:
+                del self._names[key]
+                self._resolutions.discard(key)
+
+    def _restore(self, record: Record, endpoint: Endpoint, memory: EndpointMemory) -> None:
+        now = self._clock.now()
+        since = self._clock.from_the_wall(memory.since) if memory.since is not None else now
+        if endpoint.hostname is not None:
+            name = self._names[_name_key(record, endpoint.hostname)]
+            if not name.state.seen:
+                fall = record.timing.fall
+                name.state = ResolvedName(
+                    seen=tuple((address, now) for address, _ in memory.addresses),
+                    empties=fall if memory.reason == NO_ADDRESSES else 0,
+                    failures=fall if memory.reason == NAME_UNRESOLVED else 0,
+                    message=memory.message,
+                )
+        for address, verdict in memory.addresses:
+            target = Target(address, record.probe, record.timing)
+            if target not in self._targets and verdict is not Verdict.UNKNOWN:
+                self._targets[target] = _Watched(
+                    Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency)
+                )
+
+    def _retarget(self, record: Record) -> None:
+        wanted = {
+            Target(address, record.probe, record.timing)
+            for endpoint in record.endpoints
+            for address in self._addresses(record, endpoint)
+        }
+        for target in wanted:
+            if target not in self._targets:
+                self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
+            self._targets[target].users.add(record.key)
+        self._release(record.key, keeping=wanted)
+
+    def _release(self, key: ObjectKey, keeping: Iterable[Target]) -> None:
+        kept = set(keeping)
+        for target in [each for each in self._targets_of.get(key, ()) if each not in kept]:
+            watched = self._targets.get(target)
+            if watched is not None:
+                watched.users.discard(key)
+                if not watched.users:
+                    del self._targets[target]
+        self._targets_of[key] = kept
+        if not kept:
+            del self._targets_of[key]
+        if not self._stale:
+            self._stale = True
+            asyncio.get_running_loop().call_soon(self._update_scheduler)
+
+    def _update_scheduler(self) -> None:
+        self._stale = False
+        unknown = {target for target, each in self._targets.items() if each.streak.verdict is Verdict.UNKNOWN}
+        self.scheduler.update(self._targets, unknown=unknown)
+        self._metrics.targets.set(len(self._targets))
+
+    # -- what they showed ------------------------------------------------------------------------------------------
+
+    def health(self, record: Record, previous: dict[str, EndpointHealth]) -> dict[str, EndpointHealth]:
+        """Return the health of every endpoint of `record`, on top of what was believed before."""
+        return {
+            endpoint.name: endpoint_health(
+                previous.get(endpoint.name),
+                [
+                    (address, watched.streak)
+                    for address in self._addresses(record, endpoint)
+                    if (watched := self._targets.get(Target(address, record.probe, record.timing)))
+                ],
+                self._name_state(record, endpoint),
+                fall=record.timing.fall,
+                now=self._clock.now(),
+            )
+            for endpoint in record.endpoints
+        }
+
+    def cause_at(self, key: ObjectKey) -> float | None:
+        """Return when the check ended that last changed a verdict of this record, or None."""
+        return self._cause_at.get(key)
+
+    def loop_in(self, record: Record) -> str | None:
+        """Return the endpoint hostname that is the record's own name or leads back to it, or None."""
+        for endpoint in record.endpoints:
+            if endpoint.hostname is None:
+                continue
+            name = self._names.get(_name_key(record, endpoint.hostname))
+            if endpoint.hostname == record.hostname or (name and record.hostname in name.canonical_names):
+                return endpoint.hostname
+        return None
+
+    def _addresses(self, record: Record, endpoint: Endpoint) -> tuple[str, ...]:
+        state = self._name_state(record, endpoint)
+        return endpoint.addresses if state is None else state.addresses
+
+    def _name_state(self, record: Record, endpoint: Endpoint) -> ResolvedName | None:
+        if endpoint.hostname is None:
+            return None
+        name = self._names.get(_name_key(record, endpoint.hostname))
+        return name.state if name else ResolvedName()
+
+    def _checked(self, target: Target, result: CheckResult, started: float) -> float:
+        self._metrics.check_ended(target, result)
+        watched = self._targets.get(target)
+        if watched is None:
+            return target.timing.interval
+        before = watched.streak
+        watched.streak = observe(before, result, target.timing, self._clock.now())
+        if watched.streak.verdict is not before.verdict:
+            self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
+            logger.info(
+                "%s turns %s%s",
+                target.address,
+                watched.streak.verdict,
+                f": {watched.streak.message}" if watched.streak.message else "",
+                extra={"event": "verdict", "target": target.address, "verdict": watched.streak.verdict.value},
+            )
+            for key in watched.users:
+                self._cause_at[key] = self._clock.now()
+            self._on_news(tuple(watched.users))
+        elif watched.streak.failures == 1 and before.verdict is Verdict.HEALTHY:
+            logger.info(
+                "%s fails its first check: %s",
+                target.address,
+                result.message,
+                extra={"event": "first-failure", "target": target.address},
+            )
+        elif (watched.streak.reason, watched.streak.message) != (before.reason, before.message):
+            self._on_news(tuple(watched.users))
+        return next_delay(watched.streak, target.timing)
+
+    def _resolved(self, key: _NameKey, resolution: Resolution, started: float) -> float:
+        name = self._names.get(key)
+        if name is None:
+            return resolution.ttl
+        before = name.state
+        name.canonical_names = resolution.canonical_names or name.canonical_names
+        delay = resolution.ttl
+        match resolution.outcome:
+            case ResolutionOutcome.ANSWERED:
+                # Of a family that got no answer nothing was learned, so what was known of it stays.
+                kept = tuple(each for each in before.addresses if address_type(each) in resolution.unanswered)
+                name.state = answered(before, (*resolution.addresses, *kept), self._clock.now())
+            case ResolutionOutcome.NO_ADDRESSES:
+                name.state = answered_empty(before, resolution.message)
+                delay = key.timing.recheck_interval if name.state.empties < key.timing.fall else resolution.ttl
+            case ResolutionOutcome.FAILED:
+                name.state = unanswered(before, resolution.message)
+                delay = max(1.0, key.timing.recheck_interval)
+        fall = key.timing.fall
+        if name.state.addresses != before.addresses:
+            for user in name.users:
+                self._retarget(self._records[user])
+            self._on_news(tuple(name.users))
+        elif _weight(name.state, fall) != _weight(before, fall):
+            for user in name.users:
+                self._cause_at[user] = self._clock.now()
+            self._on_news(tuple(name.users))
+        return delay
+
+
+def _weight(state: ResolvedName, fall: int) -> tuple[bool, bool]:
+    """Return what of a name's state decides: whether it is empty, or unresolved, often enough to count."""
+    return state.empties >= fall, state.failures >= fall
+
+
+def _name_key(record: Record, hostname: str) -> _NameKey:
+    return _NameKey(hostname, record.timing)

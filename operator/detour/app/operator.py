@@ -1,0 +1,203 @@
+"""The operator as a process: everything is made here, wired, run, and stopped in order."""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from detour.app.clock import Clock
+from detour.app.declarations import Declarations
+from detour.app.engine import Engine
+from detour.app.metrics import Metrics, ZoneCollector
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.settings import Settings
+from detour.app.web import HealthServer
+from detour.app.zonekeeper import Workshop
+from detour.checks.guard import NetworkGuard
+from detour.checks.http import HTTPProber
+from detour.checks.resolver import Resolution, Resolver
+from detour.checks.run import run_check
+from detour.enactment.asking import ask
+from detour.enactment.budget import Budget
+from detour.enactment.contract import ProviderLimits
+from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.kinds import Kind, Message
+from detour.kube.metadata import MetadataWriter
+from detour.kube.reporting import Reporter
+from detour.kube.watching import Watcher
+from detour.model.checks import CheckResult, Target
+
+logger = logging.getLogger(__name__)
+
+LISTING_PERIOD = 60.0
+"""Seconds between two full listings, which catch what watches missed."""
+
+CHORES_PERIOD = 1.0
+STOP_WITHIN = 8.0
+"""Seconds for the batches in flight at the end; a pod is killed a little later."""
+
+
+class Operator:
+    """One operator. Raises ValueError from the constructor where a setting makes no sense."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = Clock()
+        self._guard = NetworkGuard.from_text(settings.allow_networks, settings.deny_networks)
+        self._resolver = Resolver(settings.resolver)
+        self._prober = HTTPProber()
+        self._budgets: dict[str, Budget] = {}
+        self._cluster = Cluster(settings.kubeconfig)
+        self._metrics = Metrics(CollectorRegistry())
+        ProcessCollector(registry=self._metrics.registry)
+        PlatformCollector(registry=self._metrics.registry)
+        GCCollector(registry=self._metrics.registry)
+        randomness = random.SystemRandom()
+        workshop = Workshop(
+            owner=settings.owner,
+            site=settings.site,
+            dry_run=settings.dry_run,
+            clock=self._clock,
+            randomness=randomness,
+            read_secret=self._cluster.read_secret,
+            look_up=self._look_up,
+            ask=ask,
+            budget_of=self._budget_of,
+        )
+        self._observation = Observation(
+            check=self._check,
+            resolve=self._resolve,
+            checks_in_flight=settings.checks_in_flight,
+            clock=self._clock,
+            randomness=randomness,
+            metrics=self._metrics,
+            on_news=lambda keys: self._engine.decide(keys),  # noqa: PLW0108 - the engine is made below
+        )
+        self._metadata = MetadataWriter(self._cluster)
+        self._outlets = Outlets(self._metadata, self._clock.wall)
+        self._reporter = Reporter(
+            self._cluster, component="detour", build=self._outlets.build, wall_clock=self._clock.wall
+        )
+        self._engine = Engine(
+            workshop=workshop,
+            observation=self._observation,
+            outlets=self._outlets,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
+        self._outlets.connect(self._reporter, self._engine)
+        self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
+        self._metrics.registry.register(ZoneCollector(self._engine.zone_states))
+        self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, or until something of ours breaks."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        watcher = Watcher(
+            self._cluster,
+            kubeconfig=self._settings.kubeconfig,
+            namespaces=self._settings.namespaces,
+            deliver=self._deliverer(loop),
+            clock=self._clock.now,
+        )
+        await self._web.start()
+        watcher.start()
+        logger.info("operator %r is up%s", self._settings.owner, " (dry run)" if self._settings.dry_run else "")
+        work = [
+            asyncio.create_task(each)
+            for each in (
+                self._observation.run(),
+                self._reporter.run(),
+                self._metadata.run(),
+                self._list_again_and_again(watcher),
+                self._do_chores(),
+            )
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            ends: list[asyncio.Future[Any]] = [stopped, self._engine.zones.failure, *work]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for each in (self._engine.zones.failure, *work):
+                if each.done():
+                    each.result()
+        finally:
+            await self._end(watcher, [*work, stopped])
+
+    async def _end(self, watcher: Watcher, work: Sequence[asyncio.Task[Any]]) -> None:
+        logger.info("stopping: finishing the batches in flight")
+        asyncio.get_running_loop().run_in_executor(None, watcher.stop, 3.0)
+        for task in work:
+            task.cancel()
+        try:
+            await asyncio.wait_for(self._engine.zones.stop(), STOP_WITHIN)
+            await asyncio.wait_for(self._reporter.flush(), 1.0)
+        except TimeoutError:
+            logger.warning(
+                "a batch was still under way after %g s: its outcome is settled at the next start", STOP_WITHIN
+            )
+        await self._web.stop()
+        self._cluster.close()
+        logger.info("stopped")
+
+    def _deliverer(self, loop: asyncio.AbstractEventLoop) -> Callable[[Message], None]:
+        def take(message: Message) -> None:
+            self._declarations.take(message, self._clock.now())
+            self._engine.zones_listed = Kind.DNS_ZONE in self._declarations.listed
+
+        def deliver(message: Message) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(take, message)
+
+        return deliver
+
+    async def _list_again_and_again(self, watcher: Watcher) -> None:
+        while True:
+            await asyncio.sleep(LISTING_PERIOD)
+            try:
+                await asyncio.to_thread(watcher.list_all)
+            except ClusterError as error:
+                self._metrics.kubernetes_errors.labels("list").inc()
+                logger.debug("listing: %s", error)
+
+    async def _do_chores(self) -> None:
+        """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""
+        rounds = 0
+        while True:
+            every_minute = rounds % 60 == 0
+            if every_minute or self._declarations.has_unread_bundles:
+                await self._declarations.refresh_bundles()
+            if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+                try:
+                    self._engine.namespaces_listed(await self._cluster.namespace_labels())
+                except ClusterError as error:
+                    self._metrics.kubernetes_errors.labels("namespaces").inc()
+                    logger.debug("namespaces: %s", error)
+            self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
+            rounds += 1
+            await asyncio.sleep(CHORES_PERIOD)
+
+    async def _check(self, target: Target) -> CheckResult:
+        return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)
+
+    async def _resolve(self, hostname: str) -> Resolution:
+        return await self._resolver.resolve(hostname)
+
+    async def _look_up(self, hostname: str) -> tuple[str, ...]:
+        return (await self._resolver.resolve(hostname)).addresses
+
+    def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
+        if account not in self._budgets:
+            self._budgets[account] = Budget(limits, self._clock.now)
+        return self._budgets[account]
+
+    def _not_ready(self) -> str | None:
+        missing = [kind.title for kind in Kind if kind not in self._declarations.listed]
+        return f"not listed yet: {', '.join(missing)}" if missing else None

@@ -1,0 +1,125 @@
+"""Where the engine's news go: status, events and metadata of the objects that they are about."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from detour.enactment.wishes import Refusal
+from detour.kube.kinds import Kind, RawObject
+from detour.kube.metadata import MetadataWriter
+from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
+from detour.kube.reporting import Reporter, Subject
+from detour.kube.status import (
+    Condition,
+    Status,
+    conditions_status,
+    record_conditions,
+    record_status,
+    region_conditions,
+    region_status,
+    zone_conditions,
+    zone_status,
+)
+from detour.kube.transitions import Transitions
+from detour.model.record import ObjectKey
+
+
+class Pictures(Protocol):
+    """Who knows how things stand: the engine."""
+
+    def refusal_of(self, subject: Subject) -> tuple[int, Refusal] | None:
+        """Return the generation of an object that cannot be used, and why."""
+
+    def record_picture(self, key: ObjectKey) -> RecordPicture | None:
+        """Return what there is to tell of a record."""
+
+    def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
+        """Return what there is to tell of a zone."""
+
+    def region_picture(self, name: str) -> RegionPicture | None:
+        """Return what there is to tell of a region."""
+
+
+class Outlets:
+    """Status, events and metadata patches for every kind of object."""
+
+    def __init__(self, metadata: MetadataWriter, wall_clock: Callable[[], float]) -> None:
+        self._metadata = metadata
+        self._wall_clock = wall_clock
+        self._transitions = Transitions()
+        self._reporter: Reporter | None = None
+        self._pictures: Pictures | None = None
+
+    def connect(self, reporter: Reporter, pictures: Pictures) -> None:
+        """Name the writer of status, and who knows how things stand."""
+        self._reporter = reporter
+        self._pictures = pictures
+
+    def adopt(self, subject: Subject, raw: RawObject) -> None:
+        """Start from the status that an object bears."""
+        status = raw.get("status")
+        status = status if isinstance(status, Mapping) else {}
+        self._writer.adopt(subject, status)
+        self._transitions.adopt(subject, status)
+
+    def forget(self, subject: Subject) -> None:
+        """The object is gone."""
+        self._writer.forget(subject)
+        self._transitions.forget(subject)
+
+    def mark(self, subject: Subject) -> None:
+        """There may be news of `subject`."""
+        self._writer.mark(subject)
+
+    def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
+        """Create an event."""
+        self._writer.tell(subject, reason, message, warning=warning)
+
+    def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
+        """Change an object's metadata."""
+        self._metadata.patch(subject, body)
+
+    @property
+    def _writer(self) -> Reporter:
+        assert self._reporter is not None  # noqa: S101 - connected before anything runs
+        return self._reporter
+
+    def build(self, subject: Subject, previous: Mapping[str, Any]) -> Status | None:
+        """Return the present status of `subject`, telling the transitions since the last one."""
+        built = self._build(subject, previous)
+        if built is None:
+            return None
+        status, conditions = built
+        for each in self._transitions.news(subject, conditions):
+            self.tell(subject, each.reason, each.message, warning=each.warning)
+        return status
+
+    def _build(self, subject: Subject, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
+        assert self._pictures is not None  # noqa: S101 - connected before anything runs
+        now = self._wall_clock()
+        if refused := self._pictures.refusal_of(subject):
+            return _refused_status(subject, previous, *refused, now=now)
+        match subject.kind:
+            case Kind.FAILOVER_RECORD:
+                if record := self._pictures.record_picture(subject.key):
+                    return record_status(record, previous, now), record_conditions(record)
+            case Kind.DNS_ZONE:
+                if zone := self._pictures.zone_picture(subject.key):
+                    return zone_status(zone, previous, now), zone_conditions(zone)
+            case Kind.CLOUD_REGION:
+                if region := self._pictures.region_picture(subject.key.name):
+                    return region_status(region, previous, now), region_conditions(region)
+        return None
+
+
+def _refused_status(
+    subject: Subject, previous: Mapping[str, Any], generation: int, refusal: Refusal, *, now: float
+) -> tuple[Status, tuple[Condition, ...]]:
+    """Return the status of an object that cannot be used: what it said before, under conditions that say why."""
+    types = {
+        Kind.FAILOVER_RECORD: ("Ready", "Published"),
+        Kind.DNS_ZONE: ("Ready",),
+        Kind.CLOUD_REGION: ("Healthy",),
+    }[subject.kind]
+    conditions = tuple(Condition(each, False, refusal.reason, refusal.message) for each in types)
+    written = conditions_status(conditions, previous.get("conditions") or (), generation, now)
+    return {**previous, "observedGeneration": generation, "conditions": written}, conditions

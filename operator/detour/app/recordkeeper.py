@@ -1,0 +1,200 @@
+"""One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from detour.app.clock import Clock
+from detour.app.zonekeeper import ZoneKeeper
+from detour.enactment.wishes import Refusal, Wish
+from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
+from detour.kube.resources.memory import RecordMemory
+from detour.model.health import EndpointHealth
+from detour.model.record import ObjectKey, Record
+from detour.model.rrset import RRset
+from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+
+HISTORY_LENGTH = 10
+SMALLEST_VALUE_LIMIT = 20
+"""Values per set that every provider takes; used while a zone of the record has not been opened yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A decision that changed what is published."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    reason: str
+    basis: Basis
+    is_first: bool
+
+
+class RecordKeeper:
+    """Decides for one record. `memory` is its own earlier status, where the verdicts start from."""
+
+    def __init__(self, record: Record, memory: RecordMemory, clock: Clock) -> None:
+        self.record = record
+        self.memory = memory
+        self.refusal: Refusal | None = None
+        self.zone_refusals: dict[ObjectKey, Refusal] = {}
+        self.healths: dict[str, EndpointHealth] = _remembered(memory, clock)
+        self.decision: Decision | None = None
+        self.undecided: Undecided | None = None
+        self.decided_for: float | None = None
+        self._clock = clock
+        self._serving: frozenset[str] | None = None
+        self._revisions: tuple[Revision, ...] = tuple(
+            Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
+        )[:HISTORY_LENGTH]
+        self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
+        self._published_before = {each.key for each in memory.zones if each.published}
+        self._patience_until = clock.now() + _patience(record)
+
+    def update(self, record: Record) -> None:
+        """The declaration changed."""
+        self.record = record
+
+    def decide(self, *, drained_regions: frozenset[str], zones: Mapping[ObjectKey, ZoneKeeper]) -> Transition | None:
+        """Plan anew; return the transition if what should be published changed."""
+        record = self.record
+        published: dict[ObjectKey, tuple[RRset, ...]] = {}
+        limits = []
+        for key in record.zones:
+            keeper = zones.get(key)
+            report = keeper.report(record.key) if keeper and key not in self.zone_refusals else None
+            if report is not None:
+                published[key] = report.published if report.owns or record.adopt else ()
+            limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
+        situation = Situation(
+            record=record,
+            healths=self.healths,
+            drained_regions=drained_regions,
+            published=published,
+            serving=self._serving,
+            value_limit=min(limits),
+            patience_until=self._patience_until,
+        )
+        outcome = plan(situation, self._clock.now())
+        if isinstance(outcome, Undecided):
+            self.undecided = outcome
+            return None
+        before = self._revisions[0].values if self._revisions else ()
+        is_first = self.decision is None and not self._revisions
+        self.decision, self.undecided = outcome, None
+        self._serving = frozenset(each.endpoint for each in outcome.serving)
+        after = tuple(sorted({value for sets in outcome.sets.values() for value in values_of(sets)}))
+        if after == before:
+            return None
+        self._last_revision += 1
+        revision = Revision(self._last_revision, after, outcome.reason, self._clock.wall())
+        self._revisions = (revision, *self._revisions)[:HISTORY_LENGTH]
+        return Transition(before, after, outcome.reason, outcome.basis, is_first)
+
+    @property
+    def decide_again_at(self) -> float | None:
+        """When to decide again if nothing happens before (engine seconds)."""
+        if self.undecided is not None:
+            return self.undecided.decide_again_at
+        return self.decision.decide_again_at if self.decision else None
+
+    def wish_for(self, zone: ObjectKey) -> Wish:
+        """Return what this record wants in `zone`."""
+        record = self.record
+        return Wish(
+            record=record.key,
+            uid=record.uid,
+            created=record.created,
+            hostname=record.hostname,
+            sets=self.decision.sets.get(zone) if self.decision else None,
+            adopt=record.adopt,
+            suspended=record.suspend,
+            was_published=zone in self._published_before,
+        )
+
+    def needs_zone_news(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Tell whether a zone has been read for which nothing is decided yet."""
+        decided = self.decision.sets if self.decision else {}
+        missing = [zone for zone in self.record.zones if zone not in decided and zone not in self.zone_refusals]
+        return any((keeper := zones.get(zone)) and keeper.report(self.record.key) for zone in missing)
+
+    def zones_left_behind(self, before: Iterable[ObjectKey] = ()) -> set[ObjectKey]:
+        """Return the zones that hold, or may hold, this record's name but are not declared (any more)."""
+        return ({*before, *self._published_before}) - set(self.record.zones)
+
+    def left(self, zone: ObjectKey) -> None:
+        """The record is out of `zone` for good."""
+        self._published_before.discard(zone)
+
+    def picture(self, zones: Mapping[ObjectKey, ZoneKeeper], *, dry_run: bool, being_deleted: bool) -> RecordPicture:
+        """Return what there is to tell."""
+        record = self.record
+        wall = self._clock.on_the_wall
+        healths = tuple(
+            (endpoint.name, replace(health, since=wall(health.since), failed_at=_wall_or_none(health.failed_at, wall)))
+            for endpoint in record.endpoints
+            if (health := self.healths.get(endpoint.name))
+        )
+        return RecordPicture(
+            record=record,
+            healths=healths,
+            serving=self.decision.serving if self.decision else (),
+            basis=self.decision.basis if self.decision else None,
+            reason=self.decision.reason if self.decision else "",
+            revisions=self._revisions,
+            zones=tuple(self._zone_picture(key, zones.get(key)) for key in record.zones),
+            dry_run=dry_run,
+            refusal=self.refusal,
+            pending=self.undecided.reason if self.undecided and self.decision is None else None,
+            being_deleted=being_deleted,
+        )
+
+    def _zone_picture(self, key: ObjectKey, keeper: ZoneKeeper | None) -> ZonePicture:
+        if refusal := self.zone_refusals.get(key):
+            return ZonePicture(key, published=False, refusal=refusal)
+        if keeper is None:
+            return ZonePicture(key, published=False, message="the DNSZone is not known yet")
+        report = keeper.report(self.record.key)
+        trouble = keeper.zone_report().trouble
+        if report is None:
+            return ZonePicture(key, published=False, refusal=trouble, message="the zone has not been read yet")
+        sight = keeper.sight(self.record.key)
+        verified_at = sight.verified_at if sight and report.in_sync else None
+        return ZonePicture(
+            zone=key,
+            published=report.in_sync,
+            values=values_of(report.published) if report.owns else (),
+            would_publish=values_of(report.would_publish) if report.would_publish else None,
+            generation=str(report.generation) if report.generation else None,
+            verified_at=self._clock.on_the_wall(verified_at) if verified_at is not None else None,
+            refusal=report.refusal or (None if report.in_sync or report.would_publish else trouble),
+            message=_message(in_sync=report.in_sync, seen=sight.message if sight else ""),
+        )
+
+
+def _message(*, in_sync: bool, seen: str) -> str:
+    return seen if in_sync else "the change is on its way to the provider"
+
+
+def _wall_or_none(at: float | None, wall: Callable[[float], float]) -> float | None:
+    return None if at is None else wall(at)
+
+
+def _remembered(memory: RecordMemory, clock: Clock) -> dict[str, EndpointHealth]:
+    return {
+        each.name: EndpointHealth(
+            verdict=each.verdict,
+            since=clock.from_the_wall(each.since) if each.since is not None else clock.now(),
+            reason=each.reason,
+            message=each.message,
+            failed_at=clock.from_the_wall(each.failed_at) if each.failed_at is not None else None,
+            latency=each.latency,
+            addresses=each.addresses,
+        )
+        for each in memory.endpoints
+    }
+
+
+def _patience(record: Record) -> float:
+    """Return the seconds within which every endpoint should have its first verdict."""
+    timing = record.timing
+    return 2.0 + max(timing.fall, timing.rise) * max(timing.recheck_interval, timing.timeout)

@@ -1,0 +1,96 @@
+"""The operator's settings: each a flag, and an environment variable of the same name behind `DETOUR_`."""
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator was started with.
+
+    `owner` names the installation in ledgers and markers, `site` the cluster. `resolver` (`address:port`) resolves
+    endpoint hostnames, None means the system's. `namespaces` confine the operator, none means all. `listen` is
+    `address:port` for /livez, /readyz and /metrics.
+    """
+
+    owner: str
+    site: str = "default"
+    kubeconfig: str | None = None
+    namespaces: tuple[str, ...] = ()
+    resolver: str | None = None
+    allow_networks: tuple[str, ...] = ()
+    deny_networks: tuple[str, ...] = ()
+    checks_in_flight: int = 500
+    listen: str = "0.0.0.0:8080"
+    log_format: str = "human"
+    log_level: str = "info"
+    dry_run: bool = False
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from flags, and from the environment where a flag is missing. Exits with a message."""
+    parser = argparse.ArgumentParser(
+        prog="detour run",
+        description="Run the operator. Every flag can be given as an environment variable: --owner is DETOUR_OWNER.",
+    )
+    add = parser.add_argument
+    add("--owner", help="name of this installation in ledgers and markers, a DNS label; required", type=_label)
+    add("--site", help="name of this cluster among those that share the owner (default: default)", type=_label)
+    add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
+    add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
+    add("--resolver", help="resolver for endpoint hostnames, address:port (default: the system's)")
+    add("--allow-networks", help="networks to probe though refused by default, such as 127.0.0.0/8", type=_list)
+    add("--deny-networks", help="networks that must not be probed", type=_list)
+    add("--checks-in-flight", help="checks that run at the same time at most (default: 500)", type=_positive)
+    add("--listen", help="address:port of /livez, /readyz and /metrics (default: 0.0.0.0:8080)")
+    add("--log-format", choices=("human", "json"), help="how log lines look (default: human)")
+    add("--log-level", choices=("debug", "info", "warning", "error"), help="least severe lines shown (default: info)")
+    add("--dry-run", action="store_const", const=True, help="decide and report, but write nothing to DNS")
+    given = vars(parser.parse_args(arguments))
+    if given["kubeconfig"] is None:
+        given["kubeconfig"] = environment.get("KUBECONFIG") or None
+    for action in parser._actions:
+        text = environment.get(f"DETOUR_{action.dest.upper()}")
+        if given.get(action.dest, "") is None and text:
+            try:
+                given[action.dest] = _from_environment(action, text)
+            except ValueError as error:
+                parser.error(f"DETOUR_{action.dest.upper()}: {error}")
+    if given["owner"] is None:
+        parser.error(
+            "--owner is missing: name this installation, such as --owner=production; it stands in every ledger and "
+            "marker, and must stay the same for ever"
+        )
+    known = {each.name for each in fields(Settings)}
+    return Settings(**{name: value for name, value in given.items() if name in known and value is not None})
+
+
+def _from_environment(action: argparse.Action, text: str) -> object:
+    if action.const is True:
+        return text.lower() in ("1", "true", "yes", "on")
+    if action.choices and text not in action.choices:
+        raise ValueError(f"{text!r} is none of {', '.join(action.choices)}")
+    return action.type(text) if callable(action.type) else text
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no DNS label: use up to 63 lower-case letters, digits and hyphens"
+        )
+    return text
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)

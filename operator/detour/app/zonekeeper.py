@@ -1,0 +1,383 @@
+"""One DNSZone at work: its provider is opened with the credentials of the day, its enactor writes, its verifier looks.
+
+Records hand their wishes in here, also before the zone could be opened for the first time.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from detour.app.clock import Clock
+from detour.enactment.asking import Ask
+from detour.enactment.budget import Budget
+from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
+from detour.enactment.enactor import Enactor, EnactorSettings, Tally
+from detour.enactment.fence import Fence
+from detour.enactment.verification import Verifier
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
+from detour.kube.cluster import ClusterError
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset, RRType
+from detour.model.zone import Zone
+from detour.providers import registry
+
+logger = logging.getLogger(__name__)
+
+SECRET_PERIOD = 30.0
+"""Seconds between two readings of the credentials."""
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Seconds to wait where a zone could not be opened: doubling from the first to the longest."""
+
+NAME_SERVER_PERIOD = 600.0
+NAME_SERVER_RETRY = 10.0
+"""Seconds until the addresses of the zone's name servers are looked up again, after success and after failure."""
+
+
+class ZoneWatcher(Protocol):
+    """Who is told of a zone's news: the engine."""
+
+    def record_changed(self, record: ObjectKey) -> None:
+        """A record's standing in the zone has changed."""
+
+    def zone_changed(self, zone: ObjectKey) -> None:
+        """The zone's own standing has changed."""
+
+    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
+        """The provider has applied a change."""
+
+    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
+        """All authoritative servers show what was changed last."""
+
+    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
+        """A deleted record's name is gone from the zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every zone needs of its surroundings. `budget_of` gives the one budget of an account."""
+
+    owner: str
+    site: str
+    dry_run: bool
+    clock: Clock
+    randomness: random.Random
+    read_secret: Callable[[str, str], Awaitable[Secret]]
+    look_up: Callable[[str], Awaitable[tuple[str, ...]]]
+    ask: Ask
+    budget_of: Callable[[str, ProviderLimits], Budget]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the authoritative servers showed of a name last: since when it is right, or how it differs."""
+
+    verified_at: float | None
+    message: str = ""
+
+
+class ZoneKeeper:
+    """Keeps one zone. Implements the enactor's Observer and the verifier's Witness."""
+
+    def __init__(self, zone: Zone, workshop: Workshop, watcher: ZoneWatcher, *, known: Generation) -> None:
+        self.zone = zone
+        self._workshop = workshop
+        self._watcher = watcher
+        self._known = known
+        self._secret: Secret | None = None
+        self._enactor: Enactor | None = None
+        self._trouble: Refusal | None = None
+        self._enactor_task: asyncio.Task[None] | None = None
+        self._outdated = False
+        self._wishes: dict[ObjectKey, Wish] = {}
+        self._claimants: dict[str, set[ObjectKey]] = {}
+        self._withdrawals: list[Withdrawal] = []
+        self._expected: dict[str, tuple[RRset, ...]] = {}
+        self._sights: dict[str, Sight] = {}
+        self._reopen = asyncio.Event()
+        self._stopping = False
+        self._limits: ProviderLimits | None = None
+        self._verifier = Verifier(
+            ask=workshop.ask, clock=workshop.clock.now, random=workshop.randomness.random, witness=self
+        )
+
+    # -- from the engine -------------------------------------------------------------------------------------------
+
+    def update(self, zone: Zone) -> None:
+        """The DNSZone was changed: open it anew where that matters."""
+        before, self.zone = self.zone, zone
+        if zone.take_over_now and self._enactor is not None:
+            self._enactor.allow_take_over()
+        if _connection(zone) != _connection(before):
+            self._outdated = True
+            self._reopen.set()
+
+    def want(self, wish: Wish) -> None:
+        """Hand in what a record wants."""
+        self._wishes[wish.record] = wish
+        self._claimants.setdefault(wish.hostname, set()).add(wish.record)
+        if self._enactor is not None:
+            self._enactor.want(wish)
+
+    def forget(self, record: ObjectKey) -> None:
+        """The record wants nothing here any more; what it published stays."""
+        self._drop(record)
+        if self._enactor is not None:
+            self._enactor.forget(record)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Remove the name of a deleted record."""
+        self._drop(withdrawal.record)
+        if self._enactor is not None:
+            self._enactor.withdraw(withdrawal)
+        else:
+            self._withdrawals.append(withdrawal)
+
+    def _drop(self, record: ObjectKey) -> None:
+        wish = self._wishes.pop(record, None)
+        if wish is None:
+            return
+        self._claimants[wish.hostname].discard(record)
+        if not self._claimants[wish.hostname]:
+            del self._claimants[wish.hostname]
+            self._unwatch(wish.hostname)
+
+    def report(self, record: ObjectKey) -> WishReport | None:
+        """Return how a record stands here; None before the zone was read."""
+        if self._enactor is None or not self._enactor.is_read:
+            return None
+        return self._enactor.report(record)
+
+    def sight(self, record: ObjectKey) -> Sight | None:
+        """Return what the authoritative servers showed of a record's name last."""
+        wish = self._wishes.get(record)
+        return self._sights.get(wish.hostname) if wish else None
+
+    def zone_report(self) -> ZoneReport:
+        """Return how the zone stands."""
+        if self._enactor is None or self._trouble is not None:
+            report = self._enactor.zone_report() if self._enactor else ZoneReport(ready=False)
+            return replace(report, ready=False, trouble=self._trouble)
+        return self._enactor.zone_report()
+
+    @property
+    def values_per_set(self) -> int | None:
+        """The most values that a set can have here, or None before the zone was opened."""
+        return self._limits.values_per_set if self._limits else None
+
+    @property
+    def tally(self) -> Tally | None:
+        return self._enactor.tally if self._enactor else None
+
+    # -- the work --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
+        helpers = [asyncio.create_task(self._verifier.run()), asyncio.create_task(self._follow_name_servers())]
+        pause = FIRST_PAUSE
+        try:
+            while not self._stopping:
+                self._reopen.clear()
+                opened = await self._open()
+                pause = FIRST_PAUSE if opened else min(LONGEST_PAUSE, pause * 2)
+                await self._rest(SECRET_PERIOD if opened else pause)
+            await self._stop_enactor()
+        finally:
+            for task in (*helpers, *([self._enactor_task] if self._enactor_task else [])):
+                task.cancel()
+
+    def stop(self) -> None:
+        """Finish what is under way and end `run`."""
+        self._stopping = True
+        if self._enactor is not None:
+            self._enactor.stop()
+        self._reopen.set()
+
+    async def _stop_enactor(self) -> None:
+        if self._enactor is not None and self._enactor_task is not None:
+            self._enactor.stop()
+            await self._enactor_task
+        self._enactor = self._enactor_task = None
+
+    async def _rest(self, seconds: float) -> None:
+        waiting = asyncio.create_task(self._reopen.wait())
+        working = [self._enactor_task] if self._enactor_task else []
+        try:
+            await asyncio.wait({waiting, *working}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        for task in working:
+            if task.done():
+                task.result()  # a defect of ours: let it be seen, and the process start anew
+
+    async def _open(self) -> bool:
+        """Read the credentials, and open the provider with them where they are new; False where that failed."""
+        zone = self.zone
+        try:
+            secret = await self._read_secret(zone)
+            same = secret == self._secret and not self._outdated
+            if self._enactor is not None and self._trouble is None and same:
+                return True
+            await self._connect(zone, secret)
+        except ClusterError as error:
+            if self._enactor is not None and error.status != 404:
+                return True  # the credentials in hand go on serving while they cannot be read anew
+            self._set_trouble(_secret_trouble(zone, error))
+            return False
+        except ProviderError as error:
+            self._set_trouble(Refusal(error.reason, str(error)))
+            return False
+        self._secret = secret
+        self._set_trouble(None)
+        return True
+
+    async def _read_secret(self, zone: Zone) -> Secret:
+        if zone.secret_name is None:
+            return {}
+        secret = await self._workshop.read_secret(zone.key.namespace, zone.secret_name)
+        if not secret:
+            raise CredentialsRefusedError(f"Secret {zone.key.namespace}/{zone.secret_name} is empty")
+        return secret
+
+    async def _connect(self, zone: Zone, secret: Secret) -> None:
+        await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
+        self._limits = registry.limits_for(zone)
+        budget = self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits)
+        provider = await registry.open_zone(zone, secret=secret or None, pace=budget.request)
+        if self._outdated:
+            await self._stop_enactor()  # what it knows may be of another zone
+            self._outdated = False
+        if self._enactor is not None:
+            await self._enactor.use(provider, budget)
+            return
+        settings = EnactorSettings(
+            owner=self._workshop.owner,
+            domain=zone.domain,
+            site=self._workshop.site,
+            dry_run=self._workshop.dry_run,
+        )
+        fence = Fence(owner=settings.owner, domain=zone.domain, site=settings.site, known=self._known)
+        self._enactor = Enactor(
+            settings,
+            provider=provider,
+            budget=budget,
+            fence=fence,
+            clock=self._workshop.clock.now,
+            random=self._workshop.randomness.random,
+            observer=self,
+        )
+        for wish in self._wishes.values():
+            self._enactor.want(wish)
+        for withdrawal in self._withdrawals:
+            self._enactor.withdraw(withdrawal)
+        self._withdrawals.clear()
+        if zone.take_over_now:
+            self._enactor.allow_take_over()
+        self._enactor_task = asyncio.create_task(self._enactor.run())
+
+    def _set_trouble(self, trouble: Refusal | None) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._watcher.zone_changed(self.zone.key)
+            for record in self._wishes:
+                self._watcher.record_changed(record)
+
+    async def _follow_name_servers(self) -> None:
+        """Tell the verifier whom to ask: the servers declared, or those that the provider assigned to the zone."""
+        while True:
+            report = self._enactor.zone_report() if self._enactor else None
+            named = self.zone.verification_servers or (report.name_servers if report else ())
+            found = [server for name in named for server in await self._servers_of(name)]
+            if found:
+                self._verifier.use(tuple(sorted(set(found))))
+            await asyncio.sleep(NAME_SERVER_PERIOD if found else (NAME_SERVER_RETRY if named else 0.2))
+
+    async def _servers_of(self, name: str) -> tuple[str, ...]:
+        if ":" in name:
+            return (name,)
+        return tuple(f"[{each}]:53" if ":" in each else f"{each}:53" for each in await self._workshop.look_up(name))
+
+    # -- from the enactor ------------------------------------------------------------------------------------------
+
+    def record_changed(self, record: ObjectKey) -> None:
+        """Watch what is in sync; tell the engine (Observer)."""
+        report, wish = self.report(record), self._wishes.get(record)
+        if report and wish and report.in_sync:
+            changed = self._expected.get(wish.hostname) != report.published
+            self._expected[wish.hostname] = report.published
+            if changed:
+                self._sights[wish.hostname] = Sight(None, "the authoritative servers have not been asked yet")
+            present = {each.type for each in report.published}
+            absent = () if RRType.CNAME in present else tuple({RRType.A, RRType.AAAA} - present)
+            self._verifier.watch(wish.hostname, report.published, absent, changed=changed)
+        elif report and wish and not report.owns:
+            self._unwatch(wish.hostname)
+        self._watcher.record_changed(record)
+
+    def zone_changed(self) -> None:
+        """Tell the engine (Observer)."""
+        self._watcher.zone_changed(self.zone.key)
+        for record in self._wishes:
+            self._watcher.record_changed(record)
+
+    def accepted(self, change: NameChange, generation: Generation) -> None:
+        """Tell the engine (Observer)."""
+        self._watcher.accepted(self.zone.key, change)
+
+    def withdrawn(self, withdrawal: Withdrawal) -> None:
+        """Tell the engine (Observer)."""
+        self._watcher.withdrawn(self.zone.key, withdrawal)
+
+    def credentials_refused(self) -> None:
+        """Look for fresh credentials (Observer)."""
+        self._reopen.set()
+
+    # -- from the verifier -----------------------------------------------------------------------------------------
+
+    def visible(self, hostname: str, at: float) -> None:
+        """Keep since when a name is right (Witness)."""
+        sight = self._sights.get(hostname)
+        if sight is not None and sight.verified_at is not None:
+            return
+        self._sights[hostname] = Sight(at)
+        for record in self._claimants.get(hostname, ()):
+            self._watcher.visible(self.zone.key, record)
+            self._watcher.record_changed(record)
+
+    def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
+        """Keep how a name differs, and have it read through the API where that is not just propagation (Witness)."""
+        if suspicious:
+            self._sights[hostname] = Sight(None, message)
+            for record in self._claimants.get(hostname, ()):
+                self._watcher.record_changed(record)
+            if self._enactor is not None:
+                self._enactor.suspect(hostname)
+
+    def _unwatch(self, hostname: str) -> None:
+        self._expected.pop(hostname, None)
+        self._sights.pop(hostname, None)
+        self._verifier.forget(hostname)
+
+
+def _connection(zone: Zone) -> tuple[object, ...]:
+    """Return what of a zone's declaration needs a new connection when it changes."""
+    return (zone.domain, zone.settings, zone.secret_name, zone.budget)
+
+
+def _secret_trouble(zone: Zone, error: ClusterError) -> Refusal:
+    secret = f"Secret {zone.key.namespace}/{zone.secret_name}"
+    match error.status:
+        case 404:
+            return Refusal("SecretMissing", f"{secret} does not exist: create it, or correct credentialsSecretRef")
+        case 403:
+            return Refusal(
+                "SecretForbidden",
+                f"the operator may not read {secret}: name it in the chart's value credentials.secrets",
+            )
+        case _:
+            return Refusal("SecretUnreadable", f"{secret} cannot be read: {error}")

@@ -1,0 +1,167 @@
+"""All DNSZones: each gets a keeper, but of two that stand for the same zone only the older."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from detour.app.metrics import ZoneState
+from detour.app.zonekeeper import Workshop, ZoneKeeper, ZoneWatcher
+from detour.enactment.wishes import Refusal, ZoneReport
+from detour.kube.kinds import RawObject
+from detour.kube.picture import ZoneObjectPicture
+from detour.kube.reporting import Subject
+from detour.model.generation import NEVER, Generation
+from detour.model.record import ObjectKey
+from detour.model.zone import NamespacesFrom, Zone
+from detour.providers import registry
+
+logger = logging.getLogger(__name__)
+
+NEGATIVE_TTL_WARNING = 60
+"""Seconds. Resolvers that keep an empty answer longer make every mistake of anybody last longer (RFC 2308)."""
+
+
+@dataclass(slots=True)
+class _Declared:
+    subject: Subject
+    zone: Zone
+    raw: RawObject
+    created: str
+
+
+class Zones:
+    """Starts and stops the keepers."""
+
+    def __init__(self, workshop: Workshop, watcher: ZoneWatcher) -> None:
+        self.keepers: dict[ObjectKey, ZoneKeeper] = {}
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._workshop = workshop
+        self._watcher = watcher
+        self._declared: dict[ObjectKey, _Declared] = {}
+        self._twins: dict[ObjectKey, ObjectKey] = {}
+        self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
+
+    def declare(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
+        """A DNSZone is new or changed."""
+        created = str(raw.get("metadata", {}).get("creationTimestamp") or "")
+        self._declared[zone.key] = _Declared(subject, zone, raw, created)
+        self._arbitrate()
+        if keeper := self.keepers.get(zone.key):
+            keeper.update(zone)
+
+    def remove(self, key: ObjectKey) -> None:
+        """A DNSZone is gone: nothing more is written there, nothing is removed."""
+        self._declared.pop(key, None)
+        self._arbitrate()
+
+    def declared(self, key: ObjectKey) -> Zone | None:
+        """Return a DNSZone as declared."""
+        found = self._declared.get(key)
+        return found.zone if found else None
+
+    def subject(self, key: ObjectKey) -> Subject | None:
+        """Return the object of a DNSZone."""
+        found = self._declared.get(key)
+        return found.subject if found else None
+
+    @property
+    def selects_namespaces(self) -> bool:
+        """Tell whether any zone needs the labels of namespaces."""
+        return any(each.zone.allowed.source is NamespacesFrom.SELECTOR for each in self._declared.values())
+
+    def picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
+        """Return what there is to tell of a DNSZone."""
+        found = self._declared.get(key)
+        if found is None:
+            return None
+        report = self._report(key)
+        return ZoneObjectPicture(
+            zone=found.zone,
+            provider=registry.kind_of(found.zone.settings).name,
+            report=report,
+            warnings=_warnings(report),
+        )
+
+    def states(self) -> Iterable[ZoneState]:
+        """Give the state of every zone, for metrics."""
+        for key, each in self._declared.items():
+            keeper = self.keepers.get(key)
+            yield key, registry.kind_of(each.zone.settings).name, self._report(key), keeper.tally if keeper else None
+
+    async def stop(self) -> None:
+        """Let every keeper finish the batch in flight."""
+        for keeper in self._tasks.values():
+            keeper.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _report(self, key: ObjectKey) -> ZoneReport:
+        if keeper := self.keepers.get(key):
+            return keeper.zone_report()
+        twin = self._twins.get(key)
+        message = f"DNSZone {twin}, which is older, stands for the same zone of the same account: use that one"
+        return ZoneReport(ready=False, trouble=Refusal("DuplicateZone", message))
+
+    def _arbitrate(self) -> None:
+        """See to it that each real zone has exactly one keeper."""
+        oldest: dict[tuple[object, ...], _Declared] = {}
+        for each in sorted(self._declared.values(), key=lambda found: (found.created, found.zone.key)):
+            oldest.setdefault(_identity(each.zone), each)
+        self._twins = {
+            key: first.zone.key
+            for key, each in self._declared.items()
+            if (first := oldest[_identity(each.zone)]).zone.key != key
+        }
+        wanted = {each.zone.key: each for each in oldest.values()}
+        for key in set(self.keepers) - set(wanted):
+            self.keepers.pop(key).stop()
+        for key in set(wanted) - set(self.keepers):
+            self._start(wanted[key])
+
+    def _start(self, declared: _Declared) -> None:
+        known = _remembered_generation(declared.raw)
+        keeper = ZoneKeeper(declared.zone, self._workshop, self._watcher, known=known)
+        self.keepers[declared.zone.key] = keeper
+        task = asyncio.create_task(keeper.run())
+        self._tasks[task] = keeper
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) and not self.failure.done():
+            self.failure.set_exception(error)
+
+
+def _remembered_generation(raw: RawObject) -> Generation:
+    """Return the ledger's generation that a DNSZone's status tells of; the lowest where it tells of none."""
+    status = raw.get("status")
+    ledger = status.get("ledger") if isinstance(status, dict) else None
+    text = ledger.get("generation") if isinstance(ledger, dict) else None
+    return (Generation.parse(text) if isinstance(text, str) else None) or NEVER
+
+
+def _identity(zone: Zone) -> tuple[object, ...]:
+    return (zone.domain, zone.settings)
+
+
+def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
+    found = []
+    if report.negative_ttl is not None and report.negative_ttl > NEGATIVE_TTL_WARNING:
+        found.append(
+            Refusal(
+                "LongNegativeTTL",
+                f"resolvers keep an empty answer of this zone for {report.negative_ttl} s (RFC 2308): lower the SOA's "
+                f"minimum to {NEGATIVE_TTL_WARNING} s or less",
+            )
+        )
+    if report.orphans:
+        shown = ", ".join(report.orphans[:3])
+        found.append(
+            Refusal(
+                "OrphanedNames",
+                f"{len(report.orphans)} names were published by records that are gone ({shown}): declare them again "
+                "under the same name, or delete the names and their markers by hand",
+            )
+        )
+    return tuple(found)

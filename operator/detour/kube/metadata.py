@@ -1,0 +1,73 @@
+"""Changing the metadata of objects: our finalizer, and annotations that have served their purpose."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.kinds import RawObject
+from detour.kube.reporting import Subject
+
+logger = logging.getLogger(__name__)
+
+FINALIZER = "detour.dev/dns"
+"""Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS."""
+
+PAUSE = 2.0
+"""Seconds until a patch that the API server did not take is sent again."""
+
+
+def has_finalizer(raw: RawObject) -> bool:
+    """Tell whether the object bears our finalizer."""
+    return FINALIZER in (raw.get("metadata", {}).get("finalizers") or ())
+
+
+def with_finalizer(raw: RawObject, wanted: bool) -> Mapping[str, Any]:
+    """Return the patch that adds or removes our finalizer, on condition that the object is as in `raw`."""
+    metadata = raw.get("metadata", {})
+    others = [each for each in metadata.get("finalizers") or () if each != FINALIZER]
+    wished = [*others, FINALIZER] if wanted else others
+    return {"metadata": {"finalizers": wished, "resourceVersion": metadata.get("resourceVersion")}}
+
+
+def without_annotation(name: str) -> Mapping[str, Any]:
+    """Return the patch that removes an annotation."""
+    return {"metadata": {"annotations": {name: None}}}
+
+
+class MetadataWriter:
+    """Sends patches until they are taken, refused, or replaced by newer ones for the same object."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._patches: dict[Subject, Mapping[str, Any]] = {}
+        self._news = asyncio.Event()
+
+    def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
+        """Send `body`. A conflict drops it: the object's newer state, which follows, leads to the right one."""
+        self._patches[subject] = body
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send patches until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            for subject, body in list(self._patches.items()):
+                if await self._send(subject, body) and self._patches.get(subject) is body:
+                    del self._patches[subject]
+            if self._patches:
+                await asyncio.sleep(PAUSE)
+                self._news.set()
+
+    async def _send(self, subject: Subject, body: Mapping[str, Any]) -> bool:
+        try:
+            await self._cluster.patch(subject.kind, *subject.key, body, status=False)
+        except ClusterError as error:
+            if error.status not in (0, 429) and error.status < 500:
+                if error.status not in (404, 409):
+                    logger.error("%s %s cannot be patched: %s", subject.kind.title, subject.key, error)
+                return True
+            return False
+        return True
