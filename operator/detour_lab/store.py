@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from detour_lab.setindex import SetIndex
+
 SetKey = tuple[str, str]
 """Canonical name (lower-case, no trailing dot, `*` for a wildcard) and type in capitals."""
 
@@ -63,8 +65,8 @@ class ZoneStore:
         self.log: deque[Commit] = deque(maxlen=LOG_LENGTH)
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._sets: dict[SetKey, RecordSet] = {}
-        self._served: dict[SetKey, RecordSet] = {}
+        self._newest = SetIndex()
+        self._served = SetIndex()
         self._waiting: deque[tuple[float, Commit]] = deque()
         hosts = tuple(f"{host}." for host in name_servers)
         soa = f"{hosts[0]} hostmaster.{domain}. 1 7200 900 1209600 {negative_ttl}"
@@ -78,15 +80,15 @@ class ZoneStore:
 
     def get(self, name: str, rrtype: str) -> RecordSet | None:
         """Return the newest state of a set, whether the name server serves it already or not."""
-        return self._sets.get((name, rrtype))
+        return self._newest.sets.get((name, rrtype))
 
     def at_name(self, name: str) -> list[RecordSet]:
         """Return every set at exactly `name`."""
-        return [each for each in self._sets.values() if each.name == name]
+        return list(self._newest.at_name(name).values())
 
     def all(self) -> list[RecordSet]:
         """Return every set, in no particular order."""
-        return list(self._sets.values())
+        return list(self._newest.sets.values())
 
     def commit(
         self, *, removed: Iterable[SetKey] = (), added: Iterable[RecordSet] = (), by: str
@@ -97,31 +99,33 @@ class ZoneStore:
         has changed then. Preconditions are the API's business, checked before.
         """
         number = next(self._numbers)
-        gone = tuple(self._sets[key] for key in removed)
+        gone = tuple(self._newest.sets[key] for key in removed)
         tagged = tuple(
             RecordSet(each.name, each.type, each.ttl, each.values, f"{number:08x}-{place}", each.extra)
             for place, each in enumerate(added)
         )
         commit = Commit(number, self._clock(), by, gone, tagged)
-        _replay(commit, self._sets)
+        self._newest.apply(commit.number, commit.removed, commit.added)
         self.log.append(commit)
         self._waiting.append((commit.at + self.lag, commit))
         return tagged
 
     def served(self) -> Mapping[SetKey, RecordSet]:
         """Return what the name server answers from now: every commit older than its lag."""
+        return self.served_index().sets
+
+    def served_index(self) -> SetIndex:
+        """Return what `served` does, found by name. It is live: read it anew for each answer."""
         while self._waiting and self._waiting[0][0] <= self._clock():
-            _replay(self._waiting.popleft()[1], self._served)
+            commit = self._waiting.popleft()[1]
+            self._served.apply(commit.number, commit.removed, commit.added)
         return self._served
+
+    def newest_index(self) -> SetIndex:
+        """Return the state after the newest commit, found by name: what an API, an UPDATE or a transfer reads."""
+        return self._newest
 
     def is_served(self, number: int) -> bool:
         """Tell whether commit `number` has reached the name server (Route 53's INSYNC)."""
         self.served()
         return not self._waiting or self._waiting[0][1].number > number
-
-
-def _replay(commit: Commit, onto: dict[SetKey, RecordSet]) -> None:
-    for each in commit.removed:
-        onto.pop(each.key, None)
-    for each in commit.added:
-        onto[each.key] = each

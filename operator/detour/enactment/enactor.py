@@ -291,8 +291,8 @@ class Enactor:
             await self._read_suspects()
         elif self._must_hold() and self._fence.held is None:
             return await self._take_over()
-        elif self._names.is_dirty and not await self._write():
-            return self._idle_time()
+        elif self._names.is_dirty and await self._write():
+            return 0.0
         elif self._fence.unsettled:
             await self._send([])
         else:

@@ -59,6 +59,7 @@ def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: floa
         "summary": {
             "serving": ",".join(each.endpoint for each in picture.serving) or "-",
             "healthy": f"{picture.healthy}/{len(record.endpoints)}",
+            "zones": f"{sum(each.published for each in picture.zones)}/{len(picture.zones)}",
         },
         "serving": [
             {"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in picture.serving
@@ -91,6 +92,8 @@ def record_conditions(picture: RecordPicture) -> tuple[Condition, ...]:
         ready = Condition("Ready", published.holds, published.reason, published.message)
     elif picture.basis is not Basis.CHOSEN:
         ready = Condition("Ready", False, "NoHealthyEndpoint", f"published, but {picture.reason}")
+    elif unseen := next((each for each in picture.zones if each.verified_at is None), None):
+        ready = Condition("Ready", False, "NotVisible", f"zone {unseen.zone}: {unseen.message or 'not verified yet'}")
     else:
         ready = Condition("Ready", True, "Serving", f"every zone answers with what was decided: {picture.reason}")
     return ready, published, healthy, failed_over

@@ -30,7 +30,10 @@ def main(arguments: list[str]) -> None:
         if os.getppid() != parent:
             # The parent ended before the signal was asked for: it would never come.
             sys.exit("the process that started this one is gone")
-    os.execv(command[0], command)  # noqa: S606 - becoming the given program is the purpose
+    try:
+        os.execv(command[0], command)  # noqa: S606 - becoming the given program is the purpose
+    except OSError as error:
+        sys.exit(f"{command[0]} does not run: {error}")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ is ours to choose. Its output goes to a file, whose end is what an error message
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -93,11 +95,10 @@ class Process:
 
     def stop(self, grace: float) -> None:
         """End it and wait until it is gone: SIGTERM, and SIGKILL after `grace` seconds. Again is harmless."""
-        child = self._started()
-        child.terminate()
+        self._signal(signal.SIGTERM)
         if not self.wait(grace):
-            child.kill()
-            child.wait()
+            self._signal(signal.SIGKILL)
+            self._started().wait()
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines that it printed, for people; empty when it printed nothing."""
@@ -106,6 +107,12 @@ class Process:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running:
+            # To its whole group, which has its id: a compiler's helpers end with the compiler.
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:

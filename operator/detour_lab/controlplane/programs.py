@@ -23,7 +23,7 @@ VERSION_TIMEOUT_SECONDS = 20.0
 Version = tuple[int, int, int]
 
 
-class UnusableProgram(Exception):
+class UnusableProgramError(Exception):
     """A program was found but cannot be used; the message says which and why."""
 
 
@@ -112,7 +112,7 @@ def parse_version(text: str) -> Version:
 
 
 def version_of(program: Program, path: Path) -> Version:
-    """Ask a program for its version; raises UnusableProgram when it does not run or does not tell."""
+    """Ask a program for its version; raises UnusableProgramError when it does not run or does not tell."""
     try:
         answer = subprocess.run(
             [str(path), *program.version_arguments],
@@ -122,21 +122,21 @@ def version_of(program: Program, path: Path) -> Version:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnusableProgram(f"{path} does not run ({error})") from error
+        raise UnusableProgramError(f"{path} does not run ({error})") from error
     try:
         return parse_version(answer.stdout)
     except ValueError as error:
-        raise UnusableProgram(f"{path} does not tell its version (exit status {answer.returncode})") from error
+        raise UnusableProgramError(f"{path} does not tell its version (exit status {answer.returncode})") from error
 
 
 def require_fitting(paths: dict[str, Path], programs: Iterable[Program] = PROGRAMS) -> str:
-    """Check that programs run and fit; returns their versions as a phrase, raises UnusableProgram."""
+    """Check that programs run and fit; returns their versions as a phrase, raises UnusableProgramError."""
     versions: list[str] = []
     for program in programs:
         path = paths[program.name]
         version = version_of(program, path)
         words = ".".join(map(str, version))
         if not program.fits(version):
-            raise UnusableProgram(f"{path} is version {words}, which is too far from {program.pinned}")
+            raise UnusableProgramError(f"{path} is version {words}, which is too far from {program.pinned}")
         versions.append(f"{program.name} {words}")
     return ", ".join(versions)

@@ -24,6 +24,7 @@ import dns.update
 from detour.enactment.contract import Batch, Change, OpaqueSet, StoredSet, ZoneContents
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRset, RRType
+from detour.providers.contents import gathered
 from detour.providers.presentation import WRITTEN_TYPES, character_strings
 
 IN = dns.rdataclass.IN
@@ -82,17 +83,11 @@ def proof_of(domain: str, sets: Iterable[StoredSet]) -> dns.update.UpdateMessage
 
 def contents_of(found: FoundSets) -> ZoneContents:
     """Return what was found on the wire in Detour's terms."""
-    sets: dict[RRKey, StoredSet] = {}
-    opaque: list[OpaqueSet] = []
-    for (name, rrtype), rdataset in found.items():
-        if rrtype in SIGNING_TYPES:
-            continue
-        each = _in_words(canonical(name.to_text()), dns.rdatatype.to_text(rrtype), rdataset)
-        if isinstance(each, StoredSet):
-            sets[each.rrset.key] = each
-        else:
-            opaque.append(each)
-    return ZoneContents(sets, tuple(opaque))
+    return gathered(
+        _in_words(canonical(name.to_text()), dns.rdatatype.to_text(rrtype), rdataset)
+        for (name, rrtype), rdataset in found.items()
+        if rrtype not in SIGNING_TYPES
+    )
 
 
 def _in_words(name: str, rrtype: str, rdataset: dns.rdataset.Rdataset) -> StoredSet | OpaqueSet:

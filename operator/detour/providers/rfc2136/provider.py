@@ -22,8 +22,10 @@ import dns.tsig
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
+    CredentialsRefusedError,
     OutcomeUnknownError,
     Pace,
+    ProviderError,
     ProviderLimits,
     Secret,
     StoredSet,
@@ -34,6 +36,7 @@ from detour.enactment.contract import (
 )
 from detour.model.rrset import RRType
 from detour.model.zone import RFC2136Settings
+from detour.providers.contents import only_at
 from detour.providers.rfc2136.keys import key_from
 from detour.providers.rfc2136.messages import FoundSets, absolute, contents_of, proof_of, update_for
 from detour.providers.rfc2136.server import Server
@@ -106,12 +109,7 @@ class RFC2136Provider:
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         """Ask for every type at each name and confirm what was found; many names are read by a transfer."""
         if len(names) > NAMES_BY_QUERY:
-            contents = await self.read_zone()
-            wanted = set(names)
-            return ZoneContents(
-                {key: each for key, each in contents.sets.items() if key.name in wanted},
-                tuple(each for each in contents.opaque if each.name in wanted),
-            )
+            return only_at(names, await self.read_zone())
         answers = await self._ask([_query(name, rrtype) for name in names for rrtype in RRType])
         found: FoundSets = {}
         for answer in answers:
@@ -137,7 +135,7 @@ class RFC2136Provider:
             if code in (dns.rcode.NOTAUTH, dns.rcode.SERVFAIL):
                 raise self._missing(answer)
             if code not in (dns.rcode.NOERROR, dns.rcode.NXRRSET, dns.rcode.NXDOMAIN):
-                raise UnavailableError(
+                raise CredentialsRefusedError(
                     f"{self._server.address} does not say what exists in {self._domain} ({dns.rcode.to_text(code)}): "
                     "the key must be allowed to update the zone"
                 )
@@ -181,12 +179,12 @@ class RFC2136Provider:
             )
         return ZoneMissingError(
             f"{self._server.address} does not answer for the zone {self._domain} ({code}): it must be "
-            "the zone's primary and accept queries from here"
+            "the zone's primary and let us read it, with the key that we use"
         )
 
-    def _transfer_refused(self, answer: dns.message.Message) -> ZoneMissingError | UnavailableError:
+    def _transfer_refused(self, answer: dns.message.Message) -> ProviderError:
         if answer.rcode() == dns.rcode.REFUSED:
-            return UnavailableError(
+            return CredentialsRefusedError(
                 f"{self._server.address} refuses to transfer {self._domain}: allow AXFR to the key that Detour uses"
             )
         return self._missing(answer)

@@ -21,6 +21,8 @@ ANSWER_TIMEOUT = 10.0
 PIPELINED = 16
 """Queries sent before their answers are read; BIND works on up to 23 of one connection at a time."""
 
+UNSIGNED_REFUSALS = (dns.rcode.REFUSED, dns.rcode.NOTAUTH, dns.rcode.SERVFAIL)
+
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -74,7 +76,7 @@ class Server:
             query = waiting.pop(int.from_bytes(wire[:2]), None)
             if query is None:
                 raise lost(f"{self.address} sent an answer to no question of ours")
-            answers[query.id] = self._checked(wire, query, lost)
+            answers[query.id] = self.parse(wire, query, lost=lost)
         return [answers[place] for place in range(len(messages))]
 
     async def exchange(
@@ -83,7 +85,7 @@ class Server:
         """Send `message`, already signed as `wire`, and return its answer. Raises as `ask` does."""
         async with self._connected() as (reader, writer):
             writer.write(struct.pack("!H", len(wire)) + wire)
-            return self._checked(await self._receive(reader, lost), message, lost)
+            return self.parse(await self._receive(reader, lost), message, lost=lost)
 
     async def stream(self, query: dns.message.Message) -> AsyncIterator[bytes]:
         """Send `query` and yield each message of its answer, unchecked; the reader says when it is complete."""
@@ -119,14 +121,10 @@ class Server:
                 "ones in the server's configuration"
             ) from None
         except dns.exception.DNSException as error:
-            raise lost(f"{self.address} sent an answer that cannot be trusted ({type(error).__name__})") from None
-
-    def _checked(self, wire: bytes, query: dns.message.Message, lost: type[ProviderError]) -> dns.message.Message:
-        answer = self.parse(wire, query, lost=lost)
-        if self._key is not None and not answer.had_tsig:
-            code = dns.rcode.to_text(answer.rcode())
-            raise lost(f"{self.address} left its answer unsigned ({code}) though the question was signed")
-        return answer
+            refusal = _unsigned_refusal(wire) if lost is UnavailableError else None
+            if refusal is None:
+                raise lost(f"{self.address} sent an answer that cannot be trusted ({type(error).__name__})") from None
+            return refusal
 
     async def _receive(self, reader: asyncio.StreamReader, lost: type[ProviderError]) -> bytes:
         try:
@@ -156,3 +154,15 @@ class Server:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+
+def _unsigned_refusal(wire: bytes) -> dns.message.Message | None:
+    """Return the refusal in `wire`, if that is what it is: Knot doesn't sign it for zones that it doesn't have.
+
+    To a read it is as good as no answer, so believing it harms nobody; it says better what is wrong.
+    """
+    try:
+        answer = dns.message.from_wire(wire)
+    except dns.exception.DNSException:
+        return None
+    return answer if answer.rcode() in UNSIGNED_REFUSALS else None

@@ -1,0 +1,227 @@
+"""Work that repeats per key, at times that each result decides: one heap, one timer, a task per piece of work in hand.
+
+100,000 keys cost 100,000 small heap entries, not tasks. Time is the running event loop's, so that a loop with a virtual
+clock drives it as well. When more is due than may be in flight, the longest overdue goes first.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+_log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+
+RETRY_AFTER_ERROR = 10.0
+"""Seconds until a key is tried again whose work or result raised."""
+
+TIMER_SLACK = 1e-6
+"""Seconds by which a key counts as due too early: event loops round their timers."""
+
+
+class _Entry:
+    """`number` tells the one valid heap item of a key from those that were replaced."""
+
+    __slots__ = ("again", "number", "removed", "running")
+
+    def __init__(self) -> None:
+        self.number = -1
+        self.running = False
+        self.removed = False
+        self.again = False
+
+
+class Periodic(Generic[K, R]):
+    """Runs `run(key)` for every key, again and again, at most `in_flight` at once and never twice for one key.
+
+    `on_result(key, result, started)` returns the seconds from the start of this run until the next one; a run that took
+    longer is followed at once. An exception in either is logged and the key tried again after RETRY_AFTER_ERROR.
+    All methods belong to the thread of one event loop.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[K], Awaitable[R]],
+        *,
+        on_result: Callable[[K, R, float], float],
+        in_flight: int,
+        random: random.Random,
+    ) -> None:
+        if in_flight < 1:
+            raise ValueError(f"in_flight is {in_flight}; at least one run must be possible at a time")
+        self._run = run
+        self._on_result = on_result
+        self._limit = in_flight
+        self._random = random
+        self._entries: dict[K, _Entry] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._numbers = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = asyncio.Event()
+        self._active = False
+
+    def __len__(self) -> int:
+        return sum(not entry.removed for entry in self._entries.values())
+
+    def __contains__(self, key: K) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and not entry.removed
+
+    def __iter__(self) -> Iterator[K]:
+        return iter([key for key, entry in self._entries.items() if not entry.removed])
+
+    @property
+    def in_flight(self) -> int:
+        """Runs under way."""
+        return len(self._tasks)
+
+    @property
+    def overdue(self) -> int:
+        """Keys that are due and wait for a place. Grows where `in_flight` is too small for the load."""
+        now = asyncio.get_running_loop().time()
+        count, places = 0, [0]
+        while places:  # only the top of the heap, where the due items are
+            place = places.pop()
+            if place < len(self._heap) and self._heap[place][0] <= now:
+                count += self._is_valid(self._heap[place])
+                places += (2 * place + 1, 2 * place + 2)
+        return count
+
+    @property
+    def lateness(self) -> float:
+        """Seconds that the longest waiting key is overdue; 0 where none is."""
+        self._drop_replaced()
+        return max(0.0, asyncio.get_running_loop().time() - self._heap[0][0]) if self._heap else 0.0
+
+    def add(self, key: K, *, within: float = 0.0) -> None:
+        """Add `key`, to run first at a random moment within so many seconds. A key that is there stays as it is."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.removed = False  # it came back while its last run is under way
+            return
+        entry = self._entries[key] = _Entry()
+        self._schedule(key, entry, asyncio.get_running_loop().time() + self._random.random() * within)
+        self._arm()
+
+    def discard(self, key: K) -> None:
+        """Remove `key` if it is there. The result of a run under way is dropped."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        if entry.running:
+            entry.removed = True
+            return
+        del self._entries[key]
+        self._compact()
+
+    def hasten(self, key: K) -> None:
+        """Make `key` due now; where a run is under way, once more right after it. Unknown keys are ignored."""
+        entry = self._entries.get(key)
+        if entry is None or entry.removed:
+            return
+        if entry.running:
+            entry.again = True
+            return
+        self._schedule(key, entry, asyncio.get_running_loop().time())
+        self._arm()
+
+    async def run(self) -> None:
+        """Work until `close` or until cancelled; no run is under way after that."""
+        self._active = True
+        self._arm()
+        try:
+            await self._closed.wait()
+        finally:
+            self._active = False
+            if self._timer is not None:
+                self._timer.cancel()
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close(self) -> None:
+        """Make `run` return, cancelling the runs under way."""
+        self._closed.set()
+
+    def _schedule(self, key: K, entry: _Entry, due: float) -> None:
+        entry.number = next(self._numbers)
+        heapq.heappush(self._heap, (due, entry.number, key))
+        self._compact()
+
+    def _is_valid(self, item: tuple[float, int, K]) -> bool:
+        entry = self._entries.get(item[2])
+        return entry is not None and entry.number == item[1]
+
+    def _drop_replaced(self) -> None:
+        while self._heap and not self._is_valid(self._heap[0]):
+            heapq.heappop(self._heap)
+
+    def _compact(self) -> None:
+        if len(self._heap) > 2 * len(self._entries) + 64:
+            self._heap = [item for item in self._heap if self._is_valid(item)]
+            heapq.heapify(self._heap)
+
+    def _arm(self) -> None:
+        """See to it that `_pump` runs when the next key is due; a full house is pumped by whoever leaves it."""
+        if not self._active or not self._heap or len(self._tasks) >= self._limit:
+            return
+        due = self._heap[0][0]
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._pump_on_time)
+
+    def _pump_on_time(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time() + TIMER_SLACK
+        while self._active and len(self._tasks) < self._limit:
+            self._drop_replaced()
+            if not self._heap or self._heap[0][0] > now:
+                break
+            _, _, key = heapq.heappop(self._heap)
+            entry = self._entries[key]
+            entry.running = True
+            task = loop.create_task(self._work(key, entry))
+            self._tasks.add(task)
+            task.add_done_callback(self._leave)
+        self._arm()
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._pump()
+
+    async def _work(self, key: K, entry: _Entry) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        delay = RETRY_AFTER_ERROR
+        try:
+            result = await self._run(key)
+            if not entry.removed:
+                delay = self._on_result(key, result, started)
+        except asyncio.CancelledError:
+            if not self._active:
+                raise
+            _log.error("a periodic run cancelled itself; it is tried again in %g s", RETRY_AFTER_ERROR)
+        except Exception:
+            _log.exception("a periodic run failed; it is tried again in %g s", RETRY_AFTER_ERROR)
+        finally:
+            entry.running = False
+        if entry.removed:
+            del self._entries[key]
+            return
+        now = loop.time()
+        due = now if entry.again else max(started + delay, now)
+        entry.again = False
+        self._schedule(key, entry, due)

@@ -1,0 +1,70 @@
+"""One check of one target, from the guard's word to a result.
+
+Whatever happens, a result comes of it: a check that raised would be a check that stops. Nothing is claimed of a target
+when the fault is on this side, such as a deadline that fired far too late because the process itself was stopped.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from detour.checks.dns import probe_dns
+from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, Reason, place
+from detour.checks.guard import NetworkGuard
+from detour.checks.http import HTTPProber
+from detour.checks.tcp import probe_tcp
+from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target, TCPCheck
+
+_log = logging.getLogger(__name__)
+
+
+async def run_check(
+    target: Target, *, guard: NetworkGuard, http: HTTPProber, clock: Callable[[], float]
+) -> CheckResult:
+    """Check `target` once within `target.timing.timeout` seconds. `clock` gives seconds and only moves forward.
+
+    Raises nothing but CancelledError. `passed` is None where nothing was learned: the guard refuses the address, the
+    check makes no sense, or this host could not make it.
+    """
+    if refusal := guard.refusal(target.address):
+        return CheckResult(None, Reason.TARGET_REFUSED, refusal, 0.0)
+    started = clock()
+    timeout = target.timing.timeout
+    try:
+        async with asyncio.timeout(timeout):
+            await _probe(target, http)
+    except ProbeFailedError as failure:
+        return CheckResult(False, failure.reason, failure.message, clock() - started)
+    except ProbeImpossibleError as impossible:
+        return CheckResult(None, impossible.reason, impossible.message, clock() - started)
+    except TimeoutError:
+        return _timed_out(target, clock() - started)
+    except Exception as error:
+        # Without the exception's text and traceback: either may quote a request header
+        _log.error("check of %s ended in an unforeseen %s", target.address, type(error).__qualname__)
+        message = f"the check of {target.address} broke on an unforeseen {type(error).__qualname__}; please report it"
+        return CheckResult(None, Reason.LOCAL_ERROR, message, clock() - started)
+    return CheckResult(True, "", "", clock() - started)
+
+
+async def _probe(target: Target, http: HTTPProber) -> None:
+    match target.probe:
+        case HTTPCheck():
+            await http.probe(target.address, target.probe)
+        case TCPCheck():
+            await probe_tcp(target.address, target.probe)
+        case DNSCheck():
+            await probe_dns(target.address, target.probe)
+
+
+def _timed_out(target: Target, elapsed: float) -> CheckResult:
+    timeout = target.timing.timeout
+    where = place(target.address, target.probe.port)
+    if elapsed > 2 * timeout:
+        message = (
+            f"this process stood still while it checked {where} "
+            f"(the deadline of {timeout:g} s came after {elapsed:.1f} s), so nothing was learned of it"
+        )
+        return CheckResult(None, Reason.LOCAL_ERROR, message, elapsed)
+    reason = Reason.UNANSWERED if isinstance(target.probe, DNSCheck) else Reason.TIMEOUT
+    return CheckResult(False, reason, f"{where} did not answer within {timeout:g} s", elapsed)

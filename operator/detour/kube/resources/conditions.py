@@ -1,0 +1,40 @@
+"""Conditions: the standard Kubernetes way to say, one aspect at a time, how an object is."""
+
+import enum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from detour.kube.resources.rules import Reported, Unique
+from detour.kube.resources.values import Integer
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""An RFC 3339 time in UTC."""
+
+
+class ConditionStatus(enum.StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Reported):
+    """One aspect of an object's state (Kubernetes API conventions, "Typical status properties")."""
+
+    type: Annotated[str, StringConstraints(max_length=316)] = Field(description="The aspect, such as `Ready`.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    observed_generation: Integer | None = Field(
+        default=None, description="The `metadata.generation` that the condition speaks of."
+    )
+    last_transition_time: Time = Field(description="When `status` last changed.")
+    reason: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        description="Why, as one CamelCase word for programs."
+    )
+    message: Annotated[str, StringConstraints(max_length=32768)] = Field(
+        default="", description="Why, as a sentence for people, with what to do where something is to be done."
+    )
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=32), Unique("type")]

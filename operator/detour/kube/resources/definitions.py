@@ -1,0 +1,174 @@
+"""The three CustomResourceDefinitions: names, columns, and the schemas of spec and status."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from detour.kube.kinds import GROUP, VERSION
+from detour.kube.resources.cloudregion import CloudRegionSpec, CloudRegionStatus
+from detour.kube.resources.dnszone import DNSZoneSpec
+from detour.kube.resources.dnszone_status import DNSZoneStatus
+from detour.kube.resources.failoverrecord import FailoverRecordSpec
+from detour.kube.resources.failoverrecord_status import FailoverRecordStatus
+from detour.kube.resources.rules import VALIDATIONS, Declared, Reported, Rule
+from detour.kube.resources.schema import Schema, structural
+from detour.kube.resources.values import LABEL
+
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "detour"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; `wide` ones appear with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+    description: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry for `additionalPrinterColumns`."""
+        shown = {"name": self.name, "type": self.type, "jsonPath": self.path, "priority": int(self.wide)}
+        return {**shown, "description": self.description} if self.description else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of custom resource."""
+
+    kind: str
+    plural: str
+    short_name: str
+    namespaced: bool
+    summary: str
+    spec: type[Declared]
+    status: type[Reported]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = field(default=())
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def crd_name(self) -> str:
+        return f"{self.plural}.{GROUP}"
+
+    def schema(self) -> Schema:
+        """Return the structural schema of the whole object."""
+        result: Schema = {
+            "description": self.summary,
+            "type": "object",
+            "required": ["spec"],
+            "properties": {
+                "apiVersion": {"type": "string", "description": f"`{API_VERSION}`."},
+                "kind": {"type": "string", "description": f"`{self.kind}`."},
+                "metadata": {"type": "object"},
+                "spec": structural(self.spec),
+                "status": structural(self.status, defaults=False),
+            },
+        }
+        if self.rules:
+            result[VALIDATIONS] = [rule.schema() for rule in self.rules]
+        return result
+
+    def crd(self) -> dict[str, Any]:
+        """Return the CustomResourceDefinition."""
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": self.crd_name},
+            "spec": {
+                "group": GROUP,
+                "names": {
+                    "kind": self.kind,
+                    "listKind": f"{self.kind}List",
+                    "plural": self.plural,
+                    "singular": self.singular,
+                    "shortNames": [self.short_name],
+                    "categories": [CATEGORY],
+                },
+                "scope": "Namespaced" if self.namespaced else "Cluster",
+                "versions": [
+                    {
+                        "name": VERSION,
+                        "served": True,
+                        "storage": True,
+                        "subresources": {"status": {}},
+                        "additionalPrinterColumns": [column.document() for column in self.columns],
+                        "schema": {"openAPIV3Schema": self.schema()},
+                    }
+                ],
+            },
+        }
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', wide=True)
+
+FAILOVER_RECORD = Resource(
+    kind="FailoverRecord",
+    plural="failoverrecords",
+    short_name="fr",
+    namespaced=True,
+    summary="A DNS name that Detour keeps pointing at places that work.",
+    spec=FailoverRecordSpec,
+    status=FailoverRecordStatus,
+    columns=(
+        Column("Hostname", ".spec.hostname"),
+        Column("Serving", ".status.summary.serving", description="Endpoints that serve now."),
+        Column("Healthy", ".status.summary.healthy", description="Healthy endpoints out of all."),
+        READY,
+        Column("Zones", ".status.summary.zones", wide=True, description="Zones that hold the decided set."),
+        REASON,
+        AGE,
+    ),
+)
+DNS_ZONE = Resource(
+    kind="DNSZone",
+    plural="dnszones",
+    short_name="dz",
+    namespaced=True,
+    summary="A DNS zone at one provider account.",
+    spec=DNSZoneSpec,
+    status=DNSZoneStatus,
+    columns=(
+        Column("Domain", ".spec.domain"),
+        Column("Provider", ".status.provider"),
+        READY,
+        Column("Records", ".status.ownedRecords", "integer", description="Names that this installation owns."),
+        Column("Generation", ".status.ledger.generation", wide=True, description="Generation of the ledger."),
+        Column("Pending", ".status.pendingChanges", "integer", wide=True, description="Record sets still to write."),
+        REASON,
+        AGE,
+    ),
+)
+CLOUD_REGION = Resource(
+    kind="CloudRegion",
+    plural="cloudregions",
+    short_name="region",
+    namespaced=False,
+    summary="A failure domain of a cloud, which can be taken out of service as a whole.",
+    spec=CloudRegionSpec,
+    status=CloudRegionStatus,
+    columns=(
+        Column("Cloud", ".spec.cloud"),
+        Column("Location", ".spec.location"),
+        Column("State", ".status.phase", description="Healthy, Suspect, Failing, Drained or Unknown."),
+        Column("Healthy", ".status.endpoints.healthy", "integer", description="Healthy endpoints."),
+        Column("Endpoints", ".status.endpoints.total", "integer", wide=True, description="Endpoints of all records."),
+        Column("Reason", ".status.reason", wide=True),
+        AGE,
+    ),
+    rules=(
+        Rule(
+            f"self.metadata.name.matches('^{LABEL}$')",
+            "metadata.name must be 1 to 63 lower-case letters, digits and hyphens, such as aws-us-east-1, so that an"
+            " endpoint's region can name it",
+            None,
+        ),
+    ),
+)
+RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION)

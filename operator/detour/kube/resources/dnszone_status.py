@@ -1,0 +1,54 @@
+"""DNSZone, as reported: whether it can be written, by whom, and what is waiting."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from detour.kube.resources.conditions import Conditions
+from detour.kube.resources.rules import Reported
+from detour.kube.resources.values import Integer
+
+ORPHANS_NAMED = 10
+
+
+class LedgerStatus(Reported):
+    """The fence: who writes the zone, and how far it is."""
+
+    generation: str | None = Field(default=None, description="Generation in force: `epoch.sequence`.")
+    site: str | None = Field(default=None, description="The site in force.")
+
+
+class OrphanStatus(Reported):
+    """Names whose FailoverRecord is gone without its deletion having been seen."""
+
+    count: Integer = Field(default=0, description="How many there are.")
+    names: Annotated[tuple[str, ...], Field(max_length=ORPHANS_NAMED)] = Field(
+        default=(), description="The first ten of them."
+    )
+
+
+class DNSZoneStatus(Reported):
+    """What Detour says of a zone."""
+
+    observed_generation: Integer | None = Field(
+        default=None, description="The `metadata.generation` that this status speaks of."
+    )
+    provider: str | None = Field(
+        default=None, description="The provider: route53, azureDNS, googleCloudDNS or rfc2136."
+    )
+    zone_id: str | None = Field(default=None, description="The provider's ID of the zone.")
+    name_servers: Annotated[tuple[str, ...], Field(max_length=32)] = Field(
+        default=(), description="Name servers that the provider assigned to the zone."
+    )
+    negative_ttl: Integer | None = Field(
+        default=None,
+        description="How long resolvers keep the answer that a name does not exist, in seconds (RFC 2308 §5).",
+    )
+    ledger: LedgerStatus | None = Field(default=None, description="The fence: who writes the zone, and how far it is.")
+    owned_records: Integer | None = Field(default=None, description="Names in the zone that this installation owns.")
+    orphaned_records: OrphanStatus | None = Field(
+        default=None, description="Owned names whose FailoverRecord is gone; they stay as they are."
+    )
+    pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
+    last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
+    conditions: Conditions = Field(default=(), description="Ready, Throttled and others.")

@@ -1,0 +1,124 @@
+"""FailoverRecord, as reported: what serves now, what is believed of each endpoint, what each zone holds."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from detour.kube.resources.conditions import Conditions, Time
+from detour.kube.resources.failoverrecord import MAXIMUM_ENDPOINTS, MAXIMUM_ZONES
+from detour.kube.resources.rules import Reported, Unique
+from detour.kube.resources.values import Flag, Integer, Number
+from detour.model.health import Verdict
+
+HISTORY_LENGTH = 10
+MAXIMUM_VALUES = 2048
+"""Addresses in one list of values: 64 endpoints of 32."""
+
+Values = Annotated[tuple[str, ...], Field(max_length=MAXIMUM_VALUES)]
+
+
+class Summary(Reported):
+    """The record in two words, for `kubectl get`."""
+
+    serving: str | None = Field(default=None, description="Names of the endpoints that serve, separated by commas.")
+    healthy: str | None = Field(default=None, description="Healthy endpoints out of all, such as `2/3`.")
+    zones: str | None = Field(default=None, description="Zones that hold the decided set out of all, such as `2/2`.")
+
+
+class PlanStatus(Reported):
+    """The decision in force."""
+
+    revision: Integer | None = Field(
+        default=None, description="Counts the sets that this record has published; it only grows."
+    )
+    reason: str | None = Field(default=None, description="Why this set was chosen, as a sentence.")
+    decided_at: Time | None = Field(default=None, description="When it was decided.")
+
+
+class ServingStatus(Reported):
+    """An endpoint that the published set contains."""
+
+    name: str = Field(description="Name of the endpoint.")
+    region: str | None = Field(default=None, description="Region of the endpoint.")
+    values: Values = Field(default=(), description="What is published for it: addresses, or the CNAME target.")
+
+
+class AddressStatus(Reported):
+    """One address of an endpoint."""
+
+    address: str = Field(description="The address, declared or resolved.")
+    verdict: Verdict = Field(description="Healthy, Unhealthy or Unknown.")
+
+
+class EndpointStatus(Reported):
+    """What is believed of an endpoint after thresholds."""
+
+    name: str = Field(description="Name of the endpoint.")
+    verdict: Verdict = Field(description="Healthy, Unhealthy or Unknown (nothing was learned yet).")
+    since: Time | None = Field(default=None, description="When the verdict began.")
+    last_failure_at: Time | None = Field(
+        default=None, description="When the endpoint last was Unhealthy; absent if never."
+    )
+    reason: str | None = Field(
+        default=None, description="Why the last check failed, one CamelCase word; absent if it passed."
+    )
+    message: str | None = Field(default=None, description="Why the last check failed, as a sentence.")
+    latency_milliseconds: Number | None = Field(
+        default=None, description="How long the last check took, in milliseconds."
+    )
+    addresses: Annotated[tuple[AddressStatus, ...], Field(max_length=256)] = Field(
+        default=(), description="The endpoint's addresses, each with its own verdict."
+    )
+
+
+class ZoneStatus(Reported):
+    """The record in one of its zones."""
+
+    name: str = Field(description="Name of the DNSZone.")
+    namespace: str | None = Field(default=None, description="Namespace of the DNSZone.")
+    published: Flag = Field(default=False, description="Whether the zone holds the decided set.")
+    generation: str | None = Field(
+        default=None, description="Generation of the zone's ledger at the last write for this record: `epoch.sequence`."
+    )
+    values: Values = Field(default=(), description="What the zone holds at the name.")
+    would_publish: Values = Field(
+        default=(),
+        description="What would be written if the record were not suspended and the operator not on a dry run.",
+    )
+    verified_at: Time | None = Field(
+        default=None, description="When the zone's authoritative servers last answered with the decided set."
+    )
+    message: str | None = Field(default=None, description="What keeps the zone from holding the set, and what to do.")
+
+
+class HistoryEntry(Reported):
+    """A set that was published."""
+
+    revision: Integer = Field(description="The plan's revision.")
+    values: Values = Field(default=(), description="The published set: addresses, or the CNAME target.")
+    reason: str | None = Field(default=None, description="Why it was chosen.")
+    at: Time | None = Field(default=None, description="When it was decided.")
+
+
+class FailoverRecordStatus(Reported):
+    """What Detour says of a name."""
+
+    observed_generation: Integer | None = Field(
+        default=None, description="The `metadata.generation` that this status speaks of."
+    )
+    summary: Summary | None = Field(default=None, description="The record in two words.")
+    plan: PlanStatus | None = Field(default=None, description="The decision in force.")
+    serving: Annotated[tuple[ServingStatus, ...], Field(max_length=MAXIMUM_ENDPOINTS)] = Field(
+        default=(), description="The endpoints that serve, with their values."
+    )
+    endpoints: Annotated[tuple[EndpointStatus, ...], Field(max_length=MAXIMUM_ENDPOINTS), Unique("name")] = Field(
+        default=(), description="What is believed of each endpoint."
+    )
+    # Twice the declared maximum: zones that were taken out of the record stay until they are cleaned up.
+    zones: Annotated[tuple[ZoneStatus, ...], Field(max_length=2 * MAXIMUM_ZONES)] = Field(
+        default=(), description="The record in each of its zones."
+    )
+    history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LENGTH)] = Field(
+        default=(), description="The last ten published sets, newest first."
+    )
+    conditions: Conditions = Field(default=(), description="Ready, Published, Healthy and FailedOver.")

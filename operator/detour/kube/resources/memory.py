@@ -1,0 +1,194 @@
+"""What the operator reads of its own earlier status when it starts again.
+
+A restart must change nothing in DNS, so it begins with the verdicts and the history that it had written. But a status
+can be edited, cut short or restored from an old backup: whatever does not make sense here counts as not there, and
+nothing raises. What is *published* is never taken from here; the zone itself says that.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detour.kube.resources.rules import shaped
+from detour.kube.resources.timestamps import parse_time
+from detour.kube.resources.values import LABEL, NAME_LABEL, is_address
+from detour.model.generation import Generation
+from detour.model.health import Verdict
+from detour.model.record import ObjectKey
+
+_TARGET = shaped(f"({NAME_LABEL}[.])+{LABEL}", "a CNAME target")
+LARGEST_COUNTER = 2**63 - 1
+MAXIMUM_ENTRIES = 256
+"""Entries of one list that are looked at; the schema allows fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointMemory:
+    """What was believed of an endpoint. Times in seconds since the Unix epoch, latency in seconds."""
+
+    name: str
+    verdict: Verdict
+    since: float | None = None
+    failed_at: float | None = None
+    reason: str = ""
+    message: str = ""
+    latency: float | None = None
+    addresses: tuple[tuple[str, Verdict], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMemory:
+    """What was last known of the record in one zone. `values` are addresses, or one CNAME target."""
+
+    key: ObjectKey
+    published: bool = False
+    generation: Generation | None = None
+    values: tuple[str, ...] = ()
+    verified_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMemory:
+    """A set that was published under `revision`. `at` in seconds since the Unix epoch."""
+
+    revision: int
+    values: tuple[str, ...]
+    reason: str = ""
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMemory:
+    """One FailoverRecord's earlier status. `revision` 0 and empty tuples where it says nothing."""
+
+    observed_generation: int = 0
+    revision: int = 0
+    plan_reason: str = ""
+    decided_at: float | None = None
+    serving: tuple[str, ...] = ()
+    endpoints: tuple[EndpointMemory, ...] = ()
+    zones: tuple[ZoneMemory, ...] = ()
+    history: tuple[HistoryMemory, ...] = ()
+
+
+def memory_in(status: object, namespace: str) -> RecordMemory:
+    """Return what makes sense of a status; `namespace` is the record's, for zones that name none. Never raises."""
+    root = _mapping(status)
+    plan = _mapping(root.get("plan"))
+    return RecordMemory(
+        observed_generation=_counter(root.get("observedGeneration")),
+        revision=_counter(plan.get("revision")),
+        plan_reason=_text(plan.get("reason")),
+        decided_at=_time(plan.get("decidedAt")),
+        serving=tuple(name for each in _mappings(root.get("serving")) if (name := _text(each.get("name")))),
+        endpoints=_distinct_endpoints(root.get("endpoints")),
+        zones=_distinct_zones(root.get("zones"), namespace),
+        history=_distinct_history(root.get("history")),
+    )
+
+
+def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:
+    found: dict[str, EndpointMemory] = {}
+    for each in _mappings(value):
+        name, verdict = _text(each.get("name")), _verdict(each.get("verdict"))
+        if name and verdict is not None:
+            memory = EndpointMemory(
+                name=name,
+                verdict=verdict,
+                since=_time(each.get("since")),
+                failed_at=_time(each.get("lastFailureAt")),
+                reason=_text(each.get("reason")),
+                message=_text(each.get("message")),
+                latency=_latency(each.get("latencyMilliseconds")),
+                addresses=tuple(_addresses(each.get("addresses"))),
+            )
+            found.setdefault(name, memory)
+    return tuple(found.values())
+
+
+def _addresses(value: object) -> Iterator[tuple[str, Verdict]]:
+    for each in _mappings(value):
+        address, verdict = _text(each.get("address")), _verdict(each.get("verdict"))
+        if is_address(address) and verdict is not None:
+            yield address, verdict
+
+
+def _distinct_zones(value: object, namespace: str) -> tuple[ZoneMemory, ...]:
+    found: dict[ObjectKey, ZoneMemory] = {}
+    for each in _mappings(value):
+        name = _text(each.get("name"))
+        if name:
+            key = ObjectKey(_text(each.get("namespace")) or namespace, name)
+            memory = ZoneMemory(
+                key=key,
+                published=each.get("published") is True,
+                generation=_generation(each.get("generation")),
+                values=_values(each.get("values")),
+                verified_at=_time(each.get("verifiedAt")),
+            )
+            found.setdefault(key, memory)
+    return tuple(found.values())
+
+
+def _distinct_history(value: object) -> tuple[HistoryMemory, ...]:
+    found: dict[int, HistoryMemory] = {}
+    for each in _mappings(value):
+        revision, values = _counter(each.get("revision")), _values(each.get("values"))
+        # An entry without values is no set that could have been published.
+        if revision and values:
+            found.setdefault(
+                revision, HistoryMemory(revision, values, _text(each.get("reason")), _time(each.get("at")))
+            )
+    return tuple(sorted(found.values(), key=lambda entry: entry.revision, reverse=True))
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> Iterator[Mapping[Any, Any]]:
+    if isinstance(value, (list, tuple)):
+        yield from (each for each in value[:MAXIMUM_ENTRIES] if isinstance(each, Mapping))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _counter(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    valid = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNTER
+    return value if valid and isinstance(value, int) else 0
+
+
+def _latency(value: object) -> float | None:
+    plausible = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 3_600_000
+    return value / 1000 if plausible and isinstance(value, (int, float)) else None
+
+
+def _time(value: object) -> float | None:
+    try:
+        return parse_time(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _verdict(value: object) -> Verdict | None:
+    try:
+        return Verdict(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _generation(value: object) -> Generation | None:
+    epoch, dot, sequence = _text(value).partition(".")
+    numbers = [int(part) for part in (epoch, sequence) if part.isascii() and part.isdecimal() and len(part) < 20]
+    return Generation(*numbers) if dot and len(numbers) == 2 else None
+
+
+def _values(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        return ()
+    texts = (each for each in value if isinstance(each, str) and len(each) <= 253)
+    return tuple(text for text in texts if is_address(text) or (_TARGET.holds is not None and _TARGET.holds(text)))

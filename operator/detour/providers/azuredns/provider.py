@@ -1,0 +1,273 @@
+"""A public zone at Azure DNS.
+
+No call changes two record sets, so a batch is a row of conditional writes: the ledger first, on the ETag it was just
+read with, then each set on its own. What fails midway leaves the rest undone, and the enactor finds out by reading.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from detour.enactment.contract import (
+    Batch,
+    BatchRefusedError,
+    Change,
+    CredentialsRefusedError,
+    OpaqueSet,
+    OutcomeUnknownError,
+    Pace,
+    ProviderError,
+    ProviderLimits,
+    Secret,
+    StoredSet,
+    ThrottledError,
+    UnavailableError,
+    ZoneContents,
+    ZoneFacts,
+    ZoneMissingError,
+)
+from detour.model.names import canonical
+from detour.model.rrset import RRKey, RRType
+from detour.model.zone import AzureDNSSettings
+from detour.providers.azuredns.client import AzureClient
+from detour.providers.azuredns.errors import ForbiddenError, is_precondition_failed, is_record_missing, translated
+from detour.providers.azuredns.limits import GETS_PER_MINUTE, LISTS_PER_MINUTE, PAGE
+from detour.providers.azuredns.records import RECORD_TYPES, as_model, in_words, relative_name, unchanged
+
+CONCURRENT_READS = 8
+OTHER_FAMILY = {RRType.A: RRType.AAAA, RRType.AAAA: RRType.A}
+
+
+class AzureDNSProvider:
+    """One zone. Calls run on the event loop that `open_zone` was called in."""
+
+    def __init__(
+        self, *, domain: str, settings: AzureDNSSettings, client: AzureClient, limits: ProviderLimits, pace: Pace
+    ) -> None:
+        """Call nothing yet; `domain` is canonical."""
+        self._domain = domain
+        self._where = (settings.resource_group, domain)
+        self._client = client
+        self._limits = limits
+        self._pace = pace
+        self._size: int | None = None
+
+    @property
+    def limits(self) -> ProviderLimits:
+        return self._limits
+
+    async def describe(self) -> ZoneFacts:
+        """Find the zone. Raises ZoneMissingError where there is none or it is a private one."""
+        zone = await self._find()
+        soa = await self._get(self._domain, "SOA")
+        negative = None
+        if soa is not None and soa.soa_record is not None and soa.soa_record.minimum_ttl is not None:
+            negative = min(int(soa.soa_record.minimum_ttl), int(soa.ttl))  # RFC 2308 §5
+        return ZoneFacts(str(zone.id), tuple(canonical(each) for each in zone.name_servers or ()), negative)
+
+    async def read_zone(self) -> ZoneContents:
+        """Read page by page, each a call."""
+        pages = self._client.record_sets.list_by_dns_zone(*self._where).by_page()
+        found: list[Any] = []
+        while True:
+            await self._pace(1)
+            try:
+                found += [each async for each in await anext(pages)]
+            except AzureError as error:
+                raise translated(error, self._doing("list of record sets"), write=False) from None
+            if not pages.continuation_token:
+                break
+        self._size = len(found)
+        return self._contents(found)
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        """Read set by set, or the whole zone where that takes the smaller part of its quota."""
+        wanted = set(names)
+        if self._size is None:
+            await self._find()
+        keys = [(name, each) for name in sorted(wanted) for each in RECORD_TYPES]
+        if len(keys) / GETS_PER_MINUTE > (1 + (self._size or 0) // PAGE) / LISTS_PER_MINUTE:
+            contents = await self.read_zone()
+            return ZoneContents(
+                {key: each for key, each in contents.sets.items() if key.name in wanted},
+                tuple(each for each in contents.opaque if each.name in wanted),
+            )
+        if self._domain in wanted:
+            keys.append((self._domain, "SOA"))
+        found: list[Any] = []
+        for start in range(0, len(keys), CONCURRENT_READS):
+            reads = [self._get(*key) for key in keys[start : start + CONCURRENT_READS]]
+            results = await asyncio.gather(*reads, return_exceptions=True)
+            for error in results:
+                if isinstance(error, BaseException):
+                    raise error
+            found += [each for each in results if each is not None]
+        return self._contents(found)
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        """Compare the ledger with what the batch expects, move it, then make the changes one after the other.
+
+        The result holds besides the new sets those whose ETag was renewed. Once the ledger has moved a refusal of one
+        set is a BatchRefusedError that names it, and everything else is an OutcomeUnknownError.
+        """
+        changes = _families_first(batch.changes)
+        etag = await self._confirm(batch.ledger)
+        etags = {each.key: each.old.version or await self._confirm(each) for each in changes if each.old is not None}
+        staying = await self._read_staying(changes)
+        done = [await self._write(batch.ledger, etag)]
+        for count, change in enumerate(changes):
+            doing = f"{self._doing('batch')}: the ledger moved and {count} of {len(changes)} changes were made"
+            try:
+                if (other := staying.get(change.key)) is not None:
+                    done.append(await self._renew(other))
+                done.append(await self._write(change, etags.get(change.key)))
+            except (BatchRefusedError, ForbiddenError) as error:
+                raise BatchRefusedError(f"{doing}; the next one was refused: {error}") from None
+            except OutcomeUnknownError as error:
+                raise OutcomeUnknownError(f"{doing}, perhaps one more: {error}") from None
+            except (ThrottledError, UnavailableError, CredentialsRefusedError, ZoneMissingError) as error:
+                raise OutcomeUnknownError(f"{doing}, no more: {error}") from None
+        return ZoneContents({each.rrset.key: each for each in done if each is not None})
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._client.close()
+
+    async def _find(self) -> Any:
+        zone = await self._call("zone", self._client.zones.get)
+        if str(zone.zone_type) == "Private":
+            raise ZoneMissingError(
+                f"{self._doing('zone')}: it is a private zone, which the internet cannot ask: name a public one"
+            )
+        self._size = int(zone.number_of_record_sets or 0)
+        return zone
+
+    async def _get(self, name: str, rrtype: str) -> Any:
+        """Return the SDK's model of a set, or None where there is none."""
+        await self._pace(1)
+        try:
+            return await self._client.record_sets.get(*self._where, relative_name(name, self._domain), rrtype)
+        except AzureError as error:
+            if is_record_missing(error):
+                return None
+            raise translated(error, self._doing(f"{name} {rrtype}"), write=False) from None
+
+    async def _confirm(self, change: Change) -> str | None:
+        """Return the ETag to make `change` on, None for creation. Raises BatchRefusedError if the set isn't so."""
+        model = await self._get(*change.key)
+        found = in_words(model, self._domain) if model is not None else None
+        old = change.old
+        if old is None and found is None:
+            return str(model.etag) if model is not None else None
+        same = old is not None and isinstance(found, StoredSet) and found.rrset == old.rrset
+        if old is not None and same and old.version in (None, model.etag):
+            return str(model.etag)
+        raise BatchRefusedError(f"{self._doing('batch')}: {change.key.name} {change.key.type} is not as last seen")
+
+    async def _read_staying(self, changes: Iterable[Change]) -> dict[RRKey, Any]:
+        """Return, for each family that goes, the one of its name that stays and isn't written by the batch anyway.
+
+        Whoever would withdraw that other family at the same time has to know its ETag. Renewing it, after both were
+        read and before the first deletion, lets only one of the two through, so the name never loses both.
+        """
+        written = {change.key for change in changes}
+        staying = {}
+        for change in changes:
+            other = RRKey(change.key.name, OTHER_FAMILY.get(change.key.type, change.key.type))
+            if change.new is None and other not in written:
+                model = await self._get(*other)
+                if model is not None and in_words(model, self._domain) is not None:
+                    staying[change.key] = model
+        return staying
+
+    async def _renew(self, model: Any) -> StoredSet | None:
+        name, rrtype = model.name, model.type.rsplit("/", 1)[-1]
+        renewed = await self._put(name, rrtype, unchanged(model), if_match=model.etag)
+        found = in_words(renewed, self._domain)
+        return found if isinstance(found, StoredSet) else None
+
+    async def _write(self, change: Change, etag: str | None) -> StoredSet | None:
+        """Make one change on the condition of `etag`, or of absence. Returns the new set."""
+        relative, rrtype = relative_name(change.key.name, self._domain), change.key.type.value
+        if change.new is None:
+            await self._delete(relative, rrtype, etag)
+            return None
+        body = as_model(change.new)
+        if etag is None:
+            model = await self._create(change.key, relative, body)
+        else:
+            model = await self._put(relative, rrtype, body, if_match=etag)
+        return StoredSet(change.new, model.etag)
+
+    async def _create(self, key: RRKey, relative: str, body: Any) -> Any:
+        """Create the set; one that is there without records is in the way of that, and takes them instead."""
+        try:
+            return await self._put(relative, key.type.value, body, if_none_match="*")
+        except _PreconditionFailedError:
+            there = await self._get(*key)
+            if there is None or in_words(there, self._domain) is not None:
+                raise
+            return await self._put(relative, key.type.value, body, if_match=there.etag)
+
+    async def _put(self, relative: str, rrtype: str, body: Any, **condition: str) -> Any:
+        method = self._client.record_sets.create_or_update
+        return await self._call(f"{relative} {rrtype}", method, relative, rrtype, body, write=True, **condition)
+
+    async def _delete(self, relative: str, rrtype: str, etag: str | None) -> None:
+        status = await self._call(
+            f"{relative} {rrtype}",
+            self._client.record_sets.delete,
+            relative,
+            rrtype,
+            write=True,
+            if_match=etag,
+            cls=lambda response, *_: response.http_response.status_code,
+        )
+        if status == 204:
+            raise BatchRefusedError(f"{self._doing(f'{relative} {rrtype}')}: the set to delete is not there any more")
+
+    async def _call(self, what: str, method: Any, *arguments: Any, write: bool = False, **options: Any) -> Any:
+        await self._pace(1)
+        try:
+            return await method(*self._where, *arguments, **options)
+        except AzureError as error:
+            meaning: ProviderError = translated(error, self._doing(what), write=write)
+            if is_precondition_failed(error):
+                raise _PreconditionFailedError(str(meaning)) from None
+            raise meaning from None
+
+    def _doing(self, what: str) -> str:
+        return f"Azure DNS {self._domain}, {what}"
+
+    def _contents(self, found: Iterable[Any]) -> ZoneContents:
+        words = [in_words(model, self._domain) for model in found]
+        return ZoneContents(
+            {each.rrset.key: each for each in words if isinstance(each, StoredSet)},
+            tuple(each for each in words if isinstance(each, OpaqueSet)),
+        )
+
+
+class _PreconditionFailedError(BatchRefusedError):
+    """412: the set is not as expected."""
+
+
+def _families_first(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes as given, but an address family that a name gets or keeps before the one that it loses."""
+    by_key = {change.key: change for change in changes}
+    ordered: dict[RRKey, Change] = {}
+    for key, change in by_key.items():
+        other = by_key.get(RRKey(key.name, OTHER_FAMILY.get(key.type, key.type)))
+        if change.new is None and other is not None and other.new is not None:
+            ordered.setdefault(other.key, other)
+        ordered.setdefault(key, change)
+    return list(ordered.values())
+
+
+async def open_zone(
+    *, domain: str, settings: AzureDNSSettings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+) -> AzureDNSProvider:
+    """Return the provider of `domain`. Raises CredentialsRefusedError where the Secret lacks a key."""
+    client = AzureClient(settings, secret)
+    return AzureDNSProvider(domain=domain, settings=settings, client=client, limits=limits, pace=pace)

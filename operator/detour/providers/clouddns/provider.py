@@ -1,0 +1,200 @@
+"""A public managed zone at Google Cloud DNS.
+
+A Change is applied whole or not at all. Its deletions must match what is stored, TTL and values, and its additions
+must not exist but for what it deletes: so deleting the old and adding the new is compare-and-swap.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from detour.enactment.contract import (
+    Batch,
+    OpaqueSet,
+    Pace,
+    ProviderLimits,
+    Secret,
+    StoredSet,
+    ZoneContents,
+    ZoneFacts,
+    ZoneMissingError,
+)
+from detour.model.names import canonical
+from detour.model.rrset import RRset
+from detour.model.zone import GoogleCloudDNSSettings
+from detour.providers.clouddns.errors import translated
+from detour.providers.clouddns.limits import PAGE
+from detour.providers.clouddns.session import Connection, make_credentials
+from detour.providers.contents import gathered, only_at
+from detour.providers.presentation import as_stored, presented, stored
+from detour.providers.threads import Threads
+
+NAMES_BY_QUERY = 10
+"""At least so many names are asked for one by one, before reading the whole zone is taken to cost less."""
+
+PLAIN_KEYS = frozenset({"kind", "name", "type", "ttl", "rrdatas", "signatureRrdatas"})
+
+Item = dict[str, Any]
+
+
+class CloudDNSProvider:
+    """One managed zone. Every call runs in a thread of this provider's own."""
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        settings: GoogleCloudDNSSettings,
+        connection: Connection,
+        threads: Threads,
+        limits: ProviderLimits,
+        pace: Pace,
+    ) -> None:
+        """Call nothing yet; `domain` is canonical."""
+        self._domain = domain
+        self._settings = settings
+        self._connection = connection
+        self._threads = threads
+        self._limits = limits
+        self._pace = pace
+        self._zone_name: str | None = None
+        self._pages = 1
+        self._finding = asyncio.Lock()
+
+    @property
+    def limits(self) -> ProviderLimits:
+        return self._limits
+
+    async def describe(self) -> ZoneFacts:
+        """Find the managed zone. Raises ZoneMissingError where there is none, several, or one that cannot serve."""
+        self._zone_name = None
+        zone = await self._get("managedZones.get", f"/managedZones/{await self._zone()}")
+        if zone.get("visibility", "public") != "public":
+            raise ZoneMissingError(
+                f"Cloud DNS: managed zone {zone['name']} is private, resolvers on the internet cannot ask it"
+            )
+        if canonical(zone["dnsName"]) != self._domain:
+            raise ZoneMissingError(
+                f"Cloud DNS: managed zone {zone['name']} is of {canonical(zone['dnsName'])}, not {self._domain}: "
+                "correct managedZone"
+            )
+        servers = tuple(canonical(each) for each in zone.get("nameServers", ()))
+        return ZoneFacts(str(zone["name"]), servers, await self._negative_ttl())
+
+    async def _negative_ttl(self) -> int | None:
+        async for each in self._sets({"name": f"{self._domain}.", "type": "SOA"}):
+            if each.get("rrdatas"):
+                return min(int(each["rrdatas"][0].split()[-1]), int(each["ttl"]))  # RFC 2308 §5
+        return None
+
+    async def read_zone(self) -> ZoneContents:
+        """Read page by page."""
+        items = [each async for each in self._sets({"maxResults": str(PAGE)})]
+        self._pages = max(1, -(-len(items) // PAGE))
+        return gathered(_in_words(items))
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        """Read each name by itself, or the whole zone where that takes fewer calls."""
+        wanted = set(names)
+        if len(wanted) > max(NAMES_BY_QUERY, self._pages):
+            return only_at(wanted, await self.read_zone())
+        items = [each for name in sorted(wanted) async for each in self._sets({"name": f"{name}."})]
+        return only_at(wanted, gathered(_in_words(items)))
+
+    async def _sets(self, query: Mapping[str, str]) -> AsyncIterator[Item]:
+        path = f"/managedZones/{await self._zone()}/rrsets"
+        token: str | None = ""
+        while token is not None:
+            page = await self._get(
+                "resourceRecordSets.list", path, {**query, **({"pageToken": token} if token else {})}
+            )
+            for each in page.get("rrsets", ()):
+                yield each
+            token = page.get("nextPageToken") or None
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        """Send the batch as one Change."""
+        zone = await self._zone()
+        changes = (batch.ledger, *batch.changes)
+        body = {
+            "deletions": [_item(change.old.rrset, as_stored(change.old)) for change in changes if change.old],
+            "additions": [_item(change.new, presented(change.new)) for change in changes if change.new],
+        }
+        await self._call("changes.create", "POST", f"/managedZones/{zone}/changes", body=body)
+        return ZoneContents({change.new.key: StoredSet(change.new) for change in changes if change.new})
+
+    async def close(self) -> None:
+        """Release the threads, and with them their sessions."""
+        self._threads.close()
+
+    async def _zone(self) -> str:
+        if self._zone_name is None:
+            async with self._finding:
+                if self._zone_name is None:
+                    self._zone_name = self._settings.managed_zone or await self._find()
+        return self._zone_name
+
+    async def _find(self) -> str:
+        answer = await self._get("managedZones.list", "/managedZones", {"dnsName": f"{self._domain}."})
+        zones = [each for each in answer.get("managedZones", ()) if canonical(each["dnsName"]) == self._domain]
+        public = [str(each["name"]) for each in zones if each.get("visibility", "public") == "public"]
+        if len(public) == 1:
+            return public[0]
+        where = f"Cloud DNS: project {self._settings.project} has"
+        if public:
+            raise ZoneMissingError(
+                f"{where} several managed zones of {self._domain} ({', '.join(public)}): set managedZone to one of them"
+            )
+        found = (
+            "only a private managed zone, which resolvers on the internet cannot ask," if zones else "no managed zone"
+        )
+        raise ZoneMissingError(f"{where} {found} of {self._domain}; check domain and project")
+
+    async def _get(self, operation: str, path: str, query: Mapping[str, str] | None = None) -> Item:
+        return await self._call(operation, "GET", path, query=query)
+
+    async def _call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Item:
+        await self._pace(1)
+        with translated(f"Cloud DNS {operation} ({self._domain})", write=method != "GET"):
+            return await self._threads.run(self._connection.request, method, path, query=query, body=body)
+
+
+def _item(rrset: RRset, values: Sequence[str]) -> Item:
+    return {"name": f"{rrset.name}.", "type": rrset.type.value, "ttl": rrset.ttl, "rrdatas": list(values)}
+
+
+def _in_words(items: Sequence[Item]) -> Iterator[StoredSet | OpaqueSet]:
+    for item in items:
+        name, rrtype = canonical(item["name"]), str(item["type"])
+        if item.keys() <= PLAIN_KEYS and item.get("rrdatas"):
+            yield stored(name, rrtype, int(item.get("ttl", 0)), item["rrdatas"])
+        else:
+            yield OpaqueSet(name, rrtype, "routing policy" if "routingPolicy" in item else "not a plain set of values")
+
+
+async def open_zone(
+    *, domain: str, settings: GoogleCloudDNSSettings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+) -> CloudDNSProvider:
+    """Return the provider of `domain`.
+
+    Raises CredentialsRefusedError where the Secret holds no usable key and there is no identity without one.
+    """
+    threads = Threads(f"clouddns {domain}")
+    try:
+        with translated(f"Cloud DNS ({domain})", write=False):
+            credentials = await threads.run(make_credentials, secret)
+    except BaseException:
+        threads.close()
+        raise
+    connection = Connection(settings, credentials)
+    return CloudDNSProvider(
+        domain=domain, settings=settings, connection=connection, threads=threads, limits=limits, pace=pace
+    )

@@ -1,0 +1,242 @@
+"""A public hosted zone at Amazon Route 53.
+
+A ChangeBatch is applied whole or not at all, and a DELETE that does not give exactly the stored TTL and values fails
+it. So DELETE old + CREATE new is compare-and-swap, for the ledger and for every set that it fences. UPSERT, which
+asks nothing, is never used.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from detour.enactment.contract import (
+    Batch,
+    OpaqueSet,
+    Pace,
+    ProviderLimits,
+    Secret,
+    StoredSet,
+    ZoneContents,
+    ZoneFacts,
+    ZoneMissingError,
+)
+from detour.model.names import canonical
+from detour.model.rrset import RRset
+from detour.model.zone import Route53Settings
+from detour.providers.contents import gathered, only_at
+from detour.providers.presentation import as_stored, presented, stored
+from detour.providers.route53.errors import translated
+from detour.providers.route53.limits import PAGE
+from detour.providers.route53.session import make_client
+from detour.providers.threads import Threads
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53 import Route53Client
+
+PLAIN_KEYS = frozenset({"Name", "Type", "TTL", "ResourceRecords"})
+WHY_OPAQUE = {
+    "AliasTarget": "alias",
+    "Weight": "weighted routing",
+    "Region": "latency routing",
+    "Failover": "failover routing",
+    "GeoLocation": "geolocation routing",
+    "GeoProximityLocation": "geoproximity routing",
+    "CidrRoutingConfig": "IP-based routing",
+    "MultiValueAnswer": "multivalue routing",
+    "TrafficPolicyInstanceId": "traffic policy",
+    "HealthCheckId": "Route 53 health check",
+}
+SETS_PER_NAME = 20
+"""A name rarely has more sets; where it has, the next page follows."""
+
+Items = list[dict[str, Any]]
+
+
+class Route53Provider:
+    """One hosted zone. Every call runs in a thread of this provider's own."""
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        settings: Route53Settings,
+        client: "Route53Client",
+        threads: Threads,
+        limits: ProviderLimits,
+        pace: Pace,
+    ) -> None:
+        """Call nothing yet; `domain` is canonical."""
+        self._domain = domain
+        self._settings = settings
+        self._client = client
+        self._threads = threads
+        self._limits = limits
+        self._pace = pace
+        self._zone_id: str | None = None
+        self._pages = 1
+        self._finding = asyncio.Lock()
+
+    @property
+    def limits(self) -> ProviderLimits:
+        return self._limits
+
+    async def describe(self) -> ZoneFacts:
+        """Find the hosted zone. Raises ZoneMissingError where there is none, several, or a private one."""
+        self._zone_id = None
+        zone_id = await self._zone()
+        zone = await self._call("GetHostedZone", self._client.get_hosted_zone, Id=zone_id)
+        self._check(zone_id, zone["HostedZone"])
+        self._pages = max(1, -(-int(zone["HostedZone"].get("ResourceRecordSetCount", 0)) // PAGE))
+        servers = tuple(canonical(each) for each in zone.get("DelegationSet", {}).get("NameServers", ()))
+        return ZoneFacts(zone_id, servers, await self._negative_ttl(zone_id))
+
+    async def _negative_ttl(self, zone_id: str) -> int | None:
+        start = {"StartRecordName": self._domain, "StartRecordType": "SOA"}
+        for each in (await self._list(zone_id, start, 1))["ResourceRecordSets"]:
+            if each["Type"] == "SOA" and each.get("ResourceRecords"):
+                minimum = int(each["ResourceRecords"][0]["Value"].split()[-1])
+                return min(minimum, int(each["TTL"]))  # RFC 2308 §5
+        return None
+
+    async def read_zone(self) -> ZoneContents:
+        """Read page by page; Route 53 includes changes that its name servers do not serve yet."""
+        items = [each async for page in self._pages_from({}, PAGE) for each in page]
+        self._pages = max(1, -(-len(items) // PAGE))
+        return gathered(_in_words(items))
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        """Read each name by itself, or the whole zone where that takes fewer calls."""
+        wanted = set(names)
+        if len(wanted) > self._pages:
+            return only_at(wanted, await self.read_zone())
+        items: Items = []
+        for name in sorted(wanted):
+            async for page in self._pages_from({"StartRecordName": name}, SETS_PER_NAME):
+                here = [each for each in page if canonical(each["Name"]) == name]
+                items += here
+                if len(here) < len(page):
+                    break
+        return gathered(_in_words(items))
+
+    async def _pages_from(self, start: dict[str, str], size: int) -> AsyncIterator[Items]:
+        zone_id = await self._zone()
+        following: dict[str, Any] | None = start
+        while following is not None:
+            page = await self._list(zone_id, following, size)
+            yield page["ResourceRecordSets"]
+            following = None
+            if page["IsTruncated"]:
+                following = {
+                    f"StartRecord{part}": page[f"NextRecord{part}"]
+                    for part in ("Name", "Type", "Identifier")
+                    if page.get(f"NextRecord{part}")
+                }
+
+    async def _list(self, zone_id: str, start: dict[str, Any], size: int) -> Any:
+        return await self._call(
+            "ListResourceRecordSets",
+            self._client.list_resource_record_sets,
+            HostedZoneId=zone_id,
+            MaxItems=str(size),
+            **start,
+        )
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        """Send the batch as one ChangeBatch."""
+        zone_id = await self._zone()
+        changes = (batch.ledger, *batch.changes)
+        # All deletions first: within a ChangeBatch a name may then pass from one type to another.
+        request = [_change("DELETE", change.old.rrset, as_stored(change.old, 8)) for change in changes if change.old]
+        request += [_change("CREATE", change.new, presented(change.new, 8)) for change in changes if change.new]
+        await self._call(
+            "ChangeResourceRecordSets",
+            self._client.change_resource_record_sets,
+            write=True,
+            HostedZoneId=zone_id,
+            ChangeBatch={"Changes": request},
+        )
+        return ZoneContents({change.new.key: StoredSet(change.new) for change in changes if change.new})
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        self._threads.close()
+        self._client.close()
+
+    async def _zone(self) -> str:
+        if self._zone_id is None:
+            async with self._finding:
+                if self._zone_id is None:
+                    self._zone_id = self._settings.zone_id or await self._find()
+        return self._zone_id
+
+    async def _find(self) -> str:
+        answer = await self._call("ListHostedZonesByName", self._client.list_hosted_zones_by_name, DNSName=self._domain)
+        zones = [each for each in answer["HostedZones"] if canonical(each["Name"]) == self._domain]
+        public = [each for each in zones if not each.get("Config", {}).get("PrivateZone")]
+        if not public:
+            found = (
+                "only a private hosted zone, which resolvers on the internet cannot ask," if zones else "no hosted zone"
+            )
+            raise ZoneMissingError(f"Route 53: the account has {found} for {self._domain}; check domain and account")
+        if len(public) > 1:
+            ids = ", ".join(each["Id"].removeprefix("/hostedzone/") for each in public)
+            raise ZoneMissingError(
+                f"Route 53: several hosted zones of {self._domain} ({ids}): set zoneID to one of them"
+            )
+        return str(public[0]["Id"].removeprefix("/hostedzone/"))
+
+    def _check(self, zone_id: str, zone: Any) -> None:
+        if zone.get("Config", {}).get("PrivateZone"):
+            raise ZoneMissingError(
+                f"Route 53: hosted zone {zone_id} is private, resolvers on the internet cannot ask it"
+            )
+        if canonical(zone["Name"]) != self._domain:
+            raise ZoneMissingError(
+                f"Route 53: hosted zone {zone_id} is of {canonical(zone['Name'])}, not {self._domain}: correct zoneID"
+            )
+
+    async def _call(self, operation: str, method: Any, *, write: bool = False, **arguments: Any) -> Any:
+        """Call the SDK once; its types end here."""
+        await self._pace(1)
+        with translated(f"Route 53 {operation} ({self._domain})", write=write):
+            return await self._threads.run(method, **arguments)
+
+
+def _change(action: str, rrset: RRset, values: Sequence[str]) -> dict[str, Any]:
+    return {
+        "Action": action,
+        "ResourceRecordSet": {
+            "Name": f"{rrset.name}.",
+            "Type": rrset.type.value,
+            "TTL": rrset.ttl,
+            "ResourceRecords": [{"Value": value} for value in values],
+        },
+    }
+
+
+def _in_words(items: Items) -> Iterator[StoredSet | OpaqueSet]:
+    for item in items:
+        name, rrtype = canonical(item["Name"]), str(item["Type"])
+        if item.keys() <= PLAIN_KEYS:
+            values = [each["Value"] for each in item.get("ResourceRecords", ())]
+            yield stored(name, rrtype, int(item.get("TTL", 0)), values, 8)
+        else:
+            why = next((words for key, words in WHY_OPAQUE.items() if key in item), "a routing policy")
+            yield OpaqueSet(name, rrtype, why)
+
+
+async def open_zone(
+    *, domain: str, settings: Route53Settings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+) -> Route53Provider:
+    """Return the provider of `domain`.
+
+    Raises CredentialsRefusedError where the Secret lacks a key or there is no identity to assume a role with.
+    """
+    threads = Threads(f"route53 {domain}")
+    try:
+        with translated(f"Route 53 ({domain})", write=False):
+            client = await threads.run(make_client, settings, secret)
+    except BaseException:
+        threads.close()
+        raise
+    return Route53Provider(domain=domain, settings=settings, client=client, threads=threads, limits=limits, pace=pace)

@@ -1,0 +1,230 @@
+"""The emulator: a call comes in, meets the faults in force, is metered, checked against its preconditions and applied.
+
+Each record set is a resource of its own: there is no call that changes two of them together. What a caller can hold on
+to is the ETag of one set, which every write renews (Azure DNS, "DNS zones and records overview", Etags).
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from aiohttp import web
+
+from detour_lab.apiserver import APIServer
+from detour_lab.azuredns import errors
+from detour_lab.azuredns.body import read_extra, read_properties, read_ttl, read_values
+from detour_lab.azuredns.errors import Refusal
+from detour_lab.azuredns.paging import page
+from detour_lab.azuredns.quota import PUBLISHED, Meters, Quota
+from detour_lab.azuredns.routing import Call, route
+from detour_lab.azuredns.zone import SETS_PER_ZONE, AzureZone, full_name, relative_name
+from detour_lab.faults import Faults
+from detour_lab.store import RecordSet, ZoneStore
+
+
+class AzureDNSEmulator(APIServer):
+    """Azure DNS for `zones`, all in one resource group.
+
+    `tokens` are the bearer tokens that are let in. `private` names the domains whose zone is a private one,
+    `name_servers` what a zone says was assigned to it (default: the hosts of its NS set). `quota` None means that
+    nobody is throttled; `clock` gives seconds. `calls` counts the calls by operation, the refused ones included.
+    """
+
+    def __init__(
+        self,
+        zones: Iterable[ZoneStore],
+        *,
+        subscription: str,
+        resource_group: str,
+        tokens: Collection[str],
+        faults: Faults | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        quota: Quota | None = PUBLISHED,
+        private: Collection[str] = (),
+        name_servers: Mapping[str, Sequence[str]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(host=host, port=port)
+        self.faults = faults if faults is not None else Faults()
+        self.calls: Counter[str] = Counter()
+        self._subscription = subscription
+        self._resource_group = resource_group
+        self._tokens = frozenset(tokens)
+        self._meters = Meters(quota, clock)
+        group = f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
+        self._zones = {
+            store.domain: AzureZone(
+                store,
+                resource_group_id=group,
+                name_servers=tuple((name_servers or {}).get(store.domain) or _apex_hosts(store)),
+                private=store.domain in private,
+            )
+            for store in zones
+        }
+        self._operations: Mapping[str, Callable[[Call, web.Request, bytes], web.Response]] = {
+            "Zones_List": self._list_zones,
+            "Zones_ListByResourceGroup": self._list_zones,
+            "Zones_Get": self._get_zone,
+            "RecordSets_ListByDnsZone": self._list_sets,
+            "RecordSets_ListAllByDnsZone": self._list_sets,
+            "RecordSets_ListByType": self._list_sets,
+            "RecordSets_Get": self._get_set,
+            "RecordSets_CreateOrUpdate": self._put_set,
+            "RecordSets_Update": self._patch_set,
+            "RecordSets_Delete": self._delete_set,
+        }
+        self.app.router.add_route("*", "/{path:.*}", self._answer)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        try:
+            self._authenticate(request)
+            call = route(request)
+        except Refusal as refusal:
+            return refusal.response()
+        self.calls[call.operation] += 1
+
+        async def handle() -> web.StreamResponse:
+            try:
+                self._find_group(call)
+                return self._operations[call.operation](call, request, body)
+            except Refusal as refusal:
+                return refusal.response()
+
+        return await self.faults.around(
+            request,
+            call.operation,
+            call.domain,
+            handle=handle,
+            throttled=errors.throttled(1, call.operation).response,
+            server_error=errors.server_error().response,
+        )
+
+    def _authenticate(self, request: web.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            what = "Authentication failed. The 'Authorization' header is missing or has no bearer token."
+            raise errors.unauthenticated("AuthenticationFailed", what)
+        if token not in self._tokens:
+            raise errors.unauthenticated("InvalidAuthenticationToken", "The access token is invalid.")
+
+    def _find_group(self, call: Call) -> None:
+        if call.subscription.lower() != self._subscription.lower():
+            what = f"The subscription '{call.subscription}' could not be found."
+            raise Refusal(404, "SubscriptionNotFound", what, wrapped=True)
+        if call.resource_group and call.resource_group.lower() != self._resource_group.lower():
+            what = f"Resource group '{call.resource_group}' could not be found."
+            raise Refusal(404, "ResourceGroupNotFound", what, wrapped=True)
+
+    def _zone(self, call: Call) -> AzureZone:
+        if zone := self._zones.get(call.domain):
+            return zone
+        if call.rrtype:
+            raise errors.parent_not_found(call.rrtype, call.domain, call.resource_group)
+        raise errors.zone_not_found(call.domain, call.resource_group)
+
+    def _charge(self, call: Call, request: web.Request, kind: str) -> dict[str, str]:
+        caller = request.headers["Authorization"]
+        return self._meters.charge(kind=kind, domain=call.domain, caller=caller, operation=call.operation)
+
+    def _list_zones(self, call: Call, request: web.Request, _: bytes) -> web.Response:
+        headers = self._charge(call, request, "list")
+        return page(request, sorted(self._zones.items()), lambda zone: zone.document(), headers)
+
+    def _get_zone(self, call: Call, request: web.Request, _: bytes) -> web.Response:
+        zone = self._zone(call)
+        return web.json_response(zone.document(), headers=self._charge(call, request, "zone_get"))
+
+    def _list_sets(self, call: Call, request: web.Request, _: bytes) -> web.Response:
+        zone = self._zone(call)
+        headers = self._charge(call, request, "list")
+        suffix = request.query.get("$recordsetnamesuffix", "").lower()
+        items = [
+            (f"{each.name} {each.type}", each)
+            for each in zone.all()
+            if call.rrtype in ("", each.type)
+            and (not suffix or relative_name(each.name, zone.domain).endswith(f".{suffix}"))
+        ]
+        return page(request, items, zone.set_document, headers)
+
+    def _get_set(self, call: Call, request: web.Request, _: bytes) -> web.Response:
+        zone = self._zone(call)
+        headers = self._charge(call, request, "get")
+        current = zone.get(full_name(call.relative, zone.domain), call.rrtype)
+        if current is None:
+            raise errors.record_not_found(call.relative, self._resource_group, self._subscription)
+        return web.json_response(zone.set_document(current), headers=headers)
+
+    def _put_set(self, call: Call, request: web.Request, body: bytes) -> web.Response:
+        zone = self._zone(call)
+        name = full_name(call.relative, zone.domain)
+        current = zone.get(name, call.rrtype)
+        headers = self._charge(call, request, "update" if current else "create")
+        properties = read_properties(body)
+        _check_preconditions(request, current)
+        if current is None:
+            _check_creation(zone, name, call.rrtype)
+        values = read_values(call.rrtype, properties) or ()
+        stored = zone.put(RecordSet(name, call.rrtype, read_ttl(properties), values, extra=read_extra(properties)))
+        return web.json_response(zone.set_document(stored), status=200 if current else 201, headers=headers)
+
+    def _patch_set(self, call: Call, request: web.Request, body: bytes) -> web.Response:
+        zone = self._zone(call)
+        name = full_name(call.relative, zone.domain)
+        current = zone.get(name, call.rrtype)
+        headers = self._charge(call, request, "update")
+        if current is None:
+            raise errors.record_not_found(call.relative, self._resource_group, self._subscription)
+        properties = read_properties(body)
+        _check_preconditions(request, current)
+        values = read_values(call.rrtype, properties)
+        changed = RecordSet(
+            name,
+            call.rrtype,
+            read_ttl(properties) if "TTL" in properties else current.ttl,
+            current.values if values is None else values,
+            extra={**current.extra, **read_extra(properties)},
+        )
+        return web.json_response(zone.set_document(zone.put(changed)), headers=headers)
+
+    def _delete_set(self, call: Call, request: web.Request, _: bytes) -> web.Response:
+        zone = self._zone(call)
+        name = full_name(call.relative, zone.domain)
+        current = zone.get(name, call.rrtype)
+        headers = self._charge(call, request, "delete")
+        if current is None:
+            return web.Response(status=204, headers=headers)
+        if name == zone.domain and call.rrtype in ("SOA", "NS"):
+            raise errors.bad_request(f"The {call.rrtype} record set at the zone apex cannot be deleted.")
+        _check_preconditions(request, current)
+        zone.remove(current.key)
+        return web.Response(status=200, headers=headers)
+
+
+def _apex_hosts(store: ZoneStore) -> tuple[str, ...]:
+    apex = store.get(store.domain, "NS")
+    return apex.values if apex else ()
+
+
+def _check_preconditions(request: web.Request, current: RecordSet | None) -> None:
+    """If-Match and If-None-Match as Azure reads them: the latter only with `*`, other values are ignored."""
+    etag = current.etag if current else "n/a"
+    match = request.headers.get("If-Match")
+    if match is not None and (current is None or match not in ("*", etag)):
+        raise errors.precondition_failed("If-Match", match, etag)
+    if request.headers.get("If-None-Match") == "*" and current is not None:
+        raise errors.precondition_failed("If-None-Match", "*", etag)
+
+
+def _check_creation(zone: AzureZone, name: str, rrtype: str) -> None:
+    if rrtype == "SOA":
+        raise errors.bad_request("A record set of type SOA cannot be created; it comes with the zone.")
+    if rrtype == "CNAME" and name == zone.domain:
+        raise errors.bad_request("A CNAME record set cannot be created at the zone apex.")
+    others = zone.types_at(name)
+    if others and (rrtype == "CNAME" or "CNAME" in others):
+        what = f"The {rrtype} record could not be created because another record with the same name already exists"
+        raise Refusal(409, "Conflict", f"{what} in this zone.")
+    if zone.count() >= SETS_PER_ZONE:
+        raise Refusal(409, "Conflict", f"The zone holds {SETS_PER_ZONE} record sets, which is the most that it may.")

@@ -1,0 +1,150 @@
+"""Whether a change may be applied: all of it, or nothing.
+
+Deletions must be exactly what is stored; that is what makes deletion plus addition a swap on a condition. Additions
+must not exist, unless the same change deletes them. The rest are the rules of DNS and the quotas of the project.
+Source: Cloud DNS documentation, "Error messages" and "Quotas and limits".
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from detour_lab.clouddns.errors import (
+    Problem,
+    already_exists,
+    condition_not_met,
+    invalid,
+    not_found,
+    quota_exceeded,
+    refuse,
+)
+from detour_lab.clouddns.request import RequestedChange
+from detour_lab.store import RecordSet, SetKey, ZoneStore
+
+SETS_PER_SIDE = 1000
+CHARACTERS_PER_CHANGE = 100_000  # of rrdata
+VALUES_PER_SET = 100
+SETS_PER_ZONE = 10_000
+
+
+def review(store: ZoneStore, asked: RequestedChange, sets_per_zone: int) -> None:
+    """Return when `asked` may be applied to `store`. Raises APIError with the problems of the first kind found."""
+    refuse(_too_large(asked))
+    refuse(_not_in_zone(store, asked))
+    refuse(_repeated(asked))
+    refuse(_deletions(store, asked.deletions))
+    deleted = {each.key for each in asked.deletions}
+    refuse(
+        [
+            already_exists(path, _label(each))
+            for path, each in _paths("additions", asked.additions)
+            if store.get(*each.key) is not None and each.key not in deleted
+        ]
+    )
+    refuse(_wrong_shape(store, asked.additions))
+    after = {each.key for each in store.all()} - deleted | {each.key for each in asked.additions}
+    refuse(_conflicts(store, asked, after))
+    if len(after) > sets_per_zone:
+        refuse([quota_exceeded("rrsetsPerManagedZone", sets_per_zone)])
+
+
+def _too_large(asked: RequestedChange) -> list[Problem]:
+    problems = []
+    if len(asked.additions) > SETS_PER_SIDE:
+        problems.append(quota_exceeded("rrsetAdditionsPerChange", SETS_PER_SIDE))
+    if len(asked.deletions) > SETS_PER_SIDE:
+        problems.append(quota_exceeded("rrsetDeletionsPerChange", SETS_PER_SIDE))
+    everything = (*asked.additions, *asked.deletions)
+    if sum(len(value) for each in everything for value in each.values) > CHARACTERS_PER_CHANGE:
+        problems.append(quota_exceeded("totalRrdataSizePerChange", CHARACTERS_PER_CHANGE))
+    if any(len(each.values) > VALUES_PER_SET for each in everything):
+        problems.append(quota_exceeded("resourceRecordsPerRrset", VALUES_PER_SET))
+    return problems
+
+
+def _not_in_zone(store: ZoneStore, asked: RequestedChange) -> list[Problem]:
+    return [
+        invalid(f"{path}.name", f"{each.name}.")
+        for side, sets in (("additions", asked.additions), ("deletions", asked.deletions))
+        for path, each in _paths(side, sets)
+        if each.name != store.domain and not each.name.endswith("." + store.domain)
+    ]
+
+
+def _repeated(asked: RequestedChange) -> list[Problem]:
+    added = Counter(each.key for each in asked.additions)
+    deleted = Counter(each.key for each in asked.deletions)
+    problems = [already_exists(path, _label(s)) for path, s in _paths("additions", asked.additions) if added[s.key] > 1]
+    problems += [not_found(path, _label(s)) for path, s in _paths("deletions", asked.deletions) if deleted[s.key] > 1]
+    return problems
+
+
+def _deletions(store: ZoneStore, deletions: Sequence[RecordSet]) -> list[Problem]:
+    problems = []
+    for path, each in _paths("deletions", deletions):
+        present = store.get(*each.key)
+        if present is None:
+            problems.append(not_found(path, _label(each)))
+        elif not _equal(present, each):
+            problems.append(condition_not_met(path))
+    return problems
+
+
+def _wrong_shape(store: ZoneStore, additions: Sequence[RecordSet]) -> list[Problem]:
+    problems = []
+    for path, each in _paths("additions", additions):
+        subject = f"The resource record set '{path}'"
+        if each.type in ("CNAME", "SOA") and len(each.values) > 1:
+            message = f"{subject} is only permitted to have one record because it is of type {each.type}."
+            problems.append(Problem(400, "invalidRecordCount", message))
+        if each.type == "CNAME" and each.name == store.domain:
+            message = f"{subject} of type CNAME cannot exist at the zone apex."
+            problems.append(Problem(400, "recordTypeDisallowedAtZoneApex", message))
+        if each.type == "NS" and each.name.startswith("*."):
+            message = f"{subject} has the wrong type to be a wildcard: NS."
+            problems.append(Problem(400, "wildcardNotAllowed", message))
+        if each.type == "SOA" and each.name != store.domain:
+            problems.append(_apex(path, "SOA"))
+    return problems
+
+
+def _conflicts(store: ZoneStore, asked: RequestedChange, after: set[SetKey]) -> list[Problem]:
+    types: defaultdict[str, set[str]] = defaultdict(set)
+    for name, rrtype in after:
+        types[name].add(rrtype)
+    problems = [
+        Problem(
+            400,
+            "cnameResourceRecordSetConflict",
+            f"The resource record set '{path}' is invalid because the DNS name '{each.name}.' may have either one"
+            " CNAME resource record set or resource record sets of other types, but not both.",
+        )
+        for path, each in _paths("additions", asked.additions)
+        if len(types[each.name]) > 1 and "CNAME" in types[each.name]
+    ]
+    problems += [
+        _apex(path, each.type)
+        for path, each in _paths("deletions", asked.deletions)
+        if each.name == store.domain and each.type in ("SOA", "NS") and each.key not in after
+    ]
+    return problems
+
+
+def _apex(path: str, rrtype: str) -> Problem:
+    message = (
+        f"The resource record set '{path}' is invalid because a zone must contain exactly one resource record set of"
+        f" type '{rrtype}' at the apex."
+    )
+    return Problem(400, "invalidZoneApex", message)
+
+
+def _equal(present: RecordSet, asked: RecordSet) -> bool:
+    same_policy = present.extra.get("routingPolicy") == asked.extra.get("routingPolicy")
+    return same_policy and present.ttl == asked.ttl and set(present.values) == set(asked.values)
+
+
+def _paths(side: str, sets: Sequence[RecordSet]) -> list[tuple[str, RecordSet]]:
+    return [(f"entity.change.{side}[{place}]", each) for place, each in enumerate(sets)]
+
+
+def _label(each: RecordSet) -> str:
+    return f"{each.name}. ({each.type})"

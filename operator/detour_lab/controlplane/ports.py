@@ -1,0 +1,47 @@
+"""Free loopback ports that stay free while nobody listens on them.
+
+The usual trick, to let the kernel choose, hands out a port of the range that outgoing connections use as well. The
+API server's port is without a listener while it is "away", and a client that keeps trying to reach it can then be
+given that very port as its own: it connects to itself, and the API server can't have its port back. So ports are
+chosen below that range.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+
+LOWEST = 12_000
+USUAL_OUTGOING_RANGE_START = 32_768
+OUTGOING_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ATTEMPTS = 200
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports of 127.0.0.1 that nothing listens on; raises OSError when none can be found."""
+    highest = max(_outgoing_range_start(), LOWEST + 10_000)
+    chosen: list[int] = []
+    for _ in range(ATTEMPTS):
+        if len(chosen) == count:
+            return chosen
+        port = random.randrange(LOWEST, highest)
+        if port not in chosen and _is_free(port):
+            chosen.append(port)
+    raise OSError(f"no {count} free TCP ports on 127.0.0.1 between {LOWEST} and {highest}")
+
+
+def _outgoing_range_start() -> int:
+    try:
+        return int(OUTGOING_RANGE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return USUAL_OUTGOING_RANGE_START
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,161 @@
+"""How the Cloud DNS provider finds its zone and who it is; the rest is in the conformance suite."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from detour.enactment.contract import (
+    Batch,
+    Change,
+    CredentialsRefusedError,
+    Provider,
+    Secret,
+    ThrottledError,
+    ZoneMissingError,
+)
+from detour.model.rrset import RRset, RRType
+from detour.model.zone import GoogleCloudDNSSettings
+from detour.providers.clouddns import LIMITS, open_zone
+from detour_lab.clouddns import CloudDNSEmulator
+from detour_lab.clouddns.emulator import Quotas
+from detour_lab.clouddns.tokens import new_service_account
+from detour_lab.faults import Faults
+from detour_lab.store import RecordSet, ZoneStore
+
+DOMAIN = "example.com"
+TOKEN = {"accessToken": "the-token"}
+LEDGER = RRset("o._detour.example.com", RRType.TXT, 60, ("detour/1 seq=1",))
+
+
+async def no_pace(requests: int) -> None:
+    """Let everything pass."""
+
+
+@pytest.fixture
+def store() -> ZoneStore:
+    return ZoneStore(DOMAIN)
+
+
+@pytest.fixture
+async def emulator(store: ZoneStore) -> AsyncIterator[CloudDNSEmulator]:
+    zones = {
+        "example": store,
+        "example-inside": ZoneStore(DOMAIN),
+        "twice-a": ZoneStore("twice.example"),
+        "twice-b": ZoneStore("twice.example"),
+        "inside": ZoneStore("inside.example"),
+    }
+    async with CloudDNSEmulator(
+        zones,
+        project="lab",
+        faults=Faults(),
+        tokens=list(TOKEN.values()),
+        throttle=None,
+        private_zones=["example-inside", "inside"],
+        items_per_page=7,
+    ) as emulator:
+        yield emulator
+
+
+async def opened(
+    emulator: CloudDNSEmulator, domain: str = DOMAIN, *, managed_zone: str | None = None, secret: Secret = TOKEN
+) -> Provider:
+    settings = GoogleCloudDNSSettings("lab", managed_zone, emulator.url)
+    return await open_zone(domain=domain, settings=settings, secret=secret, limits=LIMITS, pace=no_pace)
+
+
+async def test_the_public_zone_is_found_beside_a_private_one(emulator: CloudDNSEmulator) -> None:
+    provider = await opened(emulator)
+    facts = await provider.describe()
+    assert facts.zone_id == "example"
+    assert facts.name_servers == ("ns1.lab.invalid", "ns2.lab.invalid")
+    await provider.close()
+
+
+async def test_several_zones_of_a_domain_ask_for_the_managed_zone(emulator: CloudDNSEmulator) -> None:
+    provider = await opened(emulator, "twice.example")
+    with pytest.raises(ZoneMissingError, match=r"twice-a, twice-b.*managedZone"):
+        await provider.describe()
+    await provider.close()
+    provider = await opened(emulator, "twice.example", managed_zone="twice-b")
+    assert (await provider.describe()).zone_id == "twice-b"
+    await provider.close()
+
+
+@pytest.mark.parametrize("named", [None, "inside"])
+async def test_a_private_zone_is_refused(emulator: CloudDNSEmulator, named: str | None) -> None:
+    provider = await opened(emulator, "inside.example", managed_zone=named)
+    with pytest.raises(ZoneMissingError, match="private"):
+        await provider.describe()
+    await provider.close()
+
+
+async def test_a_managed_zone_of_another_domain_is_refused(emulator: CloudDNSEmulator) -> None:
+    provider = await opened(emulator, managed_zone="twice-a")
+    with pytest.raises(ZoneMissingError, match=r"is of twice\.example"):
+        await provider.describe()
+    await provider.close()
+
+
+async def test_small_pages_are_followed_to_the_end(emulator: CloudDNSEmulator, store: ZoneStore) -> None:
+    names = {f"h{number}.{DOMAIN}" for number in range(20)}
+    store.commit(added=[RecordSet(name, "A", 60, ("192.0.2.1",)) for name in names], by="test")
+    provider = await opened(emulator)
+    assert {key.name for key in (await provider.read_zone()).sets} == names
+    assert {key.name for key in (await provider.read_names(names)).sets} == names
+    await provider.close()
+
+
+async def test_a_service_account_fetches_its_own_token(emulator: CloudDNSEmulator, store: ZoneStore) -> None:
+    account = new_service_account("detour", project="lab", token_uri=emulator.token_uri)
+    emulator.tokens.trust(account)
+    provider = await opened(emulator, secret={"service-account.json": json.dumps(dict(account.key_file))})
+    await provider.apply(Batch(Change(None, LEDGER)))
+    assert store.log[-1].by == f"clouddns:{account.email}"
+    emulator.tokens.revoke()
+    assert LEDGER.key in (await provider.read_names([LEDGER.name])).sets
+    await provider.close()
+
+
+async def test_a_service_account_that_google_does_not_know_is_refused(emulator: CloudDNSEmulator) -> None:
+    account = new_service_account("stranger", project="lab", token_uri=emulator.token_uri)
+    provider = await opened(emulator, secret={"service-account.json": json.dumps(dict(account.key_file))})
+    with pytest.raises(CredentialsRefusedError) as refusal:
+        await provider.describe()
+    assert "PRIVATE KEY" not in str(refusal.value)
+    await provider.close()
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]", '{"private_key": "-----BEGIN hush"}'])
+async def test_a_malformed_key_file_is_refused_without_being_quoted(content: str) -> None:
+    with pytest.raises(CredentialsRefusedError, match=r"service-account\.json") as refusal:
+        await open_zone(
+            domain=DOMAIN,
+            settings=GoogleCloudDNSSettings("lab"),
+            secret={"service-account.json": content},
+            limits=LIMITS,
+            pace=no_pace,
+        )
+    assert "hush" not in str(refusal.value)
+
+
+async def test_a_denied_call_names_the_role_that_is_missing(emulator: CloudDNSEmulator) -> None:
+    emulator.denied.add("changes.create")
+    provider = await opened(emulator)
+    with pytest.raises(CredentialsRefusedError, match=r"roles/dns\.admin"):
+        await provider.apply(Batch(Change(None, LEDGER)))
+    await provider.close()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_both_ways_of_asking_for_patience_are_understood(store: ZoneStore, status: int) -> None:
+    quotas = Quotas(requests_per_minute=2, status=status)
+    async with CloudDNSEmulator(
+        {"example": store}, project="lab", faults=Faults(), tokens=list(TOKEN.values()), throttle=quotas
+    ) as emulator:
+        provider = await opened(emulator)
+        await provider.read_zone()  # finds the zone and reads it: two requests
+        with pytest.raises(ThrottledError):
+            await provider.read_zone()
+        await provider.close()
