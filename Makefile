@@ -54,9 +54,11 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m detour.kube.resources --check
+	$(BIN)/python tools/provider-docs --check
 
 crds: setup
 	$(BIN)/python -m detour.kube.resources
+	$(BIN)/python tools/provider-docs
 
 tools: setup
 	@$(BIN)/python -m detour_lab.controlplane
