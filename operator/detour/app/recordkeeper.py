@@ -47,6 +47,7 @@ class RecordKeeper:
             Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
         )[:HISTORY_LENGTH]
         self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
+        self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         self._published_before = {each.key for each in memory.zones if each.published}
         self._patience_until = clock.now() + _patience(record)
 
@@ -164,7 +165,7 @@ class RecordKeeper:
             published=report.in_sync,
             values=values_of(report.published) if report.owns else (),
             would_publish=values_of(report.would_publish) if report.would_publish else None,
-            generation=str(report.generation) if report.generation else None,
+            generation=str(report.generation) if report.generation else self._generations.get(key),
             verified_at=self._clock.on_the_wall(verified_at) if verified_at is not None else None,
             refusal=report.refusal or (None if report.in_sync or report.would_publish else trouble),
             message=_message(in_sync=report.in_sync, seen=sight.message if sight else ""),

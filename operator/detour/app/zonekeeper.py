@@ -92,6 +92,7 @@ class ZoneKeeper:
         self._secret: Secret | None = None
         self._enactor: Enactor | None = None
         self._trouble: Refusal | None = None
+        self._told_trouble: Refusal | None = None
         self._enactor_task: asyncio.Task[None] | None = None
         self._outdated = False
         self._wishes: dict[ObjectKey, Wish] = {}
@@ -320,10 +321,13 @@ class ZoneKeeper:
         self._watcher.record_changed(record)
 
     def zone_changed(self) -> None:
-        """Tell the engine (Observer)."""
+        """Tell the engine, and about the records where a trouble came or went (Observer)."""
         self._watcher.zone_changed(self.zone.key)
-        for record in self._wishes:
-            self._watcher.record_changed(record)
+        trouble = self._enactor.zone_report().trouble if self._enactor else None
+        if trouble != self._told_trouble:
+            self._told_trouble = trouble
+            for record in self._wishes:
+                self._watcher.record_changed(record)
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
         """Tell the engine (Observer)."""

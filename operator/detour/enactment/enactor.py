@@ -198,7 +198,7 @@ class Enactor:
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
         unsettled = self._fence.unsettled or self._doubt is not None
-        return self._names.report(record, self._view, unsettled=unsettled, generation=self._fence.generation)
+        return self._names.report(record, self._view, unsettled=unsettled)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
@@ -485,7 +485,7 @@ class Enactor:
 
     def _applied(self, work: Sequence[NameChange]) -> None:
         for each in work:
-            self._names.applied(each)
+            self._names.applied(each, self._fence.generation)
             self.tally.repairs += each.urgency is Urgency.REPAIR
             if self._fence.generation is not None:
                 self._observer.accepted(each, self._fence.generation)

@@ -40,6 +40,7 @@ class Names:
         self._outcomes: dict[str, Outcome] = {}
         self._quarantine: dict[str, _Quarantined] = {}
         self._owned: set[str] = set()
+        self._generations: dict[str, Generation] = {}
         self._dirty: dict[str, Urgency] = {}
 
     # -- wishes --------------------------------------------------------------------------------------------------
@@ -65,6 +66,7 @@ class Names:
         self._wishes[hostname].pop(record, None)
         self._outcomes.pop(hostname, None)
         self._owned.discard(hostname)
+        self._generations.pop(hostname, None)
         if self._wishes[hostname]:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
@@ -182,34 +184,36 @@ class Names:
             del self._quarantine[hostname]
             self._mark(hostname, Urgency.HOUSEKEEPING)
 
-    def applied(self, change: NameChange) -> None:
+    def applied(self, change: NameChange, generation: Generation | None) -> None:
         """Take note that `change` is in the zone; the name gets one more look, which should find nothing to do."""
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
+            if generation is not None:
+                self._generations[change.hostname] = generation
         self._mark(change.hostname, change.urgency)
 
     # -- how things stand ----------------------------------------------------------------------------------------
 
-    def report(
-        self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool, generation: Generation | None
-    ) -> WishReport | None:
-        """Return how `record` stands, or None where it wishes nothing."""
+    def report(self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool) -> WishReport | None:
+        """Return how `record` stands, or None where it wishes nothing or was not looked at yet.
+
+        What stands at a name counts as published by the record only once its ownership was judged.
+        """
         hostname = self._hostnames.get(record)
-        if hostname is None:
+        outcome = self._outcomes.get(hostname) if hostname is not None else None
+        if hostname is None or outcome is None:
             return None
         wish = self._wishes[hostname][record]
-        outcome = self._outcomes.get(hostname)
         published = view.at(hostname).answers if view else ()
-        refusal = outcome.refusals.get(record) if outcome else None
-        owns = outcome is not None and outcome.owner == record
+        owns = outcome.owner == record
         settled = wish.sets is not None and published == tuple(sorted(wish.sets, key=lambda each: each.type))
-        withheld = outcome is not None and outcome.change is not None and hostname not in self._dirty
+        withheld = outcome.change is not None and hostname not in self._dirty
         return WishReport(
             published=published,
             in_sync=owns and settled and not unsettled and hostname not in self._dirty,
-            refusal=refusal,
+            refusal=outcome.refusals.get(record),
             would_publish=wish.sets if withheld and wish.sets is not None else None,
-            generation=generation,
+            generation=self._generations.get(hostname),
             owns=owns,
         )
 

@@ -68,7 +68,8 @@ class WishReport:
     """How one record stands in one zone.
 
     `published` are the sets in the zone as last read or written; `in_sync` that they are what was wished, with
-    nothing unsettled; `would_publish` what a dry run or a suspended record would write. Times in engine seconds.
+    nothing unsettled; `would_publish` what a dry run or a suspended record would write; `generation` the ledger's when
+    this process last wrote for the record.
     """
 
     published: tuple[RRset, ...]
