@@ -26,6 +26,7 @@ from detour.kube.translate import FAILBACK_ANNOTATION, record_memory
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.rrset import ANSWER_TYPES
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
@@ -320,7 +321,8 @@ class Engine:
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
         known = self._records.get(change.record)
-        values = ", ".join(value for each in change.changes if each.new for value in each.new.values)
+        answers = [each.new for each in change.changes if each.new and each.new.type in ANSWER_TYPES]
+        values = ", ".join(value for each in answers for value in each.values) or "its marker"
         logger.info(
             "%s: %s accepts %s",
             change.hostname,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from detour.kube.cluster import Cluster, ClusterError
@@ -58,6 +58,7 @@ class Reporter:
         self._dirty: dict[Subject, None] = {}
         self._events: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
+        self._told = asyncio.Event()
         self._event_number = 0
 
     def adopt(self, subject: Subject, status: Mapping[str, Any]) -> None:
@@ -102,33 +103,27 @@ class Reporter:
             "count": 1,
         }
         self._events.append((namespace, body))
-        self._news.set()
+        self._told.set()
 
     async def run(self) -> None:
-        """Write what there is to write, until cancelled."""
-        pause = FIRST_PAUSE
-        while True:
-            await self._news.wait()
-            await asyncio.sleep(MERGE_WINDOW)
-            self._news.clear()
-            if await self.flush():
-                pause = FIRST_PAUSE
-                continue
-            self._news.set()
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+        """Write what there is to write, until cancelled. Events never keep a status waiting."""
+        await asyncio.gather(_again_and_again(self._news, self.flush), _again_and_again(self._told, self._flush_events))
 
     async def flush(self) -> bool:
-        """Write everything that is due; False where the API server did not take something, which stays due."""
+        """Write every status that is due; False where the API server did not take one, which stays due."""
         slots = asyncio.Semaphore(WRITES_IN_FLIGHT)
         due = list(self._dirty)
         self._dirty.clear()
-        done = await asyncio.gather(*(self._write(subject, slots) for subject in due))
-        while self._events and all(done):
-            if not await self._create(*self._events[0]):
+        return all(await asyncio.gather(*(self._write(subject, slots) for subject in due)))
+
+    async def _flush_events(self) -> bool:
+        while self._events:
+            namespace, body = self._events[0]
+            if not await self._create(namespace, body):
                 return False
-            self._events.popleft()
-        return all(done)
+            if self._events and self._events[0][1] is body:
+                self._events.popleft()
+        return True
 
     async def _write(self, subject: Subject, slots: asyncio.Semaphore) -> bool:
         async with slots:
@@ -168,6 +163,21 @@ class Reporter:
             # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
             return 400 <= error.status < 500 and error.status != 429
         return True
+
+
+async def _again_and_again(news: asyncio.Event, flush: Callable[[], Awaitable[bool]]) -> None:
+    """Flush whenever there are news, and with growing pauses again where that failed."""
+    pause = FIRST_PAUSE
+    while True:
+        await news.wait()
+        await asyncio.sleep(MERGE_WINDOW)
+        news.clear()
+        if await flush():
+            pause = FIRST_PAUSE
+            continue
+        news.set()
+        await asyncio.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 2)
 
 
 def _watched(status: Any) -> Any:
