@@ -7,6 +7,10 @@ import pytest
 
 from detour_lab.controlplane import ControlPlane
 
+from .operating import lab, stage
+
+__all__ = ["cluster", "control_plane", "lab", "stage"]
+
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
 

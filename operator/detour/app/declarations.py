@@ -69,30 +69,34 @@ class Declarations:
                     if self._seen_at[subject] < began_at:
                         self._lose(subject, observed=False)
 
-    async def refresh_bundles(self) -> None:
-        """Read anew every ConfigMap that a record takes its certificate authorities from."""
+    async def refresh_bundles(self, *, missing_only: bool = False) -> None:
+        """Read anew the ConfigMaps that records take their certificate authorities from, all or only missing ones."""
         for subject, raw in list(self._raws_with_bundle.items()):
             reference = ca_bundle_reference(raw)
             if reference is None:
                 continue
             name, key = reference
             before = self._bundles.get((subject.key.namespace, name, key))
+            if missing_only and before is not None:
+                continue
+            first = (subject.key.namespace, name, key) not in self._bundles
             try:
                 found = (await self._read_config_map(subject.key.namespace, name)).get(key)
             except ClusterError as error:
+                if error.status == 403 and first:
+                    self._declared.invalid(subject, "ConfigMapForbidden", _forbidden(subject, name), raw)
                 if error.status != 404:
                     continue  # not known is not gone: the bundle in hand goes on serving
                 found = None
-            first = (subject.key.namespace, name, key) not in self._bundles
             self._bundles[subject.key.namespace, name, key] = found
             if (first or found != before) and subject in self._raws_with_bundle:
                 self._translate(subject, self._raws_with_bundle[subject])
 
     @property
-    def has_unread_bundles(self) -> bool:
-        """Tell whether a record waits for a ConfigMap that was never read."""
+    def has_missing_bundles(self) -> bool:
+        """Tell whether a record waits for a ConfigMap that was not read yet, or does not exist."""
         return any(
-            (subject.key.namespace, *reference) not in self._bundles
+            self._bundles.get((subject.key.namespace, *reference)) is None
             for subject, raw in self._raws_with_bundle.items()
             if (reference := ca_bundle_reference(raw))
         )
@@ -163,6 +167,13 @@ def _fingerprint(raw: RawObject) -> object:
     annotations = _mapping(metadata.get("annotations"))
     ours = {key: value for key, value in annotations.items() if str(key).startswith("detour.dev/")}
     return (metadata.get("generation"), ours, metadata.get("deletionTimestamp"), metadata.get("finalizers"))
+
+
+def _forbidden(subject: Subject, name: str) -> str:
+    return (
+        f"spec.healthCheck.https.caBundleRef: the operator may not read ConfigMap {subject.key.namespace}/{name}: "
+        "permit it in the operator's Role, or remove the reference"
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -207,6 +207,8 @@ class Engine:
             if not self.zones_listed:
                 return None
             return Refusal("ZoneMissing", f"DNSZone {key} does not exist: create it, or correct spec.zones")
+        if twin := self.zones.twin_of(key):
+            return twin
         labels = self._namespaces.get(record.key.namespace, {})
         if not declared.allowed.permit(zone_namespace=key.namespace, namespace=record.key.namespace, labels=labels):
             return Refusal(
@@ -239,7 +241,10 @@ class Engine:
         before, after = ", ".join(transition.before) or "nothing", ", ".join(transition.after)
         told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
         logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
-        self._outlets.tell(known.subject, "Decided" if transition.is_first else "Rerouted", told)
+        if transition.is_first:
+            self._outlets.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
+        elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
+            self._outlets.tell(known.subject, "Rerouted", told)
 
     # -- leaving ---------------------------------------------------------------------------------------------------
 
@@ -260,6 +265,7 @@ class Engine:
             else:
                 keeper.forget(record.key)
                 known.keeper.left(zone)
+                self.zone_changed(zone)
 
     def _begin_farewell(self, known: _Known) -> None:
         """The record is being deleted: remove its names where its policy says so, then let it go."""
@@ -302,6 +308,7 @@ class Engine:
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
             elif keeper is not None:
                 keeper.forget(record.key)
+            self.zone_changed(zone)  # it may have an orphan now
 
     # -- from the zones (ZoneWatcher) ------------------------------------------------------------------------------
 

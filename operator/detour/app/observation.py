@@ -252,9 +252,10 @@ class Observation:
         name = self._names.get(key)
         if name is None:
             return resolution.ttl
-        before = name.state
-        name.canonical_names = resolution.canonical_names or name.canonical_names
+        before, led_through = name.state, name.canonical_names
         delay = resolution.ttl
+        if resolution.outcome is not ResolutionOutcome.FAILED:
+            name.canonical_names = resolution.canonical_names
         match resolution.outcome:
             case ResolutionOutcome.ANSWERED:
                 # Of a family that got no answer nothing was learned, so what was known of it stays.
@@ -274,6 +275,8 @@ class Observation:
         elif _weight(name.state, fall) != _weight(before, fall):
             for user in name.users:
                 self._cause_at[user] = self._clock.now()
+            self._on_news(tuple(name.users))
+        elif name.canonical_names != led_through:
             self._on_news(tuple(name.users))
         return delay
 

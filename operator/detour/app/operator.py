@@ -172,8 +172,8 @@ class Operator:
         rounds = 0
         while True:
             every_minute = rounds % 60 == 0
-            if every_minute or self._declarations.has_unread_bundles:
-                await self._declarations.refresh_bundles()
+            if every_minute or self._declarations.has_missing_bundles:
+                await self._declarations.refresh_bundles(missing_only=not every_minute)
             if self._engine.zones.selects_namespaces and rounds % 5 == 0:
                 try:
                     self._engine.namespaces_listed(await self._cluster.namespace_labels())

@@ -138,7 +138,6 @@ class RecordKeeper:
         return RecordPicture(
             record=record,
             healths=healths,
-            serving=self.decision.serving if self.decision else (),
             basis=self.decision.basis if self.decision else None,
             reason=self.decision.reason if self.decision else "",
             revisions=self._revisions,

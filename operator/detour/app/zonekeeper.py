@@ -316,7 +316,7 @@ class ZoneKeeper:
             present = {each.type for each in report.published}
             absent = () if RRType.CNAME in present else tuple({RRType.A, RRType.AAAA} - present)
             self._verifier.watch(wish.hostname, report.published, absent, changed=changed)
-        elif report and wish and not report.owns:
+        elif report and wish and not self._is_owned(wish.hostname):
             self._unwatch(wish.hostname)
         self._watcher.record_changed(record)
 
@@ -361,6 +361,12 @@ class ZoneKeeper:
                 self._watcher.record_changed(record)
             if self._enactor is not None:
                 self._enactor.suspect(hostname)
+
+    def _is_owned(self, hostname: str) -> bool:
+        """Tell whether any of the records that claim `hostname` owns it here."""
+        return any(
+            (report := self.report(record)) is not None and report.owns for record in self._claimants.get(hostname, ())
+        )
 
     def _unwatch(self, hostname: str) -> None:
         self._expected.pop(hostname, None)

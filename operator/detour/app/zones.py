@@ -60,6 +60,17 @@ class Zones:
         found = self._declared.get(key)
         return found.zone if found else None
 
+    def twin_of(self, key: ObjectKey) -> Refusal | None:
+        """Return why a DNSZone does not count beside an older one for the same zone, or None where it does."""
+        older = self._twins.get(key)
+        if older is None:
+            return None
+        return Refusal(
+            "DuplicateZone",
+            f"DNSZone {older}, which is older, stands for the same zone of the same account: use that one, "
+            f"and delete {key}",
+        )
+
     def subject(self, key: ObjectKey) -> Subject | None:
         """Return the object of a DNSZone."""
         found = self._declared.get(key)
@@ -99,9 +110,7 @@ class Zones:
     def _report(self, key: ObjectKey) -> ZoneReport:
         if keeper := self.keepers.get(key):
             return keeper.zone_report()
-        twin = self._twins.get(key)
-        message = f"DNSZone {twin}, which is older, stands for the same zone of the same account: use that one"
-        return ZoneReport(ready=False, trouble=Refusal("DuplicateZone", message))
+        return ZoneReport(ready=False, trouble=self.twin_of(key))
 
     def _arbitrate(self) -> None:
         """See to it that each real zone has exactly one keeper."""

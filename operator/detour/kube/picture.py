@@ -11,7 +11,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.model.zone import Zone
-from detour.planning.planner import Basis, Serving
+from detour.planning.planner import Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class RecordPicture:
 
     record: Record
     healths: tuple[tuple[str, EndpointHealth], ...]
-    serving: tuple[Serving, ...]
     basis: Basis | None
     reason: str
     revisions: tuple[Revision, ...]

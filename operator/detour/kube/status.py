@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
-from detour.model.health import EndpointHealth
-from detour.model.record import Strategy
-from detour.planning.planner import Basis
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import Publish, Strategy
+from detour.planning.planner import Basis, Serving
 
 Status = dict[str, Any]
 
@@ -53,16 +53,16 @@ def conditions_status(
 
 def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: float) -> Status:
     """Return the status of a FailoverRecord; `previous` is the one that it has."""
-    record = picture.record
+    record, serving = picture.record, _serving_now(picture)
     status: Status = {
         "observedGeneration": record.generation,
         "summary": {
-            "serving": ",".join(each.endpoint for each in picture.serving) or "-",
+            "serving": ",".join(each.endpoint for each in serving) or "-",
             "healthy": f"{picture.healthy}/{len(record.endpoints)}",
             "zones": f"{sum(each.published for each in picture.zones)}/{len(picture.zones)}",
         },
         "serving": [
-            {"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in picture.serving
+            {"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving
         ],
         "endpoints": [_endpoint(name, health) for name, health in picture.healths],
         "zones": [_zone(each) for each in picture.zones],
@@ -82,6 +82,19 @@ def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: floa
             "decidedAt": timestamp(newest.at),
         }
     return status
+
+
+def _serving_now(picture: RecordPicture) -> tuple[Serving, ...]:
+    """Return the endpoints that the zones answer with now, which is not always what was decided."""
+    present = {value for zone in picture.zones for value in zone.values}
+    healths = dict(picture.healths)
+    found = []
+    for each in picture.record.endpoints:
+        resolved = tuple(address for address, _ in healths[each.name].addresses) if each.name in healths else ()
+        stands_for = (each.hostname,) if picture.record.publish is Publish.CNAME else each.addresses or resolved
+        values = tuple(value for value in stands_for if value in present)
+        found += [Serving(each.name, each.region, each.priority, values)] if values else []
+    return tuple(found)
 
 
 def record_conditions(picture: RecordPicture) -> tuple[Condition, ...]:
@@ -130,19 +143,22 @@ def _healthy(picture: RecordPicture) -> Condition:
         return Condition("Healthy", True, "AllHealthy", told)
     if picture.healthy:
         return Condition("Healthy", False, "SomeUnhealthy", told)
+    if all(health.verdict is Verdict.UNKNOWN for _, health in picture.healths):
+        return Condition("Healthy", None, "NoVerdict", told)
     return Condition("Healthy", False, "NoneHealthy", told)
 
 
 def _failed_over(picture: RecordPicture) -> Condition:
-    record = picture.record
-    if not picture.serving:
+    record, serving = picture.record, _serving_now(picture)
+    if not serving:
         return Condition("FailedOver", False, "NothingServes", "nothing is published yet")
+    told = picture.reason if all(each.published for each in picture.zones) else f"decided: {picture.reason}"
     if record.strategy is Strategy.MULTI_VALUE:
-        away = len(picture.serving) < len(record.endpoints)
-        return Condition("FailedOver", away, "SomeLeftOut" if away else "AllServe", picture.reason)
+        away = len(serving) < len(record.endpoints)
+        return Condition("FailedOver", away, "SomeLeftOut" if away else "AllServe", told)
     best = min(each.priority for each in record.endpoints)
-    away = min(each.priority for each in picture.serving) > best
-    return Condition("FailedOver", away, "OnLowerPriority" if away else "OnFirstPriority", picture.reason)
+    away = min(each.priority for each in serving) > best
+    return Condition("FailedOver", away, "OnLowerPriority" if away else "OnFirstPriority", told)
 
 
 def _endpoint(name: str, health: EndpointHealth) -> Status:

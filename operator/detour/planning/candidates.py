@@ -15,8 +15,9 @@ from detour.model.record import Publish, Record
 class Candidate:
     """One endpoint with everything the decision needs.
 
-    `values` are what it would publish now, `declared_values` everything it stands for; `in_place` says that it is
-    among those that serve; `drained` that a person took it, or its region, out.
+    `values` are what it would publish now, `hopeful_values` what it could if nothing but failures ruled out a value,
+    `declared_values` everything it stands for; `in_place` says that it is among those that serve; `drained` that a
+    person took it, or its region, out.
     """
 
     endpoint: Endpoint
@@ -24,6 +25,7 @@ class Candidate:
     drained: bool
     in_place: bool
     values: tuple[str, ...]
+    hopeful_values: tuple[str, ...]
     declared_values: tuple[str, ...]
 
     @property
@@ -48,7 +50,7 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Return the candidates of `record` in the order of its declaration.
 
-    `published` are the values that any of its zones holds; `serving` the names that this process decided for last,
+    `published` are the values of the record's own kind that any of its zones holds; `serving` the names that this process decided for last,
     None where it has not decided yet.
     """
     known = {value for endpoint in record.endpoints for value in _declared(record, endpoint, healths[endpoint.name])}
@@ -86,6 +88,7 @@ def _candidate(
         drained=endpoint.state is AdminState.DRAINED or endpoint.region in drained_regions,
         in_place=endpoint.name in serving if serving is not None else bool(published.intersection(declared)),
         values=_values(record, health, declared, published),
+        hopeful_values=_values(record, health, declared, frozenset(declared)),
         declared_values=declared,
     )
 

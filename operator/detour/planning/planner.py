@@ -6,13 +6,15 @@ after the repair (RFC 2308). So what is published stays, or everybody answers.
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.candidates import Candidate, candidates
-from detour.planning.selection import choose
+from detour.planning.selection import Choice, choose
+
+NOBODY = "no endpoint is healthy"
 
 
 class Basis(enum.StrEnum):
@@ -73,7 +75,7 @@ class Undecided:
 def plan(situation: Situation, now: float) -> Decision | Undecided:
     """Decide what the record's zones should hold. The same situation always gives the same decision."""
     record = situation.record
-    published = frozenset(value for sets in situation.published.values() for each in sets for value in each.values)
+    published = _published(situation)
     contenders = candidates(
         record,
         situation.healths,
@@ -84,7 +86,8 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
     if wait := _reason_to_wait(situation, contenders, published, now):
         return wait
     choice = choose(record, contenders, now)
-    if choice.chosen:
+    everyone = _serve_all(situation, contenders, published)
+    if choice.chosen and not _goes_on(choice, contenders, everyone):
         sets = _publish(situation, {each.name: each.values for each in choice.chosen}, published)
         return _decision(
             situation,
@@ -94,14 +97,26 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
             sets=dict.fromkeys(record.zones, sets),
             decide_again_at=choice.decide_again_at,
         )
-    if record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and (everyone := _first_filled(_everyone(contenders))):
-        sets = _publish(situation, everyone, published)
-        reason = f"{choice.reason}: every endpoint answers"
-        return _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=dict.fromkeys(record.zones, sets))
-    held = {zone: kept for zone in record.zones if (kept := _keep(situation, contenders, published, zone))}
+    if everyone:
+        reason = f"{NOBODY}: every endpoint answers"
+        return _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=dict.fromkeys(record.zones, everyone))
+    known_zones = [zone for zone in record.zones if zone in situation.published]
+    held = {zone: kept for zone in known_zones if (kept := _keep(situation, contenders, published, zone, now))}
     if not held:
         return Undecided("no endpoint has an address yet: its hostname has not been resolved")
-    return _decision(situation, contenders, Basis.KEEP_LAST, f"{choice.reason}: what is published stays", sets=held)
+    return _decision(situation, contenders, Basis.KEEP_LAST, f"{NOBODY}: what is published stays", sets=held)
+
+
+def _published(situation: Situation) -> frozenset[str]:
+    """Return the published values of the kind that the record publishes; a CNAME in place of addresses is no value."""
+    wants_target = situation.record.publish is Publish.CNAME
+    return frozenset(
+        value
+        for sets in situation.published.values()
+        for each in sets
+        if (each.type is RRType.CNAME) is wants_target
+        for value in each.values
+    )
 
 
 def _reason_to_wait(
@@ -115,6 +130,29 @@ def _reason_to_wait(
     return None
 
 
+def _serve_all(
+    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str]
+) -> tuple[RRset, ...]:
+    """Return the sets with which everybody answers; none where the record does not ask for that."""
+    if situation.record.when_all_unhealthy is not WhenAllUnhealthy.SERVE_ALL:
+        return ()
+    everyone = _first_filled(_everyone(contenders))
+    return _publish(situation, everyone, published) if everyone else ()
+
+
+def _goes_on(choice: Choice, contenders: tuple[Candidate, ...], everyone: tuple[RRset, ...]) -> bool:
+    """Tell whether everybody goes on answering because nobody chosen is known to be healthy.
+
+    Who is Unknown would else owe its place to ServeAll, and push out the others a moment after it.
+    """
+    if not everyone or any(each.health.verdict is Verdict.HEALTHY for each in choice.chosen):
+        return False
+    written = {value for each in everyone for value in each.values}
+    if written == {value for each in choice.chosen for value in each.values}:
+        return False
+    return all(each.in_place for each in contenders if written.intersection(each.declared_values))
+
+
 def _everyone(contenders: tuple[Candidate, ...]) -> Iterable[dict[str, tuple[str, ...]]]:
     """Give the last resorts in order: every endpoint that is not drained; every endpoint."""
     yield {each.name: each.declared_values for each in contenders if not each.drained and each.declared_values}
@@ -126,16 +164,21 @@ def _first_filled(options: Iterable[dict[str, tuple[str, ...]]]) -> dict[str, tu
 
 
 def _keep(
-    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], zone: ObjectKey
+    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], zone: ObjectKey, now: float
 ) -> tuple[RRset, ...]:
-    """Return the first not empty: what this zone holds and is still declared; what another zone does; everyone."""
+    """Return the first not empty: what this zone holds and is still declared; what another zone does; everyone.
+
+    Of everyone those who are not known to fail come first: once published they would be chosen by themselves.
+    """
     declared = {value for each in contenders for value in each.declared_values}
     others = [each for each in situation.record.zones if each != zone]
     for source in (zone, *others):
         values = {value for each in situation.published.get(source, ()) for value in each.values if value in declared}
         if values:
-            return _sets(situation.record, values)
-    everyone = _first_filled(_everyone(contenders))
+            return _sets(situation.record, values if source == zone else _capped(situation, values, published))
+    hopeful = tuple(replace(each, in_place=True, values=each.hopeful_values) for each in contenders)
+    promising = {each.name: each.values for each in choose(situation.record, hopeful, now).chosen}
+    everyone = promising or _first_filled(_everyone(contenders))
     return _publish(situation, everyone, published) if everyone else ()
 
 
@@ -147,15 +190,17 @@ def _publish(
     if record.publish is Publish.CNAME:
         best = min((each for each in record.endpoints if each.name in values), key=lambda each: each.priority)
         return _sets(record, values[best.name])
+    return _sets(record, _capped(situation, {value for each in values.values() for value in each}, published))
+
+
+def _capped(situation: Situation, values: Iterable[str], published: frozenset[str]) -> tuple[str, ...]:
+    """Return of each family no more values than every zone can hold; those already published win over others."""
+    if situation.record.publish is Publish.CNAME:
+        return tuple(values)
     families: dict[RRType, list[str]] = {}
-    for value in sorted({value for each in values.values() for value in each}):
+    for value in sorted(values, key=lambda value: (value not in published, value)):
         families.setdefault(address_type(value), []).append(value)
-    # Where more values than fit compete, those already published win, so that the cap alone moves nothing.
-    capped = (
-        sorted(family, key=lambda value: (value not in published, value))[: situation.value_limit]
-        for family in families.values()
-    )
-    return _sets(record, [value for family in capped for value in family])
+    return tuple(value for family in families.values() for value in family[: situation.value_limit])
 
 
 def _sets(record: Record, values: Iterable[str]) -> tuple[RRset, ...]:

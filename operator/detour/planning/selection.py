@@ -32,7 +32,9 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
     waiting = [candidate for candidate in eligible if _waits(record, candidate, now)]
     ready = [candidate for candidate in eligible if candidate not in waiting]
     chosen = _take(record, ready, already=0)
-    chosen += _take(record, waiting, already=len(chosen)) if len(chosen) < record.minimum_serving else []
+    if len(chosen) < record.minimum_serving:
+        # Once they serve they count like the others: so the tiers are gone through as they will be then.
+        chosen = _take(record, [*ready, *_take(record, waiting, already=len(chosen))], already=0)
     left_waiting = [candidate for candidate in waiting if candidate not in chosen]
     return Choice(
         chosen=tuple(candidate for candidate in candidates if candidate in chosen),
@@ -93,5 +95,5 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate]) -> st
     if candidate.drained:
         return "is drained"
     if candidate in waiting:
-        return "waits for failback by hand" if record.failback.mode is FailbackMode.MANUAL else "is held down"
+        return "waits for the annotation detour.dev/failback=now" if record.failback.mode is FailbackMode.MANUAL else "is held down"
     return f"is {candidate.health.verdict.lower()}"

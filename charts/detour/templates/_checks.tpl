@@ -1,0 +1,36 @@
+{{/* What the schema cannot say, or not in a sentence that helps. The Deployment includes this first. */}}
+
+{{- define "detour.checks" -}}
+{{- $owner := .Values.owner -}}
+{{- if not $owner -}}
+{{- fail "owner is missing: name this installation, such as --set owner=production. The name stands in every ledger and marker that Detour writes into DNS; it must never change, and no two installations that write the same zones may share it." -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" $owner) -}}
+{{- fail (printf "owner must be a DNS label, not %q: 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end." $owner) -}}
+{{- end -}}
+{{- $ipv4 := "[0-9]{1,3}([.][0-9]{1,3}){3}" -}}
+{{- $ipv6 := "[0-9a-fA-F:]*:[0-9a-fA-F:.]*" -}}
+{{- range $kind, $networks := dict "allowNetworks" .Values.allowNetworks "denyNetworks" .Values.denyNetworks -}}
+{{- range $networks -}}
+{{- if not (regexMatch (printf "^(%s(/([0-9]|[12][0-9]|3[0-2]))?|%s(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$" $ipv4 $ipv6) .) -}}
+{{- fail (printf "%s: %q is no network: write it like 10.0.0.0/8 or fd00::/8." $kind .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.resolver (not (regexMatch (printf "^(%s(:[0-9]{1,5})?|\\[%s\\](:[0-9]{1,5})?)$" $ipv4 $ipv6) .Values.resolver)) -}}
+{{- fail (printf "resolver: %q is no address:port: write it like 10.0.0.53:53 or [fd00::53]:53, a name would need a resolver itself." .Values.resolver) -}}
+{{- end -}}
+{{- if not (regexMatch (printf "^(%s|\\[%s\\])$" $ipv4 $ipv6) .Values.listenHost) -}}
+{{- fail (printf "listenHost: %q is no address: write it like 0.0.0.0 or [::], without a port." .Values.listenHost) -}}
+{{- end -}}
+{{- $watched := .Values.namespaces -}}
+{{- if $watched -}}
+{{- range $kind, $entries := dict "credentials.secrets" .Values.credentials.secrets "caBundles" .Values.caBundles -}}
+{{- range $entries -}}
+{{- if not (has .namespace $watched) -}}
+{{- fail (printf "%s names namespace %q, which namespaces leaves out, so nothing there would ever be read: add it to namespaces, or remove the entry." $kind .namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

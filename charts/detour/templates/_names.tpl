@@ -1,0 +1,49 @@
+{{/* Names and labels that several objects share. */}}
+
+{{- define "detour.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "detour.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "detour.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "detour.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Cluster-scoped objects bear the namespace as well: releases of one name may live in several. */}}
+{{- define "detour.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "detour.fullname" .) -}}
+{{- end -}}
+
+{{- define "detour.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "detour.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "detour.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "detour.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "detour.labels" -}}
+{{- $own := include "detour.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" (default .Chart.AppVersion .Values.image.tag | replace "+" "_" | trunc 63) -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63) -}}
+{{- toYaml (mergeOverwrite (deepCopy .Values.commonLabels) $own) -}}
+{{- end -}}
+
+{{- define "detour.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+"""The long figures, each a row that prints `PASS <row> key=value…`; `make test` plays the same rows small.
+
+A row is a module with `play(size, say)`; `size` is what its docstring says (failovers, kills, manifests, records).
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+from detour_lab.controlplane import find_binaries
+from detour_lab.scenarios.result import Result
+
+Say = Callable[[str], None]
+Row = Callable[[int, Say], Coroutine[Any, Any, Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large a row is played by `make acceptance`, and about how many seconds that takes."""
+
+    full: int
+    seconds: int
+
+
+ROWS: Mapping[str, Sizes] = {
+    "latency": Sizes(full=50, seconds=240),
+    "conformance": Sizes(full=1, seconds=60),
+    "kill": Sizes(full=20, seconds=300),
+    "manifests": Sizes(full=1000, seconds=90),
+    "thousand": Sizes(full=1000, seconds=90),
+}
+
+
+def load(name: str) -> Row:
+    """Return the row `name`."""
+    return cast(Row, import_module(f"detour_lab.acceptance.{name}").play)
+
+
+def run(arguments: list[str]) -> int:
+    """Play every row at full size, or the ones named."""
+    names = arguments or list(ROWS)
+    if unknown := [name for name in names if name not in ROWS]:
+        print(f"there is no row {', '.join(unknown)}: there are {', '.join(ROWS)}", file=sys.stderr)
+        return 2
+    find_binaries()
+    total = sum(ROWS[name].seconds for name in names)
+    print(f"{len(names)} rows, about {total // 60 + 1} minutes on 2 cores", flush=True)
+    passed = 0
+    for name in names:
+        began = time.monotonic()
+        print(f"-- {name} (about {ROWS[name].seconds} s)", flush=True)
+        result = asyncio.run(load(name)(ROWS[name].full, _say))
+        passed += result.passed
+        verdict = "PASS" if result.passed else "FAIL"
+        print(f"{verdict} {name} {result.figures()} took={time.monotonic() - began:.0f}s", flush=True)
+    print(f"{'PASS' if passed == len(names) else 'FAIL'} rows={passed}", flush=True)
+    return 0 if passed == len(names) else 1
+
+
+def _say(text: str) -> None:
+    print(f"   {text}", flush=True)

@@ -1,0 +1,112 @@
+"""The zones of a lab, as an outsider sees them: where they are asked, and how they are edited behind Detour's back.
+
+An emulated zone is a store that an API writes and a name server serves, both with faults on demand. A real one is
+a server that is edited as people do it, with a signed dynamic update.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dns.asyncquery
+import dns.exception
+import dns.name
+import dns.rcode
+import dns.tsig
+import dns.update
+
+from detour.model.names import canonical
+from detour_lab.faults import Faults
+from detour_lab.nameserver import NameServer
+from detour_lab.realservers import RealServer
+from detour_lab.store import RecordSet, ZoneStore
+
+OUTSIDER = "outsider"
+EDIT_TIMEOUT = 5.0  # seconds
+EDIT_TTL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatedZone:
+    """A zone whose API and name server are the lab's. `name` is that of its DNSZone, `provider` a word for people.
+
+    `api_faults` meet the calls of its API, `server.faults` the questions to its name server (for a zone that takes
+    dynamic updates both are the same).
+    """
+
+    name: str
+    provider: str
+    store: ZoneStore
+    server: NameServer
+    api_faults: Faults
+
+    @property
+    def domain(self) -> str:
+        return self.store.domain
+
+    @property
+    def address(self) -> str:
+        """`address:port` of its name server."""
+        return self.server.address
+
+    def set_lag(self, seconds: float) -> None:
+        """Let the name server show every later change this much after the API accepted it."""
+        self.store.lag = seconds
+
+    async def edit(self, name: str, rrtype: str, values: Sequence[str], *, ttl: int = EDIT_TTL) -> None:
+        """Replace a set as an outsider would; no values remove it. Values in zone-file form, `ttl` in seconds.
+
+        Raises ValueError where there is no such set to remove.
+        """
+        key = (canonical(name), rrtype.upper())
+        if values:
+            self.store.commit(added=[RecordSet(*key, ttl, tuple(values))], by=OUTSIDER)
+        elif self.store.get(*key) is None:
+            raise ValueError(f"{self.name} has no {key[1]} set at {key[0]}, so there is nothing to remove")
+        else:
+            self.store.commit(removed=[key], by=OUTSIDER)
+
+
+@dataclass(frozen=True, slots=True)
+class RealZone:
+    """A zone at a real server, which takes edits but neither faults nor a lag."""
+
+    name: str
+    provider: str
+    server: RealServer
+
+    @property
+    def domain(self) -> str:
+        return self.server.domain
+
+    @property
+    def address(self) -> str:
+        """`address:port` of the server."""
+        return self.server.address
+
+    def set_lag(self, seconds: float) -> None:
+        """Raise ValueError: a real server shows a change at once."""
+        raise ValueError(f"{self.name} is a real {self.provider} server, which cannot be made to lag by {seconds:g} s")
+
+    async def edit(self, name: str, rrtype: str, values: Sequence[str], *, ttl: int = EDIT_TTL) -> None:
+        """Replace a set by a signed update (RFC 2136 §2.5); no values remove it.
+
+        Raises ValueError for values that the type doesn't allow, RuntimeError where the server refuses.
+        """
+        key = self.server.key
+        update = dns.update.UpdateMessage(
+            self.domain,
+            keyring=dns.tsig.Key(key.name, key.secret, key.algorithm),
+        )
+        try:
+            owner = dns.name.from_text(name)
+            update.delete(owner, rrtype)
+            for value in values:
+                update.add(owner, ttl, rrtype, value)
+        except (dns.exception.DNSException, ValueError) as error:
+            raise ValueError(f"{name} {rrtype} {' '.join(values)}: {error}") from error
+        answer = await dns.asyncquery.tcp(update, self.server.host, port=self.server.port, timeout=EDIT_TIMEOUT)
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise RuntimeError(f"{self.name} refuses the edit: {dns.rcode.to_text(answer.rcode())}")
+
+
+LabZone = EmulatedZone | RealZone

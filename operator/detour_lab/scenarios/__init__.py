@@ -1,0 +1,71 @@
+"""Scripted stories on the whole stage, each ending with a line that starts with PASS or FAIL.
+
+`detour-lab scenario list` names them; a new one is a module with `play` and a line in STORIES.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from detour_lab.controlplane import BuildError, CommandError, ControlPlaneError, find_binaries
+from detour_lab.loopback import LoopbackError
+from detour_lab.operatorprocess import OperatorError
+from detour_lab.scenarios.result import Result
+from detour_lab.stage import Stage, StageError
+
+Play = Callable[[Stage, Callable[[str], None]], Awaitable[Result]]
+
+STORIES: Mapping[str, tuple[str, str]] = {
+    "region-failure": ("detour_lab.scenarios.region_failure", "a region of a cloud fails and comes back"),
+    "outside-edit": ("detour_lab.scenarios.outside_edit", "somebody edits and deletes records behind Detour's back"),
+    "api-server-away": ("detour_lab.scenarios.api_server_away", "a region fails while the API server is away"),
+}
+"""The module of each story, and what happens in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sayer:
+    quiet: bool
+
+    def __call__(self, text: str) -> None:
+        if not self.quiet:
+            print(text, flush=True)
+
+
+def run(arguments: list[str]) -> int:
+    """Play the story that `arguments` name, or list all."""
+    match arguments:
+        case ["list"]:
+            for name, (_, summary) in STORIES.items():
+                print(f"{name:16} {summary}")
+            return 0
+        case [name] if name in STORIES:
+            return _play(name)
+        case _:
+            print(f"usage: detour-lab scenario list|{'|'.join(STORIES)}", file=sys.stderr)
+            return 2
+
+
+def _play(name: str) -> int:
+    try:
+        binaries = find_binaries()
+
+        async def on_stage() -> Result:
+            async with Stage(say=_Sayer(quiet=False), binaries=binaries) as stage:
+                await stage.wait_until_ready()
+                return await load(name)(stage, _Sayer(quiet=False))
+
+        result = asyncio.run(on_stage())
+    except (BuildError, StageError, LoopbackError, OperatorError, ControlPlaneError, CommandError, OSError) as error:
+        print(f"{error}\nFAIL {name} could_not_be_played=1", flush=True)
+        return 1
+    print(f"{'PASS' if result.passed else 'FAIL'} {name} {result.figures()}", flush=True)
+    return 0 if result.passed else 1
+
+
+def load(name: str) -> Play:
+    """Return the story `name`. Raises KeyError for an unknown one."""
+    return cast(Play, import_module(STORIES[name][0]).play)

@@ -1,0 +1,68 @@
+"""api-server-away: the API server stops, a region fails; DNS must move all the same, and status must catch up later."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from detour_lab.sampling import Question, Sampler
+from detour_lab.scenarios.result import Result
+from detour_lab.stage import Stage, StageError, wait_for
+
+HOSTNAME = "api.shop.example.com"
+REGION = "aws-us-east-1"
+MOVE_WITHIN = 15.0
+CATCH_UP_WITHIN = 60.0
+"""Seconds."""
+
+
+async def play(stage: Stage, say: Callable[[str], None]) -> Result:
+    """Play on a stage whose records are Ready."""
+    servers = stage.lab.name_servers
+    record = (await stage.records())["api"]["spec"]
+    after = frozenset(next(each["addresses"] for each in record["endpoints"] if each["name"] == "netherlands"))
+    async with Sampler(servers, [Question(HOSTNAME)], clock=time.time) as sampler:
+        await sampler.until(lambda: all(sampler.shown(zone, HOSTNAME) for zone in servers), 10.0)
+        sampler.begin()
+        say("the API server stops")
+        await asyncio.to_thread(stage.plane.stop_api_server)
+        say(f"{REGION} fails")
+        broken_at = time.time()
+        await stage.lab.break_region(REGION)
+        moved = await sampler.until(
+            lambda: all(sampler.shown(zone, HOSTNAME) == after for zone in servers), MOVE_WITHIN
+        )
+        seconds = time.time() - broken_at
+        say(f"every zone has {'moved' if moved else 'not moved'} after {seconds:.1f} s")
+        say("the API server starts again")
+        await asyncio.to_thread(stage.plane.start_api_server)
+        back_at = time.time()
+        try:
+            await wait_for(lambda: _caught_up(stage), timeout=CATCH_UP_WITHIN, what="the status of the failover")
+            caught_up = 1
+        except StageError as error:
+            say(str(error))
+            caught_up = 0
+        status_seconds = time.time() - back_at
+        empty = sum(each.count for each in sampler.empty_answers())
+    say(await stage.table())
+    await stage.lab.mend_region(REGION)
+    passed = moved and empty == 0 and caught_up == 1
+    return Result(
+        passed,
+        {
+            "moved_seconds": round(seconds, 1),
+            "status_seconds": round(status_seconds, 1),
+            "caught_up": caught_up,
+            "empty_answers": empty,
+        },
+    )
+
+
+async def _caught_up(stage: Stage) -> bool:
+    try:
+        status = (await stage.records())["api"].get("status", {})
+    except Exception as error:
+        if type(error).__name__ != "CommandError":  # the API server may still be on its way
+            raise
+        return False
+    return bool(status.get("summary", {}).get("serving") == "netherlands")

@@ -1,0 +1,83 @@
+"""The quickstart on a real API server: accepted as it stands, and followed by the operator when a region breaks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+import yaml
+
+from detour.kube.translate import record_from, zone_from
+from detour_lab.controlplane import ControlPlane
+from detour_lab.lab import Lab
+from detour_lab.operatorprocess import OperatorProcess
+from detour_lab.sampling import Question, Sampler
+
+NAMESPACE = "quickstart-test"
+"""Other tests fill the namespace `shop` of this control plane."""
+OWNER = "quickstart-test"
+API = "api.shop.example.com"
+WAIT = 30.0
+
+
+@pytest_asyncio.fixture
+async def lab() -> AsyncIterator[Lab]:
+    async with Lab(first_block=80) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def applied(cluster: ControlPlane, lab: Lab) -> AsyncIterator[ControlPlane]:
+    """The control plane with the quickstart in a namespace of its own; regions are cluster-wide, so only tried."""
+    for name, text in lab.manifests().items():
+        ours = text.replace("namespace: shop\n", f"namespace: {NAMESPACE}\n").replace(
+            "name: shop\n", f"name: {NAMESPACE}\n"
+        )
+        trial = ["--dry-run=server"] if name == "20-regions.yaml" else []
+        await asyncio.to_thread(cluster.kubectl, "apply", *trial, "-f", "-", input=ours)
+    yield cluster
+    await asyncio.to_thread(cluster.kubectl, "delete", "fr,dz", "--all", "-n", NAMESPACE)
+
+
+async def stored(plane: ControlPlane, kind: str) -> list[dict[str, Any]]:
+    """Return the quickstart's objects of a kind as the API server holds them."""
+    found = await asyncio.to_thread(plane.kubectl, "get", kind, "-n", NAMESPACE, "-o", "json")
+    items: list[dict[str, Any]] = json.loads(found.stdout)["items"]
+    return items
+
+
+async def test_every_manifest_is_accepted_and_translated(applied: ControlPlane, lab: Lab) -> None:
+    records = [record_from(item, lab.authority.pem) for item in await stored(applied, "fr")]
+    zones = {zone_from(item).key.name for item in await stored(applied, "dz")}
+    assert zones == set(lab.zones)
+    assert {zone.name for record in records for zone in record.zones} == zones
+    declared = yaml.safe_load_all(lab.manifests()["20-regions.yaml"])
+    assert {region["metadata"]["name"] for region in declared} == set(lab.regions)
+    assert {endpoint.region for record in records for endpoint in record.endpoints} == set(lab.regions)
+
+
+async def test_the_operator_publishes_it_and_follows_a_broken_region(applied: ControlPlane, lab: Lab) -> None:
+    arguments = [f"--owner={OWNER}", f"--kubeconfig={applied.kubeconfig}", f"--namespaces={NAMESPACE}"]
+    async with OperatorProcess([*arguments, *lab.operator_arguments]) as operator:
+        await asyncio.to_thread(
+            applied.kubectl, "wait", "fr", "--all", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=30s"
+        )
+        before, after = {lab.block.address(1, 20)}, {lab.block.address(2, 20)}
+        async with Sampler(lab.name_servers, [Question(API)]) as sampler:
+            assert await sampler.until(lambda: all_show(sampler, lab, before), WAIT)
+            sampler.begin()
+            await lab.break_region("aws-us-east-1")
+            assert await sampler.until(lambda: all_show(sampler, lab, after), WAIT)
+            await lab.mend_region("aws-us-east-1")
+            assert await sampler.until(lambda: all_show(sampler, lab, before), WAIT)
+            allowed = {(server, API): [before, after] for server in lab.name_servers}
+            assert (sampler.empty_answers(), sampler.wrong_answers(allowed)) == ([], [])
+            assert sampler.tally.answers > 0
+        await operator.terminate()
+    events = [line["event"] for line in operator.lines if API in line.get("hostname", "") or "target" in line]
+    assert {"first-failure", "verdict", "decision", "accepted", "visible"} <= set(events)
+
+
+def all_show(sampler: Sampler, lab: Lab, values: set[str]) -> bool:
+    return all(sampler.shown(server, API) == values for server in lab.name_servers)

@@ -1,0 +1,110 @@
+"""From addresses and hostnames to the verdict on an endpoint."""
+
+import pytest
+
+from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
+from detour.health.resolution import RETENTION, ResolvedName, answered, answered_empty, unanswered
+from detour.health.thresholds import Streak
+from detour.model.health import EndpointHealth, Verdict
+
+H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
+FALL = 3
+
+
+def streaks(*verdicts: Verdict) -> list[tuple[str, Streak]]:
+    return [
+        (f"192.0.2.{place}", Streak(verdict, 0.0, reason="Refused" if verdict is U else "", message="refused"))
+        for place, verdict in enumerate(verdicts, start=1)
+    ]
+
+
+def health(
+    *verdicts: Verdict, name: ResolvedName | None = None, previous: EndpointHealth | None = None, now: float = 5.0
+) -> EndpointHealth:
+    return endpoint_health(previous, streaks(*verdicts), name, fall=FALL, now=now)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ((H,), H),
+        ((H, U), H),
+        ((H, N), H),
+        ((U, U), U),
+        ((U, N), N),
+        ((N, N), N),
+        ((), N),
+    ],
+)
+def test_one_healthy_address_carries_the_endpoint_and_only_all_unhealthy_sink_it(
+    verdicts: tuple[Verdict, ...], expected: Verdict
+) -> None:
+    assert health(*verdicts).verdict is expected
+
+
+def test_each_address_keeps_a_verdict_of_its_own() -> None:
+    assert health(H, U).addresses == (("192.0.2.1", H), ("192.0.2.2", U))
+    assert "192.0.2.2" in health(H, U).message
+
+
+def named(*, empties: int = 0, failures: int = 0) -> ResolvedName:
+    name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
+    for _ in range(empties):
+        name = answered_empty(name, "NXDOMAIN")
+    for _ in range(failures):
+        name = unanswered(name, "SERVFAIL")
+    return name
+
+
+def test_a_name_without_addresses_is_down_whatever_its_old_addresses_say() -> None:
+    down = health(H, name=named(empties=FALL))
+    assert (down.verdict, down.reason, down.message) == (U, NO_ADDRESSES, "NXDOMAIN")
+    assert health(H, name=named(empties=FALL - 1)).verdict is H
+
+
+def test_a_resolver_that_fails_teaches_nothing() -> None:
+    blind = health(H, name=named(failures=FALL))
+    assert (blind.verdict, blind.reason) == (N, NAME_UNRESOLVED)
+    assert health(H, name=named(failures=FALL - 1)).verdict is H
+    assert health(U, name=named(failures=FALL)).verdict is U  # what the checks know stands
+
+
+def test_an_empty_answer_stays_known_while_the_resolver_fails() -> None:
+    assert health(H, name=named(empties=FALL, failures=10)).verdict is U
+
+
+def test_a_name_not_resolved_yet_is_unknown() -> None:
+    assert (health(name=ResolvedName()).verdict, health(name=ResolvedName()).reason) == (N, NOT_CHECKED_YET)
+
+
+def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:
+    assert answered(named(empties=5, failures=5), ("192.0.2.9",), 1.0).empties == 0
+    assert answered(named(empties=5, failures=5), ("192.0.2.9",), 1.0).failures == 0
+    assert answered_empty(named(failures=5), "NODATA").failures == 0
+
+
+def test_addresses_that_rotate_out_are_kept_for_the_retention() -> None:
+    name = answered(ResolvedName(), ("192.0.2.1", "192.0.2.2"), 0.0)
+    name = answered(name, ("192.0.2.3",), RETENTION)
+    assert name.addresses == ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    name = answered(name, ("192.0.2.3",), RETENTION + 1)
+    assert name.addresses == ("192.0.2.3",)
+
+
+@pytest.mark.parametrize("strange", [answered_empty, unanswered])
+def test_neither_an_empty_nor_a_missing_answer_takes_addresses_away(strange: object) -> None:
+    assert callable(strange)
+    assert strange(named(), "why").addresses == ("192.0.2.1",)
+
+
+def test_since_is_kept_while_the_verdict_is_and_the_failure_is_remembered() -> None:
+    first = health(H, now=1.0)
+    assert (first.since, first.failed_at) == (1.0, None)
+    failed = health(U, previous=first, now=2.0)
+    assert (failed.since, failed.failed_at) == (2.0, 2.0)
+    still = health(U, previous=failed, now=3.0)
+    assert (still.since, still.failed_at) == (2.0, 2.0)
+    back = health(H, previous=still, now=4.0)
+    assert (back.since, back.failed_at) == (4.0, 2.0)
+    again = health(U, previous=back, now=9.0)
+    assert (again.since, again.failed_at) == (9.0, 9.0)

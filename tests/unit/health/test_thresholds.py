@@ -1,0 +1,115 @@
+"""How many results in a row decide, and how fast that is."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detour.health.thresholds import Streak, is_in_question, next_delay, observe
+from detour.model.checks import CheckResult, CheckTiming
+from detour.model.health import Verdict
+
+TIMING = CheckTiming(interval=10.0, recheck_interval=1.0, timeout=2.0, fall=3, rise=2)
+RESULTS = {
+    "+": CheckResult(True, "", "", 0.01),
+    "-": CheckResult(False, "Refused", "connection refused", 0.0),
+    "?": CheckResult(None, "NotAllowed", "refused to probe", 0.0),
+}
+
+
+def after(results: str, start: Verdict = Verdict.UNKNOWN, timing: CheckTiming = TIMING) -> Streak:
+    streak = Streak(start, 0.0)
+    for at, result in enumerate(results, start=1):
+        streak = observe(streak, RESULTS[result], timing, float(at))
+    return streak
+
+
+def test_fall_failures_in_a_row_and_no_fewer_make_a_target_unhealthy() -> None:
+    assert after("--", Verdict.HEALTHY).verdict is Verdict.HEALTHY
+    fallen = after("---", Verdict.HEALTHY)
+    assert (fallen.verdict, fallen.since, fallen.reason) == (Verdict.UNHEALTHY, 3.0, "Refused")
+    assert after("--+--", Verdict.HEALTHY).verdict is Verdict.HEALTHY
+
+
+def test_rise_passes_in_a_row_and_no_fewer_make_a_target_healthy() -> None:
+    assert after("+", Verdict.UNHEALTHY).verdict is Verdict.UNHEALTHY
+    risen = after("++", Verdict.UNHEALTHY)
+    assert (risen.verdict, risen.since, risen.reason, risen.message) == (Verdict.HEALTHY, 2.0, "", "")
+    assert after("+-+-", Verdict.UNHEALTHY).verdict is Verdict.UNHEALTHY
+
+
+def test_a_first_verdict_takes_as_many_results_as_a_change() -> None:
+    assert after("+").verdict is Verdict.UNKNOWN
+    assert after("++").verdict is Verdict.HEALTHY
+    assert after("--").verdict is Verdict.UNKNOWN
+    assert after("---").verdict is Verdict.UNHEALTHY
+
+
+def test_a_result_that_taught_nothing_ends_no_run() -> None:
+    assert after("--?-", Verdict.HEALTHY).verdict is Verdict.UNHEALTHY
+    assert after("?", Verdict.HEALTHY).verdict is Verdict.HEALTHY
+
+
+def test_enough_results_that_taught_nothing_make_a_verdict_unknown() -> None:
+    assert after("??", Verdict.HEALTHY).verdict is Verdict.HEALTHY
+    blind = after("???", Verdict.HEALTHY)
+    assert (blind.verdict, blind.reason) == (Verdict.UNKNOWN, "NotAllowed")
+    assert after("??+?", Verdict.HEALTHY).verdict is Verdict.HEALTHY
+
+
+@given(st.text("+-?", max_size=30), st.sampled_from(list(Verdict)))
+def test_since_is_when_the_verdict_began(results: str, start: Verdict) -> None:
+    streak, began = Streak(start, 0.0), 0.0
+    for at, result in enumerate(results, start=1):
+        before = streak.verdict
+        streak = observe(streak, RESULTS[result], TIMING, float(at))
+        began = began if streak.verdict is before else float(at)
+    assert streak.since == began
+
+
+@given(st.text("+-?", max_size=30))
+def test_a_turn_needs_its_run(results: str) -> None:
+    streak = Streak(Verdict.UNKNOWN, 0.0)
+    for end in range(1, len(results) + 1):
+        before, streak = streak.verdict, observe(streak, RESULTS[results[end - 1]], TIMING, float(end))
+        if streak.verdict is before or streak.verdict is Verdict.UNKNOWN:
+            continue
+        sign, needed = ("+", TIMING.rise) if streak.verdict is Verdict.HEALTHY else ("-", TIMING.fall)
+        told = [each for each in results[:end] if each != "?"]
+        assert told[-needed:] == [sign] * needed
+
+
+def test_the_next_check_comes_soon_only_while_the_verdict_is_in_question() -> None:
+    assert next_delay(after("++"), TIMING) == TIMING.interval
+    assert next_delay(after("++-"), TIMING) == TIMING.recheck_interval
+    assert next_delay(after("---"), TIMING) == TIMING.interval
+    assert next_delay(after("---+"), TIMING) == TIMING.recheck_interval
+    assert next_delay(after(""), TIMING) == TIMING.recheck_interval
+    assert is_in_question(after("++-"))
+    assert not is_in_question(after("++-+"))
+
+
+def test_a_target_that_may_not_be_probed_is_not_asked_every_second() -> None:
+    assert next_delay(after("???"), TIMING) == TIMING.interval
+
+
+@given(
+    interval=st.floats(1, 60),
+    recheck=st.floats(0.1, 10),
+    timeout=st.floats(0.1, 10),
+    fall=st.integers(1, 6),
+    broken_at=st.floats(0, 1, exclude_max=True),
+)
+def test_detection_takes_no_longer_than_promised(
+    interval: float, recheck: float, timeout: float, fall: int, broken_at: float
+) -> None:
+    """Every failing check takes its whole timeout, the worst case; the target breaks somewhere within the interval."""
+    timing = CheckTiming(interval, recheck, timeout, fall, rise=1)
+    streak = Streak(Verdict.HEALTHY, 0.0)
+    broke, started = broken_at * interval, interval
+    while streak.verdict is Verdict.HEALTHY:
+        ended = started + timeout
+        streak = observe(streak, RESULTS["-"], timing, ended)
+        started = max(ended, started + next_delay(streak, timing))
+    bound = interval + timeout + (fall - 1) * max(recheck, timeout)
+    assert streak.since - broke <= bound or math.isclose(streak.since - broke, bound)

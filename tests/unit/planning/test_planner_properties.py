@@ -1,0 +1,233 @@
+"""What holds of every decision, whatever the spec, the verdicts, the zones and the decision before."""
+
+import dataclasses
+
+from hypothesis import assume, event, given, settings
+
+from detour.model.endpoint import AdminState
+from detour.model.health import Verdict
+from detour.model.record import Publish, WhenAllUnhealthy
+from detour.model.rrset import RRType
+from detour.planning.planner import Basis, Decision, Situation, plan
+
+from .situations import NOW, decided, families, fed_back, situations, values_in
+
+THOROUGHLY = settings(max_examples=300, deadline=None)
+
+
+def decision_in(situation: Situation, now: float = NOW) -> Decision:
+    """Return the decision; a situation in which nothing is decided proves nothing here."""
+    decision = plan(situation, now)
+    assume(isinstance(decision, Decision))
+    assert isinstance(decision, Decision)
+    event(decision.basis)
+    return decision
+
+
+def is_drained(situation: Situation, name: str) -> bool:
+    endpoint = next(each for each in situation.record.endpoints if each.name == name)
+    return endpoint.state is AdminState.DRAINED or endpoint.region in situation.drained_regions
+
+
+def resolved_or_declared(situation: Situation) -> set[str]:
+    record = situation.record
+    if record.publish is Publish.CNAME:
+        return {each.hostname for each in record.endpoints if each.hostname}
+    declared = {address for each in record.endpoints for address in each.addresses}
+    return declared | {
+        address
+        for each in record.endpoints
+        if each.hostname
+        for address, _ in situation.healths[each.name].addresses
+    }
+
+
+def is_waiting_for_a_resolution(situation: Situation) -> bool:
+    return situation.record.publish is Publish.ADDRESS and any(
+        each.hostname and not situation.healths[each.name].addresses for each in situation.record.endpoints
+    )
+
+
+@THOROUGHLY
+@given(situations())
+def test_no_zone_is_ever_decided_empty(situation: Situation) -> None:
+    decision = decision_in(situation)
+    assert decision.sets
+    for zone, sets in decision.sets.items():
+        assert zone in situation.record.zones
+        assert sets
+        assert all(each.values and each.name == situation.record.hostname for each in sets)
+        assert all(each.ttl == situation.record.ttl for each in sets)
+
+
+@THOROUGHLY
+@given(situations())
+def test_a_name_answers_with_addresses_or_with_one_target(situation: Situation) -> None:
+    for sets in decision_in(situation).sets.values():
+        kinds = [each.type for each in sets]
+        if situation.record.publish is Publish.CNAME:
+            assert kinds == [RRType.CNAME]
+        else:
+            assert set(kinds) <= {RRType.A, RRType.AAAA}
+            assert len(kinds) == len(set(kinds))
+
+
+@THOROUGHLY
+@given(situations())
+def test_only_declared_or_resolved_values_are_published(situation: Situation) -> None:
+    allowed = resolved_or_declared(situation)
+    if is_waiting_for_a_resolution(situation):
+        allowed |= {value for sets in situation.published.values() for value in values_in(sets)}
+    assert decided(decision_in(situation)) <= allowed
+
+
+@THOROUGHLY
+@given(situations(disjoint=True))
+def test_an_unhealthy_or_drained_endpoint_is_published_only_as_the_last_resort(situation: Situation) -> None:
+    decision = decision_in(situation)
+    if decision.basis is Basis.CHOSEN and not is_waiting_for_a_resolution(situation):
+        for each in decision.serving:
+            assert situation.healths[each.endpoint].verdict is not Verdict.UNHEALTHY
+            assert not is_drained(situation, each.endpoint)
+    if decision.basis is Basis.SERVE_ALL:
+        assert situation.record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
+    assert decision.serving
+
+
+@THOROUGHLY
+@given(situations(disjoint=True, publish=Publish.ADDRESS))
+def test_no_address_known_to_fail_is_published_for_a_chosen_endpoint(situation: Situation) -> None:
+    decision = decision_in(situation)
+    verdicts = {address: verdict for each in situation.healths.values() for address, verdict in each.addresses}
+    if decision.basis is Basis.CHOSEN:
+        assert all(verdicts.get(value) is not Verdict.UNHEALTHY for value in decided(decision))
+
+
+@THOROUGHLY
+@given(situations(disjoint=True))
+def test_unknown_keeps_a_place_but_never_gains_one(situation: Situation) -> None:
+    decision = decision_in(situation)
+    published = {value for sets in situation.published.values() for value in values_in(sets)}
+    if decision.basis is not Basis.CHOSEN:
+        return
+    for each in decision.serving:
+        if situation.healths[each.endpoint].verdict is Verdict.UNKNOWN:
+            assert set(each.values) & published or each.endpoint in (situation.serving or ())
+            if situation.record.publish is Publish.ADDRESS:
+                assert {value for value in each.values if value in decided(decision)} <= published
+
+
+@THOROUGHLY
+@given(situations())
+def test_the_same_situation_gives_the_same_decision(situation: Situation) -> None:
+    again = dataclasses.replace(
+        situation,
+        healths=dict(reversed(list(situation.healths.items()))),
+        published=dict(reversed(list(situation.published.items()))),
+    )
+    assert plan(situation, NOW) == plan(again, NOW)
+
+
+@THOROUGHLY
+@given(situations())
+def test_what_was_decided_stays_decided_once_it_is_published(situation: Situation) -> None:
+    decision = decision_in(situation)
+    after = plan(fed_back(situation, decision, restarted=False), NOW)
+    assert isinstance(after, Decision)
+    assert after.sets == decision.sets | after.sets
+    assert {zone: after.sets[zone] for zone in decision.sets} == decision.sets
+
+
+@THOROUGHLY
+@given(situations())
+def test_a_restart_changes_nothing(situation: Situation) -> None:
+    first = decision_in(situation)
+    settled = fed_back(situation, first, restarted=False)
+    decision = plan(settled, NOW)
+    assert isinstance(decision, Decision)
+    after = plan(fed_back(settled, decision, restarted=True), NOW)
+    assert isinstance(after, Decision)
+    assert {zone: after.sets[zone] for zone in first.sets} == dict(first.sets)
+
+
+@THOROUGHLY
+@given(situations())
+def test_a_decision_does_not_waver_before_it_is_written(situation: Situation) -> None:
+    """Between a decision and its write the zones still hold the old values."""
+    decision = decision_in(situation)
+    serving = frozenset(each.endpoint for each in decision.serving)
+    if all(situation.healths[name].verdict is Verdict.HEALTHY for name in serving):
+        after = plan(dataclasses.replace(situation, serving=serving), NOW)
+        assert isinstance(after, Decision)
+        assert after.sets == decision.sets
+
+
+def fit(situation: Situation) -> list[str]:
+    """Return the endpoints that are healthy, not drained, and have something to publish."""
+    found = []
+    for each in situation.record.endpoints:
+        health = situation.healths[each.name]
+        publishable = situation.record.publish is Publish.CNAME or any(
+            verdict is Verdict.HEALTHY for _, verdict in health.addresses
+        )
+        if health.verdict is Verdict.HEALTHY and publishable and not is_drained(situation, each.name):
+            found.append(each.name)
+    return found
+
+
+@THOROUGHLY
+@given(situations(disjoint=True))
+def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> None:
+    """Whoever is healthy serves rather than nobody, held down or not, up to the number that must serve."""
+    able = fit(situation)
+    assume(able and situation.published)
+    decision = decision_in(situation)
+    assert decision.basis is Basis.CHOSEN
+    if situation.record.publish is Publish.ADDRESS and situation.value_limit >= 20:
+        assert len(decision.serving) >= min(situation.record.minimum_serving, len(able))
+
+
+@THOROUGHLY
+@given(situations(disjoint=True))
+def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> None:
+    record = situation.record
+    assume(not record.failback_now and situation.serving is not None)
+    assert situation.serving is not None
+    steady = [
+        name for name in fit(situation) if situation.healths[name].failed_at is None or name in situation.serving
+    ]
+    assume(len(steady) >= record.minimum_serving)
+    decision = decision_in(situation)
+    assert decision.basis is Basis.CHOSEN
+    if is_waiting_for_a_resolution(situation):
+        return
+    for each in decision.serving:
+        health = situation.healths[each.endpoint]
+        held = health.failed_at is not None and NOW < health.since + record.failback.hold_down
+        assert not held or each.endpoint in situation.serving
+
+
+@THOROUGHLY
+@given(situations(publish=Publish.ADDRESS))
+def test_no_zone_gets_more_values_of_a_family_than_all_can_hold(situation: Situation) -> None:
+    for zone, sets in decision_in(situation).sets.items():
+        for family, count in families(values_in(sets)).items():
+            held = families(values_in(situation.published.get(zone, ())) & values_in(sets)).get(family, 0)
+            assert count <= max(situation.value_limit, held)
+
+
+@THOROUGHLY
+@given(situations())
+def test_where_last_is_kept_no_zone_is_touched_that_was_not_read(situation: Situation) -> None:
+    decision = decision_in(situation)
+    if decision.basis is Basis.KEEP_LAST:
+        assert set(decision.sets) == set(situation.published)
+
+
+@THOROUGHLY
+@given(situations())
+def test_a_held_decision_says_when_to_look_again_and_that_lies_ahead(situation: Situation) -> None:
+    decision = decision_in(situation)
+    assert decision.reason
+    if decision.decide_again_at is not None:
+        assert decision.decide_again_at > NOW
