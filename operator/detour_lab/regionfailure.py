@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from detour_lab.expectation import Spec, expected_values, zones_of
 from detour_lab.operatorprocess import LogLine
 from detour_lab.sampling import Question, Sampler, Sighting
-from detour_lab.stage import Stage, StageError, wait_for
+from detour_lab.stage import Stage, StageError, condition, wait_for
 
 MAIN_RECORD = "api"
 """The record that is in all four zones, and whose way is told."""
@@ -179,13 +178,12 @@ class RegionFailure:
 
     async def _all_healthy(self) -> bool:
         records = await self._stage.records()
-        return all(_condition(item, "Healthy") == "True" for item in records.values())
+        return all(condition(item, "Healthy") == "True" for item in records.values())
 
     async def _told_failed_over(self) -> bool:
         records = await self._stage.records()
         return all(
-            _condition(item, "FailedOver") == "True" and _condition(item, "Ready") == "True"
-            for item in records.values()
+            condition(item, "FailedOver") == "True" and condition(item, "Ready") == "True" for item in records.values()
         )
 
     async def _tell(self, start: int, broken_at: float) -> None:
@@ -209,8 +207,3 @@ _WORDS = {
 
 def _seconds(line: LogLine) -> float:
     return datetime.fromisoformat(line["time"]).timestamp()
-
-
-def _condition(item: dict[str, Any], kind: str) -> str | None:
-    conditions = item.get("status", {}).get("conditions", [])
-    return next((str(each["status"]) for each in conditions if each["type"] == kind), None)

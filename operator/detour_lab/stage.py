@@ -115,19 +115,14 @@ class Stage:
 
     async def wait_until_ready(self, timeout: float = READY_TIMEOUT) -> None:
         """Wait until every FailoverRecord is Ready. Raises StageError with the table that says which is not."""
-        done = await asyncio.to_thread(
-            self.plane.kubectl,
-            "wait",
-            "--for=condition=Ready",
-            "failoverrecords",
-            "--all",
-            "-n",
-            NAMESPACE,
-            f"--timeout={timeout:g}s",
-            check=False,
-        )
-        if done.returncode != 0:
-            raise StageError(f"not every record became Ready within {timeout:g} s:\n{await self.table()}")
+        try:
+            await wait_for(self._all_ready, timeout=timeout, what="Ready on every record", interval=0.3)
+        except StageError as error:
+            raise StageError(f"{error}:\n{await self.table()}") from error
+
+    async def _all_ready(self) -> bool:
+        records = (await self.records()).values()
+        return bool(records) and all(condition(each, "Ready") == "True" for each in records)
 
     async def table(self) -> str:
         """Return what `kubectl get fr -o wide` shows."""
@@ -180,6 +175,12 @@ async def wait_for(
         if loop.time() > give_up:
             raise StageError(f"{what} did not come about within {timeout:g} s")
         await asyncio.sleep(interval)
+
+
+def condition(item: Mapping[str, Any], kind: str) -> str | None:
+    """Return the status of one of an object's conditions, None where it has none of that type."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return next((str(each["status"]) for each in conditions if each["type"] == kind), None)
 
 
 def spread(values: Sequence[float], share: float) -> float:

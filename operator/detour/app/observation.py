@@ -254,7 +254,7 @@ class Observation:
             return resolution.ttl
         before, led_through = name.state, name.canonical_names
         delay = resolution.ttl
-        if resolution.outcome is not ResolutionOutcome.FAILED:
+        if resolution.canonical_names or resolution.outcome is not ResolutionOutcome.FAILED:
             name.canonical_names = resolution.canonical_names
         match resolution.outcome:
             case ResolutionOutcome.ANSWERED:

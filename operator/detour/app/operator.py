@@ -196,6 +196,7 @@ class Operator:
     def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
         if account not in self._budgets:
             self._budgets[account] = Budget(limits, self._clock.now)
+        self._budgets[account].limit(limits)
         return self._budgets[account]
 
     def _not_ready(self) -> str | None:

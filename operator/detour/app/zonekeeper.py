@@ -94,7 +94,7 @@ class ZoneKeeper:
         self._trouble: Refusal | None = None
         self._told_trouble: Refusal | None = None
         self._enactor_task: asyncio.Task[None] | None = None
-        self._outdated = False
+        self._connected: tuple[object, ...] | None = None
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
         self._withdrawals: list[Withdrawal] = []
@@ -115,7 +115,6 @@ class ZoneKeeper:
         if zone.take_over_now and self._enactor is not None:
             self._enactor.allow_take_over()
         if _connection(zone) != _connection(before):
-            self._outdated = True
             self._reopen.set()
 
     def want(self, wish: Wish) -> None:
@@ -221,7 +220,7 @@ class ZoneKeeper:
         zone = self.zone
         try:
             secret = await self._read_secret(zone)
-            same = secret == self._secret and not self._outdated
+            same = secret == self._secret and self._connected == _connection(zone)
             if self._enactor is not None and self._trouble is None and same:
                 return True
             await self._connect(zone, secret)
@@ -250,9 +249,9 @@ class ZoneKeeper:
         self._limits = registry.limits_for(zone)
         budget = self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits)
         provider = await registry.open_zone(zone, secret=secret or None, pace=budget.request)
-        if self._outdated:
+        if self._connected != _connection(zone):
             await self._stop_enactor()  # what it knows may be of another zone
-            self._outdated = False
+            self._connected = _connection(zone)
         if self._enactor is not None:
             await self._enactor.use(provider, budget)
             return

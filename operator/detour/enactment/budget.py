@@ -39,6 +39,14 @@ class TokenBucket:
         self._places = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
 
+    def resize(self, rate: float | None, burst: float) -> None:
+        """Go on with another rate and burst; a larger burst is there at once."""
+        if (rate, burst) != (self._rate, self._burst):
+            now = self._clock()
+            self._tokens = min(burst, self.available() + max(0.0, burst - self._burst)) if self._rate else burst
+            self._rate, self._burst, self._at = rate, burst, now
+            self._grant()
+
     def available(self) -> float:
         """Return the tokens there now; infinite without a rate."""
         if self._rate is None:
@@ -96,6 +104,11 @@ class Budget:
         self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
         self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
         self._paused_until = 0.0
+
+    def limit(self, limits: ProviderLimits) -> None:
+        """Go on with other quotas: the account's zones share those that were declared last."""
+        self._requests.resize(limits.requests_per_second, limits.requests_burst)
+        self._changes.resize(limits.changes_per_second, limits.changes_burst)
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent, and count them."""

@@ -197,8 +197,7 @@ class Enactor:
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        unsettled = self._fence.unsettled or self._doubt is not None
-        return self._names.report(record, self._view, unsettled=unsettled)
+        return self._names.report(record, self._view, unsettled=self._fence.unsettled)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
@@ -477,10 +476,11 @@ class Enactor:
         self._doubt = None
         self._losses = 0
         self._view.wrote([change.key for change in batch.changes if change.new is None], stored)
+        was_unsettled = self._fence.unsettled
         self._fence.accepted(stored)
         self._names_per_batch = None if self._names_per_batch is None else self._names_per_batch * 2
         self._applied(work)
-        if not work:
+        if was_unsettled or not work:
             self._tell_all()
 
     def _applied(self, work: Sequence[NameChange]) -> None:

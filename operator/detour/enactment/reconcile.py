@@ -50,7 +50,8 @@ def reconcile(
         return Outcome(change, {})
     winner = _winner(wishes, marker)
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
-    refusal = _refusal(winner, found, marker, cut, rules)
+    left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal)
+    refusal = _refusal(winner, found, marker, cut, rules, left=left)
     if refusal is None and winner.sets is not None:
         refusal = _obstacle(winner.sets, found, rules)
     if refusal is not None:
@@ -79,7 +80,14 @@ def _conflict(loser: Wish, winner: Wish) -> Refusal:
     )
 
 
-def _refusal(wish: Wish, found: NameView, marker: Marker | None, cut: str | None, rules: ZoneRules) -> Refusal | None:
+def _is_of(marker: Marker, withdrawal: Withdrawal) -> bool:
+    return (marker.record, marker.uid) == (withdrawal.record, withdrawal.uid)
+
+
+def _refusal(
+    wish: Wish, found: NameView, marker: Marker | None, cut: str | None, rules: ZoneRules, *, left: bool
+) -> Refusal | None:
+    """Return why the name is not to be had; `left` says that the record in the marker is giving it up just now."""
     if not is_within(wish.hostname, rules.domain):
         return Refusal(
             "HostnameOutsideZone",
@@ -97,7 +105,7 @@ def _refusal(wish: Wish, found: NameView, marker: Marker | None, cut: str | None
             f"{wish.hostname} belongs to the Detour installation {marker.owner!r} (record {marker.record}): "
             f"let that one give it up first by deleting the marker {found.marker.rrset.name if found.marker else ''}",
         )
-    if marker is not None and marker.record != wish.record and not wish.adopt:
+    if marker is not None and marker.record != wish.record and not (wish.adopt or left):
         return Refusal(
             "OwnedByAnotherRecord",
             f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
@@ -187,7 +195,7 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
 def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:
     """Return the removal of a name whose marker names exactly the object that was deleted."""
     ours = marker is not None and marker.owner == rules.owner
-    if not ours or marker is None or (marker.record, marker.uid) != (withdrawal.record, withdrawal.uid):
+    if not ours or marker is None or not _is_of(marker, withdrawal):
         return None
     doomed: list[StoredSet] = [found.sets[kind] for kind in ANSWER_TYPES if kind in found.sets]
     doomed += [found.marker] if found.marker else []

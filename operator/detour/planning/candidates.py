@@ -50,8 +50,8 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Return the candidates of `record` in the order of its declaration.
 
-    `published` are the values of the record's own kind that any of its zones holds; `serving` the names that this process decided for last,
-    None where it has not decided yet.
+    `published` are the values of the record's own kind that any of its zones holds; `serving` the names that this
+    process decided for last, None where it has not decided yet.
     """
     known = {value for endpoint in record.endpoints for value in _declared(record, endpoint, healths[endpoint.name])}
     unattributed = tuple(sorted(published - known))

@@ -83,7 +83,7 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         published=published,
         serving=situation.serving,
     )
-    if wait := _reason_to_wait(situation, contenders, published, now):
+    if wait := _reason_to_wait(situation, contenders, now):
         return wait
     choice = choose(record, contenders, now)
     everyone = _serve_all(situation, contenders, published)
@@ -119,20 +119,17 @@ def _published(situation: Situation) -> frozenset[str]:
     )
 
 
-def _reason_to_wait(
-    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], now: float
-) -> Undecided | None:
+def _reason_to_wait(situation: Situation, contenders: tuple[Candidate, ...], now: float) -> Undecided | None:
     if not situation.published:
         return Undecided("none of the record's zones has been read yet")
     unknown = [each.name for each in contenders if not each.drained and each.health.verdict is Verdict.UNKNOWN]
-    if not published and situation.serving is None and unknown and now < situation.patience_until:
+    in_place = any(each.in_place for each in contenders)  # not so with a name that is being adopted
+    if not in_place and situation.serving is None and unknown and now < situation.patience_until:
         return Undecided(f"waiting for the first verdicts of {', '.join(unknown[:4])}", situation.patience_until)
     return None
 
 
-def _serve_all(
-    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str]
-) -> tuple[RRset, ...]:
+def _serve_all(situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str]) -> tuple[RRset, ...]:
     """Return the sets with which everybody answers; none where the record does not ask for that."""
     if situation.record.when_all_unhealthy is not WhenAllUnhealthy.SERVE_ALL:
         return ()

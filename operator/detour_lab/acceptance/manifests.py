@@ -130,9 +130,16 @@ def _hand_over(kubeconfig: str, manifests: list[HostileManifest]) -> Counter[str
                 api.create_cluster_custom_object(**where)
             outcomes["accepted"] += 1
         except client.ApiException as error:
-            refused = error.status is not None and 400 <= error.status < 500
-            outcomes["refused" if refused and json.loads(error.body or "{}").get("message") else "odd"] += 1
+            # An answer in the API server's own words is a refusal, whatever its number; anything else is odd.
+            outcomes["refused" if _message(error) else "odd"] += 1
     return outcomes
+
+
+def _message(error: client.ApiException) -> str:
+    try:
+        return str(json.loads(error.body or "{}").get("message", ""))
+    except ValueError:
+        return ""
 
 
 async def _objects(stage: Stage, plural: str) -> list[dict[str, Any]]:

@@ -80,6 +80,8 @@ async def play(size: int, say: Say) -> Result:
         seconds = time.monotonic() - broken_at
         await asyncio.sleep(2.0)  # a write too many would come now
         made = calls["ChangeResourceRecordSets"]
+        sizes = [sum(each.type == "A" for each in commit.added) for commit in zone.store.log if commit.at > broken_at]
+        say(f"records in each request: {sizes}")
         per_batch = (BATCH_ELEMENTS - ELEMENTS_PER_RECORD) // ELEMENTS_PER_RECORD
         needed = math.ceil(size / per_batch)
         moved = _count(zone, second.address)
