@@ -119,7 +119,13 @@ async def main():
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(kubeconfig.parent)},  # killed outright, it leaves its folder behind
+    )
     output, _ = await asyncio.wait_for(parent.communicate(), WAIT)
     child = int(output)
     try:

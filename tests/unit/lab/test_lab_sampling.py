@@ -21,23 +21,19 @@ WAIT = 10.0  # seconds before a test gives up on what it awaits
 INTERVAL = 0.002  # ten times as often as usual, so that tests are short
 
 
+@pytest.fixture
+def store() -> ZoneStore:
+    zone = ZoneStore("example.com")
+    put(zone, OLD)
+    return zone
+
+
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[NameServer]:
-    store = ZoneStore("example.com")
-    put(store, OLD)
-    async for started in serving(store):
-        yield started
-
-
-async def serving(store: ZoneStore) -> AsyncIterator[NameServer]:
+async def server(store: ZoneStore) -> AsyncIterator[NameServer]:
     started = NameServer([store])
     await started.start()
     yield started
     await started.stop()
-
-
-def store_of(server: NameServer) -> ZoneStore:
-    return server._zones["example.com"].store
 
 
 def put(store: ZoneStore, *values: str, name: str = NAME, rrtype: str = "A") -> None:
@@ -62,10 +58,10 @@ async def missed(watching: Sampler, at_least: int = 5) -> None:
     assert await watching.until(lambda: watching.tally.unanswered >= at_least, WAIT)
 
 
-async def test_it_sees_the_answer_and_each_change_of_it(server: NameServer) -> None:
+async def test_it_sees_the_answer_and_each_change_of_it(server: NameServer, store: ZoneStore) -> None:
     async with sampler(server) as watching:
         assert await watching.until(lambda: watching.shown("one", NAME) == {OLD}, WAIT)
-        put(store_of(server), NEW)
+        put(store, NEW)
         assert await watching.until(lambda: watching.shown("one", NAME) == {NEW}, WAIT)
     seen = watching.sightings("one", NAME)
     assert [set(each.answer.values) for each in seen] == [{OLD}, {NEW}]
@@ -81,11 +77,11 @@ async def test_equal_answers_are_one_sighting_with_a_count(server: NameServer) -
     assert watching.tally.answers == seen.count
 
 
-async def test_the_order_of_values_is_no_change(server: NameServer) -> None:
-    put(store_of(server), OLD, NEW)
+async def test_the_order_of_values_is_no_change(server: NameServer, store: ZoneStore) -> None:
+    put(store, OLD, NEW)
     async with sampler(server) as watching:
         await counted(watching, Outcome.ANSWER, 3)
-        put(store_of(server), NEW, OLD)
+        put(store, NEW, OLD)
         await counted(watching, Outcome.ANSWER, 10)
     assert len(watching.sightings()) == 1
 
@@ -100,20 +96,20 @@ async def test_it_tells_a_missing_name_and_a_missing_type_as_empty(server: NameS
     assert watching.tally.answers == 0
 
 
-async def test_an_answer_that_is_empty_for_a_moment_is_not_missed(server: NameServer) -> None:
+async def test_an_answer_that_is_empty_for_a_moment_is_not_missed(server: NameServer, store: ZoneStore) -> None:
     async with sampler(server) as watching:
         await counted(watching, Outcome.ANSWER)
-        store_of(server).commit(removed=[(NAME, "A")], by="test")
+        store.commit(removed=[(NAME, "A")], by="test")
         await counted(watching, Outcome.EMPTY)
-        put(store_of(server), OLD)
+        put(store, OLD)
         assert await watching.until(lambda: watching.shown("one", NAME) == {OLD}, WAIT)
     assert [each.answer.outcome for each in watching.sightings()] == [Outcome.ANSWER, Outcome.EMPTY, Outcome.ANSWER]
 
 
-async def test_values_that_nobody_allowed_are_wrong(server: NameServer) -> None:
+async def test_values_that_nobody_allowed_are_wrong(server: NameServer, store: ZoneStore) -> None:
     async with sampler(server) as watching:
         await counted(watching, Outcome.ANSWER)
-        put(store_of(server), "203.0.113.66")
+        put(store, "203.0.113.66")
         await watching.until(lambda: "203.0.113.66" in watching.shown("one", NAME), WAIT)
     allowed = {("one", NAME): [{OLD}, {NEW}]}
     (wrong,) = watching.wrong_answers(allowed)
@@ -143,12 +139,12 @@ async def test_silence_is_counted_apart(server: NameServer) -> None:
     assert watching.sightings() == []
 
 
-async def test_a_server_that_is_gone_is_silent_and_is_seen_again(server: NameServer) -> None:
+async def test_a_server_that_is_gone_is_silent_and_is_seen_again(server: NameServer, store: ZoneStore) -> None:
     async with sampler(server, timeout=0.02) as watching:
         await counted(watching, Outcome.ANSWER)
         await server.stop()
         await missed(watching)
-        put(store_of(server), NEW)
+        put(store, NEW)
         await server.start()
         assert await watching.until(lambda: watching.shown("one", NAME) == {NEW}, WAIT)
 
@@ -161,11 +157,11 @@ async def test_a_failing_server_is_neither_empty_nor_wrong(server: NameServer) -
     assert watching.empty_answers() == watching.wrong_answers({("one", NAME): []}) == []
 
 
-async def test_what_was_before_begin_does_not_count(server: NameServer) -> None:
-    store_of(server).commit(removed=[(NAME, "A")], by="test")
+async def test_what_was_before_begin_does_not_count(server: NameServer, store: ZoneStore) -> None:
+    store.commit(removed=[(NAME, "A")], by="test")
     async with sampler(server) as watching:
         await counted(watching, Outcome.EMPTY)
-        put(store_of(server), OLD)
+        put(store, OLD)
         await watching.until(lambda: watching.shown("one", NAME) == {OLD}, WAIT)
         watching.begin()
         assert watching.shown("one", NAME) == {OLD}
@@ -173,11 +169,11 @@ async def test_what_was_before_begin_does_not_count(server: NameServer) -> None:
         await counted(watching, Outcome.ANSWER)
 
 
-async def test_it_tells_when_a_set_was_first_shown(server: NameServer) -> None:
+async def test_it_tells_when_a_set_was_first_shown(server: NameServer, store: ZoneStore) -> None:
     async with sampler(server) as watching:
         await counted(watching, Outcome.ANSWER)
         changed_at = time.monotonic()
-        put(store_of(server), NEW)
+        put(store, NEW)
         await watching.until(lambda: watching.shown("one", NAME) == {NEW}, WAIT)
     shown_at = watching.first_shown("one", NAME, [NEW])
     assert shown_at is not None
@@ -192,8 +188,8 @@ async def test_changes_are_told_as_they_happen(server: NameServer) -> None:
     assert [set(each.answer.values) for each in told] == [{OLD}]
 
 
-async def test_a_cname_is_an_answer(server: NameServer) -> None:
-    put(store_of(server), "LB.example.net.", name="alias.example.com", rrtype="CNAME")
+async def test_a_cname_is_an_answer(server: NameServer, store: ZoneStore) -> None:
+    put(store, "LB.example.net.", name="alias.example.com", rrtype="CNAME")
     async with sampler(server, Question("alias.example.com", "CNAME")) as watching:
         await counted(watching, Outcome.ANSWER)
     assert watching.shown("one", "alias.example.com", "CNAME") == {"lb.example.net"}
@@ -220,7 +216,6 @@ async def test_four_servers_and_five_names_take_little_of_a_core() -> None:
     finally:
         for transport, _ in echoes:
             transport.close()
-    print(used)
     assert used < 0.3, "1,000 answers are one second of sampling"
 
 

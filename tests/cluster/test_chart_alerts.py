@@ -1,0 +1,122 @@
+"""Alerts speak of metrics that exist and lead to sections that exist; every value of the chart is documented."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client import CollectorRegistry
+
+from detour.app.metrics import Metrics, ZoneCollector
+from detour.enactment.wishes import ZoneReport
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+from detour_lab.chart import CHART
+from detour_lab.controlplane import ControlPlane
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+# Their content is Kubernetes' own or the user's.
+FREE_FORM = ("resources",)
+
+Alert = dict[str, Any]
+
+
+def alerts(plane: ControlPlane, *settings: str) -> list[Alert]:
+    """Return the alerts as Prometheus gets them."""
+    printed = plane.helm(
+        "template",
+        "detour",
+        str(CHART),
+        "--namespace=detour-system",
+        "--show-only=templates/prometheusrule.yaml",
+        *(f"--set={each}" for each in ("owner=production", "prometheusRule.enabled=true", *settings)),
+    ).stdout
+    (group,) = yaml.safe_load(printed)["spec"]["groups"]
+    found: list[Alert] = group["rules"]
+    return found
+
+
+def families() -> dict[str, set[str]]:
+    """Return the labels of each metric family that the operator has, by the name under which it is asked for."""
+    metrics = Metrics(CollectorRegistry())
+    report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60)
+    state = (ObjectKey("dns", "zone"), "rfc2136", report, None)
+    metrics.registry.register(ZoneCollector(lambda: [state]))
+    counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
+    labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}
+    named = {family.name: labels.get(family.name, set()) for family in metrics.registry.collect()}
+    return {f"{name}_total" if name in counters else name: found for name, found in named.items()}
+
+
+def test_every_metric_that_an_alert_asks_for_exists(control_plane: ControlPlane) -> None:
+    known = families()
+    for alert in alerts(control_plane):
+        asked = set(re.findall(r"\bdetour_\w+", alert["expr"]))
+        assert asked or alert["alert"] == "DetourAbsent"
+        assert asked <= set(known), alert["alert"]
+        for label in re.findall(r"\$labels\.(\w+)", json.dumps(alert["annotations"])):
+            grouped = re.search(r"by \(([\w, ]+)\)", alert["expr"])
+            offered = set(re.split(r", *", grouped[1])) if grouped else set().union(*(known[each] for each in asked))
+            assert label in offered, f"{alert['alert']} names label {label}"
+
+
+def test_every_alert_asks_only_for_this_release(control_plane: ControlPlane) -> None:
+    for alert in alerts(control_plane, "fullnameOverride=dns-pointer"):
+        assert 'job="dns-pointer"' in alert["expr"], alert["alert"]
+        assert "OPERATOR" not in alert["expr"]
+
+
+def test_every_alert_says_what_it_is_and_where_to_read_on(control_plane: ControlPlane) -> None:
+    headings = re.findall(r"^#+ (.+)$", OPERATIONS.read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+    for alert in alerts(control_plane, "prometheusRule.runbookURL=https://wiki.example.com/ops"):
+        told = alert["annotations"]
+        assert told["summary"].endswith(".")
+        assert told["description"].endswith(".")
+        page, _, anchor = told["runbook_url"].partition("#")
+        assert (page, anchor in anchors) == ("https://wiki.example.com/ops", True), told["runbook_url"]
+        assert alert["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def test_alerts_can_be_left_out_and_labelled(control_plane: ControlPlane) -> None:
+    usual = {each["alert"] for each in alerts(control_plane)}
+    fewer = alerts(
+        control_plane, "prometheusRule.disabled={DetourNamesOrphaned}", "prometheusRule.alertLabels.team=dns"
+    )
+    assert {each["alert"] for each in fewer} == usual - {"DetourNamesOrphaned"}
+    assert {each["labels"]["team"] for each in fewer} == {"dns"}
+
+
+def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value and key not in FREE_FORM:
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"
+
+
+def test_the_readme_documents_every_value_and_no_other() -> None:
+    text = (CHART / "README.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == set(leaves(VALUES))
+
+
+def test_the_schema_knows_every_value_and_is_strict_about_all_of_them() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def properties(node: dict[str, Any]) -> dict[str, Any]:
+        assert node["additionalProperties"] is False
+        found: dict[str, Any] = node["properties"]
+        return found
+
+    def known(node: dict[str, Any], path: str = "") -> Iterator[str]:
+        for key, inner in properties(node).items():
+            if "properties" in inner and key not in FREE_FORM:
+                yield from known(inner, f"{path}{key}.")
+            else:
+                yield f"{path}{key}"
+
+    assert set(known(schema)) == {*leaves(VALUES), "global"}

@@ -1,0 +1,372 @@
+"""The operator at work under the chart's own service account, with the arguments that the chart gives it.
+
+The API server counts what it denies. So an operator that did all its work without one denial has every permission that
+it needs, also where it would have gone on quietly without; and what it must not have is asked for one by one.
+"""
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import dns.name
+import dns.tsig
+import pytest
+
+from detour_lab.certificates import CertificateAuthority
+from detour_lab.chart import CHART, ChartError, operator_command
+from detour_lab.controlplane import ControlPlane
+from detour_lab.controlplane.process import Process
+from detour_lab.nameserver import NameServer
+from detour_lab.services import RegionalService, ServiceCertificates
+from detour_lab.store import ZoneStore
+
+CRDS = Path(__file__).resolve().parents[2] / "crds"
+SYSTEM = "detour-system"
+TSIG_SECRET = base64.b64encode(b"between the lab and this test only").decode()
+TSIG_KEY = dns.tsig.Key(dns.name.from_text("chart."), base64.b64decode(TSIG_SECRET), "hmac-sha256")
+PATIENCE = 40.0
+SWIFT = {"interval": "1s", "recheckInterval": "100ms", "timeout": "900ms", "fall": 2, "rise": 1}
+DENIALS = re.compile(r'^authorization_attempts_total\{result="(?:denied|no-opinion)"\} (\S+)$', re.MULTILINE)
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """A control plane with the CRDs applied by kubectl, where no other operator is at work."""
+    with ControlPlane() as started:
+        started.kubectl("apply", "-f", str(CRDS))
+        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+        started.kubectl("create", "namespace", SYSTEM)
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def lab(domain: str) -> AsyncIterator[tuple[NameServer, ZoneStore]]:
+    """A name server whose zone takes updates that the test's key signs."""
+    store = ZoneStore(domain)
+    server = NameServer()
+    server.add_zone(store, key=TSIG_KEY)
+    await server.start()
+    try:
+        yield server, store
+    finally:
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def service(address: str, tls: ServiceCertificates | None = None) -> AsyncIterator[RegionalService]:
+    started = RegionalService(address, tls=tls)
+    await started.start()
+    try:
+        yield started
+    finally:
+        await started.stop()
+
+
+async def kubectl(plane: ControlPlane, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+    return (await asyncio.to_thread(plane.kubectl, *arguments, input=stdin, check=check)).stdout
+
+
+async def apply(plane: ControlPlane, *manifests: Manifest) -> None:
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    await kubectl(plane, "apply", "-f", "-", stdin=listed)
+
+
+async def until(look: Callable[[], Any], what: str) -> None:
+    """Await that `look`, called in a thread, finds something."""
+    deadline = time.monotonic() + PATIENCE
+    while not await asyncio.to_thread(look):
+        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
+        await asyncio.sleep(0.1)
+
+
+def denials(plane: ControlPlane) -> float:
+    """Return how often the API server ever said no."""
+    return sum(float(count) for count in DENIALS.findall(plane.kubectl("get", "--raw", "/metrics").stdout))
+
+
+def may(plane: ControlPlane, account: str, *what: str) -> bool:
+    asked = plane.kubectl("auth", "can-i", *what, f"--as=system:serviceaccount:{SYSTEM}:{account}", check=False)
+    return asked.stdout.strip() == "yes"
+
+
+def install(plane: ControlPlane, release: str, values: Manifest, folder: Path) -> None:
+    path = folder / f"{release}.json"
+    path.write_text(json.dumps(values))
+    plane.helm("install", release, str(CHART), f"--namespace={SYSTEM}", f"--values={path}")
+
+
+@contextlib.asynccontextmanager
+async def running(plane: ControlPlane, release: str, folder: Path) -> AsyncIterator[Process]:
+    """The operator as the release's Deployment has it, ready; and ended as a pod would be."""
+    command = await asyncio.to_thread(operator_command, plane, release, SYSTEM)
+    log = folder / f"{release}.log"
+    process = Process("detour", command.argv, log=log, environment=command.environment)
+    try:
+        await _ready(command.url, process)
+        yield process
+        assert process.running, process.log_tail()
+        began = time.monotonic()
+        await asyncio.to_thread(process.stop, 12.0)
+        assert process.exit_status == 0, process.log_tail()
+        assert time.monotonic() - began < 10.0
+    finally:
+        await asyncio.to_thread(process.stop, 0.0)
+
+
+async def _ready(url: str, process: Process) -> None:
+    deadline = time.monotonic() + PATIENCE
+    async with aiohttp.ClientSession() as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            assert process.running, process.log_tail()
+            assert time.monotonic() < deadline, process.log_tail()
+            await asyncio.sleep(0.1)
+
+
+def namespaced(kind: str, namespace: str, name: str, **content: Any) -> Manifest:
+    version = "v1" if kind in ("Secret", "ConfigMap") else "detour.dev/v1alpha1"
+    return {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace, "name": name}, **content}
+
+
+def namespace(name: str, **labels: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def region(name: str) -> Manifest:
+    spec = {"cloud": "AWS", "location": "us-east-1"}
+    return {"apiVersion": "detour.dev/v1alpha1", "kind": "CloudRegion", "metadata": {"name": name}, "spec": spec}
+
+
+def zone(namespace: str, server: NameServer, domain: str, **spec: Any) -> Manifest:
+    usual = {"domain": domain, "rfc2136": {"server": server.address}, "credentialsSecretRef": {"name": "tsig"}}
+    return namespaced("DNSZone", namespace, "zone", spec=usual | spec)
+
+
+def tsig(namespace: str, name: str = "tsig") -> Manifest:
+    return namespaced("Secret", namespace, name, stringData={"keyName": "chart.", "secret": TSIG_SECRET})
+
+
+def record(
+    namespace: str,
+    name: str,
+    hostname: str,
+    address: str,
+    check: Manifest,
+    *,
+    region: str = "aws-us-east-1",
+    **spec: Any,
+) -> Manifest:
+    usual = {
+        "hostname": hostname,
+        "zones": [{"name": "zone"}],
+        "endpoints": [{"name": "virginia", "region": region, "addresses": [address]}],
+        "healthCheck": {**check, **SWIFT},
+    }
+    return namespaced("FailoverRecord", namespace, name, spec=usual | spec)
+
+
+def events(plane: ControlPlane, namespace: str, kind: str) -> Sequence[str]:
+    query = f"--field-selector=involvedObject.kind={kind}"
+    template = "--output=jsonpath={range .items[*]}{.reason}{'\\n'}{end}"
+    return plane.kubectl("get", "events", f"--namespace={namespace}", query, template).stdout.split()
+
+
+async def test_the_operator_does_all_its_work_under_the_chart_s_account(plane: ControlPlane, tmp_path: Path) -> None:
+    domain = "everywhere.example.com"
+    authority = CertificateAuthority(datetime.datetime.now(datetime.UTC))
+    certificates = ServiceCertificates.issue(authority, f"secure.{domain}", "127.71.0.2")
+    await apply(plane, namespace("dns", dns="own"), namespace("team", dns="guest"))
+    install(
+        plane,
+        "detour",
+        {
+            "owner": "everywhere",
+            "crds": {"enabled": False},
+            "credentials": {"secrets": [{"namespace": "dns", "names": ["tsig"]}]},
+            "caBundles": [{"namespace": "dns", "names": ["authorities"]}],
+            "allowNetworks": ["127.0.0.0/8"],
+            "logLevel": "debug",
+        },
+        tmp_path,
+    )
+    async with (
+        lab(domain) as (server, store),
+        service("127.71.0.1") as plain,
+        service("127.71.0.2", certificates) as secure,
+    ):
+        by_http = {"http": {"port": plain.port, "path": "/"}}
+        by_https = {"https": {"port": secure.port, "path": "/", "caBundleRef": {"name": "authorities"}}}
+        selected = {"from": "Selector", "selector": {"matchExpressions": [{"key": "dns", "operator": "Exists"}]}}
+        await apply(
+            plane,
+            tsig("dns"),
+            tsig("dns", "other"),
+            tsig("team"),
+            namespaced("ConfigMap", "dns", "authorities", data={"ca.crt": authority.pem}),
+            region("aws-us-east-1"),
+            zone("dns", server, domain, allowedNamespaces=selected),
+            record("dns", "api", f"api.{domain}", plain.address, by_http, deletionPolicy="Delete"),
+            record("dns", "secure", f"secure.{domain}", secure.address, by_https),
+            record(
+                "team", "web", f"web.{domain}", plain.address, by_http, zones=[{"name": "zone", "namespace": "dns"}]
+            ),
+        )
+        before = denials(plane)
+        async with running(plane, "detour", tmp_path) as process:
+            wait = ("wait", "--for=condition=Ready", f"--timeout={PATIENCE:g}s")
+            try:
+                await kubectl(plane, *wait, "dz/zone", "fr/api", "fr/secure", "--namespace=dns")
+                await kubectl(plane, *wait, "fr/web", "--namespace=team")
+                await kubectl(plane, *wait[:1], "--for=condition=Healthy", wait[2], "region/aws-us-east-1")
+            except Exception as error:
+                pytest.fail(f"{error}\n{process.log_tail(40)}")
+            await until(lambda: events(plane, "dns", "FailoverRecord"), "an event about a record")
+            await until(lambda: events(plane, "dns", "DNSZone"), "an event about a zone")
+
+            drained = '{"spec": {"state": "Drained"}}'
+            await kubectl(plane, "patch", "region", "aws-us-east-1", "--type=merge", "-p", drained)
+            await until(lambda: events(plane, "default", "CloudRegion"), "an event about a region")
+
+            assert store.get(f"api.{domain}", "A") is not None
+            await kubectl(plane, "delete", "fr", "api", "--namespace=dns", f"--timeout={PATIENCE:g}s")
+            assert store.get(f"api.{domain}", "A") is None, "the finalizer did not hold it until the name was gone"
+            assert denials(plane) == before, process.log_tail(40)
+        assert " 403" not in process.log.read_text()
+        assert all(json.loads(line)["level"] for line in process.log.read_text().splitlines())
+
+    # The count would have told: the same account asks for what it was not given.
+    token = plane.service_account_kubeconfig(SYSTEM, "detour", tmp_path / "token")
+    refused = plane.kubectl("get", "secret", "other", "--namespace=dns", kubeconfig=token, check=False)
+    assert "forbidden" in refused.stderr
+    assert denials(plane) > before
+
+
+GRANTED = [
+    ("get", "secrets/tsig", "--namespace=dns"),
+    ("get", "configmaps/authorities", "--namespace=dns"),
+    ("watch", "failoverrecords", "--all-namespaces"),
+    ("patch", "dnszones", "--subresource=status", "--namespace=shop"),
+    ("create", "events", "--namespace=shop"),
+    ("list", "namespaces"),
+]
+WITHHELD = [
+    ("get", "secrets/other", "--namespace=dns"),
+    ("get", "secrets/tsig", "--namespace=shop"),
+    ("list", "secrets", "--namespace=dns"),
+    ("watch", "secrets", "--namespace=dns"),
+    ("patch", "secrets/tsig", "--namespace=dns"),
+    ("get", "secrets", "--all-namespaces"),
+    ("list", "configmaps", "--namespace=dns"),
+    ("get", "configmaps/other", "--namespace=dns"),
+    ("create", "failoverrecords", "--namespace=dns"),
+    ("delete", "failoverrecords", "--namespace=dns"),
+    ("update", "failoverrecords", "--namespace=dns"),
+    ("patch", "dnszones", "--namespace=dns"),
+    ("patch", "cloudregions"),
+    ("delete", "customresourcedefinitions"),
+    ("get", "pods", f"--namespace={SYSTEM}"),
+    ("create", "serviceaccounts/token", f"--namespace={SYSTEM}"),
+    ("impersonate", "users"),
+    ("delete", "events", "--namespace=dns"),
+]
+
+
+@pytest.fixture(scope="module")
+def narrow(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The account of a release that may read one Secret and one ConfigMap."""
+    plane.kubectl("apply", "-f", "-", input=json.dumps(namespace("dns")))
+    plane.kubectl("apply", "-f", "-", input=json.dumps(namespace("shop")))
+    values = {
+        "owner": "narrow",
+        "fullnameOverride": "narrow",
+        "crds": {"enabled": False},
+        "credentials": {"secrets": [{"namespace": "dns", "names": ["tsig"]}]},
+        "caBundles": [{"namespace": "dns", "names": ["authorities"]}],
+    }
+    install(plane, "narrow", values, tmp_path_factory.mktemp("narrow"))
+    return "narrow"
+
+
+@pytest.mark.parametrize("what", GRANTED, ids=" ".join)
+def test_what_the_account_needs_is_granted(plane: ControlPlane, narrow: str, what: tuple[str, ...]) -> None:
+    assert may(plane, narrow, *what)
+
+
+@pytest.mark.parametrize("what", WITHHELD, ids=" ".join)
+def test_everything_else_is_withheld(plane: ControlPlane, narrow: str, what: tuple[str, ...]) -> None:
+    assert not may(plane, narrow, *what)
+
+
+async def test_a_confined_operator_works_with_roles_and_sees_nothing_else(plane: ControlPlane, tmp_path: Path) -> None:
+    domain = "confined.example.com"
+    await apply(plane, namespace("cellar"), namespace("attic"))
+    install(
+        plane,
+        "confined",
+        {
+            "owner": "confined",
+            "crds": {"enabled": False},
+            "namespaces": ["cellar"],
+            "credentials": {"secrets": [{"namespace": "cellar", "names": ["tsig"]}]},
+            "allowNamespaceSelectors": False,
+            "allowNetworks": ["127.0.0.0/8"],
+            "logLevel": "debug",
+        },
+        tmp_path,
+    )
+    async with lab(domain) as (server, store), service("127.72.0.1") as plain:
+        by_http = {"http": {"port": plain.port, "path": "/"}}
+        await apply(
+            plane,
+            tsig("cellar"),
+            region("aws-eu-west-1"),
+            zone("cellar", server, domain),
+            zone("attic", server, domain),
+            record("cellar", "api", f"api.{domain}", plain.address, by_http, region="aws-eu-west-1"),
+            record("attic", "unseen", f"unseen.{domain}", plain.address, by_http),
+        )
+        before = denials(plane)
+        async with running(plane, "confined", tmp_path) as process:
+            ready = ("wait", "--for=condition=Ready", f"--timeout={PATIENCE:g}s")
+            try:
+                await kubectl(plane, *ready, "dz/zone", "fr/api", "--namespace=cellar")
+            except Exception as error:
+                pytest.fail(f"{error}\n{process.log_tail(40)}")
+            drained = '{"spec": {"state": "Drained"}}'
+            await kubectl(plane, "patch", "region", "aws-eu-west-1", "--type=merge", "-p", drained)
+            await until(
+                lambda: "aws-eu-west-1" in plane.kubectl("get", "events", "--namespace=default").stdout,
+                "an event about the region",
+            )
+            assert denials(plane) == before, process.log_tail(40)
+        assert store.get(f"unseen.{domain}", "A") is None
+        assert plane.kubectl("get", "fr", "unseen", "--namespace=attic", "-o=jsonpath={.status}").stdout == ""
+    account = "confined-detour"
+    assert may(plane, account, "list", "failoverrecords", "--namespace=cellar")
+    assert may(plane, account, "list", "cloudregions")
+    assert not may(plane, account, "list", "failoverrecords", "--namespace=attic")
+    assert not may(plane, account, "list", "failoverrecords", "--all-namespaces")
+    assert not may(plane, account, "list", "namespaces")
+
+
+def test_a_command_is_built_for_what_is_installed_only(plane: ControlPlane, narrow: str) -> None:
+    argv, environment = operator_command(plane, narrow, SYSTEM, environment={"DETOUR_DRY_RUN": "1", "HOME": "/tmp"})  # noqa: S108
+    assert argv[1:3] == ["run", "--owner=narrow"]
+    assert [each for each in argv if each.startswith("--listen=127.0.0.1:")] == argv[-1:]
+    assert set(environment) == {"HOME", "KUBECONFIG"}
+    assert Path(environment["KUBECONFIG"]).stat().st_mode & 0o077 == 0
+    with pytest.raises(ChartError, match="install the chart under that name first"):
+        operator_command(plane, "absent", SYSTEM)

@@ -1,0 +1,231 @@
+"""What the chart makes of its values: the operator's settings, a hardened pod, and no permission too many."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from detour.app.settings import Settings, parse
+from detour_lab.chart import CHART
+from detour_lab.controlplane import ControlPlane
+
+VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
+NAMESPACE = "detour-system"
+
+Manifest = dict[str, Any]
+
+
+def values_file(name: str) -> str:
+    return f"--values={Path(__file__).parent / 'values' / name}.yaml"
+
+
+def render(plane: ControlPlane, *arguments: str) -> list[Manifest]:
+    """Return every object that the chart makes."""
+    printed = plane.helm("template", "detour", str(CHART), f"--namespace={NAMESPACE}", *arguments).stdout
+    return [each for each in yaml.safe_load_all(printed) if each]
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    return [each for each in manifests if each["kind"] == kind]
+
+
+def one(manifests: list[Manifest], kind: str) -> Manifest:
+    (found,) = of_kind(manifests, kind)
+    return found
+
+
+def container(manifests: list[Manifest]) -> Manifest:
+    (found,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def settings_of(manifests: list[Manifest]) -> Settings:
+    command, *flags = container(manifests)["args"]
+    assert command == "run"
+    return parse(flags, {})
+
+
+def rules(manifests: list[Manifest], kind: str) -> list[tuple[str, Manifest]]:
+    return [(each["metadata"]["name"], rule) for each in of_kind(manifests, kind) for rule in each["rules"]]
+
+
+@pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
+def test_lint_and_template_accept_the_values(control_plane: ControlPlane, path: Path) -> None:
+    control_plane.helm("lint", "--strict", str(CHART), f"--values={path}")
+    names = [
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+        for each in render(control_plane, f"--values={path}")
+    ]
+    assert len(set(names)) == len(names), "two objects of one name"
+
+
+def test_the_least_of_values_gives_the_operator_s_own_defaults(control_plane: ControlPlane) -> None:
+    assert settings_of(render(control_plane, values_file("minimal"))) == Settings(
+        owner="production", log_format="json", listen="0.0.0.0:8080"
+    )
+
+
+def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) -> None:
+    assert settings_of(render(control_plane, values_file("everything"))) == Settings(
+        owner="production",
+        site="frankfurt",
+        resolver="[fd00::53]:5353",
+        allow_networks=("127.0.0.0/8", "::1/128"),
+        deny_networks=("10.96.0.0/12",),
+        checks_in_flight=20000,
+        listen="[::]:8080",
+        log_format="human",
+        log_level="debug",
+        dry_run=True,
+    )
+    assert settings_of(render(control_plane, values_file("confined"))).namespaces == ("dns", "shop")
+
+
+@pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
+def test_the_pod_is_hardened_whatever_the_values_say(control_plane: ControlPlane, path: Path) -> None:
+    manifests = render(control_plane, f"--values={path}")
+    deployment = one(manifests, "Deployment")["spec"]
+    pod = deployment["template"]["spec"]
+    assert deployment["strategy"] == {"type": "Recreate"}
+    assert deployment["replicas"] in (0, 1)
+    assert pod["terminationGracePeriodSeconds"] == 15
+    assert pod["automountServiceAccountToken"] is True
+    assert pod["enableServiceLinks"] is False
+    assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 65532}.items()
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    inside = container(manifests)
+    assert inside["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"name": "tmp", "mountPath": "/tmp"} in inside["volumeMounts"]  # noqa: S108 - the pod's own
+    probed = {inside[each]["httpGet"]["path"] for each in ("startupProbe", "livenessProbe")}
+    assert (probed, inside["readinessProbe"]["httpGet"]["path"]) == ({"/livez"}, "/readyz")
+
+
+@pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)
+def test_service_and_policies_find_the_pod_by_its_labels(control_plane: ControlPlane, path: Path) -> None:
+    manifests = render(control_plane, f"--values={path}")
+    deployment = one(manifests, "Deployment")["spec"]
+    labels = deployment["template"]["metadata"]["labels"].items()
+    assert labels >= deployment["selector"]["matchLabels"].items()
+    service = one(manifests, "Service")
+    assert labels >= service["spec"]["selector"].items()
+    for policy in of_kind(manifests, "NetworkPolicy"):
+        assert labels >= policy["spec"]["podSelector"]["matchLabels"].items()
+    for monitor in of_kind(manifests, "ServiceMonitor"):
+        assert service["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+
+
+def test_the_pod_does_not_restart_for_a_newer_chart_alone(control_plane: ControlPlane) -> None:
+    pod = one(render(control_plane, values_file("minimal")), "Deployment")["spec"]["template"]["metadata"]
+    assert pod == {"labels": {"app.kubernetes.io/name": "detour", "app.kubernetes.io/instance": "detour"}}
+
+
+def test_secrets_are_readable_only_by_the_names_that_the_values_give(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("everything"))
+    assert not [rule for _, rule in rules(manifests, "ClusterRole") if "secrets" in rule["resources"]]
+    granted = {
+        each["metadata"]["namespace"]: rule
+        for each in of_kind(manifests, "Role")
+        for rule in each["rules"]
+        if "secrets" in rule["resources"]
+    }
+    assert granted == {
+        namespace: {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": names}
+        for namespace, names in {"dns": ["azure-dns", "internal-tsig", "route53"], "shop": ["google-dns"]}.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["minimal", "identity", "confined", "own-roles"])
+def test_no_rule_has_a_wildcard_or_an_unneeded_verb(control_plane: ControlPlane, name: str) -> None:
+    manifests = render(control_plane, values_file(name))
+    for _, rule in [*rules(manifests, "ClusterRole"), *rules(manifests, "Role")]:
+        assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert set(rule["verbs"]) <= {"get", "list", "watch", "patch", "create"}
+        assert "create" not in rule["verbs"] or rule["resources"] == ["events"]
+
+
+def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("every-secret"))
+    (rule,) = [rule for _, rule in rules(manifests, "ClusterRole") if "secrets" in rule["resources"]]
+    assert rule["verbs"] == ["get"]
+    confined = render(control_plane, values_file("every-secret"), "--set=namespaces={dns}")
+    assert not [rule for _, rule in rules(confined, "ClusterRole") if "secrets" in rule["resources"]]
+    assert [rule for _, rule in rules(confined, "Role") if rule["resources"] == ["secrets"]]
+
+
+def test_confinement_leaves_cluster_wide_only_the_regions(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("confined"))
+    assert {each for _, rule in rules(manifests, "ClusterRole") for each in rule["resources"]} == {
+        "cloudregions",
+        "cloudregions/status",
+    }
+    assert {each["metadata"]["namespace"] for each in of_kind(manifests, "Role")} == {"dns", "shop", "default"}
+
+
+def test_roles_and_account_can_be_somebody_else_s(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("own-roles"))
+    assert {each["kind"] for each in manifests} == {"Deployment", "Service"}
+    assert one(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "dns-robot"
+    assert container(manifests)["image"] == "registry.example.com/detour:0.1.0-rc.1"
+
+
+def test_a_digest_names_the_image_whatever_the_tag(control_plane: ControlPlane) -> None:
+    digest = "sha256:" + "0123456789abcdef" * 4
+    assert container(render(control_plane, values_file("everything"), "--set=image.tag=newest"))["image"] == (
+        f"registry.example.com/dns/detour@{digest}"
+    )
+    assert container(render(control_plane, values_file("minimal")))["image"] == "detour:0.1.0"
+
+
+def test_the_clouds_identities_reach_account_and_pod(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("identity"))
+    assert len(one(manifests, "ServiceAccount")["metadata"]["annotations"]) == 3
+    labels = one(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert labels["azure.workload.identity/use"] == "true"
+    assert not of_kind(manifests, "Role")
+
+
+def test_common_labels_are_on_every_object_and_never_replace_the_chart_s_own(control_plane: ControlPlane) -> None:
+    manifests = [
+        each for each in render(control_plane, values_file("everything")) if each["kind"] != "CustomResourceDefinition"
+    ]
+    for each in manifests:
+        labels = each["metadata"]["labels"]
+        assert (labels["team"], labels["app.kubernetes.io/name"]) == ("dns", "pointer"), each["kind"]
+
+
+def test_monitoring_and_policy_objects_appear_only_where_wanted(control_plane: ControlPlane) -> None:
+    optional = {"ServiceMonitor", "PrometheusRule", "NetworkPolicy"}
+    assert not optional & {each["kind"] for each in render(control_plane, values_file("minimal"))}
+    assert optional <= {each["kind"] for each in render(control_plane, values_file("everything"))}
+
+
+def test_a_disruption_budget_needs_more_than_one_replica(control_plane: ControlPlane) -> None:
+    assert not of_kind(render(control_plane, values_file("everything")), "PodDisruptionBudget")
+    several = render(control_plane, values_file("minimal"), "--set=replicas=2", "--skip-schema-validation")
+    assert one(several, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_a_closed_network_still_lets_dns_and_https_out(control_plane: ControlPlane) -> None:
+    policy = one(render(control_plane, values_file("everything")), "NetworkPolicy")["spec"]
+    ports = [{(each["port"], each["protocol"]) for each in rule["ports"]} for rule in policy["egress"]]
+    assert ports == [{(53, "UDP"), (53, "TCP")}, {(443, "TCP"), (6443, "TCP")}, {(8443, "TCP")}]
+    assert policy["ingress"][0]["ports"] == [{"port": "http", "protocol": "TCP"}]
+    open_ = one(render(control_plane, values_file("confined")), "NetworkPolicy")["spec"]
+    assert open_["egress"] == [{}]
+
+
+def test_crds_are_templates_that_helm_keeps(control_plane: ControlPlane) -> None:
+    crds = of_kind(render(control_plane, values_file("minimal")), "CustomResourceDefinition")
+    assert {each["metadata"]["name"].partition(".")[0] for each in crds} == {
+        "cloudregions",
+        "dnszones",
+        "failoverrecords",
+    }
+    assert {each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in crds} == {"keep"}
+    assert not of_kind(render(control_plane, values_file("confined")), "CustomResourceDefinition")
