@@ -66,6 +66,7 @@ class Operator:
             randomness=randomness,
             read_secret=self._cluster.read_secret,
             look_up=self._look_up,
+            delegation_of=self._resolver.delegation,
             ask=ask,
             budget_of=self._budget_of,
         )

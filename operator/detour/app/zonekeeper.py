@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from detour.app.clock import Clock
+from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
@@ -69,6 +70,7 @@ class Workshop:
     randomness: random.Random
     read_secret: Callable[[str, str], Awaitable[Secret]]
     look_up: Callable[[str], Awaitable[tuple[str, ...]]]
+    delegation_of: Callable[[str], Awaitable[Delegation | None]]
     ask: Ask
     budget_of: Callable[[str, ProviderLimits], Budget]
 
@@ -86,6 +88,7 @@ class ZoneKeeper:
 
     def __init__(self, zone: Zone, workshop: Workshop, watcher: ZoneWatcher, *, known: Generation) -> None:
         self.zone = zone
+        self.delegation: Delegation | None = None
         self._workshop = workshop
         self._watcher = watcher
         self._known = known
@@ -295,6 +298,11 @@ class ZoneKeeper:
             found = [server for name in named for server in await self._servers_of(name)]
             if found:
                 self._verifier.use(tuple(sorted(set(found))))
+            if report and any(":" not in each for each in report.name_servers):
+                delegation = await self._workshop.delegation_of(self.zone.domain)
+                if delegation != self.delegation:
+                    self.delegation = delegation
+                    self._watcher.zone_changed(self.zone.key)
             await asyncio.sleep(NAME_SERVER_PERIOD if found else (NAME_SERVER_RETRY if named else 0.2))
 
     async def _servers_of(self, name: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from detour.kube.kinds import RawObject
 from detour.kube.picture import ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.model.generation import NEVER, Generation
+from detour.model.names import canonical
 from detour.model.record import ObjectKey
 from detour.model.zone import NamespacesFrom, Zone
 from detour.providers import registry
@@ -91,7 +92,7 @@ class Zones:
             zone=found.zone,
             provider=registry.kind_of(found.zone.settings).name,
             report=report,
-            warnings=_warnings(report),
+            warnings=(*_warnings(report), *self._delegation_warnings(found.zone, report)),
         )
 
     def states(self) -> Iterable[ZoneState]:
@@ -111,6 +112,30 @@ class Zones:
         if keeper := self.keepers.get(key):
             return keeper.zone_report()
         return ZoneReport(ready=False, trouble=self.twin_of(key))
+
+    def _delegation_warnings(self, zone: Zone, report: ZoneReport) -> Iterable[Refusal]:
+        """Say where the world is sent elsewhere, or to several providers that do not sign alike.
+
+        Only what a resolver positively knows counts, and only servers that the provider names by host.
+        """
+        keeper = self.keepers.get(zone.key)
+        delegation = keeper.delegation if keeper else None
+        if delegation is None:
+            return
+        assigned = {canonical(each) for each in report.name_servers if ":" not in each}
+        if assigned and not assigned.intersection(delegation.name_servers):
+            yield Refusal(
+                "NotDelegated",
+                f"the world is sent to {', '.join(delegation.name_servers[:4])} for {zone.domain}, and to none of the "
+                f"servers of this zone ({', '.join(sorted(assigned)[:4])}): correct the delegation at the parent",
+            )
+        others = [each for each in self._declared.values() if each.zone.domain == zone.domain and each.zone != zone]
+        if delegation.is_signed and others:
+            yield Refusal(
+                "SignedAtSeveral",
+                f"{zone.domain} is signed with DNSSEC and kept at {len(others) + 1} providers: resolvers that validate "
+                "need all of them to sign with keys known to each (RFC 8901)",
+            )
 
     def _arbitrate(self) -> None:
         """See to it that each real zone has exactly one keeper."""

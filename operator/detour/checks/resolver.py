@@ -66,6 +66,14 @@ class _FamilyAnswer:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """The name servers that a recursive resolver knows for a domain, and whether the domain has DNSSEC keys."""
+
+    name_servers: tuple[str, ...]
+    is_signed: bool
+
+
 class Resolver:
     """Asks one recursive resolver, or the system's (`/etc/resolv.conf`; neither its search list nor `/etc/hosts`).
 
@@ -117,6 +125,19 @@ class Resolver:
             canonical_names=_in_order(name for answer in answers.values() for name in answer.canonical_names),
             message=message,
         )
+
+    async def delegation(self, domain: str) -> "Delegation | None":
+        """Return to which name servers the world is sent for `domain`, None where that could not be learned."""
+        name = dns.name.from_text(domain)
+        try:
+            servers = await self._resolver.resolve(name, "NS", search=False, lifetime=self._timeout)
+            keys = await self._resolver.resolve(
+                name, "DNSKEY", raise_on_no_answer=False, search=False, lifetime=self._timeout
+            )
+        except (dns.exception.DNSException, OSError):
+            return None
+        hosts = tuple(sorted(canonical(each.target.to_text()) for each in servers))
+        return Delegation(hosts, is_signed=keys.rrset is not None)
 
     async def _ask(self, hostname: str, family: RRType) -> _FamilyAnswer:
         try:

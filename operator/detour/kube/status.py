@@ -61,9 +61,7 @@ def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: floa
             "healthy": f"{picture.healthy}/{len(record.endpoints)}",
             "zones": f"{sum(each.published for each in picture.zones)}/{len(picture.zones)}",
         },
-        "serving": [
-            {"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving
-        ],
+        "serving": [{"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving],
         "endpoints": [_endpoint(name, health) for name, health in picture.healths],
         "zones": [_zone(each) for each in picture.zones],
         "history": [

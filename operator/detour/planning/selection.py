@@ -95,5 +95,9 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate]) -> st
     if candidate.drained:
         return "is drained"
     if candidate in waiting:
-        return "waits for the annotation detour.dev/failback=now" if record.failback.mode is FailbackMode.MANUAL else "is held down"
+        return (
+            "waits for the annotation detour.dev/failback=now"
+            if record.failback.mode is FailbackMode.MANUAL
+            else "is held down"
+        )
     return f"is {candidate.health.verdict.lower()}"
