@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from detour.app.metrics import Metrics, ZoneCollector
+from detour.app.metrics import Metrics, StateCollector
 from detour.enactment.wishes import ZoneReport
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -44,7 +44,7 @@ def families() -> dict[str, set[str]]:
     metrics = Metrics(CollectorRegistry())
     report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60)
     state = (ObjectKey("dns", "zone"), "rfc2136", report, None)
-    metrics.registry.register(ZoneCollector(lambda: [state]))
+    metrics.registry.register(StateCollector(lambda: [state], lambda: {"True": 1, "False": 0, "Unknown": 0}))
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
     labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}
     named = {family.name: labels.get(family.name, set()) for family in metrics.registry.collect()}

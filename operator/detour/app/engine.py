@@ -22,6 +22,7 @@ from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
+from detour.kube.status import record_conditions
 from detour.kube.translate import FAILBACK_ANNOTATION, record_memory
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
@@ -397,6 +398,17 @@ class Engine:
     def record_keys(self) -> list[ObjectKey]:
         """Return the keys of all records."""
         return list(self._records)
+
+    def readiness(self) -> Mapping[str, int]:
+        """Return how many records are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
+        counts = dict.fromkeys(("True", "False", "Unknown"), 0)
+        unusable = [each for each in self._invalid if each.kind is Kind.FAILOVER_RECORD]
+        counts["False"] = sum(1 for each in unusable if each.key not in self._records)
+        for key in self._records:
+            if picture := self.record_picture(key):
+                ready = record_conditions(picture)[0]
+                counts["Unknown" if ready.holds is None else str(ready.holds)] += 1
+        return counts
 
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""

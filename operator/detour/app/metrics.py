@@ -1,6 +1,6 @@
 """What Prometheus is told. One registry per process, made by `main` and handed to whoever counts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -34,7 +34,6 @@ class Metrics:
         self.checks_overdue = Gauge(
             "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
         )
-        self.records = Gauge("detour_records", "FailoverRecords by readiness.", ["ready"], registry=registry)
         self.decisions = Counter("detour_decisions", "Sets decided for records.", ["basis"], registry=registry)
         self.stage_seconds = Histogram(
             "detour_failover_stage_seconds",
@@ -67,14 +66,18 @@ def _kind(target: Target) -> str:
             return "tcp"
 
 
-class ZoneCollector(Collector):
-    """Reads the state of every zone when Prometheus asks; `states` gives it."""
+class StateCollector(Collector):
+    """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready."""
 
-    def __init__(self, states: Callable[[], Iterable[ZoneState]]) -> None:
+    def __init__(self, states: Callable[[], Iterable[ZoneState]], readiness: Callable[[], Mapping[str, int]]) -> None:
         self._states = states
+        self._readiness = readiness
 
     def collect(self) -> Iterable[Metric]:
-        """Give the metrics of every zone."""
+        """Give the metrics of every zone, and of all records."""
+        records = GaugeMetricFamily("detour_records", "FailoverRecords by readiness.", labels=["ready"])
+        for ready, count in self._readiness().items():
+            records.add_metric([ready], count)
         labels = ["namespace", "zone", "provider"]
         gauges = {
             name: GaugeMetricFamily(f"detour_zone_{name}", text, labels=labels)
@@ -114,4 +117,4 @@ class ZoneCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [*gauges.values(), requests]
+        return [records, *gauges.values(), requests]

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from detour.app.clock import Clock
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
-from detour.app.metrics import Metrics, ZoneCollector
+from detour.app.metrics import Metrics, StateCollector
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.settings import Settings
@@ -93,7 +93,7 @@ class Operator:
         )
         self._outlets.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
-        self._metrics.registry.register(ZoneCollector(self._engine.zone_states))
+        self._metrics.registry.register(StateCollector(self._engine.zone_states, self._engine.readiness))
         self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)
 
     async def run(self) -> None:
