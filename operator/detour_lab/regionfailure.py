@@ -6,6 +6,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+import dns.asyncquery
+import dns.message
+import dns.rcode
+
 from detour_lab.expectation import Spec, expected_values, zones_of
 from detour_lab.operatorprocess import LogLine
 from detour_lab.sampling import Question, Sampler, Sighting
@@ -93,6 +97,7 @@ class RegionFailure:
         first_line = len(stage.operator.lines)
         broken_at = time.time()
         await stage.lab.break_region(self._region)
+        say(f"  {time.time() - broken_at:7.3f} s  {await self._asked(api)}")
         teller = asyncio.create_task(self._tell(first_line, broken_at))
         complaints: list[str] = []
         try:
@@ -175,6 +180,14 @@ class RegionFailure:
         return {
             zone: samplers[zone].first_shown(zone, spec["hostname"], wanted, since=broken_at) for zone in zones_of(spec)
         }
+
+    async def _asked(self, name: str) -> str:
+        """Ask the lab's resolver for `name`, and say what it answers."""
+        resolver = self._stage.lab.resolver
+        query = dns.message.make_query(name, "A")
+        answer = await dns.asyncquery.udp(query, resolver.host, port=resolver.port, timeout=2.0)
+        count = sum(len(rrset) for rrset in answer.answer)
+        return f"the regional API       dig {name}: {dns.rcode.to_text(answer.rcode())}, {count} answers"
 
     async def _all_healthy(self) -> bool:
         records = await self._stage.records()
