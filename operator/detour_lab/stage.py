@@ -124,6 +124,13 @@ class Stage:
         records = (await self.records()).values()
         return bool(records) and all(condition(each, "Ready") == "True" for each in records)
 
+    async def lift_budgets(self) -> None:
+        """Let the operator ask as much of every provider as it likes, where a figure is about something else."""
+        budget = dict.fromkeys(("requestsPerSecond", "requestsBurst", "changesPerSecond", "changesBurst"), 100_000)
+        patch = json.dumps({"spec": {"budget": budget}})
+        for zone in self.lab.zones:
+            await self.kubectl("patch", "dnszone", zone, "-n", NAMESPACE, "--type=merge", "-p", patch)
+
     async def table(self) -> str:
         """Return what `kubectl get fr -o wide` shows."""
         return await self.kubectl("get", "failoverrecords", "-n", NAMESPACE, "-o", "wide")

@@ -39,6 +39,7 @@ spec:
 async def play(size: int, say: Say) -> Result:
     """Measure `size` failovers."""
     async with Stage(records=False, throttled=False) as stage:
+        await stage.lift_budgets()
         first = stage.lab.region("aws-us-east-1").service("api")
         second = stage.lab.region("azure-westeurope").service("api")
         zones = ", ".join(f"{{name: {name}}}" for name in stage.lab.zones)
