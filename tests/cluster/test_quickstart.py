@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 import yaml
 
@@ -14,8 +16,8 @@ from detour_lab.lab import Lab
 from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.sampling import Question, Sampler
 
-NAMESPACE = "quickstart-test"
-"""Other tests fill the namespace `shop` of this control plane."""
+NAMESPACE = "shop"
+CRDS = Path(__file__).resolve().parents[2] / "crds"
 OWNER = "quickstart-test"
 API = "api.shop.example.com"
 WAIT = 30.0
@@ -27,17 +29,21 @@ async def lab() -> AsyncIterator[Lab]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """A control plane of this module's own: other tests' operators would care for these records too."""
+    with ControlPlane() as started:
+        started.kubectl("apply", "-f", str(CRDS))
+        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+        yield started
+
+
 @pytest_asyncio.fixture
-async def applied(cluster: ControlPlane, lab: Lab) -> AsyncIterator[ControlPlane]:
-    """The control plane with the quickstart in a namespace of its own; regions are cluster-wide, so only tried."""
-    for name, text in lab.manifests().items():
-        ours = text.replace("namespace: shop\n", f"namespace: {NAMESPACE}\n").replace(
-            "name: shop\n", f"name: {NAMESPACE}\n"
-        )
-        trial = ["--dry-run=server"] if name == "20-regions.yaml" else []
-        await asyncio.to_thread(cluster.kubectl, "apply", *trial, "-f", "-", input=ours)
-    yield cluster
-    await asyncio.to_thread(cluster.kubectl, "delete", "fr,dz", "--all", "-n", NAMESPACE)
+async def applied(plane: ControlPlane, lab: Lab) -> ControlPlane:
+    """The control plane with the quickstart of this test's lab."""
+    for text in lab.manifests().values():
+        await asyncio.to_thread(plane.kubectl, "apply", "-f", "-", input=text)
+    return plane
 
 
 async def stored(plane: ControlPlane, kind: str) -> list[dict[str, Any]]:
