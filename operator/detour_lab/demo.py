@@ -85,23 +85,24 @@ def _play_in_background() -> int:
         return 1
     FOLDER.mkdir(exist_ok=True)
     with LOG_FILE.open("w") as log:
-        command = [sys.executable, "-u", "-m", "detour_lab.main", "demo", "--serve"]
+        command = [str(Path(sys.executable).with_name("detour-lab")), "demo", "--serve"]
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     PROCESS_FILE.write_text(str(process.pid))
-    verdict = ""
+    return 0 if _follow(process).startswith("PASS") else 1
+
+
+def _follow(process: "subprocess.Popen[bytes]") -> str:
+    """Print what the demo says until its verdict, and return that; empty where the demo ends without one."""
     with LOG_FILE.open() as log:
-        while not verdict:
-            line = log.readline()
-            print(line, end="", flush=True)
-            if line.startswith(("PASS", "FAIL")):
-                verdict = line
-            elif not line:
-                if process.poll() is not None and not (rest := log.read()):
-                    return process.returncode or 1
-                time.sleep(0.05)
-                if process.poll() is not None:
-                    print(rest, end="")
-    return 0 if verdict.startswith("PASS") else 1
+        while True:
+            ended = process.poll() is not None
+            while line := log.readline():
+                print(line, end="", flush=True)
+                if line.startswith(("PASS", "FAIL")):
+                    return line
+            if ended:
+                return ""
+            time.sleep(0.05)
 
 
 def _play_here(*, keep: bool) -> int:

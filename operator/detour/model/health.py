@@ -16,7 +16,7 @@ class Verdict(enum.StrEnum):
 class EndpointHealth:
     """What is believed of one endpoint. Times in seconds on the engine's clock.
 
-    `since` is when the verdict began; `failed_at` when the endpoint last was Unhealthy, None if never;
+    `since` is when the verdict began; `failed_at` when the endpoint last turned Unhealthy, None if never;
     `addresses` its usable addresses, each with a verdict of its own (for a hostname: the resolved ones).
     """
 

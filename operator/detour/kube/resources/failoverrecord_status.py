@@ -57,7 +57,7 @@ class EndpointStatus(Reported):
     verdict: Verdict = Field(description="Healthy, Unhealthy or Unknown (nothing was learned yet).")
     since: Time | None = Field(default=None, description="When the verdict began.")
     last_failure_at: Time | None = Field(
-        default=None, description="When the endpoint last was Unhealthy; absent if never."
+        default=None, description="When the endpoint last turned Unhealthy; absent if never."
     )
     reason: str | None = Field(
         default=None, description="Why the last check failed, one CamelCase word; absent if it passed."
