@@ -14,10 +14,10 @@ from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper, Transition
+from detour.app.regionkeeper import RegionKeeper
 from detour.app.zonekeeper import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Withdrawal
-from detour.health.regions import RegionHealth, region_health
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
@@ -43,14 +43,6 @@ class _Known:
     awaiting: set[ObjectKey] | None = None  # zones that still hold the name of a record being deleted
 
 
-@dataclass(slots=True)
-class _KnownRegion:
-    subject: Subject
-    region: Region
-    phase_since: float
-    health: RegionHealth
-
-
 class Engine:
     """Connects declarations, checks, planner and zones. Implements `Declared` and `ZoneWatcher`."""
 
@@ -64,7 +56,7 @@ class Engine:
         self._metrics = metrics
         self._dry_run = workshop.dry_run
         self._records: dict[ObjectKey, _Known] = {}
-        self._regions: dict[str, _KnownRegion] = {}
+        self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._due: set[ObjectKey] = set()
@@ -110,13 +102,9 @@ class Engine:
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
         now = self._clock.wall()
-        before = self._regions.get(region.name)
-        since = before.phase_since if before else now
-        health = before.health if before else region_health(region, self._verdicts_in(region.name), now)
-        self._regions[region.name] = _KnownRegion(subject, region, since, health)
+        self._regions.declare(subject, region)
         if region.is_drained(now) and region.until is not None:
             self._set_alarm(region.name, self._clock.now() + region.until - now + 0.1)
-        self._region_news(region.name)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
@@ -138,7 +126,7 @@ class Engine:
                 self.zones.remove(subject.key)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
-                self._regions.pop(subject.key.name, None)
+                self._regions.remove(subject.key.name)
                 self.decide(self._records)
 
     def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
@@ -158,15 +146,14 @@ class Engine:
     def _decide_due(self) -> None:
         self._sweep = None
         due, self._due = self._due, set()
-        now = self._clock.wall()
-        drained = frozenset(name for name, each in self._regions.items() if each.region.is_drained(now))
+        drained = self._regions.drained()
         touched: set[str] = set()
         for key in due:
             known = self._records.get(key)
             if known is not None and known.awaiting is None:
                 touched |= self._decide(known, drained)
         for name in touched:
-            self._region_news(name)
+            self._regions.judge(name)
 
     def _decide(self, known: _Known, drained: frozenset[str]) -> set[str]:
         """Plan one record and hand its wishes on; return the regions whose endpoints have a new verdict."""
@@ -230,8 +217,7 @@ class Engine:
     def _ring(self, keys: tuple[ObjectKey, ...] | None) -> None:
         self.decide(self._records if keys is None else keys)
         if keys is None:
-            for name in self._regions:
-                self._region_news(name)
+            self._regions.judge_all()
 
     def _tell_transition(self, known: _Known, transition: Transition) -> None:
         record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
@@ -390,10 +376,7 @@ class Engine:
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
-        known = self._regions.get(name)
-        if known is None:
-            return None
-        return RegionPicture(name, known.region.generation, known.health, known.phase_since)
+        return self._regions.picture(name)
 
     def record_keys(self) -> list[ObjectKey]:
         """Return the keys of all records."""
@@ -413,17 +396,6 @@ class Engine:
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""
         return self.zones.states()
-
-    def _region_news(self, name: str) -> None:
-        known = self._regions.get(name)
-        if known is None:
-            return
-        now = self._clock.wall()
-        health = region_health(known.region, self._verdicts_in(name), now)
-        if health.phase is not known.health.phase:
-            known.phase_since = now
-        known.health = health
-        self._outlets.mark(known.subject)
 
     def _verdicts_in(self, name: str) -> list[Verdict]:
         return [

@@ -1,8 +1,10 @@
 """Where the engine's news go: status, events and metadata of the objects that they are about."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from detour.app.quietstart import QUIET_TIME, QuietStart
 from detour.enactment.wishes import Refusal
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import MetadataWriter
@@ -46,6 +48,8 @@ class Outlets:
         self._metadata = metadata
         self._wall_clock = wall_clock
         self._transitions = Transitions()
+        self._quiet_start = QuietStart(wall_clock)
+        self._adopted: set[Subject] = set()
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
 
@@ -60,15 +64,25 @@ class Outlets:
         status = status if isinstance(status, Mapping) else {}
         self._writer.adopt(subject, status)
         self._transitions.adopt(subject, status)
+        if subject not in self._adopted:
+            self._adopted.add(subject)
+            if self._quiet_start.adopt(subject, raw):
+                asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
         self._writer.forget(subject)
         self._transitions.forget(subject)
+        self._quiet_start.forget(subject)
+        self._adopted.discard(subject)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
         self._writer.mark(subject)
+
+    def _mark_again(self, subject: Subject) -> None:
+        if subject in self._adopted:
+            self.mark(subject)
 
     def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
         """Create an event."""
@@ -89,6 +103,8 @@ class Outlets:
         if built is None:
             return None
         status, conditions = built
+        if self._quiet_start.covers(subject, conditions):
+            return None
         for each in self._transitions.news(subject, conditions):
             self.tell(subject, each.reason, each.message, warning=each.warning)
         return status

@@ -1,0 +1,63 @@
+"""A restart is no news.
+
+Right after its start the operator has read no zone and asked no name server, so an object that is as well as it was
+would seem to become unready and ready again: for alerts, for `kubectl wait`, and for nothing. So what was well when
+the operator came is not told to be under way until it is well again, is in real trouble, or the quiet time is over.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from detour.kube.kinds import Kind, RawObject
+from detour.kube.reporting import Subject
+from detour.kube.status import Condition
+
+QUIET_TIME = 10.0
+"""Seconds after an object was first seen."""
+
+UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "NotCheckedYet"})
+"""Reasons of conditions of which a moment later nothing is left."""
+
+MAIN_CONDITION = {Kind.FAILOVER_RECORD: "Ready", Kind.DNS_ZONE: "Ready", Kind.CLOUD_REGION: "Healthy"}
+
+
+class QuietStart:
+    """Knows which objects are within their quiet time. `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[Subject, float] = {}
+
+    def adopt(self, subject: Subject, raw: RawObject) -> bool:
+        """Begin the quiet time of an object seen for the first time; False where it has none, as it was not well."""
+        if not _is_well(MAIN_CONDITION[subject.kind], raw):
+            return False
+        self._until[subject] = self._clock() + QUIET_TIME
+        return True
+
+    def forget(self, subject: Subject) -> None:
+        """The object is gone."""
+        self._until.pop(subject, None)
+
+    def covers(self, subject: Subject, conditions: Iterable[Condition]) -> bool:
+        """Tell whether these conditions are not worth telling yet; the first ones that are end the quiet time."""
+        until = self._until.get(subject)
+        if until is None:
+            return False
+        main = next(each for each in conditions if each.type == MAIN_CONDITION[subject.kind])
+        if self._clock() < until and not main.holds and main.reason in UNDER_WAY:
+            return True
+        del self._until[subject]
+        return False
+
+
+def _is_well(condition: str, raw: RawObject) -> bool:
+    metadata, status = raw.get("metadata"), raw.get("status")
+    listed = status.get("conditions") if isinstance(status, Mapping) else None
+    generation = metadata.get("generation") if isinstance(metadata, Mapping) else None
+    found: Iterable[Any] = listed if isinstance(listed, list | tuple) else ()
+    return any(
+        each.get("type") == condition and each.get("status") == "True" and each.get("observedGeneration") == generation
+        for each in found
+        if isinstance(each, Mapping)
+    )
