@@ -7,9 +7,10 @@ import pytest
 
 from detour_lab.controlplane import ControlPlane
 
-from .operating import lab, stage
+from .operating import lab
+from .stories import playbill, stage
 
-__all__ = ["cluster", "control_plane", "lab", "stage"]
+__all__ = ["cluster", "control_plane", "lab", "playbill", "stage"]
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 

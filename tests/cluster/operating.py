@@ -9,17 +9,13 @@ API, which is cheaper on small machines.
 import asyncio
 import base64
 import contextlib
-import inspect
 import itertools
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
 import dns.name
 import dns.tsig
 import pytest
@@ -28,104 +24,24 @@ from kubernetes import client, config
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
+from detour_lab.loopback import LoopbackBlock
 from detour_lab.nameserver import NameServer
 from detour_lab.servicenames import ServiceNames
 from detour_lab.services import RegionalService
 from detour_lab.store import RecordSet, ZoneStore
 
+from .operatorprocess import OperatorProcess, until
+
 Manifest = dict[str, Any]
-Seen = TypeVar("Seen")
 
 OUTSIDER = "an outsider"
-SERVICE_DOMAIN = "cloud.test"
 TSIG_SECRET = base64.b64encode(b"known to the lab alone, in no log").decode()
 TSIG_KEY = dns.tsig.Key(dns.name.from_text("detour-lab."), base64.b64decode(TSIG_SECRET), "hmac-sha256")
 REGIONS = {"virginia": "aws-us-east-1", "netherlands": "azure-westeurope", "frankfurt": "gcp-europe-west3"}
 KINDS = {"fr": "failoverrecords", "dz": "dnszones", "region": "cloudregions"}
 SWIFT = {"interval": "1s", "recheckInterval": "100ms", "timeout": "800ms", "fall": 2, "rise": 2}
-PATIENCE = 20.0
-
-
-async def until(look: Callable[[], Seen | Awaitable[Seen]], what: Callable[[], str] | str, within: float) -> Seen:
-    """Look again and again until something true is seen, and return it; fail with `what` after `within` seconds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
-    while True:
-        found = look()
-        seen: Seen = await found if inspect.isawaitable(found) else found
-        if seen:
-            return seen
-        if loop.time() > deadline:
-            pytest.fail(f"not within {within:g} s: {what() if callable(what) else what}")
-        await asyncio.sleep(0.05)
-
-
-class OperatorProcess:
-    """One `detour run`, logging JSON to a file of its own."""
-
-    def __init__(self, plane: ControlPlane, folder: Path, *flags: str, owner: str = "lab") -> None:
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = folder / f"{owner}-{port}.log"
-        self._command = [
-            str(Path(sys.executable).parent / "detour"),
-            "run",
-            f"--owner={owner}",
-            f"--kubeconfig={plane.kubeconfig}",
-            f"--listen=127.0.0.1:{port}",
-            "--log-format=json",
-            *flags,
-        ]
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self, *, ready: bool = True) -> None:
-        """Start it, and wait until it says that it is ready unless `ready` is False."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("DETOUR_", "KUBECONFIG"))}
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-            )
-        if ready:
-            await self.answers("/readyz", 200)
-
-    @property
-    def runs(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
-    async def get(self, path: str) -> tuple[int, str]:
-        """Return status and body of one of its own pages; status 0 where nothing listens."""
-        try:
-            async with aiohttp.ClientSession() as session, session.get(self.url + path) as answer:
-                return answer.status, await answer.text()
-        except aiohttp.ClientError:
-            return 0, ""
-
-    async def answers(self, path: str, status: int, within: float = 40.0) -> str:
-        """Wait until `path` answers with `status`, and return the body."""
-
-        async def look() -> tuple[int, str] | None:
-            found = await self.get(path)
-            return found if found[0] == status else None
-
-        return (await until(look, lambda: f"{path} answers {status}\n{self.tail()}", within))[1]
-
-    async def end(self, *, kill: bool = False) -> tuple[int, float]:
-        """Send SIGTERM (or SIGKILL); return exit status and seconds until it was gone."""
-        if self._process is None:
-            return 0, 0.0
-        started = asyncio.get_running_loop().time()
-        if self.runs:
-            (self._process.kill if kill else self._process.terminate)()
-        status = await asyncio.wait_for(self._process.wait(), 20)
-        return status, asyncio.get_running_loop().time() - started
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Return what it logged; every line is one JSON object or this fails."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def tail(self, lines: int = 25) -> str:
-        """Return the end of its log, for the message of a test that failed."""
-        return "\n".join(self.log.read_text().splitlines()[-lines:]) if self.log.exists() else "(no log)"
+PATIENCE = 40.0
+"""Seconds: far more than anything takes, as the machine may have much else to do."""
 
 
 @dataclass(frozen=True)
@@ -146,18 +62,21 @@ class Place:
 
 
 class Lab:
-    """What all tests share. `port` is the one of every regional service, each at an address of its own."""
+    """What all stories share. `port` is the one of every regional service, each at an address of its own."""
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.plane = plane
         self.folder = folder
-        self.names = ServiceNames(SERVICE_DOMAIN, ttl=1, negative_ttl=1)
-        self.server = NameServer([self.names.store])
+        self.server = NameServer()
         (self.port,) = free_ports(1)
-        api = config.new_client_from_config(str(plane.kubeconfig))
-        self.custom, self.core = client.CustomObjectsApi(api), client.CoreV1Api(api)
+        self.block = LoopbackBlock.claim(first=100, last=199)  # several runs at once must not meet
+        connect: Any = config.new_client_from_config  # has no types
+        api = connect(str(plane.kubeconfig))
+        self.custom: Any = client.CustomObjectsApi(api)
+        self.core: Any = client.CoreV1Api(api)
         self._numbers = itertools.count(1)
         self._operator: OperatorProcess | None = None
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
         """Start the name server; the operator comes with the first test that wants it."""
@@ -168,6 +87,7 @@ class Lab:
         if self._operator is not None:
             await self._operator.end()
         await self.server.stop()
+        self.block.release()
 
     def make_operator(self, *flags: str, owner: str = "lab") -> OperatorProcess:
         """Return an operator that is not started; without flags it is the one that most tests share."""
@@ -176,23 +96,18 @@ class Lab:
 
     async def operator(self) -> OperatorProcess:
         """Return the shared operator, running."""
-        if self._operator is None:
-            self._operator = self.make_operator()
-        if not self._operator.runs:
-            await self._operator.start()
+        async with self._starting:
+            if self._operator is None:
+                self._operator = self.make_operator()
+            if not self._operator.runs:
+                await self._operator.start()
         return self._operator
 
-    @contextlib.asynccontextmanager
-    async def instead(self, *flags: str, owner: str = "lab") -> AsyncIterator[OperatorProcess]:
-        """Run an operator with other flags in the place of the shared one, which nothing else must need meanwhile."""
-        if self._operator is not None:
-            await self._operator.end()
-        other = self.make_operator(*flags, owner=owner)
-        try:
-            await other.start()
-            yield other
-        finally:
-            await other.end()
+    async def send_operator_away(self) -> None:
+        """End the shared operator; the next who asks for it gets it anew."""
+        async with self._starting:
+            if self._operator is not None:
+                await self._operator.end()
 
     async def stage(self, title: str) -> "Stage":
         """Return a new stage with a namespace, a TSIG secret, and a zone object named `zone`, not yet applied."""
@@ -213,8 +128,10 @@ class Stage:
         self.namespace = namespace
         self.domain = domain
         self.store = self.serve(domain)
+        self.names = ServiceNames(f"{namespace}.cloud.test", ttl=1, negative_ttl=1)
+        lab.server.add_zone(self.names.store)
         self.services: list[RegionalService] = []
-        self._subnet = f"127.60.{number}"
+        self._subnet = f"127.{lab.block.number}.{number}"
 
     def serve(self, domain: str) -> ZoneStore:
         """Let the lab's name server serve one more zone, updated with the lab's key."""
@@ -231,6 +148,16 @@ class Stage:
             self.services.append(service)
             found.append(Place(name, service))
         return found
+
+    @contextlib.asynccontextmanager
+    async def operator(self, *flags: str, owner: str = "lab") -> AsyncIterator[OperatorProcess]:
+        """Run an operator for this namespace alone."""
+        made = self.lab.make_operator(f"--namespaces={self.namespace}", *flags, owner=owner)
+        try:
+            await made.start()
+            yield made
+        finally:
+            await made.end()
 
     # -- manifests -------------------------------------------------------------------------------------------------
 
@@ -274,7 +201,9 @@ class Stage:
     async def apply(self, *manifests: Manifest) -> str:
         """`kubectl apply` these manifests."""
         listed = [{"apiVersion": _version(each["kind"]), **each} for each in manifests]
-        return await self.lab.kubectl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": listed}))
+        return await self.lab.kubectl(
+            "apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": listed})
+        )
 
     async def kubectl(self, *arguments: str) -> str:
         """Run kubectl in this namespace and return what it printed."""
@@ -353,7 +282,9 @@ class Stage:
         found = [(store or self.store).get(full, rrtype) for rrtype in ("A", "AAAA", "CNAME")]
         return tuple(sorted(value for each in found if each is not None for value in each.values))
 
-    async def serves(self, *values: str, name: str = "api", store: ZoneStore | None = None, within: float = PATIENCE) -> None:
+    async def serves(
+        self, *values: str, name: str = "api", store: ZoneStore | None = None, within: float = PATIENCE
+    ) -> None:
         """Wait until the zone holds exactly these values for `name`."""
         wanted = tuple(sorted(values))
         await until(
@@ -381,7 +312,9 @@ class Stage:
         """Return the events of this namespace as `Type Reason: message`, oldest first; only these reasons, if any."""
         listed = await asyncio.to_thread(self.lab.core.list_namespaced_event, self.namespace)
         ordered = sorted(listed.items, key=lambda each: each.metadata.name.rsplit(".", 2)[1:])
-        return [f"{each.type} {each.reason}: {each.message}" for each in ordered if not reasons or each.reason in reasons]
+        return [
+            f"{each.type} {each.reason}: {each.message}" for each in ordered if not reasons or each.reason in reasons
+        ]
 
     async def saw(self, fragment: str, within: float = PATIENCE) -> str:
         """Wait for an event whose line contains `fragment`, and return the line."""
@@ -393,11 +326,8 @@ class Stage:
 
     async def close(self) -> None:
         """Delete what was applied, so that the operator has nothing left to do here, and stop the services."""
-        if os.environ.get("TOLD"):  # TEMPORARY
-            with open(os.environ["TOLD"], "a") as f:  # TEMPORARY
-                f.write(f"\n=== {os.environ.get('PYTEST_CURRENT_TEST')}\n" + await self.kubectl("get", "fr,dz", "-o", "wide") + "\n" + "\n".join(await self.events()) + "\n" + await self.kubectl("get", "fr,dz", "-o", 'jsonpath={range .items[*]}{.kind}/{.metadata.name}{"\\n"}{range .status.conditions[*]}  {.type}={.status} {.reason}: {.message}{"\\n"}{end}{end}'))  # TEMPORARY
         for kind in ("fr", "dz"):
-            found = await asyncio.to_thread(
+            found: Any = await asyncio.to_thread(
                 self.lab.custom.list_namespaced_custom_object, "detour.dev", "v1alpha1", self.namespace, KINDS[kind]
             )
             for each in found["items"]:
@@ -406,11 +336,10 @@ class Stage:
 
     async def _let_go(self, plural: str, name: str) -> None:
         where = ("detour.dev", "v1alpha1", self.namespace, plural, name)
+        patch, delete = self.lab.custom.patch_namespaced_custom_object, self.lab.custom.delete_namespaced_custom_object
         with contextlib.suppress(client.ApiException):
-            await asyncio.to_thread(
-                self.lab.custom.patch_namespaced_custom_object, *where, {"metadata": {"finalizers": []}}
-            )
-            await asyncio.to_thread(self.lab.custom.delete_namespaced_custom_object, *where)
+            await asyncio.to_thread(lambda: patch(*where, {"metadata": {"finalizers": []}}))
+            await asyncio.to_thread(lambda: delete(*where))
 
 
 def _without_nones(spec: Mapping[str, Any]) -> Manifest:
@@ -419,11 +348,6 @@ def _without_nones(spec: Mapping[str, Any]) -> Manifest:
 
 def _version(kind: str) -> str:
     return "v1" if kind in ("Namespace", "Secret", "ConfigMap") else "detour.dev/v1alpha1"
-
-
-def told_of(lines: Iterable[str], *fragments: str) -> bool:
-    """Tell whether one of `lines` holds every fragment."""
-    return any(all(fragment in line for fragment in fragments) for line in lines)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -435,15 +359,3 @@ async def lab(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -
         yield made
     finally:
         await made.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """A stage of this test's own, with the shared operator at work on it."""
-    operator = await lab.operator()
-    made = await lab.stage("stage")
-    try:
-        yield made
-        assert operator.runs, f"the operator has ended:\n{operator.tail()}"
-    finally:
-        await made.close()

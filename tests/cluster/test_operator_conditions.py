@@ -1,22 +1,23 @@
-"""What only the operator can know is wrong becomes a condition that says what to do, one event, and no change in DNS."""
+"""What only the operator can know to be wrong: a condition says what to do, with one event and no change in DNS."""
 
 import asyncio
+import contextlib
 import datetime
 from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from detour_lab.certificates import CertificateAuthority
 from detour_lab.services import RegionalService, ServiceCertificates
 
 from .operating import SWIFT, Lab, Manifest, Stage
+from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(lab: Lab) -> AsyncIterator[Stage]:
+@contextlib.asynccontextmanager
+async def a_guest(lab: Lab) -> AsyncIterator[Stage]:
     """A second namespace, whose records would like to use the first one's zone."""
     made = await lab.stage("guest")
     try:
@@ -31,6 +32,7 @@ def visiting(host: Stage, guest: Stage, endpoints: list[Manifest]) -> Manifest:
     return guest.record(endpoints, hostname=f"api.{host.domain}", zones=zones)
 
 
+@story
 async def test_a_hostname_outside_the_zone_is_named_with_the_zone(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia], hostname="api.elsewhere.example"))
@@ -43,6 +45,7 @@ async def test_a_hostname_outside_the_zone_is_named_with_the_zone(stage: Stage) 
     assert (await stage.status())["summary"]["serving"] == "-"
 
 
+@story
 async def test_a_hostname_below_a_zone_cut_is_refused(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.edit_zone(f"eu.{stage.domain}", "NS", "ns1.example.net.")
@@ -51,6 +54,7 @@ async def test_a_hostname_below_a_zone_cut_is_refused(stage: Stage) -> None:
     assert f"use a DNSZone for eu.{stage.domain}" in told
 
 
+@story
 async def test_a_zone_that_is_not_declared_is_waited_for(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     namespace, secret, zone = stage.basics()
@@ -62,6 +66,7 @@ async def test_a_zone_that_is_not_declared_is_waited_for(stage: Stage) -> None:
     await stage.ready()
 
 
+@story
 async def test_a_zone_that_is_deleted_is_missed_and_its_names_stay(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia]))
@@ -74,28 +79,35 @@ async def test_a_zone_that_is_deleted_is_missed_and_its_names_stay(stage: Stage)
     await stage.ready()
 
 
-async def test_by_default_a_zone_takes_records_of_its_own_namespace_only(stage: Stage, guest: Stage) -> None:
-    (virginia,) = await guest.places("virginia")
-    await stage.apply(*stage.basics(), *guest.basics()[:1], visiting(stage, guest, [virginia.endpoint(1)]))
-    told = await guest.condition("api", "Published", "False", "NamespaceNotAllowed")
-    assert "spec.allowedNamespaces" in told
-    assert stage.published() == ()
-    await stage.patch("zone", {"allowedNamespaces": {"from": "All"}}, "dz")
-    await stage.serves(virginia.address)
-    await guest.ready()
+@story
+async def test_by_default_a_zone_takes_records_of_its_own_namespace_only(stage: Stage) -> None:
+    async with a_guest(stage.lab) as guest:
+        (virginia,) = await guest.places("virginia")
+        await stage.apply(*stage.basics(), *guest.basics()[:1], visiting(stage, guest, [virginia.endpoint(1)]))
+        told = await guest.condition("api", "Published", "False", "NamespaceNotAllowed")
+        assert "spec.allowedNamespaces" in told
+        assert stage.published() == ()
+        await stage.patch("zone", {"allowedNamespaces": {"from": "All"}}, "dz")
+        await stage.serves(virginia.address)
+        await guest.ready()
 
 
-async def test_a_zone_can_choose_namespaces_by_their_labels(stage: Stage, guest: Stage) -> None:
-    (virginia,) = await guest.places("virginia")
-    selector = {"from": "Selector", "selector": {"matchLabels": {"dns": "shared"}}}
-    zone = stage.zone(allowedNamespaces=selector)
-    await stage.apply(*stage.basics()[:2], zone, *guest.basics()[:1], visiting(stage, guest, [virginia.endpoint(1)]))
-    await guest.condition("api", "Published", "False", "NamespaceNotAllowed")
-    await stage.kubectl("label", "namespace", guest.namespace, "dns=shared")
-    await stage.serves(virginia.address)
-    await guest.ready()
+@story
+async def test_a_zone_can_choose_namespaces_by_their_labels(stage: Stage) -> None:
+    async with a_guest(stage.lab) as guest:
+        (virginia,) = await guest.places("virginia")
+        selector = {"from": "Selector", "selector": {"matchLabels": {"dns": "shared"}}}
+        zone = stage.zone(allowedNamespaces=selector)
+        await stage.apply(
+            *stage.basics()[:2], zone, *guest.basics()[:1], visiting(stage, guest, [virginia.endpoint(1)])
+        )
+        await guest.condition("api", "Published", "False", "NamespaceNotAllowed")
+        await stage.kubectl("label", "namespace", guest.namespace, "dns=shared")
+        await stage.serves(virginia.address)
+        await guest.ready()
 
 
+@story
 async def test_of_two_objects_for_one_zone_the_older_counts(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia]))
@@ -112,6 +124,7 @@ async def test_of_two_objects_for_one_zone_the_older_counts(stage: Stage) -> Non
     await stage.ready("mistaken")
 
 
+@story
 async def test_a_ca_bundle_that_is_missing_is_named_and_used_once_it_is_there(stage: Stage) -> None:
     authority = CertificateAuthority(datetime.datetime.now(datetime.UTC))
     (virginia,) = await stage.places("virginia")
@@ -131,6 +144,7 @@ async def test_a_ca_bundle_that_is_missing_is_named_and_used_once_it_is_there(st
     await stage.ready()
 
 
+@story
 async def test_a_certificate_of_an_unknown_authority_is_a_reason_that_names_itself(stage: Stage) -> None:
     authority = CertificateAuthority(datetime.datetime.now(datetime.UTC))
     tls = ServiceCertificates.issue(authority, f"api.{stage.domain}")

@@ -6,7 +6,9 @@ import pytest
 
 from detour_lab.services import Mode
 
-from .operating import Manifest, Place, Stage, until
+from .operating import Manifest, Place, Stage
+from .operatorprocess import until
+from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,14 +29,14 @@ async def region_phase(stage: Stage, name: str, phase: str) -> Manifest:
         status = await stage.status(name, "region")
         return status if status.get("phase") == phase else None
 
-    found = await until(look, f"region {name} is {phase}", 15)
-    assert found is not None
+    found: Manifest = await until(look, f"region {name} is {phase}", 30)
     return found
 
 
+@story
 async def test_a_drained_endpoint_leaves_dns_and_comes_back_without_a_hold_down(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
-    slow_return = {"failback": {"holdDown": "1h"}}
+    slow_return: Manifest = {"failback": {"holdDown": "1h"}}
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands], **slow_return))
     await stage.serves(virginia.address)
     drained = [virginia.endpoint(1, state="Drained"), netherlands.endpoint(2)]
@@ -47,6 +49,7 @@ async def test_a_drained_endpoint_leaves_dns_and_comes_back_without_a_hold_down(
     await stage.serves(virginia.address)
 
 
+@story
 async def test_a_drained_region_takes_its_endpoints_out_and_says_so(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     name = f"{stage.namespace}-a"
@@ -66,6 +69,7 @@ async def test_a_drained_region_takes_its_endpoints_out_and_says_so(stage: Stage
     await region_phase(stage, name, "Healthy")
 
 
+@story
 async def test_a_region_with_a_broken_endpoint_is_failing(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     name = f"{stage.namespace}-a"
@@ -76,6 +80,7 @@ async def test_a_region_with_a_broken_endpoint_is_failing(stage: Stage) -> None:
     assert (await region_phase(stage, name, "Failing"))["reason"] == "EndpointsUnhealthy"
 
 
+@story
 async def test_a_drain_with_an_end_ends_by_itself(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     name = f"{stage.namespace}-a"
@@ -90,6 +95,7 @@ async def test_a_drain_with_an_end_ends_by_itself(stage: Stage) -> None:
     await region_phase(stage, name, "Healthy")
 
 
+@story
 async def test_a_suspended_record_decides_and_reports_but_writes_nothing(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
@@ -114,6 +120,7 @@ async def test_a_suspended_record_decides_and_reports_but_writes_nothing(stage: 
     assert "wouldPublish" not in (await stage.status())["zones"][0]
 
 
+@story
 async def test_a_record_born_suspended_claims_nothing(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia], suspend=True))

@@ -6,11 +6,14 @@ import pytest
 
 from detour_lab.services import Mode, RegionalService
 
-from .operating import Stage, until
+from .operating import Stage
+from .operatorprocess import until
+from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@story
 async def test_a_name_moves_to_the_next_region_and_back_without_one_empty_answer(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
@@ -40,6 +43,7 @@ async def test_a_name_moves_to_the_next_region_and_back_without_one_empty_answer
     ]
 
 
+@story
 async def test_a_recovered_region_waits_for_its_hold_down_and_says_so(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands], failback={"holdDown": "3s"}))
@@ -56,6 +60,7 @@ async def test_a_recovered_region_waits_for_its_hold_down_and_says_so(stage: Sta
     assert stage.store.log[-1].at - recovered >= 3
 
 
+@story
 async def test_with_manual_failback_a_person_brings_traffic_back_with_an_annotation(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands], failback={"mode": "Manual"}))
@@ -64,7 +69,9 @@ async def test_with_manual_failback_a_person_brings_traffic_back_with_an_annotat
     await stage.serves(netherlands.address)
     await virginia.service.switch(Mode.UP)
     await stage.condition("api", "Healthy", "True")
-    await stage.condition("api", "FailedOver", "True", saying="virginia waits for the annotation detour.dev/failback=now")
+    await stage.condition(
+        "api", "FailedOver", "True", saying="virginia waits for the annotation detour.dev/failback=now"
+    )
     assert stage.published() == (netherlands.address,)
 
     await stage.kubectl("annotate", "fr", "api", "detour.dev/failback=now")
@@ -82,6 +89,7 @@ async def test_with_manual_failback_a_person_brings_traffic_back_with_an_annotat
     assert stage.published() == (netherlands.address,), "the annotation counted once"
 
 
+@story
 async def test_multivalue_publishes_every_healthy_endpoint(stage: Stage) -> None:
     places = await stage.places("virginia", "netherlands", "frankfurt")
     await stage.apply(*stage.basics(), stage.record(places, strategy="MultiValue"))
@@ -92,6 +100,7 @@ async def test_multivalue_publishes_every_healthy_endpoint(stage: Stage) -> None
     assert (await stage.status())["summary"]["serving"] == "virginia,frankfurt"
 
 
+@story
 async def test_min_serving_adds_the_next_tier_while_too_few_are_healthy(stage: Stage) -> None:
     places = await stage.places("virginia", "netherlands", "frankfurt")
     await stage.apply(*stage.basics(), stage.record(places, minServing=2))
@@ -100,6 +109,7 @@ async def test_min_serving_adds_the_next_tier_while_too_few_are_healthy(stage: S
     await stage.serves(places[1].address, places[2].address)
 
 
+@story
 async def test_when_all_are_down_the_last_answer_is_kept_and_the_record_is_not_ready(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
@@ -116,6 +126,7 @@ async def test_when_all_are_down_the_last_answer_is_kept_and_the_record_is_not_r
     await stage.ready()
 
 
+@story
 async def test_serve_all_answers_with_every_endpoint_when_all_are_down(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands], whenAllUnhealthy="ServeAll"))
@@ -125,6 +136,7 @@ async def test_serve_all_answers_with_every_endpoint_when_all_are_down(stage: St
     assert "every endpoint answers" in await stage.condition("api", "Ready", "False", "NoHealthyEndpoint")
 
 
+@story
 async def test_a_dual_stack_name_gives_up_the_family_that_the_next_endpoint_lacks(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     over_six = RegionalService("::1", stage.lab.port)
@@ -141,6 +153,7 @@ async def test_a_dual_stack_name_gives_up_the_family_that_the_next_endpoint_lack
     assert not stage.was_ever_empty()
 
 
+@story
 async def test_one_address_of_two_fails_and_only_that_one_is_withdrawn(stage: Stage) -> None:
     one, two = await stage.places("one", "two")
     both = one.endpoint(1, name="virginia", addresses=[one.address, two.address])

@@ -8,7 +8,9 @@ from detour_lab.faults import Fault, FaultKind
 from detour_lab.services import Mode
 from detour_lab.store import RecordSet
 
-from .operating import SERVICE_DOMAIN, Manifest, Stage, until
+from .operating import Manifest, Stage
+from .operatorprocess import until
+from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,7 +21,7 @@ def named(stage: Stage, name: str, priority: int) -> Manifest:
 
 
 def balancer(stage: Stage, name: str) -> str:
-    return f"{name}.{stage.namespace}.{SERVICE_DOMAIN}"
+    return f"{name}.{stage.names.store.domain}"
 
 
 async def endpoint(stage: Stage, name: str, verdict: str, reason: str | None = None) -> Manifest:
@@ -31,12 +33,13 @@ async def endpoint(stage: Stage, name: str, verdict: str, reason: str | None = N
         fits = found.get("verdict") == verdict and reason in (None, found.get("reason"))
         return found if fits else None
 
-    return await until(look, f"endpoint {name} is {verdict} {reason or ''}", 20) or {}
+    return await until(look, f"endpoint {name} is {verdict} {reason}", 40) or {}
 
 
+@story
 async def test_addresses_that_rotate_are_published_together_and_then_change_nothing(stage: Stage) -> None:
     one, two = await stage.places("one", "two")
-    names, host = stage.lab.names, balancer(stage, "virginia")
+    names, host = stage.names, balancer(stage, "virginia")
     names.set_addresses(host, one.address)
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1)]))
     await stage.serves(one.address)
@@ -54,11 +57,12 @@ async def test_addresses_that_rotate_are_published_together_and_then_change_noth
 
 
 @pytest.mark.parametrize("how", ["vanish", "remove"])
+@story
 async def test_a_hostname_without_addresses_fails_its_endpoint_and_nothing_empty_is_published(
     stage: Stage, how: str
 ) -> None:
     one, two = await stage.places("one", "two")
-    names, host = stage.lab.names, balancer(stage, "virginia")
+    names, host = stage.names, balancer(stage, "virginia")
     names.set_addresses(host, one.address)
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1), two]))
     await stage.serves(one.address)
@@ -71,9 +75,10 @@ async def test_a_hostname_without_addresses_fails_its_endpoint_and_nothing_empty
     await stage.serves(one.address)
 
 
+@story
 async def test_the_only_hostname_vanishes_and_its_last_addresses_stay_published(stage: Stage) -> None:
     (one,) = await stage.places("one")
-    names, host = stage.lab.names, balancer(stage, "virginia")
+    names, host = stage.names, balancer(stage, "virginia")
     names.set_addresses(host, one.address)
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1)]))
     await stage.serves(one.address)
@@ -82,15 +87,16 @@ async def test_the_only_hostname_vanishes_and_its_last_addresses_stay_published(
     assert stage.published() == (one.address,)
 
 
+@story
 async def test_a_name_server_that_fails_makes_the_verdict_unknown_and_moves_nothing(stage: Stage) -> None:
     one, two = await stage.places("one", "two")
-    names, host = stage.lab.names, balancer(stage, "virginia")
+    names, host = stage.names, balancer(stage, "virginia")
     names.set_addresses(host, one.address)
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1), two]))
     await stage.serves(one.address)
     await stage.ready()
     before = stage.commits()
-    fault = stage.lab.server.faults.inject(Fault(FaultKind.SERVER_ERROR, "QUERY", SERVICE_DOMAIN))
+    fault = stage.lab.server.faults.inject(Fault(FaultKind.SERVER_ERROR, "QUERY", stage.names.store.domain))
     try:
         found = await endpoint(stage, "virginia", "Unknown", "NameUnresolved")
         assert host in found["message"]
@@ -102,26 +108,28 @@ async def test_a_name_server_that_fails_makes_the_verdict_unknown_and_moves_noth
     assert stage.commits() == before
 
 
+@story
 async def test_a_hostname_that_leads_back_to_the_record_is_refused(stage: Stage) -> None:
     (one,) = await stage.places("one")
     host = balancer(stage, "virginia")
-    stage.lab.names.set_addresses(host, one.address)
+    stage.names.set_addresses(host, one.address)
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1)]))
     await stage.serves(one.address)
     await stage.ready()
     loop = RecordSet(host, "CNAME", 1, (f"api.{stage.domain}.",))
-    stage.lab.names.store.commit(removed=[(host, "A")], added=[loop], by="a careless person")
+    stage.names.store.commit(removed=[(host, "A")], added=[loop], by="a careless person")
     told = await stage.condition("api", "Published", "False", "HostnameLoop")
     assert host in told
     assert stage.published() == (one.address,)
-    stage.lab.names.store.commit(removed=[(host, "CNAME")], by="the same person")
-    stage.lab.names.set_addresses(host, one.address)
+    stage.names.store.commit(removed=[(host, "CNAME")], by="the same person")
+    stage.names.set_addresses(host, one.address)
     await stage.ready()
 
 
+@story
 async def test_a_record_that_publishes_a_cname_moves_its_target(stage: Stage) -> None:
     one, two = await stage.places("one", "two")
-    names = stage.lab.names
+    names = stage.names
     names.set_addresses(balancer(stage, "virginia"), one.address)
     names.set_addresses(balancer(stage, "netherlands"), two.address)
     listed = [named(stage, "virginia", 1), named(stage, "netherlands", 2)]
@@ -134,6 +142,7 @@ async def test_a_record_that_publishes_a_cname_moves_its_target(stage: Stage) ->
     assert not stage.was_ever_empty()
 
 
+@story
 async def test_a_hostname_that_never_resolved_publishes_nothing_and_says_why(stage: Stage) -> None:
     await stage.apply(*stage.basics(), stage.record([named(stage, "virginia", 1)]))
     found = await endpoint(stage, "virginia", "Unhealthy", "NoAddresses")

@@ -4,7 +4,9 @@ import pytest
 
 from detour_lab.services import Mode
 
-from .operating import OUTSIDER, Stage, until
+from .operating import OUTSIDER, Stage
+from .operatorprocess import until
+from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,6 +26,7 @@ async def gone(stage: Stage, name: str = "api") -> None:
     await until(look, f"{name} is deleted", 15)
 
 
+@story
 async def test_a_name_that_exists_is_left_alone_until_adoption_is_permitted(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.edit_zone(f"api.{stage.domain}", "A", "192.0.2.7")
@@ -44,16 +47,20 @@ async def test_a_name_that_exists_is_left_alone_until_adoption_is_permitted(stag
     assert not stage.was_ever_empty()
 
 
+@story
 async def test_an_adopted_name_goes_from_its_old_answer_straight_to_a_healthy_endpoint(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await virginia.service.switch(Mode.REFUSING)
     await stage.edit_zone(f"api.{stage.domain}", "A", "192.0.2.7")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands], adopt=True))
     await stage.serves(netherlands.address)
-    held = [each.values for commit in stage.store.log for each in commit.added if each.key == (f"api.{stage.domain}", "A")]
+    held = [
+        each.values for commit in stage.store.log for each in commit.added if each.key == (f"api.{stage.domain}", "A")
+    ]
     assert held == [("192.0.2.7",), (netherlands.address,)]
 
 
+@story
 async def test_a_name_of_another_installation_is_never_taken_not_even_with_adopt(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.edit_zone(f"api.{stage.domain}", "A", "192.0.2.7")
@@ -67,6 +74,7 @@ async def test_a_name_of_another_installation_is_never_taken_not_even_with_adopt
     assert marker(stage) == foreign
 
 
+@story
 async def test_of_two_records_that_claim_one_name_the_first_keeps_it(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     hostname = f"api.{stage.domain}"
@@ -84,6 +92,7 @@ async def test_of_two_records_that_claim_one_name_the_first_keeps_it(stage: Stag
     assert "name=second" in marker(stage)
 
 
+@story
 async def test_deletion_policy_delete_takes_name_and_marker_along_and_nothing_else(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.edit_zone(f"www.{stage.domain}", "A", "192.0.2.8")
@@ -106,6 +115,7 @@ async def test_deletion_policy_delete_takes_name_and_marker_along_and_nothing_el
     assert stage.store.get(f"api.{stage.domain}", "MX") is not None
 
 
+@story
 async def test_deletion_policy_retain_leaves_the_name_which_a_record_of_that_name_takes_again(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia]))
@@ -123,6 +133,7 @@ async def test_deletion_policy_retain_leaves_the_name_which_a_record_of_that_nam
     assert not stage.was_ever_empty()
 
 
+@story
 async def test_a_change_of_policy_gives_and_takes_the_finalizer(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia]))
@@ -131,12 +142,13 @@ async def test_a_change_of_policy_gives_and_takes_the_finalizer(stage: Stage) ->
         await stage.patch("api", {"deletionPolicy": policy})
 
         async def holds(wanted: list[str] | None = wanted) -> bool:
-            return (await stage.read())["metadata"].get("finalizers") == wanted
+            return bool((await stage.read())["metadata"].get("finalizers") == wanted)
 
         await until(holds, f"finalizers are {wanted} with {policy}", 10)
 
 
 @pytest.mark.parametrize(("policy", "stays"), [("Delete", False), ("Retain", True)])
+@story
 async def test_a_zone_taken_out_of_a_record_loses_the_name_with_delete_alone(
     stage: Stage, policy: str, stays: bool
 ) -> None:
@@ -146,9 +158,7 @@ async def test_a_zone_taken_out_of_a_record_loses_the_name_with_delete_alone(
     hostname = f"api.{child}"
     both = [{"name": "zone"}, {"name": "second"}]
     spec = {"hostname": hostname, "deletionPolicy": policy}
-    await stage.apply(
-        *stage.basics(), stage.zone("second", domain=child), stage.record([virginia], zones=both, **spec)
-    )
+    await stage.apply(*stage.basics(), stage.zone("second", domain=child), stage.record([virginia], zones=both, **spec))
     await stage.ready()
     assert stage.published(hostname) == stage.published(hostname, second) == (virginia.address,)
 

@@ -3,30 +3,36 @@
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.wishes import NameChange
 
+LEDGER_CHARACTERS = 2 * 255
+"""Kept free in each batch for the ledger's own old and new text, each of one character string (RFC 1035 §3.3)."""
+
 
 class BatchFiller:
     """Takes the changes of one hostname after the other until the provider's limits, or the budget's, are reached.
 
-    `elements` is what the budget allows now, `ledger_elements` what the ledger takes of it; `names` bounds the number
-    of hostnames while a refused one is being looked for. The first hostname is taken whatever it costs: refusing it
-    here would only hide what the provider has to say about it.
+    `budget` is how many changes the account may make now; of that and of the batch's elements the ledger takes
+    `ledger_elements`. `names` bounds the number of hostnames while a refused one is being looked for. The first
+    hostname is taken whatever it costs: refusing it here would only hide what the provider has to say about it.
     """
 
-    def __init__(self, limits: ProviderLimits, *, ledger_elements: int, elements: int, names: int | None) -> None:
+    def __init__(self, limits: ProviderLimits, *, ledger_elements: int, budget: float, names: int | None) -> None:
         self._limits = limits
-        self._room = min(limits.batch_elements, elements) - ledger_elements
-        self._characters = limits.batch_characters
+        self._elements = limits.batch_elements - ledger_elements
+        self._budget = budget - ledger_elements
+        self._characters = limits.batch_characters - LEDGER_CHARACTERS
         self._names = names
         self.taken: list[NameChange] = []
 
     def add(self, change: NameChange) -> bool:
         """Take `change` if it still fits; False says that the batch is full."""
-        cost = sum(self._limits.elements(each) for each in change.changes)
+        elements = sum(map(self._limits.elements, change.changes))
+        cost = sum(map(self._limits.cost, change.changes))
         characters = _characters(change)
-        full = cost > self._room or characters > self._characters or len(self.taken) == self._names
-        if self.taken and full:
+        full = elements > self._elements or cost > self._budget or characters > self._characters
+        if self.taken and (full or len(self.taken) == self._names):
             return False
-        self._room -= cost
+        self._elements -= elements
+        self._budget -= cost
         self._characters -= characters
         self.taken.append(change)
         return True

@@ -114,11 +114,14 @@ class Budget:
         """Wait until `number` requests may be sent, and count them."""
         await self._requests.wait(number, charge=True, urgency=Urgency.FAILOVER)
 
-    async def changes(self, wanted: int, urgency: Urgency) -> int:
-        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them."""
+    async def changes(self, wanted: int, urgency: Urgency) -> float:
+        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them.
+
+        That can be more than was wanted, and is infinite without a quota.
+        """
         needed = max(1.0, wanted * WORTHWHILE_SHARE)
         await self._changes.wait(needed, charge=False, urgency=urgency)
-        return int(min(wanted, max(needed, self._changes.available())))
+        return max(needed, self._changes.available())
 
     def count_changes(self, number: int) -> None:
         """Count changes that are about to be sent."""
@@ -126,8 +129,9 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Send nothing for `seconds`: the provider said that it is too much."""
-        self._paused_until = self._clock() + seconds
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
         self._requests.pause(self._paused_until)
+        self._changes.pause(self._paused_until)  # a batch is filled after the pause, with what is wished by then
 
     @property
     def paused_until(self) -> float | None:

@@ -33,7 +33,7 @@ from detour.enactment.contract import (
 from detour.enactment.fence import Fence
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.names import Names
-from detour.enactment.settlement import Settlement
+from detour.enactment.settlement import Settlement, first_undone
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import (
     NameChange,
@@ -139,6 +139,7 @@ class Enactor:
         self._observer = observer
         self._names = Names(settings.owner, settings.domain, atomic=provider.limits.atomic)
         self._facts: ZoneFacts | None = None
+        self._must_describe = True
         self._view: ZoneView | None = None
         self._doubt: _Doubt | None = None
         self._suspects: set[str] = set()
@@ -179,6 +180,7 @@ class Enactor:
     async def use(self, provider: Provider, budget: Budget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider, self._budget = self._provider, provider, budget
+        self._must_describe = True  # at once, so that wrong credentials show now and not at the next failover
         self._backoff = self._retry_at = 0.0
         self._news.set()
         await before.close()
@@ -279,9 +281,11 @@ class Enactor:
 
     async def _step(self) -> float:
         """Do the one thing that is most due, and return the seconds until the next may be."""
-        if self._facts is None:
+        if self._must_describe:
             self._facts = await self._provider.describe()
+            self._must_describe = False
             self._observer.zone_changed()
+        self._names.end_quarantines(self._clock())
         if self._doubt is not None:
             await self._resolve(self._doubt)
         elif self._view is None or self._clock() >= self._read_zone_at:
@@ -360,8 +364,12 @@ class Enactor:
         self._rival = None
         await self._apply(self._fence.claim(stored), [])
         if self._fence.held is not None:
-            self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
+            self._claimed()
         return 0.0
+
+    def _claimed(self) -> None:
+        self._may_take_over = False  # whoever takes the zone from us next is yielded to again
+        self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
 
     def _yield_to(self, found: str, *, anothers: bool) -> float:
         """Return the seconds to leave the zone to whoever wrote the ledger `found`; 0 where we may claim above it."""
@@ -395,12 +403,14 @@ class Enactor:
         stored = self._view.get(self._fence.key)
         match self._fence.settle(stored, lost=doubt.lost):
             case Settlement.APPLIED if claiming:
-                self._read_zone_at = 0.0
+                self._claimed()
             case Settlement.APPLIED if self._provider.limits.atomic:
                 self._applied(doubt.work)
+            case Settlement.APPLIED if isinstance(doubt.error, BatchRefusedError):
+                self._quarantine(first_undone(doubt.work, self._view), doubt.error)
             case Settlement.EARLIER_APPLIED:
                 self._read_zone_at = 0.0
-            case Settlement.UNCHANGED if doubt.lost:
+            case Settlement.UNCHANGED if isinstance(doubt.error, OutcomeUnknownError):
                 self._losses += 1
                 self._retry_at = self._clock() + min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**self._losses)
             case Settlement.UNCHANGED if all(self._view.get(key) == old for key, old in expected.items()):
@@ -426,10 +436,13 @@ class Enactor:
         if len(doubt.work) > 1:
             self._names_per_batch = len(doubt.work) // 2
             return
-        for each in doubt.work:
+        self._quarantine(doubt.work[0], doubt.error)
+
+    def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
+        if refused is not None:
             until = self._clock() + QUARANTINE
-            self._names.quarantine(each.hostname, Refusal("RefusedByProvider", str(doubt.error)), until)
-            self._observer.record_changed(each.record)
+            self._names.quarantine(refused.hostname, Refusal("RefusedByProvider", str(error)), until)
+            self._observer.record_changed(refused.record)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -440,7 +453,7 @@ class Enactor:
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
         room = await self._budget.changes(wanted, self._names.urgency) if self._fence.held else wanted
-        filler = BatchFiller(limits, ledger_elements=ledger_elements, elements=room, names=self._names_per_batch)
+        filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=self._names_per_batch)
         settled = self._names.fill(filler, self._view, now=self._clock(), writable=self._fence.held is not None)
         for record in settled.records:
             self._observer.record_changed(record)

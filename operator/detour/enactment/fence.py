@@ -38,6 +38,7 @@ class Fence:
         self._stored: StoredSet | None = None
         self._sent: Ledger | None = None
         self._claimed_over: StoredSet | None = None
+        self._claims: set[str] = set()
 
     @property
     def generation(self) -> Generation | None:
@@ -58,6 +59,7 @@ class Fence:
         self.held = None
         self._claimed_over = stored
         self._sent = next_claim(found, self._known, site=self._site, claim=self._random_claim())
+        self._claims.add(self._sent.claim)
         return Batch(Change(stored, self._sent.rrset(self._owner, self._domain)))
 
     def batch(self, changes: Sequence[Change]) -> Batch:
@@ -82,8 +84,8 @@ class Fence:
             if found is not None and found == self._sent:
                 self._hold(found, stored)
                 return Settlement.APPLIED
-            if stored == self._claimed_over:
-                return Settlement.UNCHANGED
+            if stored == self._claimed_over or (found is not None and found.claim in self._claims):
+                return Settlement.UNCHANGED  # an earlier claim of ours that landed late is no rival
             return Settlement.SUPERSEDED if found is not None else Settlement.LOST
         verdict = settle(self.held, self._sent, found)
         match verdict:

@@ -20,7 +20,8 @@ NO_BATCH = "-"
 
 _FORMAT = re.compile(
     r"detour/1 site=(?P<site>[a-z0-9.-]+) claim=(?P<claim>[0-9a-f]+) renew=(?P<renew>\d{1,6}) "
-    r"epoch=(?P<epoch>\d{1,15}) seq=(?P<sequence>\d{1,15}) batch=(?P<batch>[0-9a-f]+|-)"
+    r"epoch=(?P<epoch>\d{1,15}) seq=(?P<sequence>\d{1,15}) batch=(?P<batch>[0-9a-f]+|-)",
+    re.ASCII,
 )
 
 

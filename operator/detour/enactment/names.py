@@ -141,7 +141,7 @@ class Names:
 
         Without `writable` (a dry run, or a zone not in force) nothing is filled and every name is judged.
         """
-        self._end_quarantines(now)
+        self.end_quarantines(now)
         settled = Settled()
         for hostname in sorted(self._dirty, key=self._dirty.__getitem__):
             urgency = self._dirty[hostname]
@@ -179,7 +179,8 @@ class Names:
         wish = self._wishes.get(hostname, {}).get(record)
         return wish is not None and wish.suspended
 
-    def _end_quarantines(self, now: float) -> None:
+    def end_quarantines(self, now: float) -> None:
+        """Look again at the names whose quarantine is over at `now` (engine seconds)."""
         for hostname in [name for name, each in self._quarantine.items() if each.until <= now]:
             del self._quarantine[hostname]
             self._mark(hostname, Urgency.HOUSEKEEPING)

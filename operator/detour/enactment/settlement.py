@@ -1,8 +1,13 @@
 """What a reading of the ledger says about a batch whose answer was unclear."""
 
 import enum
+from collections.abc import Sequence
 
+from detour.enactment.contract import StoredSet
 from detour.enactment.ledger import Ledger
+from detour.enactment.view import ZoneView
+from detour.enactment.wishes import NameChange
+from detour.model.rrset import RRset
 
 
 class Settlement(enum.Enum):
@@ -26,3 +31,22 @@ def settle(held: Ledger, sent: Ledger | None, found: Ledger | None) -> Settlemen
     if found.claim == held.claim:
         return Settlement.EARLIER_APPLIED if found.generation > held.generation else Settlement.LOST
     return Settlement.SUPERSEDED if found.generation.epoch >= held.generation.epoch else Settlement.LOST
+
+
+def first_undone(work: Sequence[NameChange], view: ZoneView) -> NameChange | None:
+    """Return the name at which a refused batch stopped after its ledger had moved, if nothing stood against it there.
+
+    Only where sets are written one by one: there everything before the refused one is done, and nothing after it. A
+    set that is neither as before nor as wished was changed by somebody else, which explains the refusal.
+    """
+    for each in work:
+        states = [(view.get(change.key), change) for change in each.changes]
+        if all(_plain(found) == change.new for found, change in states):
+            continue
+        met = all(found == change.old or _plain(found) == change.new for found, change in states)
+        return each if met else None
+    return None
+
+
+def _plain(stored: StoredSet | None) -> RRset | None:
+    return stored.rrset if stored else None

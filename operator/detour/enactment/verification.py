@@ -8,6 +8,7 @@ servers. So a difference only raises a suspicion, which the enactor settles by r
 import asyncio
 import heapq
 import itertools
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -132,7 +133,7 @@ class Verifier:
         servers = self._servers
         if watched.changed_at is None and servers:
             watched.rounds += 1
-            servers = (servers[(watched.rounds + hash(watched.hostname)) % len(servers)],)
+            servers = (servers[(watched.rounds + zlib.crc32(watched.hostname.encode())) % len(servers)],)
         async with self._slots:
             differences = [found for server in servers if (found := await self._difference(server, watched))]
         if self._watched.get(watched.hostname) is not watched:

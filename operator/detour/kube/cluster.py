@@ -62,6 +62,10 @@ class Cluster:
             if not token:
                 return found
 
+    async def read_object(self, kind: Kind, namespace: str, name: str) -> RawObject:
+        """Return one object; `namespace` is empty for a kind that has none."""
+        return await self._call(lambda api: _read(api, kind, namespace, name))
+
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of every namespace."""
         listed = await self._call(lambda api: client.CoreV1Api(api).list_namespace(_request_timeout=CALL_TIMEOUT))
@@ -128,6 +132,14 @@ def _list_page(api: client.ApiClient, kind: Kind, namespace: str | None, token: 
     if namespace is None:
         return custom.list_cluster_custom_object(GROUP, VERSION, kind.plural, **paging)
     return custom.list_namespaced_custom_object(GROUP, VERSION, namespace, kind.plural, **paging)
+
+
+def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawObject:
+    custom = client.CustomObjectsApi(api)
+    read: Any = custom.get_namespaced_custom_object if kind.is_namespaced else custom.get_cluster_custom_object
+    where = (namespace, kind.plural) if kind.is_namespaced else (kind.plural,)
+    found: RawObject = read(GROUP, VERSION, *where, name, _request_timeout=CALL_TIMEOUT)
+    return found
 
 
 def _patch(

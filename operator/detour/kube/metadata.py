@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 FINALIZER = "detour.dev/dns"
 """Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS."""
 
-PAUSE = 2.0
+PAUSE = 0.5
 """Seconds until a patch that the API server did not take is sent again."""
 
 
@@ -45,9 +45,14 @@ class MetadataWriter:
         self._news = asyncio.Event()
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
-        """Send `body`. A conflict drops it: the object's newer state, which follows, leads to the right one."""
+        """Send `body`, made anew where the object is newer, as after any write of its status."""
         self._patches[subject] = body
         self._news.set()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Tell whether a patch still waits to be taken."""
+        return bool(self._patches)
 
     async def run(self) -> None:
         """Send patches until cancelled."""
@@ -65,9 +70,25 @@ class MetadataWriter:
         try:
             await self._cluster.patch(subject.kind, *subject.key, body, status=False)
         except ClusterError as error:
+            if error.status == 409:
+                return await self._renew(subject, body)
             if error.status not in (0, 429) and error.status < 500:
-                if error.status not in (404, 409):
+                if error.status != 404:
                     logger.error("%s %s cannot be patched: %s", subject.kind.title, subject.key, error)
                 return True
             return False
         return True
+
+    async def _renew(self, subject: Subject, body: Mapping[str, Any]) -> bool:
+        """Put `body`, unless it was replaced meanwhile, on top of the object as it is now; True where it is settled."""
+        try:
+            found = await self._cluster.read_object(subject.kind, *subject.key)
+        except ClusterError as error:
+            return error.status == 404
+        metadata = found.get("metadata", {})
+        wanted = FINALIZER in body["metadata"].get("finalizers", ())
+        if metadata.get("uid") != subject.uid or has_finalizer(found) is wanted:
+            return True
+        if self._patches.get(subject) is body:
+            self._patches[subject] = with_finalizer(found, wanted)
+        return False

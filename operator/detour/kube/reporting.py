@@ -60,6 +60,7 @@ class Reporter:
         self._news = asyncio.Event()
         self._told = asyncio.Event()
         self._event_number = 0
+        self._is_cut_off = False
 
     def adopt(self, subject: Subject, status: Mapping[str, Any]) -> None:
         """Start from the status that the object bears."""
@@ -143,6 +144,9 @@ class Reporter:
             except ClusterError as error:
                 return self._give_up(subject, error)
             self._written[subject] = status
+            if self._is_cut_off:
+                self._is_cut_off = False
+                logger.info("the API server takes status again")
             return True
 
     def _give_up(self, subject: Subject, error: ClusterError) -> bool:
@@ -154,6 +158,9 @@ class Reporter:
             logger.error("the status of %s %s is refused: %s", subject.kind.title, subject.key, error)
             return True
         self._dirty[subject] = None
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            logger.warning("status cannot be written (%s): it is kept for later, checks and DNS go on", error)
         return False
 
     async def _create(self, namespace: str, body: Mapping[str, Any]) -> bool:

@@ -251,12 +251,14 @@ def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:
 
 
 def region_status(picture: RegionPicture, previous: Mapping[str, Any], now: float) -> Status:
-    """Return the status of a CloudRegion."""
+    """Return the status of a CloudRegion; `since` outlives a restart."""
     health = picture.health
+    since = previous.get("since") if previous.get("phase") == health.phase.value else None
+    since = since or timestamp(picture.since)
     return {
         "observedGeneration": picture.generation,
         "phase": health.phase.value,
-        "since": timestamp(picture.since),
+        "since": since,
         "reason": health.reason,
         "message": health.message,
         "endpoints": {

@@ -49,6 +49,7 @@ class Watcher:
         self._deliver = deliver
         self._clock = clock
         self._stop = threading.Event()
+        self._stop_kopf = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._troubled = False
 
@@ -59,6 +60,7 @@ class Watcher:
     def stop(self, timeout: float) -> None:
         """End, waiting at most `timeout` seconds for kopf."""
         self._stop.set()
+        self._stop_kopf.set()
         self._thread.join(timeout)
 
     def list_all(self) -> None:
@@ -104,14 +106,20 @@ class Watcher:
     async def _watch(self) -> None:
         # kopf leaves tasks behind when the API server goes away; that it went is told once, by `_tell_trouble`.
         asyncio.get_running_loop().set_exception_handler(lambda _, context: logger.debug("in kopf: %s", context))
-        await kopf.operator(
-            registry=self._registry(),
-            settings=_settings(),
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            standalone=True,
-            stop_flag=self._stop,
-        )
+        self._stop_kopf = threading.Event()
+        if self._stop.is_set():
+            return
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_settings(),
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                standalone=True,
+                stop_flag=self._stop_kopf,
+            )
+        finally:
+            self._stop_kopf.set()  # a thread of this loop waits for the flag, and the loop for that thread
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

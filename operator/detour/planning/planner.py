@@ -91,7 +91,7 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         sets = _publish(situation, {each.name: each.values for each in choice.chosen}, published)
         return _decision(
             situation,
-            contenders,
+            choice.chosen,  # nobody else: who shares an address with a chosen one has not got a place by that
             Basis.CHOSEN,
             choice.reason,
             sets=dict.fromkeys(record.zones, sets),
@@ -138,11 +138,11 @@ def _serve_all(situation: Situation, contenders: tuple[Candidate, ...], publishe
 
 
 def _goes_on(choice: Choice, contenders: tuple[Candidate, ...], everyone: tuple[RRset, ...]) -> bool:
-    """Tell whether everybody goes on answering because nobody chosen is known to be healthy.
+    """Tell whether everybody goes on answering because nobody is known to be healthy.
 
     Who is Unknown would else owe its place to ServeAll, and push out the others a moment after it.
     """
-    if not everyone or any(each.health.verdict is Verdict.HEALTHY for each in choice.chosen):
+    if not everyone or any(each.is_eligible and each.health.verdict is Verdict.HEALTHY for each in contenders):
         return False
     written = {value for each in everyone for value in each.values}
     if written == {value for each in choice.chosen for value in each.values}:

@@ -28,9 +28,7 @@ SETS = st.sets(st.sampled_from(list(KEYS.values())))
         ([], [RRType.TXT], False),
     ],
 )
-def test_a_family_may_go_only_while_another_answers(
-    before: list[RRType], after: list[RRType], allowed: bool
-) -> None:
+def test_a_family_may_go_only_while_another_answers(before: list[RRType], after: list[RRType], allowed: bool) -> None:
     verdict = never_empty([KEYS[each] for each in before], [KEYS[each] for each in after], deletion_observed=False)
     assert (verdict is None) is allowed
     if verdict is not None and before:

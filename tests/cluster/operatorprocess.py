@@ -1,0 +1,105 @@
+"""The operator as a process of its own, as a pod would run it, and patience for what it does."""
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from detour_lab.controlplane import ControlPlane
+from detour_lab.controlplane.ports import free_ports
+
+
+async def until(look: Callable[[], Any], what: Callable[[], str] | str, within: float) -> Any:
+    """Look (or await it) again and again until something true is seen, and return that; fail after `within` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while True:
+        found = look()
+        asks_api = inspect.isawaitable(found)
+        seen = await found if asks_api else found
+        if seen:
+            return seen
+        if loop.time() > deadline:
+            pytest.fail(f"not within {within:g} s: {what() if callable(what) else what}")
+        await asyncio.sleep(0.2 if asks_api else 0.03)
+
+
+class OperatorProcess:
+    """One `detour run`, logging JSON to a file of its own."""
+
+    def __init__(self, plane: ControlPlane, folder: Path, *flags: str, owner: str = "lab") -> None:
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / f"{owner}-{port}.log"
+        self._command = [
+            str(Path(sys.executable).parent / "detour"),
+            "run",
+            f"--owner={owner}",
+            f"--kubeconfig={plane.kubeconfig}",
+            f"--listen=127.0.0.1:{port}",
+            "--log-format=json",
+            *flags,
+        ]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it, and wait until it says that it is ready unless `ready` is False."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("DETOUR_", "KUBECONFIG"))}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            )
+        if ready:
+            await self.answers("/readyz", 200)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of one of its own pages; status 0 where nothing listens."""
+        try:
+            async with aiohttp.ClientSession() as session, session.get(self.url + path) as answer:
+                return answer.status, await answer.text()
+        except aiohttp.ClientError:
+            return 0, ""
+
+    async def answers(self, path: str, status: int, within: float = 40.0) -> str:
+        """Wait until `path` answers with `status`, and return the body."""
+
+        async def look() -> tuple[int, str] | None:
+            found = await self.get(path)
+            return found if found[0] == status else None
+
+        found: tuple[int, str] = await until(look, lambda: f"{path} answers {status}\n{self.tail()}", within)
+        return found[1]
+
+    async def wait(self) -> tuple[int, str]:
+        """Wait until it ends by itself; return exit status and the end of its log."""
+        assert self._process is not None, "start it first"
+        return await asyncio.wait_for(self._process.wait(), 20), self.tail()
+
+    async def end(self, *, kill: bool = False) -> tuple[int, float]:
+        """Send SIGTERM (or SIGKILL); return exit status and seconds until it was gone."""
+        if self._process is None:
+            return 0, 0.0
+        started = asyncio.get_running_loop().time()
+        if self.runs:
+            (self._process.kill if kill else self._process.terminate)()
+        status = await asyncio.wait_for(self._process.wait(), 20)
+        return status, asyncio.get_running_loop().time() - started
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what it logged; every line is one JSON object or this fails."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def tail(self, lines: int = 25) -> str:
+        """Return the end of its log, for the message of a test that failed."""
+        return "\n".join(self.log.read_text().splitlines()[-lines:]) if self.log.exists() else "(no log)"

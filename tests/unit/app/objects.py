@@ -1,0 +1,77 @@
+"""Objects as the API server sends them."""
+
+import copy
+from typing import Any
+
+from detour.kube.kinds import Kind
+from detour.kube.reporting import Subject
+from detour.model.record import ObjectKey
+
+
+def failover_record(
+    name: str = "api", *, uid: str = "u-1", generation: int = 1, metadata: dict[str, Any] | None = None, **spec: Any
+) -> dict[str, Any]:
+    """Return a FailoverRecord of two endpoints in the zone `main`."""
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "FailoverRecord",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": uid,
+            "generation": generation,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-23T20:00:00Z",
+            **(metadata or {}),
+        },
+        "spec": {
+            "hostname": f"{name}.example.org",
+            "zones": [{"name": "main"}],
+            "endpoints": [
+                {"name": "one", "region": "aws-us-east-1", "addresses": ["192.0.2.1"], "priority": 1},
+                {"name": "two", "region": "azure-westeurope", "addresses": ["192.0.2.2"], "priority": 2},
+            ],
+            "healthCheck": {"tcp": {"port": 443}},
+            **spec,
+        },
+    }
+
+
+def dns_zone(name: str = "main", *, uid: str = "z-1", **spec: Any) -> dict[str, Any]:
+    """Return a DNSZone of example.org at a server for dynamic updates."""
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "DNSZone",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": uid,
+            "generation": 1,
+            "creationTimestamp": "2026-11-23T20:00:00Z",
+        },
+        "spec": {"domain": "example.org", "route53": {}, **spec},
+    }
+
+
+def cloud_region(name: str = "aws-us-east-1", **spec: Any) -> dict[str, Any]:
+    """Return a CloudRegion."""
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "CloudRegion",
+        "metadata": {"name": name, "uid": f"r-{name}", "generation": 1, "creationTimestamp": "2026-11-23T20:00:00Z"},
+        "spec": {"cloud": "AWS", "location": "us-east-1", **spec},
+    }
+
+
+def changed(raw: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """Return a copy with other metadata."""
+    copied = copy.deepcopy(raw)
+    copied["metadata"].update(metadata)
+    return copied
+
+
+def subject(raw: dict[str, Any]) -> Subject:
+    """Return the subject of an object."""
+    kinds = {each.title: each for each in Kind}
+    metadata = raw["metadata"]
+    return Subject(kinds[raw["kind"]], ObjectKey(metadata.get("namespace", ""), metadata["name"]), metadata["uid"])

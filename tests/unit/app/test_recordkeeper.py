@@ -1,0 +1,124 @@
+"""What a record decides, remembers and wishes, apart from the engine."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from detour.app.clock import Clock
+from detour.app.recordkeeper import HISTORY_LENGTH, RecordKeeper
+from detour.app.zonekeeper import ZoneKeeper
+from detour.enactment.wishes import WishReport
+from detour.kube.resources.memory import HistoryMemory, RecordMemory, ZoneMemory
+from detour.kube.translate import record_from
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset, address_sets
+from detour.planning.planner import Basis
+
+from .objects import failover_record
+
+MAIN = ObjectKey("shop", "main")
+ONE, TWO = "192.0.2.1", "192.0.2.2"
+
+
+class Zone:
+    """Stands in for a zone's keeper."""
+
+    values_per_set = 20
+
+    def __init__(self, *published: str, owns: bool = True) -> None:
+        self.sets: tuple[RRset, ...] = address_sets("api.example.org", 30, published)
+        self.owns = owns
+
+    def report(self, record: ObjectKey) -> WishReport:
+        return WishReport(self.sets, in_sync=False, owns=self.owns)
+
+
+def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
+    loop = asyncio.get_running_loop()
+    record = record_from(failover_record(**spec), None)
+    return RecordKeeper(record, memory or RecordMemory(), Clock(now=loop.time, wall=lambda: 1.7e9 + loop.time()))
+
+
+def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) -> Any:
+    for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
+        keeper.healths[name] = EndpointHealth(verdict, 0.0, addresses=((address, verdict),))
+    zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
+    return keeper.decide(drained_regions=frozenset(), zones=zones)
+
+
+H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
+
+
+async def test_before_a_zone_was_read_a_record_wishes_nothing_but_its_name() -> None:
+    found = keeper()
+    assert decide(found, H, H, None) is None
+    wish = found.wish_for(MAIN)
+    assert (wish.sets, wish.hostname) == (None, "api.example.org")
+
+
+async def test_a_decision_becomes_a_wish_and_a_transition() -> None:
+    found = keeper()
+    first = decide(found, H, H, Zone())
+    assert (first.before, first.after, first.is_first) == ((), (ONE,), True)
+    assert found.wish_for(MAIN).sets == address_sets("api.example.org", 30, (ONE,))
+    assert decide(found, H, H, Zone(ONE)) is None
+    moved = decide(found, U, H, Zone(ONE))
+    assert (moved.before, moved.after, moved.is_first, moved.basis) == ((ONE,), (TWO,), False, Basis.CHOSEN)
+
+
+async def test_what_stands_at_a_name_that_is_not_ours_is_not_kept() -> None:
+    found = keeper()
+    decide(found, U, U, Zone(TWO, owns=False))
+    assert found.wish_for(MAIN).sets == address_sets("api.example.org", 30, (ONE, TWO))
+    adopting = keeper(adopt=True)
+    decide(adopting, U, U, Zone(TWO, owns=False))
+    assert adopting.wish_for(MAIN).sets == address_sets("api.example.org", 30, (TWO,))
+
+
+async def test_revisions_grow_over_restarts_and_the_last_ten_are_kept() -> None:
+    history = tuple(HistoryMemory(number, (TWO if number % 2 else ONE,), "", 1.0) for number in range(40, 28, -1))
+    found = keeper(RecordMemory(revision=40, history=history))
+    moved = decide(found, U, H, Zone(ONE))
+    assert not moved.is_first
+    revisions = found.picture({}, dry_run=False, being_deleted=False).revisions
+    assert [each.number for each in revisions] == list(range(41, 41 - HISTORY_LENGTH, -1))
+
+
+async def test_a_restart_with_the_same_outcome_is_no_new_revision() -> None:
+    found = keeper(RecordMemory(revision=7, history=(HistoryMemory(7, (ONE,), "", 1.0),)))
+    assert decide(found, H, H, Zone(ONE)) is None
+    assert found.picture({}, dry_run=False, being_deleted=False).revisions[0].number == 7
+
+
+@pytest.mark.parametrize("published", [True, False])
+async def test_a_status_that_showed_the_name_as_published_is_proof(published: bool) -> None:
+    found = keeper(RecordMemory(zones=(ZoneMemory(MAIN, published=published),)))
+    assert found.wish_for(MAIN).was_published is published
+    found.left(MAIN)
+    assert not found.wish_for(MAIN).was_published
+
+
+async def test_zones_that_are_declared_no_more_are_left_behind() -> None:
+    old = ObjectKey("shop", "old")
+    found = keeper(RecordMemory(zones=(ZoneMemory(old, published=True), ZoneMemory(MAIN, published=True))))
+    assert found.zones_left_behind() == {old}
+    found.left(old)
+    assert found.zones_left_behind() == set()
+
+
+async def test_a_new_record_waits_for_first_verdicts_and_says_so() -> None:
+    found = keeper()
+    assert decide(found, N, H, Zone()) is None
+    assert "one" in (found.picture({}, dry_run=False, being_deleted=False).pending or "")
+    assert found.decide_again_at is not None
+    await asyncio.sleep(found.decide_again_at - asyncio.get_running_loop().time())
+    assert decide(found, N, H, Zone()).after == (TWO,)
+
+
+async def test_a_verdict_that_is_lost_does_not_move_what_this_process_decided() -> None:
+    found = keeper()
+    decide(found, U, H, Zone(ONE))
+    assert decide(found, U, N, Zone(TWO)) is None
+    assert found.wish_for(MAIN).sets == address_sets("api.example.org", 30, (TWO,))

@@ -1,0 +1,98 @@
+"""Filling batches to the provider's limits, and what is believed of a zone."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detour.enactment.batches import LEDGER_CHARACTERS, BatchFiller
+from detour.enactment.contract import Change, OpaqueSet, ProviderLimits, StoredSet, ZoneContents
+from detour.enactment.view import ZoneView
+from detour.enactment.wishes import NameChange, Urgency
+from detour.model.rrset import RRKey, RRset, RRType, address_sets
+
+from .memoryzone import NO_QUOTA
+from .writer import API, DOMAIN, ONE, SIX, TWO, a_set, key, marker_of
+
+
+def moving(name: str, before: int, after: int) -> NameChange:
+    """Return the change of a name from `before` to `after` addresses."""
+    hostname = f"{name}.{DOMAIN}"
+    old, new = (
+        a_set(hostname, *(f"192.0.{third}.{n}" for n in range(1, count + 1))) if count else None
+        for third, count in ((2, before), (3, after))
+    )
+    return NameChange(hostname, key(name), (Change(StoredSet(old) if old else None, new),), Urgency.FAILOVER)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=60),
+    st.integers(2, 80),
+    st.integers(600, 9000),
+    st.integers(2, 40).map(float) | st.just(float("inf")),
+    st.booleans(),
+)
+def test_no_batch_exceeds_a_limit_and_none_stops_early(
+    moves: list[tuple[int, int]], elements: int, characters: int, budget: float, counts_values: bool
+) -> None:
+    limits = replace(NO_QUOTA, batch_elements=elements, batch_characters=characters, counts_values=counts_values)
+    filler = BatchFiller(limits, ledger_elements=2, budget=budget, names=None)
+    changes = [moving(f"n{place}", *move) for place, move in enumerate(moves)]
+    taken = 0
+    while taken < len(changes) and filler.add(changes[taken]):
+        taken += 1
+    assert filler.taken == changes[:taken]
+    assert taken >= min(1, len(changes))
+    if taken > 1:
+        assert fits(limits, budget, changes[:taken])
+    if taken < len(changes):
+        assert not fits(limits, budget, changes[: taken + 1])
+
+
+def fits(limits: ProviderLimits, budget: float, work: list[NameChange]) -> bool:
+    changes = [each for name in work for each in name.changes]
+    values = [value for c in changes for s in (c.old.rrset if c.old else None, c.new) if s for value in s.values]
+    return (
+        sum(map(limits.elements, changes)) + 2 <= limits.batch_elements
+        and sum(map(limits.cost, changes)) + 2 <= budget
+        and sum(len(value) + 2 for value in values) + LEDGER_CHARACTERS <= limits.batch_characters
+    )
+
+
+def test_a_batch_holds_no_more_changes_than_the_account_may_make() -> None:
+    filler = BatchFiller(NO_QUOTA, ledger_elements=2, budget=6.0, names=None)
+    assert [filler.add(moving(f"n{place}", 1, 1)) for place in range(3)] == [True, True, False]
+
+
+def test_while_a_bad_name_is_sought_a_batch_holds_no_more_names_than_told() -> None:
+    filler = BatchFiller(NO_QUOTA, ledger_elements=2, budget=float("inf"), names=2)
+    assert [filler.add(moving(f"n{place}", 1, 1)) for place in range(3)] == [True, True, False]
+
+
+def test_a_view_lays_readings_and_writes_over_the_full_one() -> None:
+    stranger = a_set(f"mail.{DOMAIN}", TWO)
+    sets = {each.key: StoredSet(each) for each in (*address_sets(API, 30, (ONE, SIX)), stranger)}
+    view = ZoneView(ZoneContents(sets, (OpaqueSet(API, "MX"),)))
+    assert [each.type for each in view.at(API).answers] == [RRType.A, RRType.AAAA]
+    written = StoredSet(a_set(API, TWO), "v2")
+    view.wrote([RRKey(API, RRType.AAAA)], ZoneContents({written.rrset.key: written}))
+    assert view.at(API).answers == (a_set(API, TWO),)
+    assert view.get(RRKey(API, RRType.A)) == written
+    view.reread([API], ZoneContents())
+    assert view.at(API).answers == ()
+    assert view.at(API).opaque == ()
+    assert view.at(f"mail.{DOMAIN}").answers == (stranger,)
+
+
+def test_a_view_knows_the_marked_names_and_the_delegations() -> None:
+    wildcard = replace(moving("x", 0, 1), hostname=f"*.{DOMAIN}")
+    assert wildcard.hostname == f"*.{DOMAIN}"
+    marks = [marker_of("api"), RRset(f"_detour._any.{DOMAIN}", RRType.TXT, 300, ("detour/1",))]
+    cut = OpaqueSet(f"sub.{DOMAIN}", "NS")
+    apex = OpaqueSet(DOMAIN, "NS")
+    view = ZoneView(ZoneContents({each.key: StoredSet(each) for each in marks}, (cut, apex)))
+    assert set(view.marked_hostnames()) == {API, f"*.{DOMAIN}"}
+    assert view.zone_cut_above(f"a.b.sub.{DOMAIN}", DOMAIN) == f"sub.{DOMAIN}"
+    assert view.zone_cut_above(f"sub.{DOMAIN}", DOMAIN) == f"sub.{DOMAIN}"
+    assert view.zone_cut_above(API, DOMAIN) is None
+    assert view.zone_cut_above(DOMAIN, DOMAIN) is None

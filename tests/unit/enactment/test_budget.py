@@ -1,0 +1,133 @@
+"""The account's quota: bursts, refills, pauses, and who goes first."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket
+from detour.enactment.wishes import Urgency
+
+from .memoryzone import NO_QUOTA
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def seconds(waiting: object) -> float:
+    began = now()
+    assert asyncio.iscoroutine(waiting)
+    await waiting
+    return now() - began
+
+
+async def test_a_burst_is_free_and_then_the_rate_holds() -> None:
+    bucket = TokenBucket(2.0, 10.0, now)
+    for _ in range(10):
+        assert await seconds(bucket.wait(1, charge=True, urgency=Urgency.FAILOVER)) < 0.01
+    assert await seconds(bucket.wait(1, charge=True, urgency=Urgency.FAILOVER)) == pytest.approx(0.5, abs=0.01)
+    assert await seconds(bucket.wait(4, charge=True, urgency=Urgency.FAILOVER)) == pytest.approx(2.0, abs=0.01)
+
+
+async def test_tokens_never_pile_up_above_the_burst() -> None:
+    bucket = TokenBucket(2.0, 10.0, now)
+    await asyncio.sleep(3600)
+    assert bucket.available() == 10.0
+
+
+async def test_who_wants_more_than_the_burst_waits_for_the_burst() -> None:
+    bucket = TokenBucket(2.0, 10.0, now)
+    bucket.charge(10)
+    assert await seconds(bucket.wait(50, charge=True, urgency=Urgency.FAILOVER)) == pytest.approx(5.0, abs=0.01)
+    assert bucket.available() == pytest.approx(-40, abs=0.1)  # the debt is paid by those who come after
+
+
+async def test_without_a_rate_nobody_waits_but_for_a_pause() -> None:
+    bucket = TokenBucket(None, 1.0, now)
+    assert await seconds(bucket.wait(10_000, charge=True, urgency=Urgency.FAILOVER)) < 0.01
+    bucket.pause(now() + 7)
+    assert await seconds(bucket.wait(1, charge=True, urgency=Urgency.FAILOVER)) == pytest.approx(7, abs=0.01)
+
+
+async def test_failover_goes_ahead_of_repair_ahead_of_housekeeping() -> None:
+    bucket = TokenBucket(1.0, 1.0, now)
+    bucket.charge(1)
+    served: list[str] = []
+
+    async def queue(name: str, urgency: Urgency) -> None:
+        await bucket.wait(1, charge=True, urgency=urgency)
+        served.append(name)
+
+    waiting = [
+        ("housekeeping", Urgency.HOUSEKEEPING),
+        ("repair", Urgency.REPAIR),
+        ("failover 1", Urgency.FAILOVER),
+        ("failover 2", Urgency.FAILOVER),
+        ("repair 2", Urgency.REPAIR),
+    ]
+    async with asyncio.TaskGroup() as group:
+        for each in waiting:
+            group.create_task(queue(*each))
+            await asyncio.sleep(0)
+    assert served == ["failover 1", "failover 2", "repair", "repair 2", "housekeeping"]
+
+
+async def test_who_gives_up_waiting_costs_nobody_anything() -> None:
+    bucket = TokenBucket(1.0, 1.0, now)
+    bucket.charge(1)
+    first = asyncio.create_task(bucket.wait(1, charge=True, urgency=Urgency.FAILOVER))
+    second = asyncio.create_task(bucket.wait(1, charge=True, urgency=Urgency.REPAIR))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    began = now()
+    await second
+    assert now() - began == pytest.approx(0.9, abs=0.01)
+    assert bucket.available() == pytest.approx(0, abs=0.01)
+
+
+LIMITED = replace(
+    NO_QUOTA, requests_per_second=10.0, requests_burst=10.0, changes_per_second=100.0, changes_burst=1000.0
+)
+
+
+async def test_a_batch_goes_out_once_a_worthwhile_share_is_there() -> None:
+    budget = Budget(LIMITED, now)
+    budget.count_changes(1000)
+    began = now()
+    room = await budget.changes(400, Urgency.FAILOVER)
+    assert now() - began == pytest.approx(400 * WORTHWHILE_SHARE / 100, abs=0.01)
+    assert room == pytest.approx(400 * WORTHWHILE_SHARE, abs=1)
+
+
+async def test_a_full_bucket_gives_all_it_has() -> None:
+    assert await Budget(LIMITED, now).changes(10, Urgency.FAILOVER) == 1000
+    assert await Budget(NO_QUOTA, now).changes(10, Urgency.FAILOVER) == float("inf")
+
+
+async def test_a_pause_holds_requests_and_changes_alike() -> None:
+    budget = Budget(LIMITED, now)
+    budget.pause(5.0)
+    assert budget.paused_until == pytest.approx(now() + 5, abs=0.01)
+    async with asyncio.TaskGroup() as group:
+        requests = group.create_task(seconds(budget.request()))
+        changes = group.create_task(seconds(budget.changes(1, Urgency.FAILOVER)))
+    assert requests.result() == pytest.approx(5, abs=0.01)
+    assert changes.result() == pytest.approx(5, abs=0.01)
+    assert budget.paused_until is None
+
+
+async def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
+    budget = Budget(LIMITED, now)
+    budget.pause(30.0)
+    budget.pause(1.0)
+    assert budget.paused_until == pytest.approx(now() + 30, abs=0.01)
+
+
+async def test_other_quotas_hold_from_when_they_are_declared() -> None:
+    budget = Budget(LIMITED, now)
+    budget.count_changes(1000)
+    budget.limit(replace(LIMITED, changes_per_second=1000.0))
+    assert await seconds(budget.changes(400, Urgency.FAILOVER)) == pytest.approx(0.1, abs=0.01)
+    budget.limit(replace(LIMITED, changes_per_second=None))
+    assert await seconds(budget.changes(10_000, Urgency.FAILOVER)) < 0.01

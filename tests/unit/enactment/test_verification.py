@@ -1,0 +1,226 @@
+"""What the world sees: visible when every server agrees, suspicious when one does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from detour.enactment.asking import NoAnswerError
+from detour.enactment.verification import AUDIT_PERIOD, SUSPICION_AFTER, Verifier
+from detour.model.rrset import RRset, RRType, address_sets
+
+from .writer import API, ONE, SIX, TWO, a_set
+
+SERVERS = ("192.0.2.53:53", "192.0.2.54:53", "[2001:db8::53]:53")
+
+
+class World:
+    """Name servers that answer what they are told to, and a witness who writes down what was seen."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.silent: set[str] = set()
+        self.asked: list[tuple[float, str, str, str]] = []
+        self.seen: list[tuple[str, float]] = []
+        self.told: list[tuple[str, bool]] = []
+        self.verifier = Verifier(ask=self.ask, clock=self.now, random=lambda: 0.5, witness=self)
+
+    @staticmethod
+    def now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def show(self, *sets: RRset, servers: tuple[str, ...] = SERVERS) -> None:
+        """Let these servers answer with these sets and nothing else."""
+        for server in servers:
+            for kind in RRType:
+                self.answers.pop((server, kind.value), None)
+            for each in sets:
+                self.answers[server, each.type.value] = each.values
+
+    async def ask(self, server: str, name: str, rrtype: str) -> tuple[str, ...]:
+        self.asked.append((self.now(), server, name, rrtype))
+        await asyncio.sleep(0.01)
+        if server in self.silent:
+            raise NoAnswerError(f"{server} does not answer")
+        return self.answers.get((server, rrtype), ())
+
+    def visible(self, hostname: str, at: float) -> None:
+        self.seen.append((hostname, at))
+
+    def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
+        self.told.append((message, suspicious))
+
+    def watch(self, *sets: RRset, changed: bool = True) -> None:
+        absent = tuple(kind for kind in (RRType.A, RRType.AAAA) if kind not in {each.type for each in sets})
+        self.verifier.watch(API, sets, absent, changed=changed)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    made.verifier.use(SERVERS)
+    task = asyncio.create_task(made.verifier.run())
+    yield made
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def until(condition: Callable[[], object], within: float) -> float:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while not condition():
+        assert loop.time() - began < within, f"not within {within} s"
+        await asyncio.sleep(0.005)
+    return loop.time() - began
+
+
+async def test_a_change_is_visible_once_all_servers_show_it(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    assert await until(lambda: world.seen, 5) < 0.2
+    assert {server for _, server, _, _ in world.asked} == set(SERVERS)
+
+
+@pytest.mark.parametrize("lagging", SERVERS)
+async def test_one_lagging_server_is_enough_to_wait_for(world: World, lagging: str) -> None:
+    world.show(a_set(API, TWO))
+    world.show(a_set(API, ONE), servers=(lagging,))
+    world.watch(a_set(API, TWO))
+    await asyncio.sleep(4)
+    assert not world.seen
+    assert all(lagging in message for message, _ in world.told)
+    world.show(a_set(API, TWO))
+    await until(lambda: world.seen, 3)
+
+
+async def test_a_silent_server_is_not_taken_for_one_that_agrees(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.silent.add(SERVERS[1])
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(60)
+    assert not world.seen
+
+
+async def test_a_family_that_should_be_gone_is_asked_for_too(world: World) -> None:
+    world.show(*address_sets(API, 30, (ONE, SIX)))
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(2)
+    assert not world.seen
+    assert SIX in world.told[0][0]
+    world.show(a_set(API, ONE))
+    await until(lambda: world.seen, 3)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(("LB.Example.NET.",), True), (("other.example.net.",), False)])
+async def test_a_target_is_compared_as_a_name(world: World, asked: tuple[str, ...], told: bool) -> None:
+    for server in SERVERS:
+        world.answers[server, "CNAME"] = asked
+    world.verifier.watch(API, (RRset(API, RRType.CNAME, 30, ("lb.example.net",)),), (), changed=True)
+    await asyncio.sleep(1)
+    assert bool(world.seen) is told
+
+
+async def test_propagation_is_no_suspicion_until_it_takes_too_long(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, TWO))
+    await asyncio.sleep(SUSPICION_AFTER - 0.5)
+    assert world.told
+    assert not any(suspicious for _, suspicious in world.told)
+    await asyncio.sleep(4)
+    assert world.told[-1][1]
+
+
+async def test_an_audit_finds_what_an_outsider_changed(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    await until(lambda: world.seen, 1)
+    world.show(a_set(API, "203.0.113.9"))
+    await until(lambda: world.told, AUDIT_PERIOD + 1)
+    message, suspicious = world.told[0]
+    assert suspicious
+    assert "203.0.113.9" in message
+    assert API in message
+
+
+async def test_an_audit_finds_an_emptied_name(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE), changed=False)
+    world.show()
+    await until(lambda: world.told, AUDIT_PERIOD + 1)
+    assert world.told[0][1]
+    assert "nothing" in world.told[0][0]
+
+
+async def test_audits_ask_every_server_in_turn_and_no_more_than_due(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE), changed=False)
+    await asyncio.sleep(10 * AUDIT_PERIOD)
+    assert {server for _, server, _, _ in world.asked} == set(SERVERS)
+    assert 9 * 2 <= len(world.asked) <= 11 * 2  # A and AAAA of one server each time
+    assert not world.told
+
+
+async def test_one_server_out_of_step_is_found_within_one_round_of_audits(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE), changed=False)
+    world.show(a_set(API, TWO), servers=SERVERS[1:2])
+    await until(lambda: world.told, AUDIT_PERIOD * (len(SERVERS) + 1))
+
+
+async def test_the_newest_expectation_counts(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, TWO))
+    await asyncio.sleep(0.025)  # the question is under way
+    world.watch(a_set(API, ONE))
+    await until(lambda: world.seen, 1)
+    assert len(world.seen) == 1
+    await asyncio.sleep(60)
+    assert not any(suspicious for _, suspicious in world.told)
+
+
+async def test_an_answer_to_an_older_question_makes_nothing_visible(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(0.025)  # the question is under way, and will find what was expected until now
+    world.watch(a_set(API, TWO))
+    await asyncio.sleep(2)
+    assert not world.seen
+
+
+async def test_a_forgotten_name_is_asked_for_no_more(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    await until(lambda: world.seen, 1)
+    world.verifier.forget(API)
+    asked = len(world.asked)
+    await asyncio.sleep(5 * AUDIT_PERIOD)
+    assert len(world.asked) == asked
+
+
+async def test_watching_the_same_again_does_not_start_over(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    await until(lambda: world.seen, 1)
+    asked = len(world.asked)
+    for _ in range(50):
+        world.watch(a_set(API, ONE), changed=False)
+    await asyncio.sleep(1)
+    assert len(world.asked) == asked
+
+
+async def test_without_a_server_nothing_is_called_visible(world: World) -> None:
+    world.verifier.use(())
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(10)
+    assert not world.seen
+    assert "no name server" in world.told[0][0]
+
+
+async def test_audits_do_not_depend_on_the_processs_hash_seed(world: World) -> None:
+    """Which server is asked first must not differ from run to run, or no seed reproduces a simulation."""
+    world.show(a_set(API, ONE))
+    world.watch(a_set(API, ONE), changed=False)
+    await until(lambda: world.asked, AUDIT_PERIOD)
+    assert world.asked[0][1] == SERVERS[0]

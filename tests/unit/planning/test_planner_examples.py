@@ -1,0 +1,284 @@
+"""Decisions that people ask about, one by one."""
+
+import dataclasses
+
+import pytest
+
+from detour.model.endpoint import AdminState, Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import Failback, FailbackMode, Publish, Strategy, WhenAllUnhealthy
+from detour.model.rrset import RRset, RRType, address_sets
+from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+
+from .situations import HOSTNAME, NOW, ZONES, decided, record
+
+A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
+TIERS = (
+    Endpoint("a", "aws-us-east-1", addresses=(A,), priority=1),
+    Endpoint("b", "azure-westeurope", addresses=(B,), priority=2),
+    Endpoint("c", "gcp-europe-west3", addresses=(C,), priority=3),
+)
+
+
+def healths(*verdicts: Verdict, since: float = 0.0, failed_at: float | None = None) -> dict[str, EndpointHealth]:
+    return {
+        each.name: EndpointHealth(
+            verdict, since, failed_at=failed_at, addresses=tuple((address, verdict) for address in each.addresses)
+        )
+        for each, verdict in zip(TIERS, verdicts, strict=False)
+    }
+
+
+def situation(*verdicts: Verdict, published: tuple[str, ...] = (), **changes: object) -> Situation:
+    spec = {name: changes.pop(name) for name in list(changes) if name in RECORD_FIELDS}
+    plain = Situation(
+        record=record(*TIERS[: len(verdicts)], **spec),
+        healths=healths(*verdicts),
+        drained_regions=frozenset(),
+        published={ZONES[0]: address_sets(HOSTNAME, 30, published)},
+        serving=None,
+        value_limit=20,
+        patience_until=0.0,
+    )
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # the fields are checked by the tests' use
+
+
+RECORD_FIELDS = {each.name for each in dataclasses.fields(record(*TIERS))}
+
+
+def decide(situation: Situation, now: float = NOW) -> Decision:
+    decision = plan(situation, now)
+    assert isinstance(decision, Decision)
+    return decision
+
+
+def test_the_best_healthy_tier_answers() -> None:
+    assert decided(decide(situation(H, H, H))) == {A}
+    assert decided(decide(situation(U, H, H, published=(A,)))) == {B}
+    assert decided(decide(situation(U, U, H, published=(A,)))) == {C}
+
+
+def test_further_tiers_join_until_enough_serve() -> None:
+    assert decided(decide(situation(H, H, H, minimum_serving=2))) == {A, B}
+    assert decided(decide(situation(U, H, H, minimum_serving=2))) == {B, C}
+
+
+def test_with_multivalue_every_healthy_endpoint_answers() -> None:
+    assert decided(decide(situation(H, U, H, strategy=Strategy.MULTI_VALUE))) == {A, C}
+
+
+def test_nobody_healthy_keeps_what_is_published() -> None:
+    kept = decide(situation(U, U, U, published=(B,)))
+    assert (kept.basis, decided(kept)) == (Basis.KEEP_LAST, {B})
+
+
+def test_nobody_healthy_serves_all_where_the_record_says_so() -> None:
+    served = decide(situation(U, U, U, published=(B,), when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))
+    assert (served.basis, decided(served)) == (Basis.SERVE_ALL, {A, B, C})
+
+
+def test_an_emptied_zone_gets_what_another_zone_holds() -> None:
+    two = dataclasses.replace(
+        situation(U, U, U, zones=ZONES[:2]),
+        published={ZONES[0]: (), ZONES[1]: address_sets(HOSTNAME, 30, (C,))},
+    )
+    assert {zone: sets[0].values for zone, sets in decide(two).sets.items()} == {ZONES[0]: (C,), ZONES[1]: (C,)}
+
+
+def test_kept_values_that_nobody_declares_any_more_go() -> None:
+    assert decided(decide(situation(U, U, U, published=(B, "203.0.113.9")))) == {B}
+
+
+def test_where_nothing_can_be_kept_everyone_that_is_not_drained_answers() -> None:
+    drained = dataclasses.replace(situation(U, U, U), drained_regions=frozenset({"aws-us-east-1"}))
+    assert decided(decide(drained)) == {B, C}
+    everywhere = frozenset({each.region for each in TIERS})
+    assert decided(decide(dataclasses.replace(drained, drained_regions=everywhere))) == {A, B, C}
+
+
+def test_a_new_record_prefers_who_may_be_healthy_over_who_certainly_is_not() -> None:
+    first = decide(situation(U, N, N))
+    assert decided(first) == {B}
+    assert decided(decide(situation(U, N, N, published=(B,)))) == {B}
+
+
+def test_a_zone_that_was_not_read_keeps_what_it_has() -> None:
+    held = decide(situation(U, U, U, published=(B,), zones=ZONES[:2]))
+    assert set(held.sets) == {ZONES[0]}
+
+
+def test_unknown_keeps_its_place_and_gains_none() -> None:
+    assert decided(decide(situation(N, H, H, published=(A,)))) == {A}
+    assert decided(decide(situation(N, H, H, published=(B,)))) == {B}
+    assert decided(decide(situation(N, N, N, published=(B,)))) == {B}
+
+
+def test_with_serve_all_the_unknown_do_not_push_out_the_rest_a_moment_later() -> None:
+    first = decide(situation(U, N, published=(A,), when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))
+    assert decided(first) == {A, B}
+    later = situation(U, N, published=(A, B), when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL)
+    assert (decide(later).basis, decided(decide(later))) == (Basis.SERVE_ALL, {A, B})
+
+
+def test_with_serve_all_a_healthy_endpoint_ends_the_last_resort() -> None:
+    both = situation(N, H, published=(A, B), when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL)
+    assert decide(both).basis is Basis.CHOSEN
+    assert decided(decide(situation(U, H, published=(A, B), when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))) == {B}
+
+
+def test_who_shares_an_address_with_a_chosen_one_has_not_got_its_place() -> None:
+    shared = Endpoint("a", "aws-us-east-1", addresses=(C, B), priority=1)
+    both = Endpoint("b", "azure-westeurope", addresses=(B, A), priority=2)
+    base = dataclasses.replace(
+        situation(N, H),
+        record=record(shared, both),
+        healths={
+            "a": EndpointHealth(N, 0.0, addresses=((C, U), (B, N))),
+            "b": EndpointHealth(H, 0.0, addresses=((B, N), (A, H))),
+        },
+        published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))},
+        serving=frozenset({"b"}),
+    )
+    first = decide(base)
+    assert [each.endpoint for each in first.serving] == ["b"]
+    again = dataclasses.replace(base, serving=frozenset(each.endpoint for each in first.serving))
+    assert decided(decide(again)) == {A, B}
+
+
+def test_a_drained_endpoint_is_out_however_healthy() -> None:
+    drained = dataclasses.replace(TIERS[0], state=AdminState.DRAINED)
+    spec = record(drained, *TIERS[1:])
+    assert decided(decide(dataclasses.replace(situation(H, H, H, published=(A,)), record=spec))) == {B}
+    region = dataclasses.replace(situation(H, H, H, published=(A,)), drained_regions=frozenset({"aws-us-east-1"}))
+    assert decided(decide(region)) == {B}
+
+
+RECOVERED = {
+    "a": EndpointHealth(H, since=NOW - 60, failed_at=NOW - 600, addresses=((A, H),)),
+    "b": EndpointHealth(H, since=0.0, addresses=((B, H),)),
+}
+
+
+def test_failback_waits_for_the_hold_down_and_no_longer() -> None:
+    held = dataclasses.replace(situation(H, H, published=(B,)), healths=RECOVERED)
+    early = decide(held)
+    assert (decided(early), early.decide_again_at) == ({B}, NOW - 60 + 300)
+    assert "held down" in early.reason
+    assert early.decide_again_at is not None
+    assert decided(decide(held, early.decide_again_at)) == {A}
+
+
+def test_hold_down_is_no_reason_to_serve_nobody() -> None:
+    alone = {**RECOVERED, "b": EndpointHealth(U, since=NOW, failed_at=NOW, addresses=((B, U),))}
+    found = decide(dataclasses.replace(situation(H, U, published=(B,)), healths=alone))
+    assert (found.basis, decided(found)) == (Basis.CHOSEN, {A})
+
+
+def test_manual_failback_waits_for_a_person() -> None:
+    by_hand = Failback(FailbackMode.MANUAL, 300.0)
+    held = dataclasses.replace(situation(H, H, published=(B,), failback=by_hand), healths=RECOVERED)
+    assert (decided(decide(held, NOW * 1000)), decide(held).decide_again_at) == ({B}, None)
+    asked = record(*TIERS[:2], failback=by_hand, failback_now=True)
+    assert decided(decide(dataclasses.replace(held, record=asked))) == {A}
+
+
+def test_those_drafted_from_hold_down_settle_at_once() -> None:
+    """Two who recovered fill the number that must serve; the choice is the same when made again."""
+    twins = (
+        Endpoint("a", "aws-us-east-1", addresses=(A,), priority=1),
+        Endpoint("b", "aws-us-east-1", addresses=(B,), priority=1),
+        Endpoint("c", "gcp-europe-west3", addresses=(C,), priority=2),
+    )
+    recovered = {
+        each: EndpointHealth(H, NOW - 1, failed_at=NOW - 9, addresses=((v, H),)) for each, v in (("a", A), ("b", B))
+    }
+    base = situation(H, H, H, published=(C,))
+    base = dataclasses.replace(
+        base,
+        record=record(*twins, minimum_serving=2),
+        healths={**recovered, "c": EndpointHealth(H, 0.0, addresses=((C, H),))},
+    )
+    first = decide(base)
+    again = decide(
+        dataclasses.replace(base, published=first.sets, serving=frozenset(e.endpoint for e in first.serving))
+    )
+    assert again.sets == first.sets
+
+
+def test_an_endpoint_of_one_family_withdraws_the_other() -> None:
+    dual = Endpoint("a", "aws-us-east-1", addresses=(A, "2001:db8::1"), priority=1)
+    spec = record(dual, TIERS[1])
+    both = {
+        "a": EndpointHealth(H, 0.0, addresses=((A, H), ("2001:db8::1", H))),
+        "b": EndpointHealth(H, 0.0, addresses=((B, H),)),
+    }
+    base = dataclasses.replace(situation(H, H), record=spec, healths=both)
+    assert [each.type for each in decide(base).sets[ZONES[0]]] == [RRType.A, RRType.AAAA]
+    down = {**both, "a": EndpointHealth(U, 0.0, addresses=((A, U), ("2001:db8::1", U)))}
+    assert decide(dataclasses.replace(base, healths=down)).sets[ZONES[0]] == address_sets(HOSTNAME, 30, (B,))
+    half = {**both, "a": EndpointHealth(H, 0.0, addresses=((A, U), ("2001:db8::1", H)))}
+    assert decided(decide(dataclasses.replace(base, healths=half))) == {"2001:db8::1"}
+
+
+BY_NAME = Endpoint("h", "aws-us-east-1", hostname="lb.example.net", priority=1)
+
+
+def by_name(published: tuple[RRset, ...], *addresses: tuple[str, Verdict]) -> Situation:
+    verdict = H if any(each[1] is H for each in addresses) else N
+    return dataclasses.replace(
+        situation(H),
+        record=record(BY_NAME),
+        healths={"h": EndpointHealth(verdict, 0.0, addresses=addresses)},
+        published={ZONES[0]: published},
+    )
+
+
+def test_an_unresolved_name_keeps_what_is_published() -> None:
+    published = address_sets(HOSTNAME, 30, (A, B))
+    assert decide(by_name(published)).sets[ZONES[0]] == published
+
+
+def test_an_unresolved_name_with_nothing_published_decides_nothing() -> None:
+    assert isinstance(plan(by_name(()), NOW), Undecided)
+
+
+def test_a_target_that_somebody_put_in_place_of_addresses_is_no_address() -> None:
+    stray = (RRset(HOSTNAME, RRType.CNAME, 30, ("elsewhere.example.com",)),)
+    assert isinstance(plan(by_name(stray), NOW), Undecided)
+    assert decided(decide(by_name(stray, (A, H)))) == {A}
+
+
+def test_rotation_within_the_cap_moves_nothing() -> None:
+    many = tuple((f"192.0.2.{n}", H) for n in range(1, 9))
+    published = address_sets(HOSTNAME, 30, ("192.0.2.5", "192.0.2.6", "192.0.2.7"))
+    capped = dataclasses.replace(by_name(published, *many), value_limit=3)
+    assert decide(capped).sets[ZONES[0]] == published
+
+
+def test_a_cname_record_publishes_one_target() -> None:
+    targets = tuple(
+        Endpoint(name, "aws-us-east-1", hostname=f"{name}.example.net", priority=place)
+        for place, name in enumerate(("a", "b"), start=1)
+    )
+    spec = record(*targets, publish=Publish.CNAME)
+    healthy = {each.name: EndpointHealth(H, 0.0, addresses=((A, H),)) for each in targets}
+    base = dataclasses.replace(situation(H, H), record=spec, healths=healthy)
+    assert decide(base).sets[ZONES[0]] == (RRset(HOSTNAME, RRType.CNAME, 30, ("a.example.net",)),)
+    failed = {**healthy, "a": EndpointHealth(U, 0.0)}
+    assert decided(decide(dataclasses.replace(base, healths=failed))) == {"b.example.net"}
+
+
+@pytest.mark.parametrize(("patience", "waits"), [(NOW + 1, True), (NOW, False)])
+def test_a_new_record_waits_for_first_verdicts_but_not_for_ever(patience: float, waits: bool) -> None:
+    outcome = plan(dataclasses.replace(situation(N, H), patience_until=patience), NOW)
+    assert isinstance(outcome, Undecided) is waits
+    if isinstance(outcome, Undecided):
+        assert outcome.decide_again_at == patience
+        assert "a" in outcome.reason
+
+
+def test_nothing_is_decided_before_a_zone_was_read() -> None:
+    outcome = plan(dataclasses.replace(situation(H, H), published={}), NOW)
+    assert isinstance(outcome, Undecided)
+    assert outcome.decide_again_at is None
