@@ -26,6 +26,15 @@ async def gone(stage: Stage, name: str = "api") -> None:
     await until(look, f"{name} is deleted", 15)
 
 
+async def finalizers(stage: Stage, wanted: list[str] | None) -> None:
+    """Wait until the record bears these finalizers."""
+
+    async def look() -> bool:
+        return bool((await stage.read())["metadata"].get("finalizers") == wanted)
+
+    await until(look, f"finalizers are {wanted}", 20)
+
+
 @story
 async def test_a_name_that_exists_is_left_alone_until_adoption_is_permitted(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
@@ -101,7 +110,7 @@ async def test_deletion_policy_delete_takes_name_and_marker_along_and_nothing_el
     await stage.apply(*stage.basics(), doomed, stage.record([virginia], "other"))
     await stage.ready()
     await stage.ready("other")
-    assert (await stage.read())["metadata"]["finalizers"] == ["detour.dev/dns"]
+    await finalizers(stage, ["detour.dev/dns"])
     assert "finalizers" not in (await stage.read("other"))["metadata"]
 
     await stage.kubectl("delete", "fr", "api", "--timeout=15s")
@@ -138,13 +147,10 @@ async def test_a_change_of_policy_gives_and_takes_the_finalizer(stage: Stage) ->
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia]))
     await stage.ready()
-    for policy, wanted in (("Delete", ["detour.dev/dns"]), ("Retain", None)):
-        await stage.patch("api", {"deletionPolicy": policy})
-
-        async def holds(wanted: list[str] | None = wanted) -> bool:
-            return bool((await stage.read())["metadata"].get("finalizers") == wanted)
-
-        await until(holds, f"finalizers are {wanted} with {policy}", 10)
+    await stage.patch("api", {"deletionPolicy": "Delete"})
+    await finalizers(stage, ["detour.dev/dns"])
+    await stage.patch("api", {"deletionPolicy": "Retain"})
+    await finalizers(stage, None)
 
 
 @pytest.mark.parametrize(("policy", "stays"), [("Delete", False), ("Retain", True)])

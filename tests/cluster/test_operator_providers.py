@@ -212,9 +212,11 @@ async def test_throttling_is_a_condition_of_the_zone_and_only_delays(stage: Stag
         here = [{"name": "aws"}]
         await stage.apply(*stage.basics(), *aws.manifests(), stage.record([virginia, netherlands], zones=here))
         await stage.ready()
-        aws.faults.inject(Fault(FaultKind.THROTTLE, WRITE, stage.domain, times=3))
+        fault = aws.faults.inject(Fault(FaultKind.THROTTLE, WRITE, stage.domain))
         await virginia.service.switch(Mode.REFUSING)
         await stage.condition("aws", "Throttled", "True", "ProviderQuota", kind="dz")
+        assert stage.published(store=aws.store) == (virginia.address,)
+        aws.faults.remove(fault)
         await stage.serves(netherlands.address, store=aws.store)
         await stage.condition("aws", "Throttled", "False", kind="dz")
         await stage.ready()

@@ -135,8 +135,10 @@ class Observation:
                     failures=fall if memory.reason == NAME_UNRESOLVED else 0,
                     message=memory.message,
                 )
-        for address, verdict in memory.addresses:
+        known = dict(memory.addresses)
+        for address in self._addresses(record, endpoint):
             target = Target(address, record.probe, record.timing)
+            verdict = known.get(address, Verdict.UNKNOWN)
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
                 self._targets[target] = _Watched(
                     Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+_YES = ("1", "true", "yes", "on")
+_NO = ("0", "false", "no", "off")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -59,7 +61,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         if given.get(action.dest, "") is None and text:
             try:
                 given[action.dest] = _from_environment(action, text)
-            except ValueError as error:
+            except (ValueError, argparse.ArgumentTypeError) as error:
                 parser.error(f"DETOUR_{action.dest.upper()}: {error}")
     if given["owner"] is None:
         parser.error(
@@ -72,7 +74,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 
 def _from_environment(action: argparse.Action, text: str) -> object:
     if action.const is True:
-        return text.lower() in ("1", "true", "yes", "on")
+        if text.lower() not in (*_YES, *_NO):
+            raise ValueError(f"{text!r} is neither true nor false")  # a dry run that is misspelt must not write
+        return text.lower() in _YES
     if action.choices and text not in action.choices:
         raise ValueError(f"{text!r} is none of {', '.join(action.choices)}")
     return action.type(text) if callable(action.type) else text

@@ -126,7 +126,6 @@ async def test_nothing_is_believed_of_what_nobody_remembers(world: World) -> Non
     assert set(world.verdicts(record()).values()) == {Verdict.UNKNOWN}
 
 
-@pytest.mark.xfail(strict=True, reason="_restore leaves targets that no record uses; to be fixed in app/observation.py")
 async def test_an_address_that_is_only_remembered_is_not_checked(world: World) -> None:
     """The spec may have changed while nobody watched, and a status can be edited: only what is declared is probed."""
     memory = [EndpointMemory("one", Verdict.HEALTHY, since=WALL, addresses=(("203.0.113.66", Verdict.HEALTHY),))]

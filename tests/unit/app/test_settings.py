@@ -76,7 +76,6 @@ def test_what_is_wrong_is_said_and_where(
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="the environment is not read like the flags; to be fixed in app/settings.py")
 @pytest.mark.parametrize(
     ("name", "text"), [("DETOUR_OWNER", "Not A Label"), ("DETOUR_CHECKS_IN_FLIGHT", "many"), ("DETOUR_DRY_RUN", "treu")]
 )

@@ -169,6 +169,26 @@ def test_failback_waits_for_the_hold_down_and_no_longer() -> None:
     assert decided(decide(held, early.decide_again_at)) == {A}
 
 
+def test_who_serves_since_it_recovered_first_is_not_displaced_by_who_recovered_after_it() -> None:
+    later = {
+        "a": RECOVERED["a"],
+        "b": EndpointHealth(H, since=NOW - 90, failed_at=NOW - 600, addresses=((B, H),)),
+    }
+    assert decided(decide(dataclasses.replace(situation(H, H, published=(B,)), healths=later))) == {B}
+
+
+def test_an_unknown_address_of_a_healthy_endpoint_gains_no_place_either() -> None:
+    pair = record(Endpoint("a", "aws-us-east-1", addresses=(A, B)))
+    base = dataclasses.replace(
+        situation(H, published=(A,)),
+        record=pair,
+        healths={"a": EndpointHealth(H, 0.0, addresses=((A, H), (B, N)))},
+    )
+    assert decided(decide(base)) == {A}
+    held = dataclasses.replace(base, published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))})
+    assert decided(decide(held)) == {A, B}
+
+
 def test_hold_down_is_no_reason_to_serve_nobody() -> None:
     alone = {**RECOVERED, "b": EndpointHealth(U, since=NOW, failed_at=NOW, addresses=((B, U),))}
     found = decide(dataclasses.replace(situation(H, U, published=(B,)), healths=alone))
