@@ -151,7 +151,11 @@ class Engine:
         for key in due:
             known = self._records.get(key)
             if known is not None and known.awaiting is None:
-                touched |= self._decide(known, drained)
+                try:
+                    touched |= self._decide(known, drained)
+                except Exception:
+                    # A defect of ours that one record brings to light must not keep the others where they are.
+                    logger.exception("record %s could not be decided; its names stay as they are", key)
         for name in touched:
             self._regions.judge(name)
 
@@ -276,7 +280,12 @@ class Engine:
         self._end_farewell(known)
 
     def _end_farewell(self, known: _Known) -> None:
-        if known.awaiting is not None and not known.awaiting and FINALIZER in _finalizers(known.raw):
+        if (
+            known.awaiting is not None
+            and not known.awaiting
+            and not self._dry_run
+            and FINALIZER in _finalizers(known.raw)
+        ):
             self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:

@@ -72,13 +72,12 @@ def _of_addresses(streaks: Sequence[tuple[str, Streak]]) -> _Finding:
         )
     if streaks and len(bad) == len(streaks):
         return _Finding(Verdict.UNHEALTHY, bad[0][1].reason, _tell(bad))
-    for address, streak in streaks:
+    for _, streak in streaks:
         if streak.verdict is Verdict.UNKNOWN and streak.reason:
-            return _Finding(Verdict.UNKNOWN, streak.reason, f"{address}: {streak.message}")
+            return _Finding(Verdict.UNKNOWN, streak.reason, streak.message)
     return _Finding(Verdict.UNKNOWN, NOT_CHECKED_YET, "not enough checks have ended yet")
 
 
 def _tell(bad: Sequence[tuple[str, Streak]]) -> str:
-    address, streak = bad[0]
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return f"{address}: {streak.message}{others}"
+    return f"{bad[0][1].message}{others}"  # which names the address

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detour.app.recordkeeper import RecordKeeper
 from detour.enactment.ledger import parse_ledger
 from detour.kube.kinds import Kind
 from detour.model.names import ledger_name, marker_name
@@ -356,3 +357,22 @@ async def test_a_zone_deleted_with_its_ledger_remembered_is_claimed_above_it(boo
     found = parse_ledger(again.clouds.zone().rrset(ledger))
     assert found is not None
     assert found.generation.epoch == 2
+
+
+async def test_a_record_that_breaks_the_planner_does_not_keep_the_others_where_they_are(
+    boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = RecordKeeper.decide
+
+    def decide_or_break(keeper: RecordKeeper, **more: Any) -> Any:
+        if keeper.record.key.name.startswith("broken"):
+            raise RuntimeError("a defect that only this record brings to light")
+        return decide(keeper, **more)
+
+    monkeypatch.setattr(RecordKeeper, "decide", decide_or_break)
+    # Several, because the order in which due records are planned is nobody's promise.
+    broken = [failover_record(f"broken-{each}", uid=f"b-{each}", hostname=f"b{each}.example.org") for each in range(6)]
+    world = boot(dns_zone(), *broken, failover_record())
+    await world.until(lambda: ready(world))
+    world.down = set(ONE)
+    await world.until(lambda: world.answers() == TWO)

@@ -44,7 +44,7 @@ def test_one_healthy_address_carries_the_endpoint_and_only_all_unhealthy_sink_it
 
 def test_each_address_keeps_a_verdict_of_its_own() -> None:
     assert health(H, U).addresses == (("192.0.2.1", H), ("192.0.2.2", U))
-    assert "192.0.2.2" in health(H, U).message
+    assert health(H, U).message.startswith("1 of 2 addresses fail")
 
 
 def named(*, empties: int = 0, failures: int = 0) -> ResolvedName:

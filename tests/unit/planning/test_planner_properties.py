@@ -12,7 +12,7 @@ from detour.planning.planner import Basis, Decision, Situation, plan
 
 from .situations import NOW, decided, families, fed_back, situations, values_in
 
-THOROUGHLY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+THOROUGHLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def decision_in(situation: Situation, now: float = NOW) -> Decision:
