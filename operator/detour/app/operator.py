@@ -52,8 +52,10 @@ class Operator:
         self._resolver = Resolver(settings.resolver)
         self._prober = HTTPProber()
         self._budgets: dict[str, Budget] = {}
-        self._cluster = Cluster(settings.kubeconfig)
         self._metrics = Metrics(CollectorRegistry())
+        self._cluster = Cluster(
+            settings.kubeconfig, on_error=lambda call: self._metrics.kubernetes_errors.labels(call).inc()
+        )
         ProcessCollector(registry=self._metrics.registry)
         PlatformCollector(registry=self._metrics.registry)
         GCCollector(registry=self._metrics.registry)
@@ -165,7 +167,6 @@ class Operator:
             try:
                 await asyncio.to_thread(watcher.list_all)
             except ClusterError as error:
-                self._metrics.kubernetes_errors.labels("list").inc()
                 logger.debug("listing: %s", error)
 
     async def _do_chores(self) -> None:
@@ -179,7 +180,6 @@ class Operator:
                 try:
                     self._engine.namespaces_listed(await self._cluster.namespace_labels())
                 except ClusterError as error:
-                    self._metrics.kubernetes_errors.labels("namespaces").inc()
                     logger.debug("namespaces: %s", error)
             self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
             rounds += 1

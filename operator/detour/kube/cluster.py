@@ -26,6 +26,9 @@ CALL_TIMEOUT = (3.0, 20.0)
 
 PAGE = 500
 THREADS = 8
+ORDINARY = (404, 409)
+"""Answers that are part of life: an object that is gone, or newer than we knew."""
+
 MERGE_PATCH = "application/merge-patch+json"
 
 Answer = TypeVar("Answer")
@@ -42,21 +45,19 @@ class ClusterError(Exception):
 class Cluster:
     """The API server, for one event loop. Every method raises ClusterError."""
 
-    def __init__(self, kubeconfig: str | None) -> None:
+    def __init__(self, kubeconfig: str | None, *, on_error: Callable[[str], None] = lambda _: None) -> None:
+        """Connect with the first call. `on_error` is told of calls that failed, by what they were to do."""
         self._kubeconfig = kubeconfig
+        self._on_error = on_error
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
         self._client: client.ApiClient | None = None
 
-    async def list_objects(self, kind: Kind, namespace: str | None = None) -> list[RawObject]:
-        """Return every object of `kind`, in one namespace or in all."""
-        return await self._call(lambda api: self.list_now(kind, namespace))
-
     def list_now(self, kind: Kind, namespace: str | None = None) -> list[RawObject]:
-        """Do what `list_objects` does, in the calling thread."""
+        """Return every object of `kind`, in one namespace or in all. It runs in the calling thread."""
         found: list[RawObject] = []
         token: str | None = None
         while True:
-            page = self._call_now(partial(_list_page, kind=kind, namespace=namespace, token=token))
+            page = self._call_now("list", partial(_list_page, kind=kind, namespace=namespace, token=token))
             found += page["items"]
             token = page.get("metadata", {}).get("continue")
             if not token:
@@ -64,48 +65,65 @@ class Cluster:
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> RawObject:
         """Return one object; `namespace` is empty for a kind that has none."""
-        return await self._call(lambda api: _read(api, kind, namespace, name))
+        return await self._call("read", lambda api: _read(api, kind, namespace, name))
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of every namespace."""
-        listed = await self._call(lambda api: client.CoreV1Api(api).list_namespace(_request_timeout=CALL_TIMEOUT))
+        listed = await self._call(
+            "namespaces", lambda api: client.CoreV1Api(api).list_namespace(_request_timeout=CALL_TIMEOUT)
+        )
         found = [each.metadata for each in listed.items if each.metadata is not None]
         return {str(each.name): {key: str(value) for key, value in (each.labels or {}).items()} for each in found}
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
         """Return the decoded data of a Secret; values that are no text are left out."""
         found = await self._call(
-            lambda api: client.CoreV1Api(api).read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT)
+            "secret",
+            lambda api: client.CoreV1Api(api).read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT),
         )
         return {key: text for key, value in (found.data or {}).items() if (text := _decode(value)) is not None}
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
         """Return the data of a ConfigMap."""
         found = await self._call(
-            lambda api: client.CoreV1Api(api).read_namespaced_config_map(name, namespace, _request_timeout=CALL_TIMEOUT)
+            "config-map",
+            lambda api: client.CoreV1Api(api).read_namespaced_config_map(
+                name, namespace, _request_timeout=CALL_TIMEOUT
+            ),
         )
         return dict(found.data or {})
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> None:
         """Merge `body` into an object, or into its status subresource."""
-        await self._call(lambda api: _patch(api, kind, namespace, name, body, status=status))
+        await self._call(
+            "status" if status else "metadata", lambda api: _patch(api, kind, namespace, name, body, status=status)
+        )
 
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         event = client.CoreV1Event.from_dict(dict(body))
         assert event is not None  # noqa: S101 - only without a body
         await self._call(
-            lambda api: client.CoreV1Api(api).create_namespaced_event(namespace, event, _request_timeout=CALL_TIMEOUT)
+            "event",
+            lambda api: client.CoreV1Api(api).create_namespaced_event(namespace, event, _request_timeout=CALL_TIMEOUT),
         )
 
     def close(self) -> None:
         """Give up calls that wait and end the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _call(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_now, call)
+    async def _call(self, what: str, call: Callable[[client.ApiClient], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_now, what, call)
 
-    def _call_now(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
+    def _call_now(self, what: str, call: Callable[[client.ApiClient], Answer]) -> Answer:
+        try:
+            return self._try(call)
+        except ClusterError as error:
+            if error.status not in ORDINARY:
+                self._on_error(what)
+            raise
+
+    def _try(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
         try:
             if self._client is None:
                 self._client = client.ApiClient(configuration(self._kubeconfig))
@@ -116,8 +134,6 @@ class Cluster:
             raise ClusterError(f"the API server answers {error.status} {error.reason}", error.status or 0) from error
         except (HTTPError, OSError, client.exceptions.OpenApiException) as error:
             raise ClusterError(f"the API server cannot be reached ({type(error).__name__})", 0) from error
-        except ClusterError:
-            raise
         except Exception as error:
             # A kubeconfig that is being rewritten raises whatever its parser does: that call failed, no more.
             self._client = None
