@@ -18,6 +18,9 @@ HOSTNAME = "latency.shop.example.com"
 LIMIT = 1.0
 """Seconds that the median must not exceed."""
 
+NOTEWORTHY = 0.5
+"""Seconds from which a single failover is told, with the zone that was last."""
+
 MOVE_TIMEOUT = 20.0
 
 RECORD = """
@@ -64,14 +67,21 @@ async def play(size: int, say: Say) -> Result:
                 broken_at = time.time()
                 await first.switch(Mode.REFUSING)
                 await _shown(sampler, servers, second.address)
-                seen = [sampler.first_shown(zone, HOSTNAME, [second.address], since=broken_at) for zone in servers]
+                seen = {
+                    zone: at
+                    for zone in servers
+                    if (at := sampler.first_shown(zone, HOSTNAME, [second.address], since=broken_at)) is not None
+                }
                 line = await stage.operator.until(
-                    lambda line: line.get("event") == "verdict" and line.get("target") == first.address,
+                    lambda line: (line.get("target"), line.get("verdict")) == (first.address, "Unhealthy"),
                     timeout=MOVE_TIMEOUT,
                     start=start,
                 )
                 decided_at = datetime.fromisoformat(line["time"]).timestamp()
-                seconds.append(max(at for at in seen if at is not None) - decided_at)
+                slowest = max(seen, key=seen.__getitem__)
+                seconds.append(seen[slowest] - decided_at)
+                if seconds[-1] > NOTEWORTHY:
+                    say(f"failover {number}: {slowest} was last, after {seconds[-1]:.2f} s")
                 await first.switch(Mode.UP)
                 await _shown(sampler, servers, first.address)
                 if number % 10 == 0:
