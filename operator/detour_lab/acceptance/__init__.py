@@ -27,11 +27,11 @@ class Sizes:
 
 
 ROWS: Mapping[str, Sizes] = {
-    "latency": Sizes(full=50, seconds=240),
-    "conformance": Sizes(full=1, seconds=60),
-    "kill": Sizes(full=20, seconds=300),
-    "manifests": Sizes(full=1000, seconds=90),
-    "thousand": Sizes(full=1000, seconds=90),
+    "latency": Sizes(full=50, seconds=120),
+    "conformance": Sizes(full=1, seconds=40),
+    "kill": Sizes(full=20, seconds=130),
+    "manifests": Sizes(full=1000, seconds=40),
+    "thousand": Sizes(full=1000, seconds=60),
 }
 
 
