@@ -13,6 +13,7 @@ A region that is gone from DNS is not a mode of its service but of its name: see
 
 import asyncio
 import enum
+import errno
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class ServiceCertificates:
     def issue(cls, authority: CertificateAuthority, *names: str) -> "ServiceCertificates":
         """Have both issued for the same host names and addresses."""
         return cls(authority.valid(*names), authority.expired(*names))
+
+
+PORT_ATTEMPTS = 40
+PORT_PAUSE = 0.05
+"""How often, and after how many seconds, a port that is still taken is tried again."""
 
 
 class RegionalService:
@@ -118,8 +124,19 @@ class RegionalService:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}"
 
+    async def _bound(self) -> socket.socket:
+        """Bind our address; a connection that was still in the queue of the socket before may hold it for a moment."""
+        for _ in range(PORT_ATTEMPTS):
+            try:
+                return bound(self.address, self.port)
+            except OSError as error:
+                if self.port == 0 or error.errno != errno.EADDRINUSE:
+                    raise
+                await asyncio.sleep(PORT_PAUSE)
+        return bound(self.address, self.port)
+
     async def _enter(self) -> None:
-        bare = bound(self.address, self.port)
+        bare = await self._bound()
         self.port = bare.getsockname()[1]
         if self.mode is Mode.REFUSING:
             hold(bare)
