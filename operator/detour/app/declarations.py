@@ -172,7 +172,7 @@ def _fingerprint(raw: RawObject) -> object:
 def _forbidden(subject: Subject, name: str) -> str:
     return (
         f"spec.healthCheck.https.caBundleRef: the operator may not read ConfigMap {subject.key.namespace}/{name}: "
-        "permit it in the operator's Role, or remove the reference"
+        "name it in the chart's value caBundles, or remove the reference"
     )
 
 

@@ -111,8 +111,10 @@ class Engine:
         """Say on the object why it cannot be used; what it declared before stays in force."""
         self._outlets.adopt(subject, raw)
         generation = raw.get("metadata", {}).get("generation") or 0
-        self._invalid[subject] = (int(generation), Refusal(reason, message))
-        logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
+        found = (int(generation), Refusal(reason, message))
+        if self._invalid.get(subject) != found:  # said once, however often it is found again
+            logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
+        self._invalid[subject] = found
         self._outlets.mark(subject)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:

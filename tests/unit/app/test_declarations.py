@@ -211,3 +211,15 @@ async def test_authorities_that_cannot_be_read_for_a_while_go_on_serving(world: 
     await world.declarations.refresh_bundles()
     assert len(world.engine.records) == 1
     assert not world.engine.invalids
+
+
+async def test_authorities_that_the_operator_may_not_read_are_named_and_served_once_it_may(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
+    world.failure = ClusterError("the API server answers 403 Forbidden", 403)
+    world.declarations.take(Seen(FR, BUNDLED), 1.0)
+    await world.declarations.refresh_bundles()
+    assert "may not read ConfigMap shop/authorities" in world.engine.invalids[0][1]
+    assert not world.engine.records
+    world.failure = None
+    await world.declarations.refresh_bundles(missing_only=True)
+    assert [bundle_of(each) for each in world.engine.records] == [PEM]
