@@ -46,9 +46,7 @@ demo-stop: setup
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
-	@$(BIN)/python -m pytest -n 3 --dist loadfile || { \
-		echo "== once more, alone: what failed beside the others on a busy machine"; \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check

@@ -1,6 +1,7 @@
 """The manifests that the documentation shows, and the edges of what is allowed, on a real API server."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ BUNDLE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture(scope="module")
-def applied(cluster: ControlPlane) -> ControlPlane:
-    """The control plane with every example applied, first as a trial and then for real."""
+def applied(cluster: ControlPlane) -> Iterator[ControlPlane]:
+    """The control plane with every example applied, first as a trial and then for real.
+
+    They go again with the last test: one of them drains a region that other tests' endpoints are in.
+    """
     cluster.kubectl("apply", "-f", str(EXAMPLES / "00-namespaces.yaml"))
     cluster.kubectl("apply", "--dry-run=server", "-f", str(EXAMPLES))
     cluster.kubectl("apply", "-f", str(EXAMPLES))
-    return cluster
+    yield cluster
+    cluster.kubectl("delete", "--wait=false", "fr,dz,region", "--all", "-A")
 
 
 def stored(plane: ControlPlane, kind: str) -> list[dict[str, Any]]:
