@@ -25,6 +25,7 @@ from detour.checks.run import run_check
 from detour.enactment.asking import ask
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
+from detour.enactment.periods import Periods
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, Message
 from detour.kube.metadata import MetadataWriter
@@ -71,6 +72,7 @@ class Operator:
             delegation_of=self._resolver.delegation,
             ask=ask,
             budget_of=self._budget_of,
+            periods=Periods(audit=settings.audit_every, reading=settings.read_every),
         )
         self._observation = Observation(
             check=self._check,

@@ -17,7 +17,7 @@ class Settings:
 
     `owner` names the installation in ledgers and markers, `site` the cluster. `resolver` (`address:port`) resolves
     endpoint hostnames, None means the system's. `namespaces` confine the operator, none means all. `listen` is
-    `address:port` for /livez, /readyz and /metrics.
+    `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are those of `Periods`, in seconds.
     """
 
     owner: str
@@ -32,6 +32,8 @@ class Settings:
     log_format: str = "human"
     log_level: str = "info"
     dry_run: bool = False
+    audit_every: float = 30.0
+    read_every: float = 600.0
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +55,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--log-format", choices=("human", "json"), help="how log lines look (default: human)")
     add("--log-level", choices=("debug", "info", "warning", "error"), help="least severe lines shown (default: info)")
     add("--dry-run", action="store_const", const=True, help="decide and report, but write nothing to DNS")
+    add("--audit-every", help="seconds between two looks at a name by DNS (default: 30)", type=_seconds)
+    add("--read-every", help="seconds between two full readings of a zone by API (default: 600)", type=_seconds)
     given = vars(parser.parse_args(arguments))
     if given["kubeconfig"] is None:
         given["kubeconfig"] = environment.get("KUBECONFIG") or None
@@ -92,6 +96,12 @@ def _label(text: str) -> str:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text, re.ASCII) or float(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 1 or more")
+    return float(text)
 
 
 def _positive(text: str) -> int:

@@ -14,9 +14,10 @@ from detour.app.clock import Clock
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget
-from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
+from detour.enactment.contract import CredentialsRefusedError, Pace, Provider, ProviderError, ProviderLimits, Secret
 from detour.enactment.enactor import Enactor, EnactorSettings, Tally
 from detour.enactment.fence import Fence
+from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.verification import Verifier
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
 from detour.kube.cluster import ClusterError
@@ -59,6 +60,17 @@ class ZoneWatcher(Protocol):
         """A deleted record's name is gone from the zone."""
 
 
+class OpenZone(Protocol):
+    """How a zone's provider is opened; `registry.open_zone` says what it may raise."""
+
+    async def __call__(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider: ...
+
+
+async def _limits_of(zone: Zone) -> ProviderLimits:
+    await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
+    return registry.limits_for(zone)
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account."""
@@ -73,6 +85,9 @@ class Workshop:
     delegation_of: Callable[[str], Awaitable[Delegation | None]]
     ask: Ask
     budget_of: Callable[[str, ProviderLimits], Budget]
+    limits_of: Callable[[Zone], Awaitable[ProviderLimits]] = _limits_of
+    open_zone: OpenZone = registry.open_zone
+    periods: Periods = DEFAULT_PERIODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,11 @@ class ZoneKeeper:
         self._stopping = False
         self._limits: ProviderLimits | None = None
         self._verifier = Verifier(
-            ask=workshop.ask, clock=workshop.clock.now, random=workshop.randomness.random, witness=self
+            ask=workshop.ask,
+            clock=workshop.clock.now,
+            random=workshop.randomness.random,
+            witness=self,
+            periods=workshop.periods,
         )
 
     # -- from the engine -------------------------------------------------------------------------------------------
@@ -248,10 +267,9 @@ class ZoneKeeper:
         return secret
 
     async def _connect(self, zone: Zone, secret: Secret) -> None:
-        await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
-        self._limits = registry.limits_for(zone)
+        self._limits = await self._workshop.limits_of(zone)
         budget = self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits)
-        provider = await registry.open_zone(zone, secret=secret or None, pace=budget.request)
+        provider = await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request)
         if self._connected != _connection(zone):
             await self._stop_enactor()  # what it knows may be of another zone
             self._connected = _connection(zone)
@@ -263,6 +281,7 @@ class ZoneKeeper:
             domain=zone.domain,
             site=self._workshop.site,
             dry_run=self._workshop.dry_run,
+            periods=self._workshop.periods,
         )
         fence = Fence(owner=settings.owner, domain=zone.domain, site=settings.site, known=self._known)
         self._enactor = Enactor(

@@ -33,6 +33,7 @@ from detour.enactment.contract import (
 from detour.enactment.fence import Fence
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.names import Names
+from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.settlement import Settlement, first_undone
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import (
@@ -47,9 +48,6 @@ from detour.enactment.wishes import (
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.record import ObjectKey
-
-FULL_READ_PERIOD = 600.0
-"""Seconds between two full readings of a zone."""
 
 STANDSTILL = 20.0
 """Seconds for which another writer's ledger of our own site must stand still before we claim above it."""
@@ -114,6 +112,7 @@ class EnactorSettings:
     domain: str
     site: str
     dry_run: bool = False
+    periods: Periods = DEFAULT_PERIODS
 
 
 class Enactor:
@@ -314,7 +313,7 @@ class Enactor:
     async def _read_zone(self) -> None:
         contents = await self._provider.read_zone()
         self._view = ZoneView(contents)
-        self._read_zone_at = self._clock() + FULL_READ_PERIOD * (0.9 + self._random() / 5)
+        self._read_zone_at = self._clock() + self._settings.periods.reading * (0.9 + self._random() / 5)
         self._suspects.clear()
         if self._fence.held is not None:
             self._watch_ledger()

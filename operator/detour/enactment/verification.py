@@ -1,7 +1,7 @@
 """Looking at what the world sees: the zone's authoritative servers, asked by DNS.
 
 After a write every server is asked until it answers with the new sets. Apart from that each name is asked for every
-`AUDIT_PERIOD` seconds, at one server in turn. A difference is not yet damage: changes take a while to reach all
+`Periods.audit` seconds, at one server in turn. A difference is not yet damage: changes take a while to reach all
 servers. So a difference only raises a suspicion, which the enactor settles by reading through the provider's API.
 """
 
@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from detour.enactment.asking import Ask, NoAnswerError
+from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.model.rrset import RRset, RRType
-
-AUDIT_PERIOD = 30.0
-"""Seconds between two looks at a name that nobody changed."""
 
 FIRST_LOOK = 0.02
 """Seconds from an accepted write to the first question."""
@@ -63,7 +61,16 @@ class _Due:
 class Verifier:
     """Watches the names of one zone. `random` gives numbers from 0 to 1, to spread the audits."""
 
-    def __init__(self, *, ask: Ask, clock: Callable[[], float], random: Callable[[], float], witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        witness: Witness,
+        periods: Periods = DEFAULT_PERIODS,
+    ) -> None:
+        self._audit_period = periods.audit
         self._ask = ask
         self._clock = clock
         self._random = random
@@ -91,7 +98,7 @@ class Verifier:
         now = self._clock()
         watched = _Watched(hostname, expected, absent, now if changed else None)
         self._watched[hostname] = watched
-        self._schedule(watched, now + (FIRST_LOOK if changed else self._random() * AUDIT_PERIOD))
+        self._schedule(watched, now + (FIRST_LOOK if changed else self._random() * self._audit_period))
 
     def forget(self, hostname: str) -> None:
         """Expect nothing of `hostname` any more."""
@@ -143,7 +150,7 @@ class Verifier:
             watched.changed_at = None
             watched.wait = FIRST_LOOK
             self._witness.visible(watched.hostname, now)
-            self._schedule(watched, now + AUDIT_PERIOD)
+            self._schedule(watched, now + self._audit_period)
             return
         settling = watched.changed_at is not None
         since = now - watched.changed_at if watched.changed_at is not None else 0.0
@@ -151,7 +158,8 @@ class Verifier:
         self._witness.differs(watched.hostname, message, suspicious=not settling or since > SUSPICION_AFTER)
         if not settling:
             watched.changed_at = now
-        watched.wait = min(LONGEST_WAIT, watched.wait * 1.5) if since < AUDIT_PERIOD else AUDIT_PERIOD
+        patient = since >= self._audit_period
+        watched.wait = self._audit_period if patient else min(LONGEST_WAIT, watched.wait * 1.5)
         self._schedule(watched, now + watched.wait)
 
     async def _difference(self, server: str, watched: _Watched) -> str | None:

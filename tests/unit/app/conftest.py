@@ -1,13 +1,10 @@
 """The event loop of virtual time, for this folder too, and operator processes without Kubernetes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from detour.providers import registry
 
 from ..enactment.conftest import event_loop_policy  # noqa: TID252 - the root is on no path, so a sibling is reached so
 from .world import ApiServer, Clouds, World
@@ -24,17 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
+def clouds() -> Clouds:
     """Zones in memory in place of those that the registry would open."""
-
-    async def at_once(function: Callable[[], object]) -> object:
-        return function()
-
-    made = Clouds()
-    monkeypatch.setattr(registry, "open_zone", made.open_zone)
-    monkeypatch.setattr(registry, "limits_for", lambda zone: made.limits)
-    monkeypatch.setattr(asyncio, "to_thread", at_once)  # no thread has a place in virtual time
-    return made
+    return Clouds()
 
 
 @pytest.fixture

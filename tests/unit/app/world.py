@@ -144,6 +144,9 @@ class Clouds:
         """Return the zone of a DNSZone."""
         return self.zones.setdefault(name, MemoryZone())
 
+    async def limits_of(self, zone: Zone) -> ProviderLimits:
+        return self.limits
+
     async def open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> MemoryProvider:
         self.providers.append(MemoryProvider(self.zone(zone.key.name), self.limits))
         return self.providers[-1]
@@ -179,6 +182,8 @@ class World:
             delegation_of=self._no_delegation,
             ask=clouds.ask,
             budget_of=lambda account, limits: budget,
+            limits_of=clouds.limits_of,
+            open_zone=clouds.open_zone,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.observation = Observation(

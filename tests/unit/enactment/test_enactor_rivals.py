@@ -5,13 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
-from detour.enactment.enactor import FULL_READ_PERIOD, STANDSTILL
+from detour.enactment.enactor import STANDSTILL
+from detour.enactment.periods import Periods
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
 
 from .memoryzone import NO_QUOTA, ONE_BY_ONE, MemoryZone
 from .writer import API, LEDGER, ONE, SIX, THREE, TWO, Writer, a_ledger, a_set, marker_of, wish
+
+READING_PERIOD = Periods().reading
 
 Start = Callable[..., Writer]
 BOTH = pytest.mark.parametrize("limits", [NO_QUOTA, ONE_BY_ONE], ids=["atomic", "one-by-one"])
@@ -73,7 +76,7 @@ async def test_damage_that_nobody_suspects_is_found_by_the_full_reading(
     writer = start()
     await writer.publish(wish("api", ONE))
     damage(writer.zone)
-    await asyncio.sleep(FULL_READ_PERIOD * 1.1 + 2)
+    await asyncio.sleep(READING_PERIOD * 1.1 + 2)
     assert writer.zone.answers(API) == {ONE}
     assert writer.zone.rrset(A_KEY) == a_set(API, ONE)
     assert writer.zone.rrset(MARKER) == marker_of("api")
@@ -179,7 +182,7 @@ async def test_a_reading_that_meets_another_claim_makes_us_stand_by(start: Start
     writer = start()
     await writer.publish(wish("api", ONE))
     if reading == "of the zone":
-        await asyncio.sleep(FULL_READ_PERIOD * 0.8)
+        await asyncio.sleep(READING_PERIOD * 0.8)
     for sequence in range(30):
         writer.zone.put(a_ledger(9, sequence))
         if reading == "of one name":
@@ -277,5 +280,5 @@ async def test_an_untouched_bystander_keeps_its_generation(start: Start) -> None
     writer = start()
     await writer.publish(wish("api", ONE))
     generation = writer.ledger.generation
-    await asyncio.sleep(2 * FULL_READ_PERIOD)
+    await asyncio.sleep(2 * READING_PERIOD)
     assert writer.ledger.generation == generation

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from detour.enactment.asking import NoAnswerError
-from detour.enactment.verification import AUDIT_PERIOD, SUSPICION_AFTER, Verifier
+from detour.enactment.periods import Periods
+from detour.enactment.verification import SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
 
 from .writer import API, ONE, SIX, TWO, a_set
 
+AUDIT_PERIOD = Periods().audit
 SERVERS = ("192.0.2.53:53", "192.0.2.54:53", "[2001:db8::53]:53")
 
 
