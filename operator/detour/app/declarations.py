@@ -34,6 +34,9 @@ class Declared(Protocol):
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         """An object cannot be used as it is; what it declared before stays in force."""
 
+    def status_seen(self, subject: Subject, raw: RawObject) -> None:
+        """Nothing of an object has changed but its status."""
+
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
 
@@ -110,6 +113,7 @@ class Declarations:
         self._seen_at[subject] = now
         fingerprint = _fingerprint(raw)
         if self._fingerprints.get(subject) == fingerprint:
+            self._declared.status_seen(subject, raw)
             return
         self._fingerprints[subject] = fingerprint
         self._raws_with_bundle.pop(subject, None)

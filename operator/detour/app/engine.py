@@ -52,6 +52,7 @@ class Engine:
         self.zones = Zones(workshop, self)
         self._observation = observation
         self._outlets = outlets
+        self._leadership = workshop.leadership
         self._clock = clock
         self._metrics = metrics
         self._dry_run = workshop.dry_run
@@ -117,6 +118,22 @@ class Engine:
         self._invalid[subject] = found
         self._outlets.mark(subject)
 
+    def status_seen(self, subject: Subject, raw: RawObject) -> None:
+        """Keep what the leader wrote, for the day when this process leads."""
+        self._outlets.follow(subject, raw)
+
+    def leadership_changed(self) -> None:
+        """Go on from what the leader before left behind, or fall silent."""
+        self.zones.leadership_changed()
+        if self._leadership.leads:
+            followed = self._outlets.begin_term()
+            for known in self._records.values():
+                known.raw = followed.get(known.subject, known.raw)
+                known.keeper.recall(record_memory(known.raw))
+                self._keep_finalizer(known)
+                self._end_farewell(known)
+        self.decide(self._records)
+
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """Let go of an object. DNS changes only for a record whose deletion was observed and whose policy says so."""
         self._invalid.pop(subject, None)
@@ -170,6 +187,9 @@ class Engine:
         loop = self._observation.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
+            if keeper.memory_is_outdated(self.zones.keepers):
+                self._observation.doubt(record)
+                keeper.healths = self._observation.health(record, {})
             transition = keeper.decide(drained_regions=drained, zones=self.zones.keepers)
             if transition is not None:
                 self._tell_transition(known, transition)

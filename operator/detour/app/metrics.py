@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from detour.enactment.enactor import Tally
+from detour.enactment.delivery import Tally
 from detour.enactment.wishes import ZoneReport
 from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target
 from detour.model.record import ObjectKey

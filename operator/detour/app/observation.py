@@ -46,6 +46,7 @@ class _Name:
 class _Watched:
     streak: Streak
     users: set[ObjectKey] = field(default_factory=set)
+    remembered: int = 0  # checks until the verdict rests on what was seen here, not on an earlier status
 
 
 class Observation:
@@ -141,8 +142,16 @@ class Observation:
             verdict = known.get(address, Verdict.UNKNOWN)
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
                 self._targets[target] = _Watched(
-                    Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency)
+                    Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency),
+                    remembered=max(record.timing.fall, record.timing.rise),
                 )
+
+    def doubt(self, record: Record) -> None:
+        """Take no verdict of this record from an earlier status: what was not checked often enough here is Unknown."""
+        for target in self._targets_of.get(record.key, ()):
+            if self._targets[target].remembered:
+                self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
+        self._reschedule()
 
     def _retarget(self, record: Record) -> None:
         wanted = {
@@ -167,6 +176,9 @@ class Observation:
         self._targets_of[key] = kept
         if not kept:
             del self._targets_of[key]
+        self._reschedule()
+
+    def _reschedule(self) -> None:
         if not self._stale:
             self._stale = True
             asyncio.get_running_loop().call_soon(self._update_scheduler)
@@ -226,6 +238,7 @@ class Observation:
         if watched is None:
             return target.timing.interval
         before = watched.streak
+        watched.remembered = max(0, watched.remembered - 1)
         watched.streak = observe(before, result, target.timing, self._clock.now())
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from detour.app.clock import Clock
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
+from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, StateCollector
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
@@ -25,6 +26,7 @@ from detour.checks.run import run_check
 from detour.enactment.asking import ask
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
+from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, Message
@@ -61,9 +63,12 @@ class Operator:
         PlatformCollector(registry=self._metrics.registry)
         GCCollector(registry=self._metrics.registry)
         randomness = random.SystemRandom()
+        self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
+        self._elector = self._make_elector(settings)
         workshop = Workshop(
             owner=settings.owner,
             site=settings.site,
+            leadership=self._elector or SOLE_LEADER,
             dry_run=settings.dry_run,
             clock=self._clock,
             randomness=randomness,
@@ -84,7 +89,7 @@ class Operator:
             on_news=lambda keys: self._engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
         self._metadata = MetadataWriter(self._cluster)
-        self._outlets = Outlets(self._metadata, self._clock.wall)
+        self._outlets = Outlets(self._metadata, self._clock.wall, leadership=workshop.leadership)
         self._reporter = Reporter(
             self._cluster, component="detour", build=self._outlets.build, wall_clock=self._clock.wall
         )
@@ -99,6 +104,19 @@ class Operator:
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
         self._metrics.registry.register(StateCollector(self._engine.zone_states, self._engine.readiness))
         self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)
+
+    def _make_elector(self, settings: Settings) -> Elector | None:
+        if settings.lease is None:
+            return None
+        namespace, name = settings.lease
+        return Elector(
+            self._election,
+            namespace=namespace,
+            name=name,
+            identity=settings.identity,
+            clock=self._clock,
+            on_change=lambda: self._engine.leadership_changed(),  # noqa: PLW0108 - the engine is made later
+        )
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until something of ours breaks."""
@@ -124,6 +142,7 @@ class Operator:
                 self._metadata.run(),
                 self._list_again_and_again(watcher),
                 self._do_chores(),
+                *([self._elector.run()] if self._elector else []),
             )
         ]
         stopped = asyncio.create_task(stop.wait())
@@ -144,12 +163,15 @@ class Operator:
         try:
             await asyncio.wait_for(self._engine.zones.stop(), STOP_WITHIN)
             await asyncio.wait_for(self._reporter.flush(), 1.0)
+            if self._elector is not None:
+                await asyncio.wait_for(self._elector.resign(), 1.0)
         except TimeoutError:
             logger.warning(
                 "a batch was still under way after %g s: its outcome is settled at the next start", STOP_WITHIN
             )
         await self._web.stop()
         self._cluster.close()
+        self._election.close()
         logger.info("stopped")
 
     def _deliverer(self, loop: asyncio.AbstractEventLoop) -> Callable[[Message], None]:

@@ -1,10 +1,14 @@
-"""Where the engine's news go: status, events and metadata of the objects that they are about."""
+"""Where the engine's news go: status, events and metadata of the objects that they are about.
+
+Only the leader writes. The other replicas follow what it wrote, to go on from there.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from detour.app.quietstart import QUIET_TIME, QuietStart
+from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import MetadataWriter
@@ -44,8 +48,12 @@ class Pictures(Protocol):
 class Outlets:
     """Status, events and metadata patches for every kind of object."""
 
-    def __init__(self, metadata: MetadataWriter, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self, metadata: MetadataWriter, wall_clock: Callable[[], float], *, leadership: Leadership = SOLE_LEADER
+    ) -> None:
         self._metadata = metadata
+        self._leadership = leadership
+        self._followed: dict[Subject, RawObject] = {}
         self._wall_clock = wall_clock
         self._transitions = Transitions()
         self._quiet_start = QuietStart(wall_clock)
@@ -69,8 +77,24 @@ class Outlets:
             if self._quiet_start.adopt(subject, raw):
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
+    def follow(self, subject: Subject, raw: RawObject) -> None:
+        """Remember what the leader wrote on an object, to go on from there if this process comes to lead."""
+        if not self._leadership.leads:
+            self._followed[subject] = raw
+
+    def begin_term(self) -> Mapping[Subject, RawObject]:
+        """This process leads now: go on from the status that each object bears, which is returned."""
+        followed, self._followed = self._followed, {}
+        for subject, raw in followed.items():
+            self.forget(subject)
+            self.adopt(subject, raw)
+        for subject in self._adopted:
+            self.mark(subject)
+        return followed
+
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
+        self._followed.pop(subject, None)
         self._writer.forget(subject)
         self._transitions.forget(subject)
         self._quiet_start.forget(subject)
@@ -86,11 +110,13 @@ class Outlets:
 
     def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
         """Create an event."""
-        self._writer.tell(subject, reason, message, warning=warning)
+        if self._leadership.leads:
+            self._writer.tell(subject, reason, message, warning=warning)
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
-        self._metadata.patch(subject, body)
+        if self._leadership.leads:
+            self._metadata.patch(subject, body)
 
     @property
     def _writer(self) -> Reporter:
@@ -99,7 +125,7 @@ class Outlets:
 
     def build(self, subject: Subject, previous: Mapping[str, Any]) -> Status | None:
         """Return the present status of `subject`, telling the transitions since the last one."""
-        built = self._build(subject, previous)
+        built = self._build(subject, previous) if self._leadership.leads else None
         if built is None:
             return None
         status, conditions = built

@@ -43,21 +43,54 @@ class RecordKeeper:
         self.decided_for: float | None = None
         self._clock = clock
         self._serving: frozenset[str] | None = None
-        self._revisions: tuple[Revision, ...] = tuple(
-            Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
-        )[:HISTORY_LENGTH]
-        self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
-        self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
-        self._published_before = {each.key for each in memory.zones if each.published}
+        self._in_force: frozenset[ObjectKey] = frozenset()
+        self._memory_is_unchecked = True
+        self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
 
     def update(self, record: Record) -> None:
         """The declaration changed."""
         self.record = record
 
+    def recall(self, memory: RecordMemory) -> None:
+        """Go on from the history in a status: our own of an earlier run, or that of the leader before us."""
+        self.memory = memory
+        self._revisions: tuple[Revision, ...] = tuple(
+            Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
+        )[:HISTORY_LENGTH]
+        self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
+        self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
+        self._published_before = {each.key for each in memory.zones if each.published}
+
+    def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Tell, once, whether the status that we began with tells of other values than a zone holds.
+
+        It may come from an old backup, so its verdicts are worth nothing either.
+        """
+        if not self._memory_is_unchecked:
+            return False
+        for each in self.memory.zones:
+            keeper = zones.get(each.key)
+            report = keeper.report(self.record.key) if keeper else None
+            if report is not None and report.owns:
+                self._memory_is_unchecked = False
+                if each.published and set(each.values) != set(values_of(report.published)):
+                    return True
+        return False
+
     def decide(self, *, drained_regions: frozenset[str], zones: Mapping[ObjectKey, ZoneKeeper]) -> Transition | None:
-        """Plan anew; return the transition if what should be published changed."""
+        """Plan anew; return the transition if what should be published changed.
+
+        Only what is in force here is decided for; who comes into force starts from what the zones hold.
+        """
         record = self.record
+        in_force = self._zones_in_force(zones)
+        if not self._in_force:
+            self._serving = None
+        self._in_force = in_force
+        if not in_force:
+            self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
+            return None
         published: dict[ObjectKey, tuple[RRset, ...]] = {}
         limits = []
         for key in record.zones:
@@ -91,6 +124,13 @@ class RecordKeeper:
         self._revisions = (revision, *self._revisions)[:HISTORY_LENGTH]
         return Transition(before, after, outcome.reason, outcome.basis, is_first)
 
+    def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
+        return frozenset(
+            key
+            for key in self.record.zones
+            if key not in self.zone_refusals and (keeper := zones.get(key)) and keeper.in_force
+        )
+
     @property
     def decide_again_at(self) -> float | None:
         """When to decide again if nothing happens before (engine seconds)."""
@@ -106,16 +146,18 @@ class RecordKeeper:
             uid=record.uid,
             created=record.created,
             hostname=record.hostname,
-            sets=self.decision.sets.get(zone) if self.decision else None,
+            sets=self.decision.sets.get(zone) if self.decision and zone in self._in_force else None,
             adopt=record.adopt,
             suspended=record.suspend,
             was_published=zone in self._published_before,
         )
 
     def needs_zone_news(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
-        """Tell whether a zone has been read for which nothing is decided yet."""
+        """Tell whether a zone came into force here, or left it, or was read and nothing is decided for it yet."""
+        if self._zones_in_force(zones) != self._in_force:
+            return True
         decided = self.decision.sets if self.decision else {}
-        missing = [zone for zone in self.record.zones if zone not in decided and zone not in self.zone_refusals]
+        missing = [zone for zone in self._in_force if zone not in decided]
         return any((keeper := zones.get(zone)) and keeper.report(self.record.key) for zone in missing)
 
     def zones_left_behind(self, before: Iterable[ObjectKey] = ()) -> set[ObjectKey]:

@@ -3,11 +3,17 @@
 import argparse
 import os
 import re
+import secrets
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
+
+from detour.enactment.sites import Site
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -15,13 +21,17 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 class Settings:
     """What the operator was started with.
 
-    `owner` names the installation in ledgers and markers, `site` the cluster. `resolver` (`address:port`) resolves
+    `owner` names the installation in ledgers and markers, `site` the cluster. `lease` is namespace and name of the
+    Lease by which replicas elect a leader, None where there is only one; `identity` is this process's name in it.
+    `resolver` (`address:port`) resolves
     endpoint hostnames, None means the system's. `namespaces` confine the operator, none means all. `listen` is
     `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are those of `Periods`, in seconds.
     """
 
     owner: str
-    site: str = "default"
+    site: Site = Site("default")  # noqa: RUF009 - it is frozen
+    lease: tuple[str, str] | None = None
+    identity: str = ""
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     resolver: str | None = None
@@ -45,6 +55,25 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add = parser.add_argument
     add("--owner", help="name of this installation in ledgers and markers, a DNS label; required", type=_label)
     add("--site", help="name of this cluster among those that share the owner (default: default)", type=_label)
+    add("--site-rank", help="place among the sites that wait to take over, 0 comes first (default: 0)", type=_rank)
+    add(
+        "--renew-every",
+        help="seconds between two moves of an idle ledger, by which other sites see that this one lives; "
+        "0: there are no other sites (default: 0)",
+        type=_period,
+    )
+    add(
+        "--take-over-after",
+        help="seconds for which another site's ledger must stand still before this one takes its "
+        "zones over (default: 90)",
+        type=_seconds,
+    )
+    add(
+        "--lease",
+        help="namespace/name of the Lease by which replicas elect a leader (default: no election)",
+        type=_lease,
+    )
+    add("--identity", help="name of this replica in the Lease (default: its host name and a random part)")
     add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
     add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
     add("--resolver", help="resolver for endpoint hostnames, address:port (default: the system's)")
@@ -72,8 +101,26 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
             "--owner is missing: name this installation, such as --owner=production; it stands in every ledger and "
             "marker, and must stay the same for ever"
         )
+    given["site"] = _site(parser, given)
+    given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
     known = {each.name for each in fields(Settings)}
     return Settings(**{name: value for name, value in given.items() if name in known and value is not None})
+
+
+def _site(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> Site:
+    values = {
+        "name": given["site"] or "default",
+        "rank": given["site_rank"],
+        "renew_every": given["renew_every"],
+        "take_over_after": given["take_over_after"],
+    }
+    site = Site(**{name: value for name, value in values.items() if value is not None})
+    if site.has_others and site.take_over_after < 3 * site.renew_every:
+        parser.error(
+            f"--take-over-after={site.take_over_after:g} is less than three times --renew-every={site.renew_every:g}: "
+            "a site that lives would be taken for dead"
+        )
+    return site
 
 
 def _from_environment(action: argparse.Action, text: str) -> object:
@@ -96,6 +143,23 @@ def _label(text: str) -> str:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _rank(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rank from 0 to 9")
+    return int(text)
+
+
+def _period(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
+def _lease(text: str) -> tuple[str, str]:
+    namespace, slash, name = text.partition("/")
+    if not slash or not _LABEL.fullmatch(namespace) or not _NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form namespace/name")
+    return namespace, name
 
 
 def _seconds(text: str) -> float:

@@ -5,23 +5,30 @@ Records hand their wishes in here, also before the zone could be opened for the 
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from detour.app.clock import Clock
+from detour.app.nameservers import NameServers
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
-from detour.enactment.budget import Budget
+from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import CredentialsRefusedError, Pace, Provider, ProviderError, ProviderLimits, Secret
-from detour.enactment.enactor import Enactor, EnactorSettings, Tally
+from detour.enactment.delivery import Tally
+from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.fence import Fence
+from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
+from detour.enactment.precedence import LOOK_PERIOD
+from detour.enactment.sites import Site
 from detour.enactment.verification import Verifier
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
 from detour.kube.cluster import ClusterError
 from detour.model.generation import Generation
+from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
@@ -35,10 +42,6 @@ SECRET_PERIOD = 30.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds to wait where a zone could not be opened: doubling from the first to the longest."""
-
-NAME_SERVER_PERIOD = 600.0
-NAME_SERVER_RETRY = 10.0
-"""Seconds until the addresses of the zone's name servers are looked up again, after success and after failure."""
 
 
 class ZoneWatcher(Protocol):
@@ -76,7 +79,7 @@ class Workshop:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account."""
 
     owner: str
-    site: str
+    site: Site
     dry_run: bool
     clock: Clock
     randomness: random.Random
@@ -88,6 +91,7 @@ class Workshop:
     limits_of: Callable[[Zone], Awaitable[ProviderLimits]] = _limits_of
     open_zone: OpenZone = registry.open_zone
     periods: Periods = DEFAULT_PERIODS
+    leadership: Leadership = SOLE_LEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,6 @@ class ZoneKeeper:
 
     def __init__(self, zone: Zone, workshop: Workshop, watcher: ZoneWatcher, *, known: Generation) -> None:
         self.zone = zone
-        self.delegation: Delegation | None = None
         self._workshop = workshop
         self._watcher = watcher
         self._known = known
@@ -121,6 +124,9 @@ class ZoneKeeper:
         self._reopen = asyncio.Event()
         self._stopping = False
         self._limits: ProviderLimits | None = None
+        self._name_servers = NameServers(
+            ask=workshop.ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of
+        )
         self._verifier = Verifier(
             ask=workshop.ask,
             clock=workshop.clock.now,
@@ -180,6 +186,21 @@ class ZoneKeeper:
         wish = self._wishes.get(record)
         return self._sights.get(wish.hostname) if wish else None
 
+    @property
+    def in_force(self) -> bool:
+        """Tell whether what is decided for the zone counts here (`Enactor.in_force`)."""
+        return self._enactor is not None and self._enactor.in_force
+
+    @property
+    def delegation(self) -> Delegation | None:
+        """Where the world is sent for the zone's domain, None where that is not known."""
+        return self._name_servers.delegation
+
+    def leadership_changed(self) -> None:
+        """This process leads now, or does no longer."""
+        if self._enactor is not None:
+            self._enactor.reconsider()
+
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
         if self._enactor is None or self._trouble is not None:
@@ -200,7 +221,8 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        helpers = [asyncio.create_task(self._verifier.run()), asyncio.create_task(self._follow_name_servers())]
+        chores = (self._verifier.run(), self._follow_name_servers(), self._watch_other_site())
+        helpers = [asyncio.create_task(each) for each in chores]
         pause = FIRST_PAUSE
         try:
             while not self._stopping:
@@ -268,7 +290,7 @@ class ZoneKeeper:
 
     async def _connect(self, zone: Zone, secret: Secret) -> None:
         self._limits = await self._workshop.limits_of(zone)
-        budget = self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits)
+        budget = ZoneBudget(self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits))
         provider = await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request)
         if self._connected != _connection(zone):
             await self._stop_enactor()  # what it knows may be of another zone
@@ -283,12 +305,20 @@ class ZoneKeeper:
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
         )
-        fence = Fence(owner=settings.owner, domain=zone.domain, site=settings.site, known=self._known)
+        site = settings.site
+        fence = Fence(
+            owner=settings.owner,
+            domain=zone.domain,
+            site=site.name,
+            renew=math.ceil(site.renew_every),
+            known=self._known,
+        )
         self._enactor = Enactor(
             settings,
             provider=provider,
             budget=budget,
             fence=fence,
+            leadership=self._workshop.leadership,
             clock=self._workshop.clock.now,
             random=self._workshop.randomness.random,
             observer=self,
@@ -310,24 +340,28 @@ class ZoneKeeper:
                 self._watcher.record_changed(record)
 
     async def _follow_name_servers(self) -> None:
-        """Tell the verifier whom to ask: the servers declared, or those that the provider assigned to the zone."""
+        """Tell the verifier whom to ask."""
         while True:
-            report = self._enactor.zone_report() if self._enactor else None
-            named = self.zone.verification_servers or (report.name_servers if report else ())
-            found = [server for name in named for server in await self._servers_of(name)]
-            if found:
-                self._verifier.use(tuple(sorted(set(found))))
-            if report and any(":" not in each for each in report.name_servers):
-                delegation = await self._workshop.delegation_of(self.zone.domain)
-                if delegation != self.delegation:
-                    self.delegation = delegation
-                    self._watcher.zone_changed(self.zone.key)
-            await asyncio.sleep(NAME_SERVER_PERIOD if found else (NAME_SERVER_RETRY if named else 0.2))
+            assigned = self._enactor.zone_report().name_servers if self._enactor else ()
+            before = self.delegation
+            zone = self.zone
+            pause = await self._name_servers.refresh(zone.domain, declared=zone.verification_servers, assigned=assigned)
+            if self._name_servers.servers:
+                self._verifier.use(self._name_servers.servers)
+            if self.delegation != before:
+                self._watcher.zone_changed(zone.key)
+            await asyncio.sleep(pause)
 
-    async def _servers_of(self, name: str) -> tuple[str, ...]:
-        if ":" in name:
-            return (name,)
-        return tuple(f"[{each}]:53" if ":" in each else f"{each}:53" for each in await self._workshop.look_up(name))
+    async def _watch_other_site(self) -> None:
+        """While another site keeps the zone, look at its ledger as the world sees it."""
+        site = self._workshop.site
+        if not site.has_others:
+            return
+        name = ledger_name(self._workshop.owner, self.zone.domain)
+        while True:
+            if self._enactor is not None and self._enactor.precedence.watched is not None:
+                await self._name_servers.watch_ledger(name, self._enactor.precedence)
+            await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
 
     # -- from the enactor ------------------------------------------------------------------------------------------
 

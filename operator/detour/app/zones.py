@@ -101,6 +101,11 @@ class Zones:
             keeper = self.keepers.get(key)
             yield key, registry.kind_of(each.zone.settings).name, self._report(key), keeper.tally if keeper else None
 
+    def leadership_changed(self) -> None:
+        """This process leads now, or does no longer."""
+        for keeper in self.keepers.values():
+            keeper.leadership_changed()
+
     async def stop(self) -> None:
         """Let every keeper finish the batch in flight."""
         for keeper in self._tasks.values():

@@ -73,6 +73,10 @@ class TokenBucket:
         self._grant()
         await granted  # a cancelled waiter's future is cancelled with it, and skipped
 
+    def has(self, needed: float) -> bool:
+        """Tell whether `needed` tokens (at most the burst) are there and nobody waits for them."""
+        return not self._waiters and self._delay(needed) <= 0
+
     def _delay(self, tokens: float) -> float:
         pause = self._paused_until - self._clock()
         if self._rate is None:
@@ -110,9 +114,9 @@ class Budget:
         self._requests.resize(limits.requests_per_second, limits.requests_burst)
         self._changes.resize(limits.changes_per_second, limits.changes_burst)
 
-    async def request(self, number: int = 1) -> None:
+    async def request(self, number: int = 1, urgency: Urgency = Urgency.FAILOVER) -> None:
         """Wait until `number` requests may be sent, and count them."""
-        await self._requests.wait(number, charge=True, urgency=Urgency.FAILOVER)
+        await self._requests.wait(number, charge=True, urgency=urgency)
 
     async def changes(self, wanted: int, urgency: Urgency) -> float:
         """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them.
@@ -122,6 +126,11 @@ class Budget:
         needed = max(1.0, wanted * WORTHWHILE_SHARE)
         await self._changes.wait(needed, charge=False, urgency=urgency)
         return max(needed, self._changes.available())
+
+    def changes_now(self, wanted: int) -> float | None:
+        """Return how many changes may be made at once, or None where that is not worthwhile or others wait."""
+        needed = max(1.0, wanted * WORTHWHILE_SHARE)
+        return max(needed, self._changes.available()) if self._changes.has(needed) else None
 
     def count_changes(self, number: int) -> None:
         """Count changes that are about to be sent."""
@@ -137,3 +146,18 @@ class Budget:
     def paused_until(self) -> float | None:
         """When a pause ends (engine seconds), or None without one."""
         return self._paused_until if self._paused_until > self._clock() else None
+
+
+class ZoneBudget:
+    """One zone's share in its account's budget: it remembers how urgent the zone's work in hand is.
+
+    A zone does one thing at a time, so the provider's requests need not say what they are for.
+    """
+
+    def __init__(self, account: Budget) -> None:
+        self.account = account
+        self.urgency = Urgency.FAILOVER
+
+    async def request(self, number: int = 1) -> None:
+        """Wait until `number` requests may be sent for the work in hand, and count them."""
+        await self.account.request(number, self.urgency)

@@ -6,35 +6,42 @@ the next one starts from what was read, never from what was meant to happen.
 
     doubt? ──► read the ledger and the names in doubt
     never read, or audit due? ──► read the zone
+    ledger to be renewed? ──► move it alone
     suspicion? ──► read those names
-    not in force? ──► claim the ledger, read the zone
+    not in force? ──► claim the ledger where nobody has precedence, read the zone
     names to change? ──► fill a batch within budget, write it behind the ledger
     unsettled? ──► move the ledger alone
+
+A zone is in force here once it was claimed and then read. Before that wishes claim names, but say nothing of their
+sets: what to publish is decided on what the one before us left behind.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from detour.enactment.batches import BatchFiller
-from detour.enactment.budget import Budget
+from detour.enactment.budget import ZoneBudget
 from detour.enactment.contract import (
     Batch,
-    BatchRefusedError,
     CredentialsRefusedError,
-    OutcomeUnknownError,
     Provider,
     ProviderError,
     StoredSet,
     ThrottledError,
     ZoneFacts,
 )
+from detour.enactment.delivery import Delivery, Doubt, Tally
 from detour.enactment.fence import Fence
+from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.names import Names
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.settlement import Settlement, first_undone
+from detour.enactment.precedence import STANDBY, Precedence, Yielding
+from detour.enactment.settlement import Settlement
+from detour.enactment.sites import Site
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import (
     NameChange,
@@ -48,12 +55,6 @@ from detour.enactment.wishes import (
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.record import ObjectKey
-
-STANDSTILL = 20.0
-"""Seconds for which another writer's ledger of our own site must stand still before we claim above it."""
-
-STANDSTILL_LOOK = 5.0
-"""Seconds between two looks at that ledger."""
 
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
@@ -82,35 +83,13 @@ class Observer(Protocol):
         """The provider does not accept our credentials: fresh ones may help."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts since the start, for metrics."""
-
-    batches: int = 0
-    refused: int = 0
-    lost: int = 0
-    throttled: int = 0
-    errors: int = 0
-    repairs: int = 0
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """A batch whose outcome must be read; `lost` that no answer came, `error` what was said otherwise."""
-
-    batch: Batch
-    work: Sequence[NameChange]
-    lost: bool
-    error: ProviderError
-
-
 @dataclass(frozen=True, slots=True)
 class EnactorSettings:
     """What does not change while a zone is being written. `dry_run` writes nothing at all."""
 
     owner: str
     domain: str
-    site: str
+    site: Site
     dry_run: bool = False
     periods: Periods = DEFAULT_PERIODS
 
@@ -123,8 +102,9 @@ class Enactor:
         settings: EnactorSettings,
         *,
         provider: Provider,
-        budget: Budget,
+        budget: ZoneBudget,
         fence: Fence,
+        leadership: Leadership,
         clock: Callable[[], float],
         random: Callable[[], float],
         observer: Observer,
@@ -133,6 +113,7 @@ class Enactor:
         self._provider = provider
         self._budget = budget
         self._fence = fence
+        self._leadership = leadership
         self._clock = clock
         self._random = random
         self._observer = observer
@@ -140,19 +121,21 @@ class Enactor:
         self._facts: ZoneFacts | None = None
         self._must_describe = True
         self._view: ZoneView | None = None
-        self._doubt: _Doubt | None = None
         self._suspects: set[str] = set()
         self._read_zone_at = 0.0
-        self._names_per_batch: int | None = None
-        self._rival: tuple[float, str] | None = None
+        self._renewed_at = 0.0
+        self._in_force = False
         self._trouble: Refusal | None = None
+        self._yielding: Refusal | None = None
         self._backoff = 0.0
         self._retry_at = 0.0
-        self._losses = 0
-        self._may_take_over = False
         self._stopping = False
         self._news = asyncio.Event()
         self.tally = Tally()
+        self._delivery = Delivery(fence, self.tally, clock=clock)
+        self.precedence = Precedence(
+            owner=settings.owner, domain=settings.domain, site=settings.site, leadership=leadership, clock=clock
+        )
 
     # -- what is wished ------------------------------------------------------------------------------------------
 
@@ -176,7 +159,7 @@ class Enactor:
         self._suspects.add(hostname)
         self._news.set()
 
-    async def use(self, provider: Provider, budget: Budget) -> None:
+    async def use(self, provider: Provider, budget: ZoneBudget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider, self._budget = self._provider, provider, budget
         self._must_describe = True  # at once, so that wrong credentials show now and not at the next failover
@@ -185,8 +168,15 @@ class Enactor:
         await before.close()
 
     def allow_take_over(self) -> None:
-        """Claim the zone also where its ledger bears another site's name."""
-        self._may_take_over = True
+        """Claim the zone also where another site is in force."""
+        if self._fence.held is None:
+            self.precedence.may_take_over = True
+            self._news.set()
+
+    def reconsider(self) -> None:
+        """The leadership has changed, or another site's ledger was looked at: see again whether to write."""
+        if self._leadership.leads and self._fence.held is None:
+            self.precedence.forget()
         self._news.set()
 
     # -- what is the case ----------------------------------------------------------------------------------------
@@ -195,6 +185,13 @@ class Enactor:
     def is_read(self) -> bool:
         """Tell whether the zone's contents are known."""
         return self._view is not None
+
+    @property
+    def in_force(self) -> bool:
+        """Tell whether what is decided for the zone counts here; in a dry run, whether it would."""
+        if self._settings.dry_run:
+            return self._view is not None and self._leadership.leads
+        return self._in_force
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
@@ -205,8 +202,10 @@ class Enactor:
         ledger = parse_ledger(stored.rrset) if self._view and (stored := self._view.get(self._fence.key)) else None
         holds = self._fence.held is not None
         idle = self._settings.dry_run or not self._names.has_wishes
+        standby = None if holds else self._yielding
+        trouble = self._trouble or (standby if standby and standby.reason != STANDBY else None)
         return ZoneReport(
-            ready=self._view is not None and self._trouble is None and (holds or idle),
+            ready=self._view is not None and trouble is None and (holds or idle or standby is not None),
             zone_id=self._facts.zone_id if self._facts else None,
             name_servers=self._facts.name_servers if self._facts else (),
             negative_ttl=self._facts.negative_ttl if self._facts else None,
@@ -215,8 +214,12 @@ class Enactor:
             owned=self._names.owned_count,
             orphans=self._names.orphans(self._view) if self._view else (),
             pending=self._names.pending_count,
-            trouble=self._trouble,
-            throttled_until=self._budget.paused_until,
+            trouble=trouble,
+            throttled_until=self._budget.account.paused_until,
+            in_force=self._in_force,
+            standby=standby,
+            ledger_seen_at=None if holds else self.precedence.seen_at,
+            ledger_moved_at=None if holds else self.precedence.moved_at,
         )
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -243,7 +246,8 @@ class Enactor:
                 except ProviderError as error:
                     delay = self._fail(error)
                 else:
-                    self._recover()
+                    self._backoff = 0.0
+                    self._set_trouble(None)
             if delay > 0.0:
                 await self._rest(delay)
 
@@ -261,17 +265,12 @@ class Enactor:
         if isinstance(error, ThrottledError):
             self.tally.throttled += 1
             delay = error.retry_after if error.retry_after is not None else delay
-            self._budget.pause(delay)
+            self._budget.account.pause(delay)
         self._retry_at = self._clock() + delay
         self._set_trouble(Refusal(error.reason, str(error)))
         if isinstance(error, CredentialsRefusedError):
             self._observer.credentials_refused()
         return delay
-
-    def _recover(self) -> None:
-        self._backoff = 0.0
-        if self._trouble and self._rival is None:
-            self._set_trouble(None)
 
     def _set_trouble(self, trouble: Refusal | None) -> None:
         if trouble != self._trouble:
@@ -285,10 +284,15 @@ class Enactor:
             self._must_describe = False
             self._observer.zone_changed()
         self._names.end_quarantines(self._clock())
-        if self._doubt is not None:
-            await self._resolve(self._doubt)
+        if self._fence.held is not None and not self._leadership.leads:
+            self._fence.release()
+            self._leave_force()
+        if self._delivery.doubt is not None:
+            await self._resolve(self._delivery.doubt)
         elif self._view is None or self._clock() >= self._read_zone_at:
             await self._read_zone()
+        elif self._clock() >= self._renewal_due:
+            await self._send([], Urgency.LEDGER)
         elif self._suspects:
             await self._read_suspects()
         elif self._must_hold() and self._fence.held is None:
@@ -296,32 +300,42 @@ class Enactor:
         elif self._names.is_dirty and await self._write():
             return 0.0
         elif self._fence.unsettled:
-            await self._send([])
+            await self._send([], Urgency.REPAIR)
         else:
             return self._idle_time()
         return 0.0
 
     def _must_hold(self) -> bool:
-        return not self._settings.dry_run and self._names.has_wishes
+        return not self._settings.dry_run and self._names.has_wishes and self._leadership.leads
+
+    @property
+    def _renewal_due(self) -> float:
+        """When the ledger must move on, so that no other site takes the zone over; never where none would."""
+        site = self._settings.site
+        return self._renewed_at + site.renew_every if self._fence.held and site.has_others else math.inf
 
     def _idle_time(self) -> float:
-        due = min((at for at in (self._read_zone_at, self._names.next_retry) if at is not None), default=0.0)
-        return max(0.01, due - self._clock())
+        times = (self._read_zone_at, self._names.next_retry, self._renewal_due)
+        return max(0.01, min(at for at in times if at is not None) - self._clock())
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def _read_zone(self) -> None:
+        self._budget.urgency = Urgency.HOUSEKEEPING if self._view and self._in_force else Urgency.FAILOVER
         contents = await self._provider.read_zone()
         self._view = ZoneView(contents)
         self._read_zone_at = self._clock() + self._settings.periods.reading * (0.9 + self._random() / 5)
         self._suspects.clear()
         if self._fence.held is not None:
             self._watch_ledger()
+        if self._fence.held is not None:
+            self._in_force = True
         self._names.all_reread(self._view)
         self._tell_all()
 
     async def _read_suspects(self) -> None:
         hostnames = sorted(self._suspects)
+        self._budget.urgency = Urgency.REPAIR
         await self._reread(hostnames)
         self._suspects.difference_update(hostnames)
         if self._fence.held is not None:
@@ -353,89 +367,76 @@ class Enactor:
     # -- the fence -----------------------------------------------------------------------------------------------
 
     async def _take_over(self) -> float:
-        """Claim the zone and read it; return the seconds to wait where somebody else has to give way first."""
+        """Claim the zone, or leave it to whoever has precedence; return the seconds until the next step."""
         assert self._view is not None  # noqa: S101 - the step before read it
-        await self._reread(())
-        stored = self._view.get(self._fence.key)
-        found = parse_ledger(stored.rrset if stored else None)
-        if found is not None and (wait := self._yield_to(found.text(), anothers=self._fence.is_anothers(found))):
-            return wait
-        self._rival = None
-        await self._apply(self._fence.claim(stored), [])
-        if self._fence.held is not None:
-            self._claimed()
-        return 0.0
+        yielding = self.precedence.keeps_waiting()
+        if yielding is None:
+            self._budget.urgency = Urgency.LEDGER
+            await self._reread(())
+            stored = self._view.get(self._fence.key)
+            is_fresh = not self._names.any_marked(self._view)
+            yielding = self.precedence.judge(stored.rrset if stored else None, is_fresh=is_fresh)
+            if yielding is None:
+                await self._apply(self._fence.claim(stored), [])
+                if self._fence.held is not None:
+                    self._claimed()
+                return 0.0
+        return await self._yield_to(yielding)
+
+    async def _yield_to(self, yielding: Yielding) -> float:
+        """Look at the names of a zone that somebody else keeps, and leave them as they are."""
+        self._set_yielding(yielding.trouble or self._yielding)
+        if self._names.is_dirty:
+            await self._write()
+        return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
-        self._may_take_over = False  # whoever takes the zone from us next is yielded to again
+        self.precedence.claimed()
+        self._set_yielding(None)
         self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
 
-    def _yield_to(self, found: str, *, anothers: bool) -> float:
-        """Return the seconds to leave the zone to whoever wrote the ledger `found`; 0 where we may claim above it."""
-        if anothers and not self._may_take_over:
-            self._rival = self._rival or (self._clock(), found)
-            site = found.split("site=", 1)[1].split(" ", 1)[0]
-            self._set_trouble(
-                Refusal(
-                    "HeldByAnotherSite",
-                    f"the ledger of owner {self._settings.owner!r} in {self._settings.domain} was written by site "
-                    f"{site!r}, this is {self._settings.site!r}: if that site is gone, annotate this DNSZone with "
-                    "detour.dev/take-over=now",
-                )
-            )
-            return STANDSTILL_LOOK
-        if self._rival is None:
-            return 0.0
-        since, text = self._rival
-        if text != found:
-            self._rival = (self._clock(), found)
-            return STANDSTILL_LOOK
-        return 0.0 if self._clock() - since >= STANDSTILL else STANDSTILL_LOOK
-
-    async def _resolve(self, doubt: _Doubt) -> None:
-        """Read what a batch of unclear outcome was about, and go on from there."""
-        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
-        claiming = self._fence.held is None
-        expected = {change.key: change.old for change in (doubt.batch.ledger, *doubt.batch.changes)}
-        await self._reread(each.hostname for each in doubt.work)
-        self._doubt = None
-        stored = self._view.get(self._fence.key)
-        match self._fence.settle(stored, lost=doubt.lost):
-            case Settlement.APPLIED if claiming:
-                self._claimed()
-            case Settlement.APPLIED if self._provider.limits.atomic:
-                self._applied(doubt.work)
-            case Settlement.APPLIED if isinstance(doubt.error, BatchRefusedError):
-                self._quarantine(first_undone(doubt.work, self._view), doubt.error)
-            case Settlement.EARLIER_APPLIED:
-                self._read_zone_at = 0.0
-            case Settlement.UNCHANGED if isinstance(doubt.error, OutcomeUnknownError):
-                self._losses += 1
-                self._retry_at = self._clock() + min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**self._losses)
-            case Settlement.UNCHANGED if all(self._view.get(key) == old for key, old in expected.items()):
-                self._narrow(doubt)
-            case Settlement.SUPERSEDED:
-                self._stand_by(stored)
-            case _:
-                pass
-        for each in doubt.work:
-            self._names.reread(each.hostname)
+    def _set_yielding(self, why: Refusal | None) -> None:
+        if why != self._yielding:
+            self._yielding = why
+            self._observer.zone_changed()
 
     def _stand_by(self, stored: StoredSet | None) -> None:
         """Another writer holds the zone: leave it alone while its ledger moves."""
-        self._rival = (self._clock(), stored.rrset.values[0] if stored else "")
-        self._set_trouble(
+        self.precedence.superseded_by(stored.rrset if stored else None)
+        self._set_yielding(
             Refusal("Superseded", "another writer of this installation has taken the zone over: standing by")
         )
+        self._leave_force()
 
-    def _narrow(self, doubt: _Doubt) -> None:
-        """Nothing stood against the batch, and yet it was refused: look for the name that the provider dislikes."""
-        if not doubt.work:
-            raise doubt.error
-        if len(doubt.work) > 1:
-            self._names_per_batch = len(doubt.work) // 2
-            return
-        self._quarantine(doubt.work[0], doubt.error)
+    def _leave_force(self) -> None:
+        """What was decided for this zone is void: whoever comes into force next decides on what the zone holds then."""
+        self._in_force = False
+        self._names.undecide()
+        self._tell_all()
+
+    async def _resolve(self, doubt: Doubt) -> None:
+        """Read what a batch of unclear outcome was about, and go on from there."""
+        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
+        self._budget.urgency = Urgency.FAILOVER
+        await self._reread(each.hostname for each in doubt.work)
+        finding = self._delivery.settle(doubt, self._view, atomic=self._provider.limits.atomic)
+        self._retry_at = max(self._retry_at, self._delivery.pause_until)
+        self._quarantine(finding.refused, doubt.error)
+        match finding.settlement:
+            case Settlement.APPLIED if doubt.claims:
+                self._claimed()
+            case Settlement.APPLIED if self._provider.limits.atomic:
+                self._applied(doubt.work)
+            case Settlement.EARLIER_APPLIED:
+                self._read_zone_at = 0.0
+            case Settlement.SUPERSEDED:
+                self._stand_by(self._view.get(self._fence.key))
+            case _:
+                pass
+        if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
+            self._renewed_at = self._clock()
+        for each in doubt.work:
+            self._names.reread(each.hostname)
 
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
         if refused is not None:
@@ -451,8 +452,11 @@ class Enactor:
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
-        room = await self._budget.changes(wanted, self._names.urgency) if self._fence.held else wanted
-        filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=self._names_per_batch)
+        room = await self._room(wanted) if self._fence.held else wanted
+        if room is None:
+            return True  # something else comes first
+        names, urgency = self._delivery.names_per_batch, self._names.urgency
+        filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
         settled = self._names.fill(filler, self._view, now=self._clock(), writable=self._fence.held is not None)
         for record in settled.records:
             self._observer.record_changed(record)
@@ -460,39 +464,49 @@ class Enactor:
             self._observer.withdrawn(withdrawal)
         if not filler.taken:
             return bool(settled.records or settled.withdrawals) and self._names.is_dirty
-        await self._send(filler.taken)
+        await self._send(filler.taken, urgency)
         return True
 
-    async def _send(self, work: Sequence[NameChange]) -> None:
+    async def _room(self, wanted: int) -> float | None:
+        """Wait for a worthwhile share of `wanted` changes; None where something else comes first.
+
+        That is a more urgent change, the ledger's renewal, the end of our leadership, or `stop`.
+        """
+        urgency = self._names.urgency
+        if (room := self._budget.account.changes_now(wanted)) is not None:
+            return room
+        asking = asyncio.ensure_future(self._budget.account.changes(wanted, urgency))
+        try:
+            while not asking.done():
+                self._news.clear()
+                listening = asyncio.ensure_future(self._news.wait())
+                pause = None if self._renewal_due == math.inf else max(0.0, self._renewal_due - self._clock())
+                await asyncio.wait({asking, listening}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                listening.cancel()
+                overtaken = self._names.urgency < urgency or self._clock() >= self._renewal_due
+                if not asking.done() and (overtaken or self._stopping or not self._leadership.leads):
+                    return None
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    async def _send(self, work: Sequence[NameChange], urgency: Urgency) -> None:
+        self._budget.urgency = urgency
         await self._apply(self._fence.batch([change for each in work for change in each.changes]), work)
 
     async def _apply(self, batch: Batch, work: Sequence[NameChange]) -> None:
         """Send `batch` once. Whatever is unclear afterwards becomes a doubt, resolved by the next step."""
         assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         limits = self._provider.limits
-        self._budget.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
-        # Until an answer says otherwise the outcome is unknown: also when this task is cancelled while it waits.
-        self._doubt = _Doubt(batch, work, True, OutcomeUnknownError("the answer did not come"))
-        self.tally.batches += 1
-        try:
-            stored = await self._provider.apply(batch)
-        except (BatchRefusedError, OutcomeUnknownError) as error:
-            lost = isinstance(error, OutcomeUnknownError)
-            self.tally.lost += lost
-            self.tally.refused += not lost
-            self._doubt = _Doubt(batch, work, lost or self._fence.unsettled, error)
-            return
-        except ProviderError:
-            self._doubt = None if limits.atomic else self._doubt
-            raise
-        self._doubt = None
-        self._losses = 0
-        self._view.wrote([change.key for change in batch.changes if change.new is None], stored)
+        self._budget.account.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
         was_unsettled = self._fence.unsettled
-        self._fence.accepted(stored)
-        self._names_per_batch = None if self._names_per_batch is None else self._names_per_batch * 2
+        stored = await self._delivery.send(self._provider, batch, work)
+        if stored is None:
+            return
+        self._renewed_at = self._clock()
+        self._view.wrote([change.key for change in batch.changes if change.new is None], stored)
         self._applied(work)
-        if was_unsettled or not work:
+        if was_unsettled:
             self._tell_all()
 
     def _applied(self, work: Sequence[NameChange]) -> None:

@@ -15,6 +15,7 @@ class Fence:
     """Claims a zone and makes its batches conditional.
 
     `known` is the highest generation of this zone that anything of ours remembers; a claim goes above it.
+    `renew` is how often this site moves the ledgers of its zones on, in seconds, for others to know (0: never).
     `random_claim` gives a fresh hexadecimal text each time.
     """
 
@@ -24,6 +25,7 @@ class Fence:
         owner: str,
         domain: str,
         site: str,
+        renew: int = 0,
         known: Generation = NEVER,
         random_claim: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
@@ -33,6 +35,7 @@ class Fence:
         self._owner = owner
         self._domain = domain
         self._site = site
+        self._renew = renew
         self._known = known
         self._random_claim = random_claim
         self._stored: StoredSet | None = None
@@ -45,10 +48,6 @@ class Fence:
         """The generation in force under our claim, or None while we hold none."""
         return self.held.generation if self.held else None
 
-    def is_anothers(self, found: Ledger | None) -> bool:
-        """Tell whether the ledger bears another site's name."""
-        return found is not None and found.site != self._site
-
     def know(self, generation: Generation) -> None:
         """Remember that `generation` has existed."""
         self._known = max(self._known, generation)
@@ -58,7 +57,7 @@ class Fence:
         found = parse_ledger(stored.rrset if stored else None)
         self.held = None
         self._claimed_over = stored
-        self._sent = next_claim(found, self._known, site=self._site, claim=self._random_claim())
+        self._sent = next_claim(found, self._known, site=self._site, claim=self._random_claim(), renew=self._renew)
         self._claims.add(self._sent.claim)
         return Batch(Change(stored, self._sent.rrset(self._owner, self._domain)))
 

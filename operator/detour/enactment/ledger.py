@@ -61,8 +61,10 @@ def parse_ledger(rrset: RRset | None) -> Ledger | None:
     if rrset is None or len(rrset.values) != 1:
         return None
     match = _FORMAT.fullmatch(rrset.values[0])
-    if match is None:
-        return None
+    return _ledger(match) if match else None
+
+
+def _ledger(match: re.Match[str]) -> Ledger:
     return Ledger(
         site=match["site"],
         claim=match["claim"],
@@ -72,10 +74,17 @@ def parse_ledger(rrset: RRset | None) -> Ledger | None:
     )
 
 
-def next_claim(current: Ledger | None, known: Generation, *, site: str, claim: str) -> Ledger:
+def ledger_in_answer(values: tuple[str, ...]) -> Ledger | None:
+    """Return the ledger that a name server answers with, in presentation form (RFC 1035 §5.1), or None."""
+    texts = [value.strip('"') for value in values]
+    match = _FORMAT.fullmatch(texts[0]) if len(texts) == 1 else None
+    return _ledger(match) if match else None
+
+
+def next_claim(current: Ledger | None, known: Generation, *, site: str, claim: str, renew: int = 0) -> Ledger:
     """Return the ledger that takes over the zone: above every generation known, with a `claim` of its own."""
     highest = max(known, current.generation if current else NEVER)
-    return Ledger(site=site, claim=claim, generation=Generation(highest.epoch + 1, 0))
+    return Ledger(site=site, claim=claim, generation=Generation(highest.epoch + 1, 0), renew=renew)
 
 
 def batch_digest(ledger: Ledger, changes: Iterable[tuple[RRset | None, RRset | None]]) -> str:

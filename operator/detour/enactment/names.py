@@ -86,6 +86,12 @@ class Names:
     def records(self) -> Iterable[ObjectKey]:
         return list(self._hostnames)
 
+    def undecide(self) -> None:
+        """Forget what the wishes say of sets: who claims a name stays."""
+        for claims in self._wishes.values():
+            for record, wish in claims.items():
+                claims[record] = replace(wish, sets=None)
+
     # -- what is dirty -------------------------------------------------------------------------------------------
 
     @property
@@ -222,15 +228,21 @@ class Names:
     def owned_count(self) -> int:
         return len(self._owned)
 
+    def any_marked(self, view: ZoneView) -> bool:
+        """Tell whether anything in the zone bears our owner's mark."""
+        return any(self._marks_ours(hostname, view) for hostname in view.marked_hostnames())
+
     def orphans(self, view: ZoneView) -> tuple[str, ...]:
         """Return the hostnames marked as ours that no record cares for."""
         return tuple(
             sorted(
                 hostname
                 for hostname in view.marked_hostnames()
-                if hostname not in self._wishes
-                and (marker := view.at(hostname).marker)
-                and (found := parse_marker(marker.rrset))
-                and found.owner == self._rules.owner
+                if hostname not in self._wishes and self._marks_ours(hostname, view)
             )
         )
+
+    def _marks_ours(self, hostname: str, view: ZoneView) -> bool:
+        marker = view.at(hostname).marker
+        found = parse_marker(marker.rrset if marker else None)
+        return found is not None and found.owner == self._rules.owner

@@ -10,11 +10,12 @@ from detour.model.rrset import RRset
 
 
 class Urgency(enum.IntEnum):
-    """What is spent on first when the budget is short."""
+    """What is spent on first when the budget is short; the ledger's own renewal keeps other sites from taking over."""
 
-    FAILOVER = 0
-    REPAIR = 1
-    HOUSEKEEPING = 2
+    LEDGER = 0
+    FAILOVER = 1
+    REPAIR = 2
+    HOUSEKEEPING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,11 @@ class WishReport:
 
 @dataclass(frozen=True, slots=True)
 class ZoneReport:
-    """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames."""
+    """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames.
+
+    `in_force` says that this process writes the zone; `standby` why it leaves that to somebody else, whose ledger was
+    seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds).
+    """
 
     ready: bool
     zone_id: str | None = None
@@ -95,3 +100,7 @@ class ZoneReport:
     pending: int = 0
     trouble: Refusal | None = None
     throttled_until: float | None = None
+    in_force: bool = False
+    standby: Refusal | None = None
+    ledger_seen_at: float | None = None
+    ledger_moved_at: float | None = None

@@ -22,7 +22,8 @@ from detour.kube.login import configuration
 logger = logging.getLogger(__name__)
 
 CALL_TIMEOUT = (3.0, 20.0)
-"""Seconds to connect and to wait for an answer."""
+LEASE_TIMEOUT = (2.0, 3.0)
+"""Seconds to connect and to wait for an answer; short where a leader has to know in time."""
 
 PAGE = 500
 THREADS = 8
@@ -107,6 +108,26 @@ class Cluster:
             "event",
             lambda api: client.CoreV1Api(api).create_namespaced_event(namespace, event, _request_timeout=CALL_TIMEOUT),
         )
+
+    async def read_lease(self, namespace: str, name: str) -> RawObject:
+        """Return a coordination.k8s.io/v1 Lease."""
+        return await self._lease_call("read_namespaced_lease", name, namespace)
+
+    async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> RawObject:
+        """Create a Lease and return it."""
+        return await self._lease_call("create_namespaced_lease", namespace, dict(body))
+
+    async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> RawObject:
+        """Replace a Lease, of the version that `body` names, and return it."""
+        return await self._lease_call("replace_namespaced_lease", name, namespace, dict(body))
+
+    async def _lease_call(self, method: str, *arguments: Any) -> RawObject:
+        def call(api: client.ApiClient) -> RawObject:
+            found = getattr(client.CoordinationV1Api(api), method)(*arguments, _request_timeout=LEASE_TIMEOUT)
+            serialise: Callable[[object], RawObject] = api.sanitize_for_serialization
+            return serialise(found)
+
+        return await self._call("lease", call)
 
     def close(self) -> None:
         """Give up calls that wait and end the threads."""

@@ -28,6 +28,7 @@ class Engine:
         self.regions: list[Region] = []
         self.invalids: list[tuple[Subject, str]] = []
         self.lost: list[tuple[Subject, bool]] = []
+        self.echoes: list[RawObject] = []
 
     def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
         self.records.append(record)
@@ -40,6 +41,9 @@ class Engine:
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         self.invalids.append((subject, message))
+
+    def status_seen(self, subject: Subject, raw: RawObject) -> None:
+        self.echoes.append(raw)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
         self.lost.append((subject, observed))

@@ -26,6 +26,7 @@ class Zone:
     """Stands in for a zone's keeper."""
 
     values_per_set = 20
+    in_force = True
 
     def __init__(self, *published: str, owns: bool = True) -> None:
         self.sets: tuple[RRset, ...] = address_sets("api.example.org", 30, published)

@@ -3,16 +3,26 @@
 import pytest
 
 from detour.app.settings import Settings, parse
+from detour.enactment.sites import Site
 
 
 def test_the_owner_is_all_that_is_needed() -> None:
-    assert parse(["--owner=production"], {}) == Settings(owner="production")
+    found = parse(["--owner=production"], {})
+    assert found == Settings(owner="production", identity=found.identity)
+    assert found.identity != parse(["--owner=production"], {}).identity, "no two processes share an identity"
 
 
 def test_every_flag_can_be_given_in_the_environment() -> None:
     environment = {
         "DETOUR_OWNER": "production",
         "DETOUR_SITE": "west",
+        "DETOUR_SITE_RANK": "1",
+        "DETOUR_RENEW_EVERY": "10",
+        "DETOUR_TAKE_OVER_AFTER": "60",
+        "DETOUR_LEASE": "detour-system/detour",
+        "DETOUR_IDENTITY": "pod-1",
+        "DETOUR_AUDIT_EVERY": "5",
+        "DETOUR_READ_EVERY": "60.5",
         "DETOUR_NAMESPACES": "shop, desk,",
         "DETOUR_RESOLVER": "192.0.2.53:53",
         "DETOUR_ALLOW_NETWORKS": "127.0.0.0/8",
@@ -26,7 +36,11 @@ def test_every_flag_can_be_given_in_the_environment() -> None:
     }
     assert parse([], environment) == Settings(
         owner="production",
-        site="west",
+        site=Site("west", rank=1, renew_every=10, take_over_after=60),
+        lease=("detour-system", "detour"),
+        identity="pod-1",
+        audit_every=5,
+        read_every=60.5,
         kubeconfig="/somewhere/else",
         namespaces=("shop", "desk"),
         resolver="192.0.2.53:53",
@@ -42,7 +56,7 @@ def test_every_flag_can_be_given_in_the_environment() -> None:
 
 def test_a_flag_wins_over_the_environment() -> None:
     found = parse(["--owner=production", "--site=east"], {"DETOUR_OWNER": "test", "DETOUR_SITE": "west"})
-    assert (found.owner, found.site) == ("production", "east")
+    assert (found.owner, found.site.name) == ("production", "east")
 
 
 def test_the_usual_kubeconfig_variable_counts() -> None:
@@ -62,6 +76,10 @@ def test_a_dry_run_is_only_had_for_the_asking(text: str) -> None:
         ([], {}, "--owner is missing"),
         (["--owner=Not A Label"], {}, "no DNS label"),
         (["--owner=production", "--checks-in-flight=0"], {}, "no positive number"),
+        (["--owner=production", "--lease=detour"], {}, "not of the form namespace/name"),
+        (["--owner=production", "--site-rank=first"], {}, "no rank from 0 to 9"),
+        (["--owner=production", "--audit-every=0"], {}, "no number of seconds, 1 or more"),
+        (["--owner=production", "--renew-every=20", "--take-over-after=30"], {}, "would be taken for dead"),
         (["--owner=production", "--log-format=xml"], {}, "xml"),
         (["--owner=production"], {"DETOUR_LOG_LEVEL": "loud"}, "DETOUR_LOG_LEVEL"),
         (["--owner=production", "--unheard-of"], {}, "--unheard-of"),

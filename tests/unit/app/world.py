@@ -22,6 +22,7 @@ from detour.app.zonekeeper import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, ProviderLimits, Secret
+from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
 from detour.kube.metadata import MetadataWriter
@@ -173,7 +174,7 @@ class World:
         budget = Budget(clouds.limits, loop.time)
         workshop = Workshop(
             owner="production",
-            site="here",
+            site=Site("here"),
             dry_run=dry_run,
             clock=self.clock,
             randomness=random.Random(1),

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from detour.enactment.enactor import STANDSTILL
 from detour.enactment.periods import Periods
+from detour.enactment.precedence import STANDSTILL
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
@@ -197,8 +197,11 @@ async def test_a_rival_that_stands_still_is_claimed_above(start: Start) -> None:
     await writer.publish(wish("api", ONE))
     writer.zone.put(a_ledger(9, 1))
     writer.want(wish("api", TWO))
-    seconds = await writer.settled("api", within=60)
+    await writer.until(lambda: not writer.enactor.in_force)
+    seconds = await writer.until(lambda: writer.enactor.in_force, within=60)
     assert STANDSTILL <= seconds < STANDSTILL * 2
+    assert writer.zone.answers(API) == {ONE}, "what was decided before the rival came is void"
+    await writer.publish(wish("api", TWO))
     assert writer.ledger.generation.epoch == 10
     assert writer.enactor.zone_report().trouble is None
 

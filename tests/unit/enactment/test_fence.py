@@ -204,12 +204,6 @@ def test_what_was_known_is_never_forgotten() -> None:
     assert ledger_in(result(held.claim(None))).generation == (6, 0)
 
 
-@pytest.mark.parametrize(("site", "anothers"), [(SITE, False), ("elsewhere", True)])
-def test_another_sites_ledger_is_told_by_its_name(site: str, anothers: bool) -> None:
-    assert fence().is_anothers(parse_ledger(a_ledger(3, site=site))) is anothers
-    assert not fence().is_anothers(None)
-
-
 HELD = Ledger(SITE, "beef", Generation(5, 3), batch="11")
 SENT = HELD.moved_on("22")
 

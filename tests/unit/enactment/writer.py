@@ -4,12 +4,14 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from detour.enactment.budget import Budget
+from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.fence import Fence
+from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.markers import Marker
+from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Wish, WishReport, Withdrawal
 from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
@@ -95,23 +97,31 @@ class Writer:
         *,
         limits: ProviderLimits = NO_QUOTA,
         budget: Budget | None = None,
-        site: str = SITE,
+        site: str | Site = SITE,
         known: Generation = NEVER,
         dry_run: bool = False,
+        leadership: Leadership = SOLE_LEADER,
     ) -> None:
+        site = Site(site) if isinstance(site, str) else site
         clock = asyncio.get_running_loop().time
         self.zone = zone if zone is not None else MemoryZone(versions=not limits.atomic)
         self.provider = MemoryProvider(self.zone, limits)
         self.notes = Notes()
         self.budget = budget or Budget(limits, clock)
         self.fence = Fence(
-            owner=OWNER, domain=DOMAIN, site=site, known=known, random_claim=lambda: f"{next(_claims):016x}"
+            owner=OWNER,
+            domain=DOMAIN,
+            site=site.name,
+            renew=round(site.renew_every),
+            known=known,
+            random_claim=lambda: f"{next(_claims):016x}",
         )
         self.enactor = Enactor(
             EnactorSettings(OWNER, DOMAIN, site, dry_run=dry_run),
             provider=self.provider,
-            budget=self.budget,
+            budget=ZoneBudget(self.budget),
             fence=self.fence,
+            leadership=leadership,
             clock=clock,
             random=lambda: 0.5,
             observer=self.notes,

@@ -1,0 +1,157 @@
+"""The leader election of one cluster: which of the operator's replicas should write.
+
+The loop is our own: it uses the monotonic clock, bounds every request, and knows the difference between an API server
+that says "somebody else" and one that says nothing. After the first the leader stops at once. After the second it goes
+on: the fence in each zone stops it if somebody else was elected meanwhile.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from detour.app.clock import Clock
+from detour.kube.cluster import ClusterError
+from detour.kube.lease import RENEW_PERIOD, Lease, Move, Sighting, lease_body, lease_from, next_move, sight
+
+logger = logging.getLogger(__name__)
+
+GONE = 404
+CONFLICT = 409
+
+
+class LeaseStore(Protocol):
+    """Where the Lease is kept: the API server. Every method raises ClusterError."""
+
+    async def read_lease(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """Return the Lease object."""
+        ...
+
+    async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create the Lease and return it; 409 where there is one."""
+        ...
+
+    async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replace the Lease and return it; 409 where it is not of the version that `body` names."""
+        ...
+
+
+class Elector:
+    """Stands for election with `identity`, which no other process may ever use. Implements `Leadership`.
+
+    `on_change` is called whenever `leads` has changed.
+    """
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        clock: Clock,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.leads = False
+        self.holder: str | None = None
+        self._store = store
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._clock = clock
+        self._on_change = on_change
+        self._sighting: Sighting | None = None
+        self._confirmed_at = float("-inf")
+        self._is_cut_off = False
+
+    def confirmed_since(self, at: float) -> bool:
+        """Tell whether the Lease was taken or renewed by a request sent after `at` (engine seconds)."""
+        return self._confirmed_at > at
+
+    async def run(self) -> None:
+        """Stand for election until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except ClusterError as error:
+                self._note_silence(error)
+            else:
+                self._is_cut_off = False
+            await asyncio.sleep(RENEW_PERIOD)
+
+    async def resign(self) -> None:
+        """Give the Lease up, so that another replica need not wait for it to expire. Best effort."""
+        lease = self._sighting.lease if self._sighting else None
+        if not self.leads or lease is None:
+            return
+        self._set_leads(False)
+        try:
+            await self._replace(lease, holder="")
+        except ClusterError as error:
+            logger.debug("the Lease could not be given up: %s", error)
+
+    async def _look(self) -> None:
+        """Make the next move. A leader first tries to renew what it holds, which tells it all there is to know."""
+        sighting = self._sighting
+        if sighting is None or next_move(sighting, self._identity, self._clock.now()) is not Move.RENEW:
+            sighting = self._see(await self._read())
+        try:
+            await self._make(next_move(sighting, self._identity, self._clock.now()), sighting.lease)
+        except ClusterError as error:
+            if error.status not in (GONE, CONFLICT):
+                raise
+            # Somebody else was quicker, or deleted the Lease: what it says now decides.
+            sighting = self._see(await self._read())
+            if next_move(sighting, self._identity, self._clock.now()) is Move.RENEW:
+                await self._make(Move.RENEW, sighting.lease)
+
+    async def _make(self, move: Move, lease: Lease | None) -> None:
+        sent_at = self._clock.now()
+        match move:
+            case Move.WAIT:
+                return
+            case Move.CREATE:
+                body = lease_body(self._name, None, self._identity, self._clock.wall())
+                taken = lease_from(await self._store.create_lease(self._namespace, body))
+            case Move.TAKE | Move.RENEW:
+                assert lease is not None  # noqa: S101 - there is one to take or renew
+                taken = await self._replace(lease, holder=self._identity)
+        self._confirmed_at = sent_at
+        self._see(taken)
+
+    async def _replace(self, lease: Lease, *, holder: str) -> Lease:
+        body = lease_body(self._name, lease, holder, self._clock.wall())
+        return lease_from(await self._store.replace_lease(self._namespace, self._name, body))
+
+    async def _read(self) -> Lease | None:
+        try:
+            return lease_from(await self._store.read_lease(self._namespace, self._name))
+        except ClusterError as error:
+            if error.status == GONE:
+                return None
+            raise
+
+    def _see(self, found: Lease | None) -> Sighting:
+        self._sighting = sight(self._sighting, found, self._clock.now())
+        self.holder = found.holder if found else None
+        if found is not None:  # a Lease that somebody deleted says nothing of anybody else
+            self._set_leads(found.holder == self._identity)
+        return self._sighting
+
+    def _set_leads(self, leads: bool) -> None:
+        if leads == self.leads:
+            return
+        self.leads = leads
+        if leads:
+            logger.info("this replica leads", extra={"event": "leads", "identity": self._identity})
+        else:
+            logger.warning(
+                "this replica leads no longer: %s does", self.holder or "nobody", extra={"event": "leads-no-longer"}
+            )
+        self._on_change()
+
+    def _note_silence(self, error: ClusterError) -> None:
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            told = "it goes on writing: the ledgers stop it where another was elected" if self.leads else "it waits"
+            logger.warning("the Lease cannot be read or renewed (%s): %s", error, told)

@@ -1,0 +1,68 @@
+"""The authoritative servers of one zone: who they are, whether the world is sent to them, and what another site's
+ledger looks like there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from detour.checks.resolver import Delegation
+from detour.enactment.asking import Ask, NoAnswerError
+from detour.enactment.ledger import Ledger, ledger_in_answer
+from detour.enactment.precedence import Precedence
+
+LOOK_UP_PERIOD = 600.0
+LOOK_UP_RETRY = 10.0
+"""Seconds until the addresses of the servers are looked up again, after success and after failure."""
+
+NOT_YET = 0.2
+"""Seconds until it is asked again what the servers are called, while the provider has not said so."""
+
+
+class NameServers:
+    """Keeps the servers of a zone current.
+
+    `look_up` gives the addresses of a host name, `delegation_of` where the world is sent for a domain.
+    """
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        look_up: Callable[[str], Awaitable[tuple[str, ...]]],
+        delegation_of: Callable[[str], Awaitable[Delegation | None]],
+    ) -> None:
+        self.servers: tuple[str, ...] = ()
+        self.delegation: Delegation | None = None
+        self._ask = ask
+        self._look_up = look_up
+        self._delegation_of = delegation_of
+
+    async def refresh(self, domain: str, *, declared: tuple[str, ...], assigned: tuple[str, ...]) -> float:
+        """Look up the servers `declared`, else those that the provider `assigned`; return the seconds to the next time.
+
+        `servers` keeps what it was where no address is found.
+        """
+        named = declared or assigned
+        found = [server for name in named for server in await self._servers_of(name)]
+        if found:
+            self.servers = tuple(sorted(set(found)))
+        if any(":" not in each for each in assigned):
+            self.delegation = await self._delegation_of(domain)
+        return LOOK_UP_PERIOD if found else (LOOK_UP_RETRY if named else NOT_YET)
+
+    async def watch_ledger(self, name: str, precedence: Precedence) -> None:
+        """Ask every server once for the ledger of another site, and tell what they show. Silence is no news."""
+        answers = await asyncio.gather(*(self._ledger_at(server, name) for server in self.servers))
+        for ledger in answers:
+            if ledger is not None:
+                precedence.saw(ledger)
+
+    async def _ledger_at(self, server: str, name: str) -> Ledger | None:
+        try:
+            return ledger_in_answer(await self._ask(server, name, "TXT"))
+        except NoAnswerError:
+            return None
+
+    async def _servers_of(self, name: str) -> tuple[str, ...]:
+        if ":" in name:
+            return (name,)
+        return tuple(f"[{each}]:53" if ":" in each else f"{each}:53" for each in await self._look_up(name))

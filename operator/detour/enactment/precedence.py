@@ -1,0 +1,186 @@
+"""Who comes first where the ledger of a zone is somebody else's: when we may claim it, and why not yet.
+
+    its writer is of ...          we may claim ...
+    nobody (missing, garbled)     at once; with several sites, once the one in force had time to put it back
+    our own site, never met       at once: whoever wrote it lost the Lease to us
+    our own site, superseded us   once it stood still for STANDSTILL, if we still hold the Lease then
+    another site that renews      once it stood still for the site's patience, as its own name servers showed
+    another site that does not    never: only a person knows which of the two is meant
+
+What another site wrote is watched through DNS, which costs the provider's API nothing. Only a ledger that was seen
+counts: a server that does not answer says nothing about whether the other site lives.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detour.enactment.leadership import Leadership
+from detour.enactment.ledger import Ledger, parse_ledger
+from detour.enactment.sites import Site
+from detour.enactment.wishes import Refusal
+from detour.model.rrset import RRset
+
+STANDSTILL = 20.0
+"""Seconds for which a ledger that superseded ours has to stand still before we claim above it."""
+
+LOOK_PERIOD = 5.0
+"""Seconds between two looks at a ledger that keeps us out."""
+
+LOST_LEDGER_PATIENCE = 2.5
+"""Renewal periods for which a standby leaves a missing ledger to the site in force, which puts it back."""
+
+STANDBY = "Standby"
+"""The reason of a zone that another site keeps, as it should be."""
+
+
+@dataclass(slots=True)
+class _Rival:
+    """A ledger that is not ours, since when it has not moved, and when it was seen last (engine seconds)."""
+
+    ledger: Ledger | None
+    since: float
+    seen_at: float
+    superseded_us: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Yielding:
+    """Leave the zone to somebody else for `wait` seconds; `trouble` is what a person should know of it, if anything."""
+
+    wait: float
+    trouble: Refusal | None = None
+
+
+class Precedence:
+    """Decides for one zone. Times in engine seconds."""
+
+    def __init__(
+        self, *, owner: str, domain: str, site: Site, leadership: Leadership, clock: Callable[[], float]
+    ) -> None:
+        self._owner = owner
+        self._domain = domain
+        self._site = site
+        self._leadership = leadership
+        self._clock = clock
+        self._rival: _Rival | None = None
+        self.may_take_over = False
+
+    @property
+    def watched(self) -> Ledger | None:
+        """The ledger of another site that keeps us out, to be looked for through DNS."""
+        rival = self._rival.ledger if self._rival else None
+        return rival if rival is not None and self._is_anothers(rival) and self._site.has_others else None
+
+    @property
+    def seen_at(self) -> float | None:
+        """When the ledger that keeps us out was seen last, None where there is none."""
+        return self._rival.seen_at if self._rival else None
+
+    @property
+    def moved_at(self) -> float | None:
+        """When the ledger that keeps us out was last seen to have moved, None where there is none."""
+        return self._rival.since if self._rival else None
+
+    def saw(self, ledger: Ledger) -> None:
+        """A name server shows this ledger. An older one than was seen before comes from a server that lags."""
+        now = self._clock()
+        rival = self._rival
+        if rival is None or rival.ledger is None or ledger.generation > rival.ledger.generation:
+            self._rival = _Rival(ledger, now, now, superseded_us=bool(rival and rival.superseded_us))
+        elif ledger == rival.ledger:
+            rival.seen_at = now
+
+    def superseded_by(self, stored: RRset | None) -> None:
+        """Our claim is void: the zone holds this ledger now."""
+        now = self._clock()
+        self._rival = _Rival(parse_ledger(stored), now, now, superseded_us=True)
+
+    def claimed(self) -> None:
+        """The zone is ours; whoever takes it from us next is yielded to again."""
+        self._rival = None
+        self.may_take_over = False
+
+    def forget(self) -> None:
+        """A new term as leader begins: who superseded the last one does not count; another site does."""
+        if self._rival is not None and (self._rival.ledger is None or not self._is_anothers(self._rival.ledger)):
+            self._rival = None
+
+    def keeps_waiting(self) -> Yielding | None:
+        """Return how long to wait where what is known already says so, without reading the zone; None: read it."""
+        if self._rival is None or self.may_take_over:
+            return None
+        ledger = self._rival.ledger
+        if ledger is None or not self._is_anothers(ledger) or not self._site.has_others or not ledger.renew:
+            return None
+        if self._stood_still(self._rival) < self._site.patience and self._blind_for() < self._site.take_over_after:
+            return Yielding(self._next_look(), self._standby(ledger))
+        return None
+
+    def judge(self, stored: RRset | None, *, is_fresh: bool) -> Yielding | None:
+        """Return how long to leave the zone to the writer of the ledger just read, or None where we may claim it.
+
+        `is_fresh` says that nothing in the zone bears our owner's mark: there is nobody to wait for.
+        """
+        now = self._clock()
+        found = parse_ledger(stored)
+        rival = self._rival
+        if found is None:
+            return self._judge_missing(now, is_fresh=is_fresh)
+        if rival is None or rival.ledger != found:
+            superseded = rival is not None and rival.superseded_us
+            rival = self._rival = _Rival(found, now, now, superseded_us=superseded)
+        rival.seen_at = now
+        if self._is_anothers(found):
+            return self._judge_anothers(found, rival)
+        if not rival.superseded_us:
+            return None
+        still = now - rival.since >= STANDSTILL
+        return None if still and self._leadership.confirmed_since(rival.since) else Yielding(LOOK_PERIOD)
+
+    def _judge_missing(self, now: float, *, is_fresh: bool) -> Yielding | None:
+        if not self._site.has_others or self.may_take_over:
+            return None
+        if is_fresh and self._site.rank == 0:
+            return None
+        if self._rival is None or self._rival.ledger is not None:
+            self._rival = _Rival(None, now, now)
+        self._rival.seen_at = now
+        patience = self._site.stagger + (0.0 if is_fresh else LOST_LEDGER_PATIENCE * self._site.renew_every)
+        return None if now - self._rival.since >= patience else Yielding(min(LOOK_PERIOD, self._site.renew_every))
+
+    def _judge_anothers(self, found: Ledger, rival: _Rival) -> Yielding | None:
+        if self.may_take_over:
+            return None
+        if not self._site.has_others or not found.renew:
+            return Yielding(LOOK_PERIOD, self._held_by_another(found))
+        if self._stood_still(rival) >= self._site.patience:
+            return None
+        return Yielding(self._next_look(), self._standby(found))
+
+    def _is_anothers(self, ledger: Ledger) -> bool:
+        return ledger.site != self._site.name
+
+    def _stood_still(self, rival: _Rival) -> float:
+        """Return for how long the ledger was seen not to move: from its first sighting to its last."""
+        return rival.seen_at - rival.since
+
+    def _blind_for(self) -> float:
+        return self._clock() - self._rival.seen_at if self._rival else 0.0
+
+    def _next_look(self) -> float:
+        return min(LOOK_PERIOD, self._site.renew_every / 2)
+
+    def _standby(self, found: Ledger) -> Refusal:
+        return Refusal(
+            STANDBY,
+            f"site {found.site!r} is in force here, this is {self._site.name!r}: it takes over once that site's ledger "
+            f"has stood still for {self._site.patience:g} s, or at once with the annotation detour.dev/take-over=now",
+        )
+
+    def _held_by_another(self, found: Ledger) -> Refusal:
+        return Refusal(
+            "HeldByAnotherSite",
+            f"the ledger of owner {self._owner!r} in {self._domain} was written by site {found.site!r}, this is "
+            f"{self._site.name!r}: if that site is gone, annotate this DNSZone with detour.dev/take-over=now; if it is "
+            "meant to run as well, give both clusters the chart's site.enabled=true",
+        )

@@ -1,0 +1,94 @@
+"""Leader election with a Kubernetes Lease: what to do next, from what the Lease says. Pure.
+
+A Lease is believed by the clock of whoever looks at it: it has expired once it was seen unchanged for as long as it is
+to last. No clocks are compared (coordination.k8s.io/v1, LeaseSpec).
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+LEASE_SECONDS = 10
+"""For how long a Lease holds after it was renewed; a leader that is killed is replaced a little later."""
+
+RENEW_PERIOD = 3.0
+"""Seconds between two renewals by the leader, and between two looks by the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
+
+    `version` is the object's resourceVersion: it changes with every renewal.
+    """
+
+    holder: str
+    seconds: float
+    transitions: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A Lease, None where there is none, and since when it was seen to be exactly so (engine seconds)."""
+
+    lease: Lease | None
+    since: float
+
+
+class Move(enum.Enum):
+    """What to do about a Lease."""
+
+    CREATE = "there is none: create it"
+    TAKE = "it was given up or has expired: take it"
+    RENEW = "it is ours: renew it"
+    WAIT = "somebody else holds it: look again later"
+
+
+def sight(before: Sighting | None, found: Lease | None, now: float) -> Sighting:
+    """Return the sighting of `found`, which may be the one that was seen before."""
+    return before if before is not None and before.lease == found else Sighting(found, now)
+
+
+def next_move(sighting: Sighting, identity: str, now: float) -> Move:
+    """Return what the candidate `identity` does about the Lease that it sees."""
+    lease = sighting.lease
+    if lease is None:
+        return Move.CREATE
+    if lease.holder == identity:
+        return Move.RENEW
+    if not lease.holder or now - sighting.since >= lease.seconds:
+        return Move.TAKE
+    return Move.WAIT
+
+
+def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:
+    """Return the Lease object with which `holder` (empty: nobody) has it from `wall` (seconds since the Unix epoch).
+
+    Built on `lease`, whose version makes the API server refuse it where it has changed since.
+    """
+    is_new_holder = lease is None or lease.holder != holder
+    now = datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec: dict[str, Any] = {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "renewTime": now,
+        "leaseTransitions": (lease.transitions if lease else 0) + is_new_holder,
+    }
+    if is_new_holder:
+        spec["acquireTime"] = now
+    metadata = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def lease_from(item: Mapping[str, Any]) -> Lease:
+    """Return what a Lease object says; what is missing counts as given up."""
+    spec = item.get("spec") or {}
+    return Lease(
+        holder=str(spec.get("holderIdentity") or ""),
+        seconds=float(spec.get("leaseDurationSeconds") or LEASE_SECONDS),
+        transitions=int(spec.get("leaseTransitions") or 0),
+        version=str((item.get("metadata") or {}).get("resourceVersion") or ""),
+    )
