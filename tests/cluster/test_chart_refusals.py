@@ -28,12 +28,19 @@ def test_an_owner_that_is_no_dns_label_is_named_with_the_rule(control_plane: Con
     assert "1 to 63 lower-case letters, digits and hyphens" in told
 
 
+def test_several_sites_need_names_and_time_enough(control_plane: ControlPlane) -> None:
+    assert 'site.name is still "default"' in refusal(control_plane, "owner=production", "site.enabled=true")
+    hasty = ("owner=production", "site.name=east", "site.enabled=true", "site.takeOverAfter=59")
+    assert "a site that lives would be taken for dead" in refusal(control_plane, *hasty)
+
+
 @pytest.mark.parametrize(
     ("setting", "place", "why"),
     [
         ("owner=5", "/owner", "got number, want string"),
-        ("replicas=2", "/replicas", "maximum: got 2, want 1"),
-        ("replicas=one", "/replicas", "got string, want integer"),
+        ("replicaCount=10", "/replicaCount", "maximum: got 10, want 9"),
+        ("replicaCount=two", "/replicaCount", "got string, want integer"),
+        ("site.rank=first", "/site/rank", "got string, want integer"),
         ("dryRun=never", "/dryRun", "got string, want boolean"),
         ("crds.enabled=1", "/crds/enabled", "got number, want boolean"),
         ("namespaces=dns", "/namespaces", "got string, want array"),

@@ -88,8 +88,9 @@ def test_the_pod_is_hardened_whatever_the_values_say(control_plane: ControlPlane
     manifests = render(control_plane, f"--values={path}")
     deployment = one(manifests, "Deployment")["spec"]
     pod = deployment["template"]["spec"]
-    assert deployment["strategy"] == {"type": "Recreate"}
-    assert deployment["replicas"] in (0, 1)
+    assert deployment["strategy"]["type"] == "RollingUpdate"
+    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert deployment["replicas"] in (0, 2)
     assert pod["terminationGracePeriodSeconds"] == 15
     assert pod["automountServiceAccountToken"] is True
     assert pod["enableServiceLinks"] is False
@@ -145,8 +146,10 @@ def test_no_rule_has_a_wildcard_or_an_unneeded_verb(control_plane: ControlPlane,
     manifests = render(control_plane, values_file(name))
     for _, rule in [*rules(manifests, "ClusterRole"), *rules(manifests, "Role")]:
         assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
-        assert set(rule["verbs"]) <= {"get", "list", "watch", "patch", "create"}
-        assert "create" not in rule["verbs"] or rule["resources"] == ["events"]
+        election = rule["resources"] == ["leases"]
+        assert set(rule["verbs"]) <= {"get", "list", "watch", "patch", "create"} | ({"update"} if election else set())
+        assert "create" not in rule["verbs"] or election or rule["resources"] == ["events"]
+        assert "update" not in rule["verbs"] or rule["resourceNames"] == ["detour"]
 
 
 def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPlane) -> None:
@@ -164,7 +167,9 @@ def test_confinement_leaves_cluster_wide_only_the_regions(control_plane: Control
         "cloudregions",
         "cloudregions/status",
     }
-    assert {each["metadata"]["namespace"] for each in of_kind(manifests, "Role")} == {"dns", "shop", "default"}
+    election = {one_ for one_, rule in rules(manifests, "Role") if rule["resources"] == ["leases"]}
+    others = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] not in election]
+    assert {each["metadata"]["namespace"] for each in others} == {"dns", "shop", "default"}
 
 
 def test_roles_and_account_can_be_somebody_else_s(control_plane: ControlPlane) -> None:
@@ -206,9 +211,27 @@ def test_monitoring_and_policy_objects_appear_only_where_wanted(control_plane: C
 
 
 def test_a_disruption_budget_needs_more_than_one_replica(control_plane: ControlPlane) -> None:
-    assert not of_kind(render(control_plane, values_file("everything")), "PodDisruptionBudget")
-    several = render(control_plane, values_file("minimal"), "--set=replicas=2", "--skip-schema-validation")
+    assert not of_kind(render(control_plane, values_file("minimal"), "--set=replicaCount=1"), "PodDisruptionBudget")
+    several = render(control_plane, values_file("minimal"))
     assert one(several, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_replicas_keep_off_each_other_s_node_unless_somebody_says_otherwise(control_plane: ControlPlane) -> None:
+    pod = one(render(control_plane, values_file("minimal")), "Deployment")["spec"]["template"]
+    spread = pod["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    terms = [(each["weight"], each["podAffinityTerm"]["topologyKey"]) for each in spread]
+    assert sorted(terms, reverse=True) == [(100, "kubernetes.io/hostname"), (50, "topology.kubernetes.io/zone")]
+    for each in spread:
+        selector = each["podAffinityTerm"]["labelSelector"]["matchLabels"]
+        assert selector.items() <= pod["metadata"]["labels"].items()
+
+
+def test_sites_reach_the_operator_only_where_there_are_several(control_plane: ControlPlane) -> None:
+    alone = settings_of(render(control_plane, values_file("minimal"))).site
+    assert not alone.has_others
+    several = ("--set=site.enabled=true", "--set=site.name=east", "--set=site.rank=1")
+    east = settings_of(render(control_plane, values_file("minimal"), *several)).site
+    assert (east.name, east.rank, east.renew_every, east.take_over_after) == ("east", 1, 20, 90)
 
 
 def test_a_closed_network_still_lets_dns_and_https_out(control_plane: ControlPlane) -> None:

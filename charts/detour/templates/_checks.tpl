@@ -8,6 +8,12 @@
 {{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" $owner) -}}
 {{- fail (printf "owner must be a DNS label, not %q: 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end." $owner) -}}
 {{- end -}}
+{{- if and .Values.site.enabled (lt (int .Values.site.takeOverAfter) (mul 3 (int .Values.site.renewEvery))) -}}
+{{- fail (printf "site.takeOverAfter is %d s, less than three times site.renewEvery (%d s): a site that lives would be taken for dead." (int .Values.site.takeOverAfter) (int .Values.site.renewEvery)) -}}
+{{- end -}}
+{{- if and .Values.site.enabled (eq .Values.site.name "default") -}}
+{{- fail "site.name is still \"default\": with site.enabled=true each cluster needs a name of its own, such as --set site.name=eu-west." -}}
+{{- end -}}
 {{- $ipv4 := "[0-9]{1,3}([.][0-9]{1,3}){3}" -}}
 {{- $ipv6 := "[0-9a-fA-F:]*:[0-9a-fA-F:.]*" -}}
 {{- range $kind, $networks := dict "allowNetworks" .Values.allowNetworks "denyNetworks" .Values.denyNetworks -}}

@@ -7,7 +7,7 @@
   verbs: [get, list, watch]
 # The finalizer of deletionPolicy: Delete, and annotations that have served their purpose.
 - apiGroups: [detour.dev]
-  resources: [failoverrecords]
+  resources: [failoverrecords, dnszones]
   verbs: [patch]
 - apiGroups: [detour.dev]
   resources: [failoverrecords/status, dnszones/status]

@@ -6,8 +6,8 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics, ZoneState
@@ -15,6 +15,7 @@ from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper, Transition
 from detour.app.regionkeeper import RegionKeeper
+from detour.app.suspicion import Suspicion
 from detour.app.zonekeeper import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Withdrawal
@@ -23,14 +24,17 @@ from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, witho
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.kube.status import record_conditions
-from detour.kube.translate import FAILBACK_ANNOTATION, record_memory
+from detour.kube.translate import APPROVE_ANNOTATION, FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
-from detour.model.rrset import ANSWER_TYPES
+from detour.model.rrset import ANSWER_TYPES, RRset
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
+
+HOLD_PERIOD = 0.5
+"""Seconds between two looks at what the safety gates hold."""
 
 
 @dataclass(slots=True)
@@ -44,10 +48,21 @@ class _Known:
 
 
 class Engine:
-    """Connects declarations, checks, planner and zones. Implements `Declared` and `ZoneWatcher`."""
+    """Connects declarations, checks, planner and zones. Implements `Declared` and `ZoneWatcher`.
+
+    `references` runs the reference checks that clear a suspected vantage; without it they are the questions whether the
+    zones' authoritative servers answer.
+    """
 
     def __init__(
-        self, *, workshop: Workshop, observation: Observation, outlets: Outlets, clock: Clock, metrics: Metrics
+        self,
+        *,
+        workshop: Workshop,
+        observation: Observation,
+        outlets: Outlets,
+        clock: Clock,
+        metrics: Metrics,
+        references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.zones = Zones(workshop, self)
         self._observation = observation
@@ -57,6 +72,13 @@ class Engine:
         self._metrics = metrics
         self._dry_run = workshop.dry_run
         self._records: dict[ObjectKey, _Known] = {}
+        self._suspicion = Suspicion(
+            bad_share=observation.bad_share,
+            references=references or self._servers_answer,
+            on_change=self.look_at_holds,
+            clock=clock.now,
+        )
+        self._hold_alarm: asyncio.TimerHandle | None = None
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -95,6 +117,7 @@ class Engine:
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
         self.zones.declare(subject, zone, raw)
+        self.look_at_holds()
         self._outlets.mark(subject)
         self.decide(self._records)
 
@@ -127,6 +150,9 @@ class Engine:
         self.zones.leadership_changed()
         if self._leadership.leads:
             followed = self._outlets.begin_term()
+            for subject, raw in followed.items():
+                if subject.kind is Kind.DNS_ZONE:
+                    self.zones.recall(subject, raw)
             for known in self._records.values():
                 known.raw = followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
@@ -190,11 +216,11 @@ class Engine:
             if keeper.memory_is_outdated(self.zones.keepers):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
-            transition = keeper.decide(drained_regions=drained, zones=self.zones.keepers)
+            keeper.decide(drained_regions=drained, zones=self.zones.keepers)
+            passed = {zone: sets for zone in record.zones if (sets := self._hand_over(keeper, zone))}
+            transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
                 self._tell_transition(known, transition)
-            for zone in record.zones:
-                self._hand_over(keeper, zone)
             if keeper.decide_again_at is not None:
                 self._set_alarm(record.key, keeper.decide_again_at)
         if record.failback_now and keeper.decision is not None and not self._dry_run:
@@ -206,14 +232,49 @@ class Engine:
             if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
         }
 
-    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> None:
+    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
+        """Hand what the safety gate lets through to the zone, and return it."""
         zonekeeper = self.zones.keepers.get(zone)
         if zonekeeper is None:
-            return
+            return None
         if zone in keeper.zone_refusals:
             zonekeeper.forget(keeper.record.key)
-        else:
-            zonekeeper.want(keeper.wish_for(zone))
+            return None
+        wish = keeper.wish_for(zone)
+        report = zonekeeper.report(keeper.record.key)
+        if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
+            safety = zonekeeper.zone.safety
+            zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
+            proposal = keeper.proposal(zone, zonekeeper.gate, wish.sets, report)
+            held_before = zonekeeper.gate.held(keeper.record.key)
+            wish = replace(wish, sets=zonekeeper.gate.submit(proposal) or None)
+            if zonekeeper.gate.held(keeper.record.key) != held_before:
+                self.look_at_holds()
+        zonekeeper.want(wish)
+        return wish.sets
+
+    def look_at_holds(self) -> None:
+        """Look again, soon, at everything that a safety gate holds."""
+        if self._hold_alarm is None:
+            self._hold_alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_at_holds)
+
+    def _look_at_holds(self) -> None:
+        self._hold_alarm = None
+        for key, keeper in self.zones.keepers.items():
+            held = keeper.gate.held_records()
+            subject = self.zones.subject(key)
+            if keeper.approve() and subject is not None:
+                self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
+                self._outlets.tell(subject, "Approved", f"{len(held)} held changes were approved by a person")
+            if held:
+                self.decide(held)
+                self.look_at_holds()
+            self.zone_changed(key)
+
+    async def _servers_answer(self) -> bool:
+        """Tell whether the servers of most zones answer: the reference checks of this vantage."""
+        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in self.zones.keepers.values()))
+        return 2 * sum(answers) > len(answers)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
         declared = self.zones.declared(key)
@@ -289,9 +350,10 @@ class Engine:
         zones = {*record.zones, *known.keeper.zones_left_behind()}
         known.awaiting = set()
         if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
-            known.awaiting = {zone for zone in zones if zone in self.zones.keepers}
+            keepers = self.zones.keepers
+            known.awaiting = {zone for zone in zones if zone in keepers and not keepers[zone].stands_by}
             if left := sorted(str(zone) for zone in zones - known.awaiting):
-                told = f"{record.hostname} stays as it is in {', '.join(left)}: no such DNSZone"
+                told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
         for zone in zones & set(self.zones.keepers):
             if zone in known.awaiting:
@@ -342,6 +404,9 @@ class Engine:
         """A zone's own standing has changed."""
         if subject := self.zones.subject(zone):
             self._outlets.mark(subject)
+            keeper, declared = self.zones.keepers.get(zone), self.zones.declared(zone)
+            if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
+                self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
@@ -416,6 +481,8 @@ class Engine:
     def readiness(self) -> Mapping[str, int]:
         """Return how many records are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
         counts = dict.fromkeys(("True", "False", "Unknown"), 0)
+        if not self._leadership.leads:
+            return counts  # the leader knows
         unusable = [each for each in self._invalid if each.kind is Kind.FAILOVER_RECORD]
         counts["False"] = sum(1 for each in unusable if each.key not in self._records)
         for key in self._records:

@@ -67,22 +67,39 @@ def _kind(target: Target) -> str:
 
 
 class StateCollector(Collector):
-    """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready."""
+    """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready.
 
-    def __init__(self, states: Callable[[], Iterable[ZoneState]], readiness: Callable[[], Mapping[str, int]]) -> None:
+    `leads` tells whether this replica is the leader, `clock` gives the engine's seconds.
+    """
+
+    def __init__(
+        self,
+        states: Callable[[], Iterable[ZoneState]],
+        readiness: Callable[[], Mapping[str, int]],
+        *,
+        leads: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
         self._states = states
         self._readiness = readiness
+        self._leads = leads
+        self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics of every zone, and of all records."""
         records = GaugeMetricFamily("detour_records", "FailoverRecords by readiness.", labels=["ready"])
         for ready, count in self._readiness().items():
             records.add_metric([ready], count)
+        leader = GaugeMetricFamily("detour_leader", "1 for the replica that leads.")
+        leader.add_metric([], float(self._leads()))
         labels = ["namespace", "zone", "provider"]
         gauges = {
             name: GaugeMetricFamily(f"detour_zone_{name}", text, labels=labels)
             for name, text in {
                 "ready": "1 where the zone is read and can be written.",
+                "in_force": "1 where this replica writes the zone.",
+                "ledger_unseen_seconds": "On a standby site: since when no name server showed the ledger in force.",
+                "superseded": "How often another writer took the zone over from this replica.",
                 "owned_names": "Names that Detour owns in the zone.",
                 "orphaned_names": "Names marked as ours that no FailoverRecord cares for.",
                 "pending_names": "Names whose change is decided but not yet made.",
@@ -98,6 +115,9 @@ class StateCollector(Collector):
         for key, provider, report, tally in self._states():
             who = [key.namespace, key.name, provider]
             gauges["ready"].add_metric(who, float(report.ready))
+            gauges["in_force"].add_metric(who, float(report.in_force))
+            if report.standby is not None and report.ledger_seen_at is not None:
+                gauges["ledger_unseen_seconds"].add_metric(who, max(0.0, self._clock() - report.ledger_seen_at))
             gauges["owned_names"].add_metric(who, report.owned)
             gauges["orphaned_names"].add_metric(who, len(report.orphans))
             gauges["pending_names"].add_metric(who, report.pending)
@@ -108,6 +128,7 @@ class StateCollector(Collector):
             if report.negative_ttl is not None:
                 gauges["negative_ttl_seconds"].add_metric(who, report.negative_ttl)
             if tally is not None:
+                gauges["superseded"].add_metric(who, tally.superseded)
                 counts = {
                     "sent": tally.batches,
                     "refused": tally.refused,
@@ -117,4 +138,4 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [records, *gauges.values(), requests]
+        return [records, leader, *gauges.values(), requests]

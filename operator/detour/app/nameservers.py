@@ -49,6 +49,16 @@ class NameServers:
             self.delegation = await self._delegation_of(domain)
         return LOOK_UP_PERIOD if found else (LOOK_UP_RETRY if named else NOT_YET)
 
+    async def any_answers(self, domain: str) -> bool:
+        """Tell whether any of the servers answers for the zone: a reference check of this vantage."""
+        for server in self.servers:
+            try:
+                await self._ask(server, domain, "SOA")
+            except NoAnswerError:
+                continue
+            return True
+        return False
+
     async def watch_ledger(self, name: str, precedence: Precedence) -> None:
         """Ask every server once for the ledger of another site, and tell what they show. Silence is no news."""
         answers = await asyncio.gather(*(self._ledger_at(server, name) for server in self.servers))

@@ -75,6 +75,7 @@ class Observation:
         self._names: dict[_NameKey, _Name] = {}
         self._targets_of: dict[ObjectKey, set[Target]] = {}
         self._cause_at: dict[ObjectKey, float] = {}
+        self._turned_bad: dict[Target, float] = {}
         self._stale = False
         self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
         self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
@@ -173,6 +174,7 @@ class Observation:
                 watched.users.discard(key)
                 if not watched.users:
                     del self._targets[target]
+                    self._turned_bad.pop(target, None)
         self._targets_of[key] = kept
         if not kept:
             del self._targets_of[key]
@@ -208,6 +210,12 @@ class Observation:
             for endpoint in record.endpoints
         }
 
+    def bad_share(self, window: float) -> float:
+        """Return the share of all targets that turned from Healthy to Unhealthy within `window` seconds and are so."""
+        since = self._clock.now() - window
+        bad = sum(1 for at in self._turned_bad.values() if at >= since)
+        return bad / max(1, len(self._targets))
+
     def cause_at(self, key: ObjectKey) -> float | None:
         """Return when the check ended that last changed a verdict of this record, or None."""
         return self._cause_at.get(key)
@@ -242,6 +250,9 @@ class Observation:
         watched.streak = observe(before, result, target.timing, self._clock.now())
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
+            self._turned_bad.pop(target, None)
+            if before.verdict is Verdict.HEALTHY and watched.streak.verdict is Verdict.UNHEALTHY:
+                self._turned_bad[target] = self._clock.now()
             logger.info(
                 "%s turns %s%s",
                 target.address,

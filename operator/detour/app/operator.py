@@ -102,7 +102,14 @@ class Operator:
         )
         self._outlets.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
-        self._metrics.registry.register(StateCollector(self._engine.zone_states, self._engine.readiness))
+        self._metrics.registry.register(
+            StateCollector(
+                self._engine.zone_states,
+                self._engine.readiness,
+                leads=lambda: workshop.leadership.leads,
+                clock=self._clock.now,
+            )
+        )
         self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)
 
     def _make_elector(self, settings: Settings) -> Elector | None:

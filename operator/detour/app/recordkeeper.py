@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
+from detour.app.holds import ZoneGate
 from detour.app.zonekeeper import ZoneKeeper
-from detour.enactment.wishes import Refusal, Wish
+from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
-from detour.model.health import EndpointHealth
-from detour.model.record import ObjectKey, Record
+from detour.model.endpoint import AdminState, Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import ObjectKey, Publish, Record
 from detour.model.rrset import RRset
+from detour.planning.gate import Proposal
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 
 HISTORY_LENGTH = 10
@@ -45,6 +48,9 @@ class RecordKeeper:
         self._serving: frozenset[str] | None = None
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
+        self._drained: frozenset[str] = frozenset()
+        self._declared: dict[ObjectKey, object] = {}
+        self._pin: tuple[str, tuple[str, ...]] | None = None
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
 
@@ -59,6 +65,7 @@ class RecordKeeper:
             Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
         )[:HISTORY_LENGTH]
         self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
+        self._last_values = self._revisions[0].values if self._revisions else ()
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         self._published_before = {each.key for each in memory.zones if each.published}
 
@@ -78,8 +85,8 @@ class RecordKeeper:
                     return True
         return False
 
-    def decide(self, *, drained_regions: frozenset[str], zones: Mapping[ObjectKey, ZoneKeeper]) -> Transition | None:
-        """Plan anew; return the transition if what should be published changed.
+    def decide(self, *, drained_regions: frozenset[str], zones: Mapping[ObjectKey, ZoneKeeper]) -> None:
+        """Plan anew.
 
         Only what is in force here is decided for; who comes into force starts from what the zones hold.
         """
@@ -90,7 +97,7 @@ class RecordKeeper:
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
-            return None
+            return
         published: dict[ObjectKey, tuple[RRset, ...]] = {}
         limits = []
         for key in record.zones:
@@ -107,22 +114,92 @@ class RecordKeeper:
             serving=self._serving,
             value_limit=min(limits),
             patience_until=self._patience_until,
+            pinned=self._pinned_values(),
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
             self.undecided = outcome
-            return None
-        before = self._revisions[0].values if self._revisions else ()
-        is_first = self.decision is None and not self._revisions
+            return
         self.decision, self.undecided = outcome, None
+        self._drained = drained_regions
         self._serving = frozenset(each.endpoint for each in outcome.serving)
-        after = tuple(sorted({value for sets in outcome.sets.values() for value in values_of(sets)}))
-        if after == before:
+
+    def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
+        """Take note of what passed the safety gate for each zone; return the transition if that is something new.
+
+        It becomes a revision where it `counts`: not if nothing is to be written, as with a suspended record.
+        """
+        after = tuple(sorted({value for sets in let_through.values() for value in values_of(sets)}))
+        before = self._last_values
+        if self.decision is None or not after or after == before:
             return None
-        self._last_revision += 1
-        revision = Revision(self._last_revision, after, outcome.reason, self._clock.wall())
-        self._revisions = (revision, *self._revisions)[:HISTORY_LENGTH]
-        return Transition(before, after, outcome.reason, outcome.basis, is_first)
+        self._last_values = after
+        is_first = not before
+        if counts:
+            self._last_revision += 1
+            revision = Revision(self._last_revision, after, self.decision.reason, self._clock.wall())
+            self._revisions = (revision, *self._revisions)[:HISTORY_LENGTH]
+        return Transition(before, after, self.decision.reason, self.decision.basis, is_first)
+
+    def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
+        """Return what this record would change in `zone`, for its safety gate."""
+        last = gate.last(self.record.key)
+        before = last if last is not None else (report.published if report.owns else ())
+        present, wanted = self._endpoints_in(before), self._endpoints_in(after)
+        leaving = [each for each in present if each not in wanted]
+        by_health = self.decision is not None and self.decision.basis is not Basis.PINNED
+        declared = (self.record.generation, self._drained.intersection(each.region for each in self.record.endpoints))
+        is_declared = self._declared.get(zone, declared) != declared
+        if gate.held(self.record.key) is None:
+            self._declared[zone] = declared
+        return Proposal(
+            record=self.record.key,
+            hostname=self.record.hostname,
+            before=before,
+            after=after,
+            regions_before=frozenset(each.region for each in present),
+            regions_after=frozenset(each.region for each in wanted),
+            failing=frozenset(each.region for each in leaving if by_health and self._fails(each)),
+            is_declared=is_declared,
+            is_ours=report.is_marked,
+        )
+
+    def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:
+        values = set(values_of(sets))
+        return [each for each in self.record.endpoints if values & self._values_of(each)]
+
+    def _values_of(self, endpoint: Endpoint) -> set[str]:
+        if endpoint.hostname is not None and self.record.publish is Publish.CNAME:
+            return {endpoint.hostname}
+        health = self.healths.get(endpoint.name)
+        return set(endpoint.addresses) or {address for address, _ in (health.addresses if health else ())}
+
+    def _fails(self, endpoint: Endpoint) -> bool:
+        """Tell whether an endpoint leaves because it was found Unhealthy, and not because a person took it out."""
+        drained = endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
+        return not drained and self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
+
+    def _pinned_values(self) -> tuple[str, ...] | None:
+        """Return the values of the pinned revision, None without a pin or such a revision."""
+        if self.record.pin is None:
+            return None
+        if self._pin is None or self._pin[0] != self.record.pin:
+            found = [each for each in self._revisions if str(each.number) == self.record.pin]
+            self._pin = (self.record.pin, found[0].values) if found else None
+        return self._pin[1] if self._pin else None
+
+    @property
+    def pin_refusal(self) -> Refusal | None:
+        """Why the pin of this record cannot be followed, or None."""
+        pinned = self.decision is not None and self.decision.basis is Basis.PINNED
+        if self.record.pin is None or self.decision is None or pinned:
+            return None
+        known = ", ".join(str(each.number) for each in self._revisions)
+        if self._pin is None:
+            why = f"status.history has no revision {self.record.pin!r}, it has {known or 'none yet'}"
+        else:
+            why = f"no value of revision {self.record.pin} is declared any more"
+        return Refusal("PinInvalid", f"{why}: correct the annotation detour.dev/pin or remove it; health decides now")
 
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
         return frozenset(
@@ -188,6 +265,7 @@ class RecordKeeper:
             refusal=self.refusal,
             pending=self.undecided.reason if self.undecided and self.decision is None else None,
             being_deleted=being_deleted,
+            pin_refusal=self.pin_refusal,
         )
 
     def _zone_picture(self, key: ObjectKey, keeper: ZoneKeeper | None) -> ZonePicture:
@@ -196,20 +274,29 @@ class RecordKeeper:
         if keeper is None:
             return ZonePicture(key, published=False, message="the DNSZone is not known yet")
         report = keeper.report(self.record.key)
-        trouble = keeper.zone_report().trouble
+        zone = keeper.zone_report()
         if report is None:
-            return ZonePicture(key, published=False, refusal=trouble, message="the zone has not been read yet")
+            return ZonePicture(
+                key,
+                published=False,
+                refusal=zone.trouble,
+                message="the zone has not been read yet",
+                standby=zone.standby,
+            )
         sight = keeper.sight(self.record.key)
         verified_at = sight.verified_at if sight and report.in_sync else None
+        held = keeper.gate.held(self.record.key)
         return ZonePicture(
             zone=key,
-            published=report.in_sync,
+            published=report.in_sync and held is None,
             values=values_of(report.published) if report.owns else (),
             would_publish=values_of(report.would_publish) if report.would_publish else None,
             generation=str(report.generation) if report.generation else self._generations.get(key),
             verified_at=self._clock.on_the_wall(verified_at) if verified_at is not None else None,
-            refusal=report.refusal or (None if report.in_sync or report.would_publish else trouble),
+            refusal=report.refusal or (None if report.in_sync or report.would_publish else zone.trouble),
             message=_message(in_sync=report.in_sync, seen=sight.message if sight else ""),
+            standby=zone.standby,
+            held=held,
         )
 
 

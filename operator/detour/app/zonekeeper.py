@@ -7,11 +7,12 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from detour.app.clock import Clock
+from detour.app.holds import ZoneGate
 from detour.app.nameservers import NameServers
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
@@ -22,7 +23,7 @@ from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.precedence import LOOK_PERIOD
+from detour.enactment.precedence import LOOK_PERIOD, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.verification import Verifier
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
@@ -105,8 +106,18 @@ class Sight:
 class ZoneKeeper:
     """Keeps one zone. Implements the enactor's Observer and the verifier's Witness."""
 
-    def __init__(self, zone: Zone, workshop: Workshop, watcher: ZoneWatcher, *, known: Generation) -> None:
+    def __init__(
+        self,
+        zone: Zone,
+        workshop: Workshop,
+        watcher: ZoneWatcher,
+        *,
+        known: Generation,
+        evacuated: Mapping[str, float],
+    ) -> None:
         self.zone = zone
+        self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, evacuated=evacuated)
+        self._was_in_force = False
         self._workshop = workshop
         self._watcher = watcher
         self._known = known
@@ -140,6 +151,9 @@ class ZoneKeeper:
     def update(self, zone: Zone) -> None:
         """The DNSZone was changed: open it anew where that matters."""
         before, self.zone = self.zone, zone
+        self.gate.safety = zone.safety
+        for withdrawal in self.gate.unfrozen_deletions():
+            self.withdraw(withdrawal)
         if zone.take_over_now and self._enactor is not None:
             self._enactor.allow_take_over()
         if _connection(zone) != _connection(before):
@@ -147,6 +161,7 @@ class ZoneKeeper:
 
     def want(self, wish: Wish) -> None:
         """Hand in what a record wants."""
+        self.gate.declared_again(wish.record)
         self._wishes[wish.record] = wish
         self._claimants.setdefault(wish.hostname, set()).add(wish.record)
         if self._enactor is not None:
@@ -155,12 +170,28 @@ class ZoneKeeper:
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more; what it published stays."""
         self._drop(record)
+        self.gate.forget(record)
         if self._enactor is not None:
             self._enactor.forget(record)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Remove the name of a deleted record."""
+        """Remove the name of a deleted record, once the safety gate lets it through."""
         self._drop(withdrawal.record)
+        if self.gate.admits_deletion(withdrawal, self._enactor.zone_report().owned if self._enactor else 0):
+            self._withdraw_now(withdrawal)
+            return
+        if self._enactor is not None:
+            self._enactor.forget(withdrawal.record)
+        self._watcher.zone_changed(self.zone.key)
+
+    def approve(self) -> bool:
+        """Let through what the gate holds, if that is what a person approved; True where it was."""
+        withdrawals = self.gate.approve(self.zone.approved) if self.zone.approved else None
+        for withdrawal in withdrawals or ():
+            self._withdraw_now(withdrawal)
+        return withdrawals is not None
+
+    def _withdraw_now(self, withdrawal: Withdrawal) -> None:
         if self._enactor is not None:
             self._enactor.withdraw(withdrawal)
         else:
@@ -195,6 +226,16 @@ class ZoneKeeper:
     def delegation(self) -> Delegation | None:
         """Where the world is sent for the zone's domain, None where that is not known."""
         return self._name_servers.delegation
+
+    @property
+    def stands_by(self) -> bool:
+        """Tell whether another site keeps the zone, as it should be."""
+        standby = self._enactor.zone_report().standby if self._enactor else None
+        return standby is not None and standby.reason == STANDBY
+
+    async def servers_answer(self) -> bool:
+        """Tell whether any of the zone's authoritative servers can be reached from here."""
+        return await self._name_servers.any_answers(self.zone.domain)
 
     def leadership_changed(self) -> None:
         """This process leads now, or does no longer."""
@@ -382,6 +423,9 @@ class ZoneKeeper:
 
     def zone_changed(self) -> None:
         """Tell the engine, and about the records where a trouble came or went (Observer)."""
+        if self.in_force and not self._was_in_force:
+            self.gate.begin_term({})
+        self._was_in_force = self.in_force
         self._watcher.zone_changed(self.zone.key)
         trouble = self._enactor.zone_report().trouble if self._enactor else None
         if trouble != self._told_trouble:

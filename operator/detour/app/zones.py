@@ -9,8 +9,9 @@ from detour.app.metrics import ZoneState
 from detour.app.zonekeeper import Workshop, ZoneKeeper, ZoneWatcher
 from detour.enactment.wishes import Refusal, ZoneReport
 from detour.kube.kinds import RawObject
-from detour.kube.picture import ZoneObjectPicture
+from detour.kube.picture import Holds, ZoneObjectPicture
 from detour.kube.reporting import Subject
+from detour.kube.resources.memory import evacuations_in
 from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical
 from detour.model.record import ObjectKey
@@ -87,12 +88,17 @@ class Zones:
         found = self._declared.get(key)
         if found is None:
             return None
-        report = self._report(key)
+        report, keeper = self._report(key), self.keepers.get(key)
         return ZoneObjectPicture(
             zone=found.zone,
             provider=registry.kind_of(found.zone.settings).name,
             report=report,
             warnings=(*_warnings(report), *self._delegation_warnings(found.zone, report)),
+            holds=keeper.gate.holds() if keeper else Holds(),
+            evacuated=tuple(
+                (region, self._workshop.clock.on_the_wall(at))
+                for region, at in sorted(keeper.gate.evacuated().items() if keeper else ())
+            ),
         )
 
     def states(self) -> Iterable[ZoneState]:
@@ -159,12 +165,28 @@ class Zones:
             self._start(wanted[key])
 
     def _start(self, declared: _Declared) -> None:
-        known = _remembered_generation(declared.raw)
-        keeper = ZoneKeeper(declared.zone, self._workshop, self._watcher, known=known)
+        keeper = ZoneKeeper(
+            declared.zone,
+            self._workshop,
+            self._watcher,
+            known=_remembered_generation(declared.raw),
+            evacuated=self._remembered_evacuations(declared.raw),
+        )
         self.keepers[declared.zone.key] = keeper
         task = asyncio.create_task(keeper.run())
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
+
+    def recall(self, subject: Subject, raw: RawObject) -> None:
+        """Go on from what the leader before us wrote on a DNSZone."""
+        if keeper := self.keepers.get(subject.key):
+            keeper.gate.begin_term(self._remembered_evacuations(raw))
+
+    def _remembered_evacuations(self, raw: RawObject) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for region, at in evacuations_in(raw.get("status")):
+            found[region] = max(self._workshop.clock.from_the_wall(at), found.get(region, 0.0))
+        return found
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)

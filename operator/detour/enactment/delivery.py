@@ -38,6 +38,7 @@ class Tally:
     throttled: int = 0
     errors: int = 0
     repairs: int = 0
+    superseded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ class Enactor:
         """Return how the zone stands."""
         ledger = parse_ledger(stored.rrset) if self._view and (stored := self._view.get(self._fence.key)) else None
         holds = self._fence.held is not None
-        idle = self._settings.dry_run or not self._names.has_wishes
+        idle = not self._must_hold()
         standby = None if holds else self._yielding
         trouble = self._trouble or (standby if standby and standby.reason != STANDBY else None)
         return ZoneReport(
@@ -402,6 +402,7 @@ class Enactor:
 
     def _stand_by(self, stored: StoredSet | None) -> None:
         """Another writer holds the zone: leave it alone while its ledger moves."""
+        self.tally.superseded += 1
         self.precedence.superseded_by(stored.rrset if stored else None)
         self._set_yielding(
             Refusal("Superseded", "another writer of this installation has taken the zone over: standing by")

@@ -222,6 +222,7 @@ class Names:
             would_publish=wish.sets if withheld and wish.sets is not None else None,
             generation=self._generations.get(hostname),
             owns=owns,
+            is_marked=hostname in self._owned,
         )
 
     @property

@@ -70,7 +70,8 @@ class WishReport:
 
     `published` are the sets in the zone as last read or written; `in_sync` that they are what was wished, with
     nothing unsettled; `would_publish` what a dry run or a suspended record would write; `generation` the ledger's when
-    this process last wrote for the record.
+    this process last wrote for the record; `owns` that nothing keeps the record from the name, `is_marked` that the
+    name bears our mark.
     """
 
     published: tuple[RRset, ...]
@@ -79,6 +80,7 @@ class WishReport:
     would_publish: tuple[RRset, ...] | None = None
     generation: Generation | None = None
     owns: bool = False
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

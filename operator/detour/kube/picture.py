@@ -11,6 +11,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.model.zone import Zone
+from detour.planning.gate import HoldReason
 from detour.planning.planner import Basis
 
 
@@ -25,8 +26,27 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldChange:
+    """A change that the safety gate holds; `line` says it in one line for people."""
+
+    reason: HoldReason
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """All that the gate of a zone holds; `digest` stands for exactly that, and is empty where nothing is held."""
+
+    changes: tuple[HeldChange, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ZonePicture:
-    """A record in one zone: what stands there, and what keeps it from being what was decided."""
+    """A record in one zone: what stands there, and what keeps it from being what was decided.
+
+    `standby` says that somebody else decides for this zone, `held` why the safety gate holds the change.
+    """
 
     zone: ObjectKey
     published: bool
@@ -36,6 +56,8 @@ class ZonePicture:
     verified_at: float | None = None
     refusal: Refusal | None = None
     message: str = ""
+    standby: Refusal | None = None
+    held: HoldReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class RecordPicture:
     refusal: Refusal | None = None
     pending: str | None = None
     being_deleted: bool = False
+    pin_refusal: Refusal | None = None
 
     @property
     def healthy(self) -> int:
@@ -63,12 +86,17 @@ class RecordPicture:
 
 @dataclass(frozen=True, slots=True)
 class ZoneObjectPicture:
-    """A DNSZone. `warnings` are messages that do not keep it from being Ready."""
+    """A DNSZone. `warnings` are messages that do not keep it from being Ready.
+
+    `evacuated` are regions that most of their names have left, with the time of the last.
+    """
 
     zone: Zone
     provider: str
     report: ZoneReport
     warnings: tuple[Refusal, ...] = ()
+    holds: Holds = Holds()
+    evacuated: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

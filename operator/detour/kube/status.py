@@ -8,7 +8,13 @@ from typing import Any
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
+from detour.model.zone import Safety
+from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
+
+HELD_TOLD = 3
+HELD_SHOWN = 10
+"""Held changes named in the condition, and in the status."""
 
 Status = dict[str, Any]
 
@@ -60,6 +66,7 @@ def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: floa
             "serving": ",".join(each.endpoint for each in serving) or "-",
             "healthy": f"{picture.healthy}/{len(record.endpoints)}",
             "zones": f"{sum(each.published for each in picture.zones)}/{len(picture.zones)}",
+            **({"pinned": str(record.pin)} if picture.basis is Basis.PINNED else {}),
         },
         "serving": [{"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving],
         "endpoints": [_endpoint(name, health) for name, health in picture.healths],
@@ -96,18 +103,30 @@ def _serving_now(picture: RecordPicture) -> tuple[Serving, ...]:
 
 
 def record_conditions(picture: RecordPicture) -> tuple[Condition, ...]:
-    """Return Ready, Published, Healthy and FailedOver."""
+    """Return Ready, Published, Healthy, FailedOver and Pinned."""
     published, healthy = _published(picture), _healthy(picture)
-    failed_over = _failed_over(picture)
+    failed_over, pinned = _failed_over(picture), _pinned(picture)
+    ours = [each for each in picture.zones if each.standby is None]
     if not published.holds:
         ready = Condition("Ready", published.holds, published.reason, published.message)
-    elif picture.basis is not Basis.CHOSEN:
+    elif not ours:
+        ready = Condition("Ready", True, "Standby", published.message)
+    elif picture.basis not in (Basis.CHOSEN, Basis.PINNED):
         ready = Condition("Ready", False, "NoHealthyEndpoint", f"published, but {picture.reason}")
-    elif unseen := next((each for each in picture.zones if each.verified_at is None), None):
+    elif unseen := next((each for each in ours if each.verified_at is None), None):
         ready = Condition("Ready", False, "NotVisible", f"zone {unseen.zone}: {unseen.message or 'not verified yet'}")
     else:
         ready = Condition("Ready", True, "Serving", f"every zone answers with what was decided: {picture.reason}")
-    return ready, published, healthy, failed_over
+    return ready, published, healthy, failed_over, pinned
+
+
+def _pinned(picture: RecordPicture) -> Condition:
+    if picture.pin_refusal is not None:
+        return Condition("Pinned", False, picture.pin_refusal.reason, picture.pin_refusal.message)
+    if picture.basis is Basis.PINNED:
+        told = f"{picture.reason}: health decides nothing until it is removed"
+        return Condition("Pinned", True, "PinnedByUser", told)
+    return Condition("Pinned", False, "NotPinned", "health decides what is published")
 
 
 def _published(picture: RecordPicture) -> Condition:
@@ -119,6 +138,8 @@ def _published(picture: RecordPicture) -> Condition:
     for each in picture.zones:
         if each.refusal is not None:
             return Condition("Published", False, each.refusal.reason, f"zone {each.zone}: {each.refusal.message}")
+    if away := _published_elsewhere(picture):
+        return away
     if picture.pending is not None:
         return Condition("Published", None, "Pending", picture.pending)
     withheld = [each for each in picture.zones if each.would_publish is not None]
@@ -127,10 +148,27 @@ def _published(picture: RecordPicture) -> Condition:
         if withheld:
             wish = "; ".join(f"{each.zone}: {', '.join(each.would_publish or ())}" for each in withheld)
             return Condition("Published", False, "WouldPublish", f"{reason}: nothing is written; would publish {wish}")
-    behind = [each for each in picture.zones if not each.published]
+    behind = [each for each in picture.zones if not each.published and each.standby is None]
+    if held := next((each for each in behind if each.held is not None), None):
+        told = (
+            f"zone {held.zone}: {picture.reason}; the safety gate holds the change ({held.held}), see `kubectl describe"
+        )
+        return Condition("Published", False, "Held", f"{told} dz {held.zone.name} -n {held.zone.namespace}`")
     if behind:
         return Condition("Published", False, "InProgress", f"zone {behind[0].zone}: {behind[0].message}")
     return Condition("Published", True, "InSync", f"{len(picture.zones)} of {len(picture.zones)} zones hold the plan")
+
+
+def _published_elsewhere(picture: RecordPicture) -> Condition | None:
+    """Return what there is to say where another site decides for every zone, None where this one does for some."""
+    if not picture.zones or any(each.standby is None for each in picture.zones):
+        return None
+    missing = next((each for each in picture.zones if not each.values), None)
+    if missing is not None and missing.standby is not None:
+        told = f"zone {missing.zone}: not published there, and {missing.standby.message}"
+        return Condition("Published", False, "NotPublishedThere", f"{told}; declare this record in its cluster too")
+    shown = "; ".join(f"{each.zone}: {', '.join(each.values)}" for each in picture.zones)
+    return Condition("Published", True, "PublishedByAnotherSite", f"another site keeps it ({shown})")
 
 
 def _healthy(picture: RecordPicture) -> Condition:
@@ -215,16 +253,23 @@ def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: fl
         status["ledger"] = {"generation": str(report.generation), "site": report.site or ""}
     if report.trouble is not None:
         status["lastError"] = report.trouble.message
+    if held := picture.holds.changes:
+        lines = [each.line for each in held[:HELD_SHOWN]]
+        status["held"] = {"count": len(held), "digest": picture.holds.digest, "changes": lines}
+    if picture.evacuated:
+        status["evacuations"] = [{"region": region, "at": timestamp(at)} for region, at in picture.evacuated]
     return status
 
 
 def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
-    """Return Ready, Throttled and Warning."""
+    """Return Ready, InForce, Frozen, Throttled and Warning."""
     report = picture.report
     throttled = report.throttled_until is not None
     trouble = report.trouble if report.trouble is not None and report.trouble.reason != "Throttled" else None
     if trouble is not None:
         ready = Condition("Ready", False, trouble.reason, trouble.message)
+    elif report.standby is not None:
+        ready = Condition("Ready", True, report.standby.reason, report.standby.message)
     elif report.ready:
         ready = Condition("Ready", True, "InForce", "the zone is read, and written when there is something to write")
     else:
@@ -233,6 +278,8 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     warned = picture.warnings[0] if picture.warnings else None
     return (
         ready,
+        _in_force(picture),
+        _frozen(picture),
         Condition("Throttled", throttled, "ProviderQuota" if throttled else "WithinQuota", told),
         Condition(
             "Warning",
@@ -241,6 +288,53 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
             "; ".join(each.message for each in picture.warnings) or "nothing to warn of",
         ),
     )
+
+
+def _in_force(picture: ZoneObjectPicture) -> Condition:
+    report = picture.report
+    if report.in_force:
+        return Condition("InForce", True, "ThisSite", f"this site, {report.site!r}, writes the zone")
+    if report.standby is not None:
+        return Condition("InForce", False, report.standby.reason, report.standby.message)
+    return Condition("InForce", False, "NotNeeded", "no FailoverRecord here wants anything of the zone yet")
+
+
+def _frozen(picture: ZoneObjectPicture) -> Condition:
+    """Say what the safety gate holds, why, how much, and the command that lets it through."""
+    held, zone = picture.holds.changes, picture.zone
+    if not held:
+        frozen = zone.safety.frozen
+        told = "spec.safety.frozen is true: nothing is changed, and nothing waits" if frozen else "nothing is held"
+        return Condition("Frozen", frozen, HoldReason.FREEZE if frozen else "NothingHeld", told)
+    reasons = sorted({each.reason for each in held})
+    why = "; ".join(_why_held(reason, zone.safety) for reason in reasons)
+    shown = "; ".join(each.line for each in held[:HELD_TOLD])
+    more = f"; and {len(held) - HELD_TOLD} more" if len(held) > HELD_TOLD else ""
+    approve = f"kubectl annotate dz/{zone.key.name} -n {zone.key.namespace} --overwrite detour.dev/approve="
+    stale = f" (detour.dev/approve={zone.approved} stands for other changes)" if zone.approved else ""
+    told = f"{len(held)} changes are held ({shown}{more}) because {why}. To let exactly these through: {approve}"
+    return Condition("Frozen", True, reasons[0], f"{told}{picture.holds.digest}{stale}")
+
+
+def _why_held(reason: HoldReason, safety: Safety) -> str:
+    match reason:
+        case HoldReason.REGIONS:
+            return (
+                f"more than {safety.max_regions_evacuated} region(s) would lose their names within {safety.window:g} s "
+                "(spec.safety.maxRegionsEvacuated); they go by themselves once that time has passed"
+            )
+        case HoldReason.PANIC:
+            return (
+                f"more than {safety.panic_threshold:.0%} of the checks turned bad at once and the reference checks of "
+                "this vantage fail too, so the vantage is doubted; they go by themselves once those pass"
+            )
+        case HoldReason.DELETIONS:
+            return (
+                f"more names were to be deleted within {safety.window:g} s than max({FREE_DELETIONS}, "
+                f"{FREE_SHARE_OF_DELETIONS:.0%} of all); declare the records again to keep the names"
+            )
+        case HoldReason.FREEZE:
+            return "spec.safety.frozen is true"
 
 
 def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:

@@ -11,11 +11,13 @@ QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
 """Reasons of conditions that are on their way to another."""
 
 TELLING_CONDITIONS = {
-    Kind.FAILOVER_RECORD: ("Published",),
-    Kind.DNS_ZONE: ("Ready", "Throttled", "Warning"),
+    Kind.FAILOVER_RECORD: ("Published", "Pinned"),
+    Kind.DNS_ZONE: ("Ready", "InForce", "Frozen", "Throttled", "Warning"),
     Kind.CLOUD_REGION: ("Healthy",),
 }
-BAD_WHEN_TRUE = ("Throttled", "Warning")
+BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")
+TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")
+"""Conditions of which the first sight is no news where they do not hold."""
 
 
 class Transition(NamedTuple):
@@ -59,6 +61,6 @@ class Transitions:
             before = told.get(each.type)
             told[each.type] = state
             bad = each.holds is (each.type in BAD_WHEN_TRUE)
-            if before != state and (bad or before is not None or each.type not in BAD_WHEN_TRUE):
+            if before != state and (each.holds or bad or before is not None or each.type not in TOLD_WHEN_TRUE):
                 found.append(Transition(each.reason, each.message, bad))
         return found

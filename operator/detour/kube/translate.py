@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from detour.kube.resources.cloudregion import CloudRegionSpec
-from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec
+from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
 from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec
 from detour.kube.resources.healthcheck import HealthCheck
@@ -39,6 +39,7 @@ from detour.model.zone import (
     ProviderSettings,
     RFC2136Settings,
     Route53Settings,
+    Safety,
     Zone,
 )
 
@@ -57,6 +58,8 @@ __all__ = [
 
 FAILBACK_ANNOTATION = "detour.dev/failback"
 TAKE_OVER_ANNOTATION = "detour.dev/take-over"
+APPROVE_ANNOTATION = "detour.dev/approve"
+PIN_ANNOTATION = "detour.dev/pin"
 NOW = "now"
 ERRORS_SHOWN = 3
 
@@ -120,6 +123,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         suspend=spec.suspend,
         adopt=spec.adopt,
         failback_now=identity.annotations.get(FAILBACK_ANNOTATION) == NOW,
+        pin=_text(identity.annotations.get(PIN_ANNOTATION)),
     )
 
 
@@ -155,6 +159,8 @@ def zone_from(item: Mapping[str, Any]) -> Zone:
         budget=_budget(spec.budget),
         verification_servers=servers or (),
         take_over_now=identity.annotations.get(TAKE_OVER_ANNOTATION) == NOW,
+        safety=_safety(spec.safety),
+        approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
     )
 
 
@@ -322,6 +328,14 @@ def _allowed(spec: AllowedNamespacesSpec) -> AllowedNamespaces:
     exact = (LabelRequirement(key, "In", (value,)) for key, value in spec.selector.match_labels.items())
     others = (LabelRequirement(each.key, each.operator.value, each.values) for each in spec.selector.match_expressions)
     return AllowedNamespaces(spec.source, (*exact, *others))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _safety(spec: SafetySpec) -> Safety:
+    return Safety(spec.max_regions_evacuated, seconds(spec.window), spec.panic_threshold / 100, spec.frozen)
 
 
 def _budget(spec: BudgetSpec | None) -> BudgetOverride:

@@ -88,3 +88,4 @@ class Record:
     suspend: bool = False
     adopt: bool = False
     failback_now: bool = False
+    pin: str | None = None

@@ -103,10 +103,21 @@ class BudgetOverride:
 
 
 @dataclass(frozen=True, slots=True)
+class Safety:
+    """How much of a zone may change at once. `window` in seconds; `panic_threshold` a share from 0 to 1."""
+
+    max_regions_evacuated: int = 1
+    window: float = 600.0
+    panic_threshold: float = 0.5
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
     """One DNSZone. `verification_servers` (`address:port`) replace the ones that the provider names.
 
-    `secret_name` is a Secret in the zone's own namespace; None means the workload's own identity.
+    `secret_name` is a Secret in the zone's own namespace; None means the workload's own identity. `approved` is the
+    digest of the held changes that a person lets through.
     """
 
     key: ObjectKey
@@ -119,3 +130,5 @@ class Zone:
     budget: BudgetOverride = BudgetOverride()
     verification_servers: tuple[str, ...] = field(default=())
     take_over_now: bool = False
+    safety: Safety = Safety()
+    approved: str | None = None

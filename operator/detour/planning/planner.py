@@ -18,9 +18,10 @@ NOBODY = "no endpoint is healthy"
 
 
 class Basis(enum.StrEnum):
-    """Why these values: endpoints were chosen on their health, or nobody was fit and a rule filled in."""
+    """Why these values: chosen on health, pinned by a person, or nobody was fit and a rule filled in."""
 
     CHOSEN = "Chosen"
+    PINNED = "Pinned"
     KEEP_LAST = "KeepLast"
     SERVE_ALL = "ServeAll"
 
@@ -31,7 +32,8 @@ class Situation:
 
     `published` holds, for each zone whose contents are known, the sets of the record's name (none: an empty tuple).
     `serving` are the names decided for last by this process; `value_limit` the most values that a set can have in
-    all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published.
+    all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published;
+    `pinned` are the values of the revision that a person pinned, None without a pin.
     """
 
     record: Record
@@ -41,6 +43,7 @@ class Situation:
     serving: frozenset[str] | None
     value_limit: int
     patience_until: float
+    pinned: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         published=published,
         serving=situation.serving,
     )
+    if pinned := _pinned(situation, contenders):
+        reason = f"pinned to revision {record.pin} by the annotation detour.dev/pin"
+        return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(record.zones, pinned))
     if wait := _reason_to_wait(situation, contenders, now):
         return wait
     choice = choose(record, contenders, now)
@@ -105,6 +111,13 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
     if not held:
         return Undecided("no endpoint has an address yet: its hostname has not been resolved")
     return _decision(situation, contenders, Basis.KEEP_LAST, f"{NOBODY}: what is published stays", sets=held)
+
+
+def _pinned(situation: Situation, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
+    """Return the sets of the pinned revision, as far as they are still declared; none where nothing is left of it."""
+    declared = {value for each in contenders for value in each.declared_values}
+    values = tuple(value for value in situation.pinned or () if value in declared)
+    return _sets(situation.record, values) if situation.published and values else ()
 
 
 def _published(situation: Situation) -> frozenset[str]:

@@ -46,7 +46,9 @@ def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) 
     for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
         keeper.healths[name] = EndpointHealth(verdict, 0.0, addresses=((address, verdict),))
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
-    return keeper.decide(drained_regions=frozenset(), zones=zones)
+    keeper.decide(drained_regions=frozenset(), zones=zones)
+    sets = keeper.wish_for(MAIN).sets
+    return keeper.publish({MAIN: sets} if sets else {}, counts=True)
 
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN

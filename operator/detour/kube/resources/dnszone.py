@@ -3,10 +3,11 @@
 import enum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, Strict, StringConstraints
 
+from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique, shaped
-from detour.kube.resources.values import Number, name_rules, server_rule
+from detour.kube.resources.values import WHOLE, Flag, Number, name_rules, server_rule
 from detour.kube.resources.zone_providers import (
     AzureDNSSpec,
     GoogleCloudDNSSpec,
@@ -145,6 +146,28 @@ class VerificationSpec(Declared):
     )
 
 
+class SafetySpec(Declared):
+    """How much of the zone may change at once. More is held, with the condition Frozen, until it is approved."""
+
+    max_regions_evacuated: Annotated[int, Strict(), Field(ge=1, le=100), WHOLE] = Field(
+        default=1,
+        description="How many regions may lose their names within `window` because they fail, 1 to 100. A region counts"
+        " once more than half of the names that it served in this zone have left it. Default: 1.",
+    )
+    window: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("safety.window", "1s", "24h"))
+    ] = Field(default="10m", description="How far back the gate counts, 1s to 24h. Default: `10m`.")
+    panic_threshold: Annotated[int, Strict(), Field(ge=1, le=100), WHOLE] = Field(
+        default=50,
+        description="When more than this percentage of all checks turned bad within `window`, 1 to 100, they are"
+        " believed only while the operator's reference checks pass. Default: 50.",
+    )
+    frozen: Flag = Field(
+        default=False,
+        description="true: nothing is changed in the zone; what somebody else changes is put back. Default: `false`.",
+    )
+
+
 PROVIDERS = ("route53", "azureDNS", "googleCloudDNS", "rfc2136")
 
 
@@ -192,6 +215,9 @@ class DNSZoneSpec(Declared):
     )
     budget: BudgetSpec | None = Field(default=None, description="Own quotas instead of the provider's usual ones.")
     verification: VerificationSpec | None = Field(default=None, description="How answers are compared with the plan.")
+    safety: SafetySpec = Field(
+        default=SafetySpec.model_validate({}), description="How much of the zone may change at once."
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

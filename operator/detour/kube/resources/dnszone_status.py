@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from detour.kube.resources.conditions import Conditions
+from detour.kube.resources.conditions import Conditions, Time
 from detour.kube.resources.rules import Reported
 from detour.kube.resources.values import Integer
 
@@ -16,6 +16,23 @@ class LedgerStatus(Reported):
 
     generation: str | None = Field(default=None, description="Generation in force: `epoch.sequence`.")
     site: str | None = Field(default=None, description="The site in force.")
+
+
+class EvacuationStatus(Reported):
+    """A region that most of its names have left because it failed."""
+
+    region: str = Field(description="The region.")
+    at: Time = Field(description="When the last name left it.")
+
+
+class HeldStatus(Reported):
+    """Changes that the safety gate holds."""
+
+    count: Integer = Field(default=0, description="How many there are.")
+    digest: str | None = Field(
+        default=None, description="`kubectl annotate dz/<zone> detour.dev/approve=<digest>` lets exactly these through."
+    )
+    changes: Annotated[tuple[str, ...], Field(max_length=10)] = Field(default=(), description="The first ten of them.")
 
 
 class OrphanStatus(Reported):
@@ -49,6 +66,10 @@ class DNSZoneStatus(Reported):
     orphaned_records: OrphanStatus | None = Field(
         default=None, description="Owned names whose FailoverRecord is gone; they stay as they are."
     )
+    held: HeldStatus | None = Field(default=None, description="Changes that wait for time to pass or for an approval.")
+    evacuations: Annotated[tuple[EvacuationStatus, ...], Field(max_length=100)] = Field(
+        default=(), description="Regions that most of their names have left within `safety.window`."
+    )
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
-    conditions: Conditions = Field(default=(), description="Ready, Throttled and others.")
+    conditions: Conditions = Field(default=(), description="Ready, InForce, Frozen, Throttled and Warning.")

@@ -22,6 +22,7 @@ class Summary(Reported):
 
     serving: str | None = Field(default=None, description="Names of the endpoints that serve, separated by commas.")
     healthy: str | None = Field(default=None, description="Healthy endpoints out of all, such as `2/3`.")
+    pinned: str | None = Field(default=None, description="The revision that a person pinned; absent without a pin.")
     zones: str | None = Field(default=None, description="Zones that hold the decided set out of all, such as `2/2`.")
 
 
@@ -121,4 +122,4 @@ class FailoverRecordStatus(Reported):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LENGTH)] = Field(
         default=(), description="The last ten published sets, newest first."
     )
-    conditions: Conditions = Field(default=(), description="Ready, Published, Healthy and FailedOver.")
+    conditions: Conditions = Field(default=(), description="Ready, Published, Healthy, FailedOver and Pinned.")

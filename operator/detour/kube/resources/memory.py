@@ -87,6 +87,14 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
     )
 
 
+def evacuations_in(status: object) -> Iterator[tuple[str, float]]:
+    """Give the regions that a DNSZone's status tells of as evacuated, and when (seconds since the Unix epoch)."""
+    for each in _mappings(_mapping(status).get("evacuations")):
+        region, at = _text(each.get("region")), _time(each.get("at"))
+        if region and at is not None:
+            yield region, at
+
+
 def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:
     found: dict[str, EndpointMemory] = {}
     for each in _mappings(value):

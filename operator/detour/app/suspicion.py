@@ -1,0 +1,78 @@
+"""Panic: when most of what this vantage checks turns bad at once, the vantage is doubted before the world is.
+
+Its own reference checks decide: the zones' authoritative servers by default. While they fail, nothing that the
+verdicts ask for is written. They run the moment that the share of bad checks passes a zone's threshold, and again and
+again while it stays there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+REFERENCE_PERIOD = 5.0
+"""Seconds between two rounds of reference checks."""
+
+REFERENCE_LASTS = 15.0
+"""Seconds for which a round that passed clears the vantage."""
+
+
+class Suspicion:
+    """Whether to believe this vantage. `clock` gives engine seconds.
+
+    `bad_share` gives the share of checks that turned bad within so many seconds, `references` runs the reference
+    checks once, and `on_change` is called when their outcome changes what is believed.
+    """
+
+    def __init__(
+        self,
+        *,
+        bad_share: Callable[[float], float],
+        references: Callable[[], Awaitable[bool]],
+        on_change: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._bad_share = bad_share
+        self._references = references
+        self._on_change = on_change
+        self._clock = clock
+        self._cleared_at = float("-inf")
+        self._checking: asyncio.Task[None] | None = None
+        self.is_blind = False
+
+    def covers(self, threshold: float, window: float) -> bool:
+        """Tell whether what the checks of this vantage say must wait; it then finds out whether to believe them.
+
+        `threshold` is a share of all checks, `window` in seconds.
+        """
+        if self._bad_share(window) <= threshold:
+            return False
+        if self._checking is None:
+            self._checking = asyncio.get_running_loop().create_task(self._check(threshold, window))
+        return self._clock() - self._cleared_at > REFERENCE_LASTS
+
+    def stop(self) -> None:
+        """End the reference checks."""
+        if self._checking is not None:
+            self._checking.cancel()
+
+    async def _check(self, threshold: float, window: float) -> None:
+        try:
+            while self._bad_share(window) > threshold:
+                passed = await self._references()
+                was_cleared = self._clock() - self._cleared_at <= REFERENCE_LASTS
+                if passed:
+                    self._cleared_at = self._clock()
+                if self.is_blind is passed:
+                    self.is_blind = not passed
+                    told = "fail too: nothing is written on its word" if self.is_blind else "pass again: it is believed"
+                    logger.warning("most checks of this vantage turned bad; its reference checks %s", told)
+                if passed is not was_cleared or passed:
+                    self._on_change()
+                await asyncio.sleep(REFERENCE_PERIOD)
+        finally:
+            self._checking = None
+            if self.is_blind:
+                self.is_blind = False
+            self._on_change()
