@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
+from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper, Transition
 from detour.app.regionkeeper import RegionKeeper
 from detour.app.suspicion import Suspicion
 from detour.app.zonekeeper import Workshop
 from detour.app.zones import Zones
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal, Withdrawal
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
@@ -76,13 +76,14 @@ class Engine:
             bad_share=observation.bad_share,
             references=references or self._servers_answer,
             on_change=self.look_at_holds,
+            doubt=observation.doubt_since,
             clock=clock.now,
         )
         self._hold_alarm: asyncio.TimerHandle | None = None
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
-        self._due: set[ObjectKey] = set()
+        self._due: dict[ObjectKey, None] = {}  # in the order of their coming, so that a run can be repeated exactly
         self._sweep: asyncio.Handle | None = None
         self._alarms: dict[ObjectKey | str, asyncio.TimerHandle] = {}
         self.zones_listed = False
@@ -184,13 +185,13 @@ class Engine:
 
     def decide(self, keys: Iterable[ObjectKey]) -> None:
         """Plan these records anew, with everything else that is due by then."""
-        self._due.update(keys)
+        self._due.update(dict.fromkeys(keys))
         if self._due and self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_soon(self._decide_due)
 
     def _decide_due(self) -> None:
         self._sweep = None
-        due, self._due = self._due, set()
+        due, self._due = self._due, {}
         drained = self._regions.drained()
         touched: set[str] = set()
         for key in due:
@@ -216,6 +217,8 @@ class Engine:
             if keeper.memory_is_outdated(self.zones.keepers):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
+                told = "this status tells of other values than the zones hold: its verdicts are found out anew"
+                self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers)
             passed = {zone: sets for zone in record.zones if (sets := self._hand_over(keeper, zone))}
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
@@ -405,6 +408,9 @@ class Engine:
         if subject := self.zones.subject(zone):
             self._outlets.mark(subject)
             keeper, declared = self.zones.keepers.get(zone), self.zones.declared(zone)
+            while keeper is not None and keeper.incidents:
+                incident = keeper.incidents.pop(0)
+                self._outlets.tell(subject, incident.reason, incident.message, warning=True)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
 
@@ -422,7 +428,7 @@ class Engine:
         )
         if known is None:
             return
-        if change.urgency is Urgency.REPAIR:
+        if change.is_repair:
             self._metrics.repairs.inc()
             told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
             self._outlets.tell(known.subject, "Repaired", told, warning=True)

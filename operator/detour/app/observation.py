@@ -93,8 +93,8 @@ class Observation:
         before = self._records.get(record.key)
         self._records[record.key] = record
         remembered = {each.name: each for each in memory}
-        keys = {_name_key(record, each.hostname) for each in record.endpoints if each.hostname}
-        for key in keys - set(self._names):
+        keys = dict.fromkeys(_name_key(record, each.hostname) for each in record.endpoints if each.hostname)
+        for key in [each for each in keys if each not in self._names]:
             self._names[key] = _Name(ResolvedName())
             self._resolutions.add(key, within=min(1.0, key.timing.recheck_interval))
         for key in keys:
@@ -104,7 +104,7 @@ class Observation:
                 self._restore(record, endpoint, remembered[endpoint.name])
         self._retarget(record)
         if before is not None:
-            self._drop_names(before, keeping=keys)
+            self._drop_names(before, keeping=set(keys))
 
     def forget(self, key: ObjectKey) -> None:
         """Observe nothing for this record any more."""
@@ -154,12 +154,20 @@ class Observation:
                 self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
         self._reschedule()
 
+    def doubt_since(self, at: float) -> None:
+        """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
+        for watched in self._targets.values():
+            if watched.streak.verdict is Verdict.UNHEALTHY and watched.streak.since >= at:
+                watched.streak = Streak(Verdict.UNKNOWN, self._clock.now())
+        self._reschedule()
+        self._on_news(tuple(self._records))
+
     def _retarget(self, record: Record) -> None:
-        wanted = {
+        wanted = dict.fromkeys(
             Target(address, record.probe, record.timing)
             for endpoint in record.endpoints
             for address in self._addresses(record, endpoint)
-        }
+        )
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
@@ -250,7 +258,8 @@ class Observation:
         watched.streak = observe(before, result, target.timing, self._clock.now())
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
-            self._turned_bad.pop(target, None)
+            if watched.streak.verdict is Verdict.HEALTHY:
+                self._turned_bad.pop(target, None)
             if before.verdict is Verdict.HEALTHY and watched.streak.verdict is Verdict.UNHEALTHY:
                 self._turned_bad[target] = self._clock.now()
             logger.info(

@@ -28,6 +28,9 @@ from detour.kube.status import (
 from detour.kube.transitions import Transitions
 from detour.model.record import ObjectKey
 
+STATUS_RESTORED = "StatusRestored"
+"""The reason of the event that a status was not what this installation had last written."""
+
 
 class Pictures(Protocol):
     """Who knows how things stand: the engine."""
@@ -78,9 +81,18 @@ class Outlets:
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
     def follow(self, subject: Subject, raw: RawObject) -> None:
-        """Remember what the leader wrote on an object, to go on from there if this process comes to lead."""
+        """Look at an object of which only the status is new.
+
+        The leader puts back what somebody else changed. The others remember it, to go on from there if they come to
+        lead.
+        """
         if not self._leadership.leads:
             self._followed[subject] = raw
+            return
+        status, version = raw.get("status"), str(raw.get("metadata", {}).get("resourceVersion") or "")
+        if self._writer.seen(subject, status if isinstance(status, Mapping) else {}, version):
+            told = "somebody else changed or removed this status; it is written again from what Detour knows"
+            self.tell(subject, STATUS_RESTORED, told, warning=True)
 
     def begin_term(self) -> Mapping[Subject, RawObject]:
         """This process leads now: go on from the status that each object bears, which is returned."""

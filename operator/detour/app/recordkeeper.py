@@ -68,6 +68,8 @@ class RecordKeeper:
         self._last_values = self._revisions[0].values if self._revisions else ()
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         self._published_before = {each.key for each in memory.zones if each.published}
+        self._known_values = {each.key: frozenset(each.values) for each in memory.zones if each.published}
+        self._has_news = False
 
     def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell, once, whether the status that we began with tells of other values than a zone holds.
@@ -82,6 +84,7 @@ class RecordKeeper:
             if report is not None and report.owns:
                 self._memory_is_unchecked = False
                 if each.published and set(each.values) != set(values_of(report.published)):
+                    self._last_values = tuple(sorted(values_of(report.published))) or self._last_values
                     return True
         return False
 
@@ -134,6 +137,7 @@ class RecordKeeper:
         if self.decision is None or not after or after == before:
             return None
         self._last_values = after
+        self._has_news = True
         is_first = not before
         if counts:
             self._last_revision += 1
@@ -227,6 +231,8 @@ class RecordKeeper:
             adopt=record.adopt,
             suspended=record.suspend,
             was_published=zone in self._published_before,
+            known_values=self._known_values.get(zone),
+            is_news=self._has_news or self.record.generation != self.memory.observed_generation,
         )
 
     def needs_zone_news(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:

@@ -22,7 +22,8 @@ class Suspicion:
     """Whether to believe this vantage. `clock` gives engine seconds.
 
     `bad_share` gives the share of checks that turned bad within so many seconds, `references` runs the reference
-    checks once, and `on_change` is called when their outcome changes what is believed.
+    checks once, `doubt` withdraws the bad verdicts formed since a time, and `on_change` is called when something that
+    waits may be due.
     """
 
     def __init__(
@@ -31,14 +32,17 @@ class Suspicion:
         bad_share: Callable[[float], float],
         references: Callable[[], Awaitable[bool]],
         on_change: Callable[[], None],
+        doubt: Callable[[float], None],
         clock: Callable[[], float],
     ) -> None:
         self._bad_share = bad_share
         self._references = references
         self._on_change = on_change
+        self._doubt = doubt
         self._clock = clock
         self._cleared_at = float("-inf")
         self._checking: asyncio.Task[None] | None = None
+        self._blind_since = float("-inf")
         self.is_blind = False
 
     def covers(self, threshold: float, window: float) -> bool:
@@ -46,7 +50,7 @@ class Suspicion:
 
         `threshold` is a share of all checks, `window` in seconds.
         """
-        if self._bad_share(window) <= threshold:
+        if self._bad_share(window) <= threshold and not self.is_blind:
             return False
         if self._checking is None:
             self._checking = asyncio.get_running_loop().create_task(self._check(threshold, window))
@@ -59,20 +63,23 @@ class Suspicion:
 
     async def _check(self, threshold: float, window: float) -> None:
         try:
-            while self._bad_share(window) > threshold:
+            while self.is_blind or self._bad_share(window) > threshold:
                 passed = await self._references()
-                was_cleared = self._clock() - self._cleared_at <= REFERENCE_LASTS
+                if self.is_blind is passed:
+                    self._turn(blind=not passed, window=window)
                 if passed:
                     self._cleared_at = self._clock()
-                if self.is_blind is passed:
-                    self.is_blind = not passed
-                    told = "fail too: nothing is written on its word" if self.is_blind else "pass again: it is believed"
-                    logger.warning("most checks of this vantage turned bad; its reference checks %s", told)
-                if passed is not was_cleared or passed:
-                    self._on_change()
+                self._on_change()
                 await asyncio.sleep(REFERENCE_PERIOD)
         finally:
             self._checking = None
-            if self.is_blind:
-                self.is_blind = False
-            self._on_change()
+
+    def _turn(self, *, blind: bool, window: float) -> None:
+        """Whoever cannot see has no verdict: what it found bad is withdrawn when that shows, and again when it ends."""
+        now = self._clock()
+        if blind:
+            self._blind_since = now
+        self._doubt(min(now, self._blind_since) - window)
+        self.is_blind = blind
+        told = "fail too: nothing is written on its word" if blind else "pass again: it is believed"
+        logger.warning("most checks of this vantage turned bad; its reference checks %s", told)

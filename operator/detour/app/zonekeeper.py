@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from detour.app.clock import Clock
@@ -117,6 +118,7 @@ class ZoneKeeper:
     ) -> None:
         self.zone = zone
         self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, evacuated=evacuated)
+        self.incidents: list[Refusal] = []
         self._was_in_force = False
         self._workshop = workshop
         self._watcher = watcher
@@ -345,6 +347,7 @@ class ZoneKeeper:
             site=self._workshop.site,
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
+            delete_command=partial(registry.delete_command, zone),
         )
         site = settings.site
         fence = Fence(
@@ -441,9 +444,13 @@ class ZoneKeeper:
         """Tell the engine (Observer)."""
         self._watcher.withdrawn(self.zone.key, withdrawal)
 
-    def credentials_refused(self) -> None:
-        """Look for fresh credentials (Observer)."""
-        self._reopen.set()
+    def incident(self, incident: Refusal) -> None:
+        """Keep it for the engine to tell; look for fresh credentials where it is about them (Observer)."""
+        if incident.reason == CredentialsRefusedError.reason:
+            self._reopen.set()
+        else:
+            self.incidents.append(incident)
+            self._watcher.zone_changed(self.zone.key)
 
     # -- from the verifier -----------------------------------------------------------------------------------------
 

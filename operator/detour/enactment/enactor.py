@@ -31,6 +31,7 @@ from detour.enactment.contract import (
     ProviderError,
     StoredSet,
     ThrottledError,
+    UnavailableError,
     ZoneFacts,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
@@ -40,6 +41,7 @@ from detour.enactment.ledger import parse_ledger
 from detour.enactment.names import Names
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import STANDBY, Precedence, Yielding
+from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
 from detour.enactment.view import ZoneView
@@ -79,8 +81,8 @@ class Observer(Protocol):
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         """The name of a deleted record is gone, or was found not to be its own."""
 
-    def credentials_refused(self) -> None:
-        """The provider does not accept our credentials: fresh ones may help."""
+    def incident(self, incident: Refusal) -> None:
+        """Something happened to the zone that a person should know: refused credentials, a ledger put back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class EnactorSettings:
     site: Site
     dry_run: bool = False
     periods: Periods = DEFAULT_PERIODS
+    delete_command: DeleteCommand = no_command
 
 
 class Enactor:
@@ -117,7 +120,8 @@ class Enactor:
         self._clock = clock
         self._random = random
         self._observer = observer
-        self._names = Names(settings.owner, settings.domain, atomic=provider.limits.atomic)
+        rules = ZoneRules(settings.domain, settings.owner, provider.limits.atomic, settings.delete_command)
+        self._names = Names(rules)
         self._facts: ZoneFacts | None = None
         self._must_describe = True
         self._view: ZoneView | None = None
@@ -125,6 +129,7 @@ class Enactor:
         self._read_zone_at = 0.0
         self._renewed_at = 0.0
         self._in_force = False
+        self._lost_ledger: str | None = None
         self._trouble: Refusal | None = None
         self._yielding: Refusal | None = None
         self._backoff = 0.0
@@ -245,6 +250,11 @@ class Enactor:
                     delay = await self._step()
                 except ProviderError as error:
                     delay = self._fail(error)
+                except asyncio.CancelledError:
+                    if (task := asyncio.current_task()) is None or task.cancelling():
+                        raise
+                    # Nobody cancelled us: a library let a cancellation of its own escape. The doubt, if any, is kept.
+                    delay = self._fail(UnavailableError("a call to the provider ended as if it had been cancelled"))
                 else:
                     self._backoff = 0.0
                     self._set_trouble(None)
@@ -269,7 +279,7 @@ class Enactor:
         self._retry_at = self._clock() + delay
         self._set_trouble(Refusal(error.reason, str(error)))
         if isinstance(error, CredentialsRefusedError):
-            self._observer.credentials_refused()
+            self._observer.incident(Refusal(error.reason, str(error)))
         return delay
 
     def _set_trouble(self, trouble: Refusal | None) -> None:
@@ -358,7 +368,7 @@ class Enactor:
             case Settlement.SUPERSEDED:
                 self._stand_by(stored)
             case Settlement.LOST:
-                self._observer.zone_changed()
+                self._observer.zone_changed()  # the claim that follows says what was lost
             case Settlement.EARLIER_APPLIED:
                 self._read_zone_at = 0.0
             case _:
@@ -377,6 +387,7 @@ class Enactor:
             is_fresh = not self._names.any_marked(self._view)
             yielding = self.precedence.judge(stored.rrset if stored else None, is_fresh=is_fresh)
             if yielding is None:
+                self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
                 await self._apply(self._fence.claim(stored), [])
                 if self._fence.held is not None:
                     self._claimed()
@@ -394,6 +405,10 @@ class Enactor:
         self.precedence.claimed()
         self._set_yielding(None)
         self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
+        if self._lost_ledger is not None:
+            told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
+            self._observer.incident(Refusal("LedgerRestored", told))
+            self._lost_ledger = None
 
     def _set_yielding(self, why: Refusal | None) -> None:
         if why != self._yielding:
@@ -511,9 +526,10 @@ class Enactor:
             self._tell_all()
 
     def _applied(self, work: Sequence[NameChange]) -> None:
+        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         for each in work:
-            self._names.applied(each, self._fence.generation)
-            self.tally.repairs += each.urgency is Urgency.REPAIR
+            self._names.applied(each, self._fence.generation, self._view)
+            self.tally.repairs += each.is_repair
             if self._fence.generation is not None:
                 self._observer.accepted(each, self._fence.generation)
             self._observer.record_changed(each.record)

@@ -48,6 +48,22 @@ class Fence:
         """The generation in force under our claim, or None while we hold none."""
         return self.held.generation if self.held else None
 
+    def what_is_odd(self, stored: StoredSet | None) -> str | None:
+        """Return what a person should know of the ledger that is about to be claimed over, None where it is in order.
+
+        Only where the zone is known to have had one of ours.
+        """
+        found = parse_ledger(stored.rrset if stored else None)
+        if found is None:
+            return f"the ledger {self.key.name} {'is unreadable' if stored else 'was deleted'}"
+        if found.claim in self._claims or self._known == NEVER:
+            return None
+        if found.generation.epoch > self._known.epoch + 1:
+            return f"the ledger {self.key.name} says {found.generation}, far above {self._known}, the last one known"
+        if found.generation < self._known:
+            return f"the ledger {self.key.name} says {found.generation}, which is older than {self._known}"
+        return None
+
     def know(self, generation: Generation) -> None:
         """Remember that `generation` has existed."""
         self._known = max(self._known, generation)

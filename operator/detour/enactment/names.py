@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from detour.enactment.batches import BatchFiller
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
-from detour.enactment.view import ZoneView
+from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
+from detour.model.rrset import RRset
 
 
 @dataclass(slots=True)
@@ -32,8 +33,8 @@ class _Quarantined:
 class Names:
     """The wishes for one zone, by hostname."""
 
-    def __init__(self, owner: str, domain: str, *, atomic: bool) -> None:
-        self._rules = ZoneRules(domain, owner, atomic)
+    def __init__(self, rules: ZoneRules) -> None:
+        self._rules = rules
         self._wishes: dict[str, dict[ObjectKey, Wish]] = {}
         self._hostnames: dict[ObjectKey, str] = {}
         self._withdrawals: dict[str, Withdrawal] = {}
@@ -41,6 +42,7 @@ class Names:
         self._quarantine: dict[str, _Quarantined] = {}
         self._owned: set[str] = set()
         self._generations: dict[str, Generation] = {}
+        self._settled: dict[str, tuple[RRset, ...]] = {}
         self._dirty: dict[str, Urgency] = {}
 
     # -- wishes --------------------------------------------------------------------------------------------------
@@ -67,6 +69,7 @@ class Names:
         self._outcomes.pop(hostname, None)
         self._owned.discard(hostname)
         self._generations.pop(hostname, None)
+        self._settled.pop(hostname, None)
         if self._wishes[hostname]:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
@@ -91,6 +94,7 @@ class Names:
         for claims in self._wishes.values():
             for record, wish in claims.items():
                 claims[record] = replace(wish, sets=None)
+        self._settled.clear()
 
     # -- what is dirty -------------------------------------------------------------------------------------------
 
@@ -152,7 +156,13 @@ class Names:
         for hostname in sorted(self._dirty, key=self._dirty.__getitem__):
             urgency = self._dirty[hostname]
             outcome = self._judge(hostname, view)
-            change = outcome.change and replace(outcome.change, urgency=max(urgency, outcome.change.urgency))
+            change = outcome.change and replace(
+                outcome.change,
+                urgency=max(urgency, outcome.change.urgency),
+                is_repair=self._is_repair(hostname, outcome.change, view.at(hostname)),
+            )
+            if change is None and outcome.owner is not None and self._wishes[hostname][outcome.owner].sets is not None:
+                self._settled[hostname] = view.at(hostname).answers
             self._outcomes[hostname] = replace(outcome, change=change)
             if change and writable and not self._is_suspended(hostname, change.record):
                 if not filler.add(change):
@@ -181,6 +191,17 @@ class Names:
             return Outcome(None, refusals, outcome.owner)
         return outcome
 
+    def _is_repair(self, hostname: str, change: NameChange, found: NameView) -> bool:
+        """Tell whether somebody else changed the name: it is not as we left it, or not as its status tells of it."""
+        wish = self._wishes.get(hostname, {}).get(change.record)
+        if wish is None:
+            return False
+        if hostname in self._settled:
+            return found.answers != self._settled[hostname] or (hostname in self._owned and _is_unmarked(found))
+        if wish.known_values is None:
+            return False
+        return not wish.is_news or {value for each in found.answers for value in each.values} != wish.known_values
+
     def _is_suspended(self, hostname: str, record: ObjectKey) -> bool:
         wish = self._wishes.get(hostname, {}).get(record)
         return wish is not None and wish.suspended
@@ -191,10 +212,11 @@ class Names:
             del self._quarantine[hostname]
             self._mark(hostname, Urgency.HOUSEKEEPING)
 
-    def applied(self, change: NameChange, generation: Generation | None) -> None:
-        """Take note that `change` is in the zone; the name gets one more look, which should find nothing to do."""
+    def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
+        """Take note that `change` is in the zone, as `view` shows; the name gets one more look, which should find nothing to do."""
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
+            self._settled[change.hostname] = view.at(change.hostname).answers
             if generation is not None:
                 self._generations[change.hostname] = generation
         self._mark(change.hostname, change.urgency)
@@ -247,3 +269,7 @@ class Names:
         marker = view.at(hostname).marker
         found = parse_marker(marker.rrset if marker else None)
         return found is not None and found.owner == self._rules.owner
+
+
+def _is_unmarked(found: NameView) -> bool:
+    return parse_marker(found.marker.rrset if found.marker else None) is None

@@ -3,7 +3,7 @@
 Pure. Ownership is decided here: a name that is not ours is never touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detour.enactment.contract import Change, OpaqueSet, StoredSet
@@ -15,6 +15,14 @@ from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset, RRType
 from detour.planning.gate import never_empty
 
+DeleteCommand = Callable[[str, str], str]
+"""`delete_command(name, type)` gives the command by which a person deletes a set at the provider, "" where unknown."""
+
+
+def no_command(name: str, rrtype: str) -> str:
+    """Know of no command."""
+    return ""
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneRules:
@@ -23,6 +31,7 @@ class ZoneRules:
     domain: str
     owner: str
     atomic: bool
+    delete_command: DeleteCommand = no_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +130,8 @@ def _refusal(
         if not wish.adopt:
             return Refusal(
                 "NameTaken",
-                f"{wish.hostname} exists and was not made by Detour: set spec.adopt to true to take it over, "
-                "or choose another hostname",
+                f"{wish.hostname} exists and bears no mark of Detour's: choose another hostname, or take it over with "
+                f"`{_adopt(wish)}`",
             )
         if wish.sets is not None and _crosses_types(wish.sets, found):
             return Refusal(
@@ -131,6 +140,11 @@ def _refusal(
                 "publishes the same kind (addresses or CNAME)",
             )
     return None
+
+
+def _adopt(wish: Wish) -> str:
+    patch = """--type=merge -p '{"spec":{"adopt":true}}'"""
+    return f"kubectl patch failoverrecord/{wish.record.name} -n {wish.record.namespace} {patch}"
 
 
 def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Refusal | None:
@@ -155,9 +169,14 @@ def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Ref
         return Refusal(
             "TypeReplaced",
             f"{name} now has type {_types(found)} and this provider cannot swap types in one step: delete that set by "
-            "hand, and Detour will publish the name again",
+            f"hand, and Detour will publish the name again{_by_hand(rules, name, found)}",
         )
     return None
+
+
+def _by_hand(rules: ZoneRules, name: str, found: NameView) -> str:
+    commands = [text for each in found.answers if (text := rules.delete_command(name, each.type.value))]
+    return f": `{'; '.join(commands)}`" if commands else ""
 
 
 def _opaque_answers(found: NameView) -> list[OpaqueSet]:

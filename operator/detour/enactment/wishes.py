@@ -24,7 +24,8 @@ class Wish:
 
     `sets` is None while nothing is decided: the record claims its name but changes nothing. `was_published` says that
     the record's status shows the name as published here, which proves ownership where the marker was lost.
-    `created` (seconds since the Unix epoch) settles who of two claimants came first.
+    `created` (seconds since the Unix epoch) settles who of two claimants came first. `known_values` are the ones that
+    the name had when this process came, by the record's status; `is_news` says that others are wanted since.
     """
 
     record: ObjectKey
@@ -35,6 +36,8 @@ class Wish:
     adopt: bool = False
     suspended: bool = False
     was_published: bool = False
+    known_values: frozenset[str] | None = None
+    is_news: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class NameChange:
-    """The changes of one hostname and its marker, which belong into one batch."""
+    """The changes of one hostname and its marker, which belong into one batch.
+
+    `is_repair` says that somebody else had changed what was there.
+    """
 
     hostname: str
     record: ObjectKey
     changes: tuple[Change, ...]
     urgency: Urgency
+    is_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,9 @@ class Cluster:
         )
         return dict(found.data or {})
 
-    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> None:
-        """Merge `body` into an object, or into its status subresource."""
-        await self._call(
+    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
+        """Merge `body` into an object, or into its status subresource, and return the object."""
+        return await self._call(
             "status" if status else "metadata", lambda api: _patch(api, kind, namespace, name, body, status=status)
         )
 
@@ -181,7 +181,7 @@ def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawOb
 
 def _patch(
     api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
-) -> None:
+) -> RawObject:
     custom = client.CustomObjectsApi(api)
     write: Any
     where: tuple[str, ...]
@@ -191,7 +191,8 @@ def _patch(
     else:
         write = custom.patch_cluster_custom_object_status if status else custom.patch_cluster_custom_object
         where = (GROUP, VERSION, kind.plural, name)
-    write(*where, dict(body), _content_type=MERGE_PATCH, _request_timeout=CALL_TIMEOUT)
+    patched: RawObject = write(*where, dict(body), _content_type=MERGE_PATCH, _request_timeout=CALL_TIMEOUT)
+    return patched
 
 
 def _decode(value: str | bytes) -> str | None:

@@ -36,6 +36,13 @@ def without_annotation(name: str) -> Mapping[str, Any]:
     return {"metadata": {"annotations": {name: None}}}
 
 
+def _merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return one patch in place of two for the same object: what the later says counts."""
+    old, new = before["metadata"], after["metadata"]
+    annotations = {**old.get("annotations", {}), **new.get("annotations", {})}
+    return {"metadata": {**old, **new, **({"annotations": annotations} if annotations else {})}}
+
+
 class MetadataWriter:
     """Sends patches until they are taken, refused, or replaced by newer ones for the same object."""
 
@@ -46,7 +53,8 @@ class MetadataWriter:
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Send `body`, made anew where the object is newer, as after any write of its status."""
-        self._patches[subject] = body
+        before = self._patches.get(subject)
+        self._patches[subject] = _merged(before, body) if before else body
         self._news.set()
 
     @property

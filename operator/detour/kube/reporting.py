@@ -55,6 +55,8 @@ class Reporter:
         self._build = build
         self._wall_clock = wall_clock
         self._written: dict[Subject, Status] = {}
+        self._versions: dict[Subject, int] = {}
+        self._in_flight: set[Subject] = set()
         self._dirty: dict[Subject, None] = {}
         self._events: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
@@ -66,9 +68,24 @@ class Reporter:
         """Start from the status that the object bears."""
         self._written.setdefault(subject, dict(status))
 
+    def seen(self, subject: Subject, status: Mapping[str, Any], version: str) -> bool:
+        """Compare what an object bears with what we wrote; True where somebody else changed it, which is then undone.
+
+        `version` is the object's resourceVersion. What is older than our last write is an echo of an earlier one.
+        """
+        if subject not in self._versions or subject in self._in_flight or not version.isdecimal():
+            return False
+        if int(version) <= self._versions[subject] or _watched(status) == _watched(self._written.get(subject, {})):
+            return False
+        self._written[subject] = dict(status)
+        self._versions[subject] = int(version)
+        self.mark(subject)
+        return True
+
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
         self._written.pop(subject, None)
+        self._versions.pop(subject, None)
         self._dirty.pop(subject, None)
 
     def mark(self, subject: Subject) -> None:
@@ -133,8 +150,9 @@ class Reporter:
             if status is None or _watched(status) == _watched(written):
                 return True
             vanished = dict.fromkeys(key for key in written if key not in status)
+            self._in_flight.add(subject)
             try:
-                await self._cluster.patch(
+                patched = await self._cluster.patch(
                     subject.kind,
                     subject.key.namespace,
                     subject.key.name,
@@ -143,7 +161,12 @@ class Reporter:
                 )
             except ClusterError as error:
                 return self._give_up(subject, error)
+            finally:
+                self._in_flight.discard(subject)
             self._written[subject] = status
+            version = str(patched.get("metadata", {}).get("resourceVersion") or "")
+            if version.isdecimal():
+                self._versions[subject] = int(version)
             if self._is_cut_off:
                 self._is_cut_off = False
                 logger.info("the API server takes status again")

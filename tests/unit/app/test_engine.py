@@ -53,6 +53,8 @@ async def test_a_region_fails_and_its_names_move_and_come_back(boot: Boot) -> No
 async def test_everything_down_keeps_what_is_published(boot: Boot) -> None:
     world = boot(dns_zone(), failover_record())
     await world.until(lambda: ready(world))
+    world.down = set(TWO)
+    await world.until(lambda: world.api.condition("Healthy")[1] == "SomeUnhealthy")
     world.down = set(BOTH)
     await asyncio.sleep(300)
     assert world.answers() == ONE

@@ -24,7 +24,7 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, ProviderLimits, Secret
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
+from detour.kube.kinds import DeletionSeen, Kind, Listed, RawObject, Seen
 from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting import Reporter
 from detour.model.checks import CheckResult, Target
@@ -76,7 +76,7 @@ class ApiServer:
         found = [each for each in self.status(name, kind).get("conditions", ()) if each["type"] == type]
         return (found[0]["status"], found[0]["reason"]) if found else ("", "")
 
-    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> None:
+    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         await self._answer()
         key = (kind, namespace, name)
         if key not in self.objects:
@@ -96,6 +96,7 @@ class ApiServer:
                 {k: v for k, v in merged.items() if v is not None} if isinstance(merged, Mapping) else merged
             )
         self._store(key, patched)
+        return patched
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> Mapping[str, Any]:
         await self._answer()

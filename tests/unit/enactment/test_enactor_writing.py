@@ -332,7 +332,7 @@ async def test_fresh_credentials_are_used_without_a_restart(start: Start) -> Non
     await writer.publish(wish("api", ONE))
     writer.provider.trouble(Fault.CREDENTIALS, times=100)
     writer.want(wish("api", TWO))
-    await writer.until(lambda: writer.notes.refused_credentials)
+    await writer.until(lambda: writer.notes.incidents)
     trouble = writer.enactor.zone_report().trouble
     assert trouble is not None
     assert trouble.reason == "CredentialsRefused"

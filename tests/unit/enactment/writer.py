@@ -12,7 +12,7 @@ from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.markers import Marker
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Wish, WishReport, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal
 from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
@@ -70,7 +70,7 @@ class Notes:
         self.zone_news = 0
         self.accepted_changes: list[tuple[NameChange, Generation]] = []
         self.withdrawals: list[Withdrawal] = []
-        self.refused_credentials = 0
+        self.incidents: list[Refusal] = []
 
     def record_changed(self, record: ObjectKey) -> None:
         self.records.append(record)
@@ -84,8 +84,8 @@ class Notes:
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         self.withdrawals.append(withdrawal)
 
-    def credentials_refused(self) -> None:
-        self.refused_credentials += 1
+    def incident(self, incident: Refusal) -> None:
+        self.incidents.append(incident)
 
 
 class Writer:
