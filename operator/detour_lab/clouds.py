@@ -131,7 +131,7 @@ class Clouds:
             except MissingServerError as error:
                 self.notes.append(f"{error}. Until then the lab's own name server stands in for BIND.")
             else:
-                return RealZone(BIND, "BIND", real)
+                return RealZone(BIND, "BIND", DOMAIN, real)
         store = ZoneStore(DOMAIN)
         key = dns.tsig.Key(self._tsig.name, self._tsig.secret, dns.tsig.HMAC_SHA256)
         server = NameServer([store], host=host, port=port, keys={DOMAIN: key})

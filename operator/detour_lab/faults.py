@@ -1,6 +1,7 @@
 """Faults on demand, for one call or one zone of an emulated API.
 
-The most telling one is RESET_AFTER: the change was applied, but its answer is lost.
+The most telling one is RESET_AFTER: the change was applied, but its answer is lost. A Hold is for stories that need one
+certain call to arrive late: it keeps that call on its way until it is told to let go.
 """
 
 import asyncio
@@ -38,11 +39,54 @@ class Fault:
         return self.operation in (ANY, operation) and self.domain in (ANY, domain) and self.times != 0
 
 
+class Hold:
+    """Keeps the first call of `operation` whose body contains `containing` on its way, until `let_go`.
+
+    The call was received whole and its sender waits for the answer, or doesn't any more: it is carried out all the
+    same, as late as it then is.
+    """
+
+    def __init__(self, operation: str, *, containing: bytes = b"") -> None:
+        self.operation = operation
+        self._containing = containing
+        self._caught: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._released = asyncio.Event()
+        self._landed: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+
+    async def caught(self) -> bytes:
+        """Wait until a call was caught, and return its body."""
+        return await asyncio.shield(self._caught)
+
+    def let_go(self) -> None:
+        """Let the call be carried out now, or at once where none was caught yet."""
+        self._released.set()
+
+    async def landed(self) -> web.StreamResponse:
+        """Wait until the call was carried out, and return what the API answered."""
+        return await asyncio.shield(self._landed)
+
+    async def keep(
+        self, request: web.Request, operation: str, handle: Callable[[], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse | None:
+        """Carry out a call that is to be held once it may go on; None for any other call, which is left alone."""
+        if self._caught.done() or operation != self.operation:
+            return None
+        body = await request.read()
+        if self._containing not in body or self._caught.done():
+            return None
+        self._caught.set_result(body)
+        await self._released.wait()
+        answer = await handle()
+        self._landed.set_result(answer)
+        return answer
+
+
 class Faults:
     """The faults in force at one emulated API."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._holds: list[Hold] = []
         self._late: set[asyncio.Task[object]] = set()
 
     def inject(self, fault: Fault) -> Fault:
@@ -50,11 +94,21 @@ class Faults:
         self._faults.append(fault)
         return fault
 
+    def hold(self, operation: str, *, containing: bytes = b"") -> Hold:
+        """Catch the next such call (see Hold), before any fault meets it."""
+        held = Hold(operation, containing=containing)
+        self._holds.append(held)
+        return held
+
     def remove(self, fault: Fault) -> None:
         self._faults.remove(fault)
 
     def clear(self) -> None:
+        """Take all faults away, and let go of what is held."""
         self._faults.clear()
+        for held in self._holds:
+            held.let_go()
+        self._holds.clear()
 
     def draw(self, operation: str, domain: str) -> list[Fault]:
         """Return the faults that this call meets, counting it against their `times`."""
@@ -75,6 +129,9 @@ class Faults:
         server_error: Callable[[], web.StreamResponse],
     ) -> web.StreamResponse:
         """Run `handle` under the faults that fit; `throttled` and `server_error` make the API's own error bodies."""
+        for hold in list(self._holds):
+            if (kept := await hold.keep(request, operation, handle)) is not None:
+                return kept
         drawn = {fault.kind: fault for fault in self.draw(operation, domain)}
         if latency := drawn.get(FaultKind.LATENCY):
             await asyncio.sleep(latency.seconds)

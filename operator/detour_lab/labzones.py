@@ -4,15 +4,20 @@ An emulated zone is a store that an API writes and a name server serves, both wi
 a server that is edited as people do it, with a signed dynamic update.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dns.asyncquery
 import dns.exception
+import dns.flags
+import dns.message
 import dns.name
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import dns.update
+import dns.xfr
+import dns.zone
 
 from detour.model.names import canonical
 from detour_lab.faults import Faults
@@ -65,6 +70,20 @@ class EmulatedZone:
         else:
             self.store.commit(removed=[key], by=OUTSIDER)
 
+    async def read(self, name: str, rrtype: str) -> RecordSet | None:
+        """Return the set that the API has of exactly this type at exactly this name."""
+        return self.store.get(canonical(name), rrtype)
+
+    async def leave(self, name: str, sets: Sequence[RecordSet]) -> None:
+        """Let exactly these sets stand at `name`, in one step."""
+        kept = {each.key for each in sets}
+        gone = [each.key for each in self.store.at_name(canonical(name)) if each.key not in kept]
+        self.store.commit(removed=gone, added=sets, by=OUTSIDER)
+
+    async def empty(self) -> None:
+        """Remove everything but the sets of the apex, in one step."""
+        self.store.commit(removed=[each.key for each in self.store.all() if each.name != self.domain], by=OUTSIDER)
+
 
 @dataclass(frozen=True, slots=True)
 class RealZone:
@@ -72,11 +91,8 @@ class RealZone:
 
     name: str
     provider: str
+    domain: str
     server: RealServer
-
-    @property
-    def domain(self) -> str:
-        return self.server.domain
 
     @property
     def address(self) -> str:
@@ -92,11 +108,7 @@ class RealZone:
 
         Raises ValueError for values that the type doesn't allow, RuntimeError where the server refuses.
         """
-        key = self.server.key
-        update = dns.update.UpdateMessage(
-            self.domain,
-            keyring=dns.tsig.Key(key.name, key.secret, key.algorithm),
-        )
+        update = self._update()
         try:
             owner = dns.name.from_text(name)
             update.delete(owner, rrtype)
@@ -104,6 +116,58 @@ class RealZone:
                 update.add(owner, ttl, rrtype, value)
         except (dns.exception.DNSException, ValueError) as error:
             raise ValueError(f"{name} {rrtype} {' '.join(values)}: {error}") from error
+        await self._send(update)
+
+    async def read(self, name: str, rrtype: str) -> RecordSet | None:
+        """Return the set of exactly this type at exactly this name, as the server answers it.
+
+        Raises OSError or dns.exception.DNSException where it does not answer.
+        """
+        query = dns.message.make_query(name, rrtype)
+        query.flags &= ~dns.flags.RD
+        answer, _ = await dns.asyncquery.udp_with_fallback(
+            query, self.server.host, port=self.server.port, timeout=EDIT_TIMEOUT
+        )
+        found = answer.get_rrset(
+            answer.answer, dns.name.from_text(name), query.question[0].rdclass, dns.rdatatype.from_text(rrtype)
+        )
+        if found is None:
+            return None
+        return RecordSet(canonical(name), rrtype, found.ttl, tuple(sorted(each.to_text() for each in found)))
+
+    async def leave(self, name: str, sets: Sequence[RecordSet]) -> None:
+        """Let exactly these sets stand at `name`, in one signed update. Raises RuntimeError where it is refused."""
+        update = self._update()
+        owner = dns.name.from_text(name)
+        update.delete(owner)
+        for each in sets:
+            update.add(owner, each.ttl, each.type, *each.values)
+        await self._send(update)
+
+    async def empty(self) -> None:
+        """Remove every name but the apex, in one signed update. Raises RuntimeError where it is refused."""
+        update = self._update()
+        for name in await self._names():
+            update.delete(name)
+        await self._send(update)
+
+    async def _names(self) -> Iterable[dns.name.Name]:
+        """Return every name below the apex, by a transfer."""
+        content = dns.zone.Zone(self.domain, relativize=False)
+        query, _ = dns.xfr.make_query(content, keyring=self._key())
+        await dns.asyncquery.inbound_xfr(
+            self.server.host, content, query, port=self.server.port, timeout=EDIT_TIMEOUT, lifetime=EDIT_TIMEOUT
+        )
+        return [name for name in content if name != content.origin]
+
+    def _key(self) -> dns.tsig.Key:
+        key = self.server.key
+        return dns.tsig.Key(key.name, key.secret, key.algorithm)
+
+    def _update(self) -> dns.update.UpdateMessage:
+        return dns.update.UpdateMessage(self.domain, keyring=self._key())
+
+    async def _send(self, update: dns.update.UpdateMessage) -> None:
         answer = await dns.asyncquery.tcp(update, self.server.host, port=self.server.port, timeout=EDIT_TIMEOUT)
         if answer.rcode() != dns.rcode.NOERROR:
             raise RuntimeError(f"{self.name} refuses the edit: {dns.rcode.to_text(answer.rcode())}")

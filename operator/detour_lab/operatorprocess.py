@@ -24,6 +24,7 @@ import aiohttp
 
 from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
+from detour_lab.steppedclock import SteppedClock
 
 READY_TIMEOUT = 30.0
 TERMINATION_LIMIT = 10.0
@@ -44,16 +45,29 @@ class OperatorProcess:
 
     It can be started again after its end, which is a restart. `arguments` follow `detour run`; the log format and an
     address for its health endpoints are added. `environment` is the whole environment, ours by default. `lines` is
-    everything that was logged, restarts included.
+    everything that was logged, restarts included. `name` tells several apart: with the number of the start it is the
+    user agent of the operator's calls to Azure, and what it calls itself in a Lease unless `arguments` have an
+    identity. `clock` makes its wall clock one that can be moved.
     """
 
-    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        name: str = "operator",
+        clock: SteppedClock | None = None,
+    ) -> None:
+        self.name = name
+        self.starts = 0
         self._arguments = tuple(arguments)
         self._environment = environment
+        self._clock = clock
         self._folder: Path | None = None
         self._process: Process | None = None
         self._follower: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self.paused = False
         self.lines: list[LogLine] = []
         self.listen = ""
 
@@ -61,6 +75,11 @@ class OperatorProcess:
     def url(self) -> str:
         """The address of /livez, /readyz and /metrics."""
         return f"http://{self.listen}"
+
+    @property
+    def identity(self) -> str:
+        """What no other process is ever called: the name and the number of the start."""
+        return f"{self.name}_{self.starts}"
 
     @property
     def pid(self) -> int:
@@ -86,8 +105,16 @@ class OperatorProcess:
         (port,) = free_ports(1)
         self.listen = f"127.0.0.1:{port}"
         program = Path(sys.executable).with_name("detour")
-        command = [str(program), "run", *self._arguments, f"--listen={self.listen}", "--log-format=json"]
-        self._process = Process("detour", command, log=log, environment=self._environment)
+        self.starts += 1
+        command = [
+            str(program),
+            "run",
+            *self._arguments,
+            *self._identity(),
+            f"--listen={self.listen}",
+            "--log-format=json",
+        ]
+        self._process = Process("detour", command, log=log, environment=self._surroundings())
         self._follower = asyncio.create_task(self._follow_log(log, position))
         self._follower.add_done_callback(lambda _: self._wake())
         if wait_until_ready:
@@ -100,6 +127,7 @@ class OperatorProcess:
     async def terminate(self) -> float:
         """Ask it to end and return the seconds that it took. Raises OperatorError where these exceed its promise."""
         process = self._running()
+        self.resume()
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         self._signal(signal.SIGTERM)
@@ -115,7 +143,19 @@ class OperatorProcess:
         if self._process is not None:
             self._signal(signal.SIGKILL)
             await asyncio.to_thread(self._process.wait, KILL_TIMEOUT)
+            if self._clock is not None:
+                self._clock.forget(self._process.pid)
         await self._stop_following()
+
+    def pause(self) -> None:
+        """Let it stand still, as on a machine that is suspended: it keeps its sockets, and nobody answers there."""
+        self._signal(signal.SIGSTOP)
+        self.paused = self.running
+
+    def resume(self) -> None:
+        """Let a paused one go on where it was. Again is harmless."""
+        self._signal(signal.SIGCONT)
+        self.paused = False
 
     async def close(self) -> None:
         """End it if it still runs, and remove its log."""
@@ -189,6 +229,15 @@ class OperatorProcess:
         if self._process is None or not self._process.running:
             raise OperatorError(f"the operator doesn't run; it said:\n{self.log_tail()}")
         return self._process
+
+    def _surroundings(self) -> dict[str, str]:
+        given = os.environ if self._environment is None else self._environment
+        moved = {} if self._clock is None else self._clock.environment()
+        return {**given, **moved, "AZURE_HTTP_USER_AGENT": self.identity}
+
+    def _identity(self) -> list[str]:
+        flags = [each.partition("=")[0] for each in self._arguments]
+        return [f"--identity={self.identity}"] if "--lease" in flags and "--identity" not in flags else []
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.running:

@@ -1,4 +1,4 @@
-"""Real BIND 9 and real Knot as ordinary processes on a loopback port, serving one zone to one TSIG key.
+"""Real BIND 9 and real Knot as ordinary processes on a loopback port, serving one zone or several to one TSIG key.
 
 What an emulator gets wrong, a test against it cannot show. These are the servers that people run: each in the
 foreground, in a private folder with a configuration written for it, stopped by its process id and never outliving us.
@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,17 +54,28 @@ class UpdateKey:
 
 
 class RealServer:
-    """One server with one zone; an async context manager, or `start` and `stop`."""
+    """One server with one zone or more, under one key; an async context manager, or `start` and `stop`."""
 
     package: ClassVar[str]
     program: ClassVar[str]
     hopeless: ClassVar[str]  # what the program says when it runs on without a port to listen on
 
     def __init__(
-        self, domain: str, key: UpdateKey, *, host: str = "127.0.0.1", port: int = 0, negative_ttl: int = 30
+        self,
+        domain: str,
+        key: UpdateKey,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        negative_ttl: int = 30,
+        more_domains: Sequence[str] = (),
     ) -> None:
-        """Prepare to serve `domain` with no data yet. Port 0 takes a free one; `negative_ttl` in seconds."""
+        """Prepare to serve `domain` with no data yet, and beside it a zone for each of `more_domains`.
+
+        Port 0 takes a free one; `negative_ttl` in seconds.
+        """
         self.domain = domain
+        self.domains = (domain, *more_domains)
         self.key = key
         self.host = host
         self.port = port
@@ -89,7 +101,7 @@ class RealServer:
         return path
 
     async def start(self) -> None:
-        """Start and wait until the zone is answered.
+        """Start and wait until every zone is answered.
 
         Raises MissingServerError without the program, RuntimeError with the end of its log where it does not start.
         """
@@ -100,7 +112,8 @@ class RealServer:
             for attempt in range(1, ATTEMPTS + 1):
                 if not fixed:
                     self.port = _free_port(self.host)
-                (self.folder / "zone.db").write_text(self._zone_file())
+                for domain in self.domains:
+                    (self.folder / _file_name(domain)).write_text(self._zone_file(domain))
                 command = [program, *self._configure()]
                 process = Process(self.program, command, log=self.folder / "log", folder=self.folder)
                 self._process = process
@@ -130,10 +143,16 @@ class RealServer:
         await self.stop()
 
     async def _answers(self, process: Process) -> bool:
-        query = dns.message.make_query(self.domain, "SOA")
+        give_up = asyncio.get_running_loop().time() + START_TIMEOUT
+        for domain in self.domains:
+            if not await self._answers_for(domain, process, give_up):
+                return False
+        return True
+
+    async def _answers_for(self, domain: str, process: Process, give_up: float) -> bool:
+        query = dns.message.make_query(domain, "SOA")
         # Signed, so that another server on this port, serving the same domain, isn't taken for ours.
         query.use_tsig(dns.tsig.Key(self.key.name, self.key.secret, self.key.algorithm))
-        give_up = asyncio.get_running_loop().time() + START_TIMEOUT
         while (
             process.running
             and self.hopeless not in process.log_tail(40)
@@ -149,10 +168,10 @@ class RealServer:
             await asyncio.sleep(0.02)
         return False
 
-    def _zone_file(self) -> str:
+    def _zone_file(self, domain: str) -> str:
         ttl = self.negative_ttl
         return (
-            f"$ORIGIN {self.domain}.\n"
+            f"$ORIGIN {domain}.\n"
             f"@ {ttl} IN SOA ns1.lab.invalid. hostmaster.lab.invalid. 1 7200 900 1209600 {ttl}\n"
             f"@ 3600 IN NS ns1.lab.invalid.\n"
         )
@@ -170,6 +189,16 @@ class RealBIND(RealServer):
     hopeless = "address in use"
 
     def _configure(self) -> list[str]:
+        zones = "".join(
+            f"""
+            zone "{domain}" {{
+                type primary;
+                file "{_file_name(domain)}";
+                allow-update {{ key "{self.key.name}"; }};
+                allow-transfer {{ key "{self.key.name}"; }};
+            }};"""
+            for domain in self.domains
+        )
         family, other = ("listen-on-v6", "listen-on") if ":" in self.host else ("listen-on", "listen-on-v6")
         configuration = f"""
             options {{
@@ -186,12 +215,7 @@ class RealBIND(RealServer):
             }};
             controls {{ }};
             key "{self.key.name}" {{ algorithm {self.key.algorithm}; secret "{self.key.secret}"; }};
-            zone "{self.domain}" {{
-                type primary;
-                file "zone.db";
-                allow-update {{ key "{self.key.name}"; }};
-                allow-transfer {{ key "{self.key.name}"; }};
-            }};
+            {zones}
         """
         (self.folder / "named.conf").write_text(configuration)
         return ["-g", "-n", "1", "-c", str(self.folder / "named.conf")]
@@ -205,6 +229,14 @@ class RealKnot(RealServer):
     hopeless = "failed to bind"
 
     def _configure(self) -> list[str]:
+        zones = "".join(
+            f"""  - domain: {domain}
+    storage: "{self.folder}"
+    file: {_file_name(domain)}
+    acl: detour
+"""
+            for domain in self.domains
+        )
         configuration = f"""
 server:
     rundir: "{self.folder}"
@@ -227,13 +259,13 @@ acl:
     key: {self.key.name}
     action: [transfer, update]
 zone:
-  - domain: {self.domain}
-    storage: "{self.folder}"
-    file: zone.db
-    acl: detour
-"""
+{zones}"""
         (self.folder / "knot.conf").write_text(configuration)
         return ["-c", str(self.folder / "knot.conf")]
+
+
+def _file_name(domain: str) -> str:
+    return f"{domain}.zone"
 
 
 def _free_port(host: str) -> int:

@@ -19,6 +19,7 @@ from detour_lab.controlplane import Binaries, ControlPlane
 from detour_lab.lab import ALLOWED_NETWORKS, Lab
 from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.quickstart import CREDENTIALS
+from detour_lab.steppedclock import SteppedClock
 
 OUTSIDE_LOOPBACK = (
     *(
@@ -35,6 +36,7 @@ OUTSIDE_LOOPBACK = (
 )
 """Networks that the operator must not probe on this stage, whatever a manifest says: all but 127.0.0.0/8."""
 
+IDENTITY = "--identity="
 RELEASE = "detour"
 RELEASE_NAMESPACE = "detour-system"
 NAMESPACE = "shop"
@@ -49,7 +51,13 @@ class StageError(RuntimeError):
 
 
 class Stage:
-    """An async context manager. `say` is told each step; with `records` False no FailoverRecord is applied."""
+    """An async context manager. `say` is told each step; with `records` False no FailoverRecord is applied.
+
+    `replicas` operators run from the one chart that is installed, as the pods of its Deployment would; `operator` is
+    the first of `operators`. `flags` are added to their arguments. With `clocks` each has a wall clock that can be
+    moved; `real_bind` False puts the lab's own server, which keeps a log and can fail, in BIND's place.
+    `namespaces` are made before the chart is installed, for values that name them.
+    """
 
     def __init__(
         self,
@@ -59,14 +67,25 @@ class Stage:
         records: bool = True,
         throttled: bool = True,
         values: Mapping[str, Any] | None = None,
+        replicas: int = 1,
+        flags: Sequence[str] = (),
+        clocks: bool = False,
+        real_bind: bool = True,
+        namespaces: Sequence[str] = (),
     ) -> None:
         self._say = say
+        self._namespaces = tuple(namespaces)
         self._records = records
         self._values = dict(values or {})
+        self._replicas = replicas
+        self._flags = tuple(flags)
+        self._moving_clocks = clocks
         self._stack = AsyncExitStack()
         self.plane = ControlPlane(binaries)
-        self.lab = Lab(throttled=throttled)
-        self.operator: OperatorProcess
+        self.lab = Lab(throttled=throttled, real_bind=real_bind)
+        self.operators: tuple[OperatorProcess, ...] = ()
+        self._command: tuple[Sequence[str], Mapping[str, str]] = ((), {})
+        self.clocks: Mapping[str, SteppedClock] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -82,13 +101,15 @@ class Stage:
             manifests = self.lab.manifests()
             self._say("installing the chart with Helm")
             await self.apply(manifests["00-namespace.yaml"])
+            for name in self._namespaces:  # the chart puts Roles into them
+                await self.kubectl("create", "namespace", name)
             await self._install_chart()
             self._say("applying docs/examples/quickstart with kubectl")
             for name, text in manifests.items():
                 if self._records or not name.startswith("30-"):
                     await self.apply(text)
             self._say("starting the operator under the chart's service account")
-            self.operator = await self._start_operator(stack)
+            self.operators = await self._start_operators(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -96,6 +117,19 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def operator(self) -> OperatorProcess:
+        """The first of the operators."""
+        return self.operators[0]
+
+    def operator_with(self, *flags: str) -> OperatorProcess:
+        """Return one more operator, not started, that runs as the others do but with `flags` behind theirs.
+
+        It bears the first one's name, so only one of the two should run at a time. The caller closes it.
+        """
+        arguments, environment = self._command
+        return OperatorProcess([*arguments, *flags], environment=environment, name=f"{RELEASE}-0")
 
     # -- Kubernetes ------------------------------------------------------------------------------------------------
 
@@ -161,10 +195,19 @@ class Stage:
         crds = ("failoverrecords.detour.dev", "dnszones.detour.dev", "cloudregions.detour.dev")
         await self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *crds)
 
-    async def _start_operator(self, stack: AsyncExitStack) -> OperatorProcess:
+    async def _start_operators(self, stack: AsyncExitStack) -> tuple[OperatorProcess, ...]:
         argv, environment = await asyncio.to_thread(operator_command, self.plane, RELEASE, RELEASE_NAMESPACE)
-        process = OperatorProcess(argv[2:], environment=environment)  # it says `detour run` itself
-        return await stack.enter_async_context(process)
+        # It says `detour run` itself, and has an identity of its own in place of its pod's.
+        arguments = [*(each for each in argv[2:] if not each.startswith(IDENTITY)), *self._flags]
+        self._command = (arguments, environment)
+        names = [f"{RELEASE}-{number}" for number in range(self._replicas)]
+        if self._moving_clocks:
+            self.clocks = {name: SteppedClock.find(self.plane.folder / f"{name}.clock") for name in names}
+        processes = [
+            OperatorProcess(arguments, environment=environment, name=name, clock=self.clocks.get(name))
+            for name in names
+        ]
+        return tuple([await stack.enter_async_context(each) for each in processes])
 
 
 def _secrets(lab: Lab) -> list[str]:

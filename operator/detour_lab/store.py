@@ -40,13 +40,17 @@ class RecordSet:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One atomic change: what went, what came, when (`time.monotonic` seconds) and by whose hand."""
+    """One atomic change: what went, what came, when (`time.monotonic` seconds) and by whose hand.
+
+    The name server shows it from `visible_at` on, on the same clock.
+    """
 
     number: int
     at: float
     by: str
     removed: tuple[RecordSet, ...]
     added: tuple[RecordSet, ...]
+    visible_at: float
 
 
 class ZoneStore:
@@ -67,7 +71,7 @@ class ZoneStore:
         self._numbers = itertools.count(1)
         self._newest = SetIndex()
         self._served = SetIndex()
-        self._waiting: deque[tuple[float, Commit]] = deque()
+        self._waiting: deque[Commit] = deque()
         hosts = tuple(f"{host}." for host in name_servers)
         soa = f"{hosts[0]} hostmaster.{domain}. 1 7200 900 1209600 {negative_ttl}"
         apex = (RecordSet(domain, "SOA", negative_ttl, (soa,)), RecordSet(domain, "NS", 172800, hosts))
@@ -104,10 +108,13 @@ class ZoneStore:
             RecordSet(each.name, each.type, each.ttl, each.values, f"{number:08x}-{place}", each.extra)
             for place, each in enumerate(added)
         )
-        commit = Commit(number, self._clock(), by, gone, tagged)
+        now = self._clock()
+        # In order, also where the lag has become shorter in between.
+        visible_at = max(now + self.lag, self._waiting[-1].visible_at if self._waiting else now)
+        commit = Commit(number, now, by, gone, tagged, visible_at)
         self._newest.apply(commit.number, commit.removed, commit.added)
         self.log.append(commit)
-        self._waiting.append((commit.at + self.lag, commit))
+        self._waiting.append(commit)
         return tagged
 
     def served(self) -> Mapping[SetKey, RecordSet]:
@@ -116,8 +123,8 @@ class ZoneStore:
 
     def served_index(self) -> SetIndex:
         """Return what `served` does, found by name. It is live: read it anew for each answer."""
-        while self._waiting and self._waiting[0][0] <= self._clock():
-            commit = self._waiting.popleft()[1]
+        while self._waiting and self._waiting[0].visible_at <= self._clock():
+            commit = self._waiting.popleft()
             self._served.apply(commit.number, commit.removed, commit.added)
         return self._served
 
@@ -128,4 +135,4 @@ class ZoneStore:
     def is_served(self, number: int) -> bool:
         """Tell whether commit `number` has reached the name server (Route 53's INSYNC)."""
         self.served()
-        return not self._waiting or self._waiting[0][1].number > number
+        return not self._waiting or self._waiting[0].number > number

@@ -17,7 +17,7 @@ from detour_lab.azuredns.errors import Refusal
 from detour_lab.azuredns.paging import page
 from detour_lab.azuredns.quota import PUBLISHED, Meters, Quota
 from detour_lab.azuredns.routing import Call, route
-from detour_lab.azuredns.zone import SETS_PER_ZONE, AzureZone, full_name, relative_name
+from detour_lab.azuredns.zone import AUTHOR, SETS_PER_ZONE, AzureZone, full_name, relative_name
 from detour_lab.faults import Faults
 from detour_lab.store import RecordSet, ZoneStore
 
@@ -28,6 +28,7 @@ class AzureDNSEmulator(APIServer):
     `tokens` are the bearer tokens that are let in. `private` names the domains whose zone is a private one,
     `name_servers` what a zone says was assigned to it (default: the hosts of its NS set). `quota` None means that
     nobody is throttled; `clock` gives seconds. `calls` counts the calls by operation, the refused ones included.
+    Commits are made `by` "azuredns:" and the last word of the caller's user agent.
     """
 
     def __init__(
@@ -166,7 +167,8 @@ class AzureDNSEmulator(APIServer):
         if current is None:
             _check_creation(zone, name, call.rrtype)
         values = read_values(call.rrtype, properties) or ()
-        stored = zone.put(RecordSet(name, call.rrtype, read_ttl(properties), values, extra=read_extra(properties)))
+        wanted = RecordSet(name, call.rrtype, read_ttl(properties), values, extra=read_extra(properties))
+        stored = zone.put(wanted, by=_author(request))
         return web.json_response(zone.set_document(stored), status=200 if current else 201, headers=headers)
 
     def _patch_set(self, call: Call, request: web.Request, body: bytes) -> web.Response:
@@ -186,7 +188,7 @@ class AzureDNSEmulator(APIServer):
             current.values if values is None else values,
             extra={**current.extra, **read_extra(properties)},
         )
-        return web.json_response(zone.set_document(zone.put(changed)), headers=headers)
+        return web.json_response(zone.set_document(zone.put(changed, by=_author(request))), headers=headers)
 
     def _delete_set(self, call: Call, request: web.Request, _: bytes) -> web.Response:
         zone = self._zone(call)
@@ -198,13 +200,18 @@ class AzureDNSEmulator(APIServer):
         if name == zone.domain and call.rrtype in ("SOA", "NS"):
             raise errors.bad_request(f"The {call.rrtype} record set at the zone apex cannot be deleted.")
         _check_preconditions(request, current)
-        zone.remove(current.key)
+        zone.remove(current.key, by=_author(request))
         return web.Response(status=200, headers=headers)
 
 
 def _apex_hosts(store: ZoneStore) -> tuple[str, ...]:
     apex = store.get(store.domain, "NS")
     return apex.values if apex else ()
+
+
+def _author(request: web.Request) -> str:
+    """Who writes: all share one token, so it's the last word of the user agent (`AZURE_HTTP_USER_AGENT` in the SDK)."""
+    return f"{AUTHOR}:{request.headers.get('User-Agent', '').rpartition(' ')[2]}"
 
 
 def _check_preconditions(request: web.Request, current: RecordSet | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from detour_lab.azuredns.records import WIRE, encode
 from detour_lab.store import RecordSet, SetKey, ZoneStore
 
-AUTHOR = "Azure DNS API"
+AUTHOR = "azuredns"
 RECORDS_PER_SET = 20
 SETS_PER_ZONE = 10_000
 
@@ -51,21 +51,21 @@ class AzureZone:
         served = self.store.newest_index().sets
         return len(served) + sum(key not in served for key in self._unserved)
 
-    def put(self, record_set: RecordSet) -> RecordSet:
+    def put(self, record_set: RecordSet, *, by: str = AUTHOR) -> RecordSet:
         """Store the set in place of what had its name and type, and return it with its new ETag."""
         key = record_set.key
         if record_set.values:
             self._unserved.pop(key, None)
-            return self.store.commit(added=[record_set], by=AUTHOR)[0]
+            return self.store.commit(added=[record_set], by=by)[0]
         if self.store.get(*key):
-            self.store.commit(removed=[key], by=AUTHOR)
+            self.store.commit(removed=[key], by=by)
         self._unserved[key] = replace(record_set, etag=f"unserved-{next(self._tags)}")
         return self._unserved[key]
 
-    def remove(self, key: SetKey) -> None:
+    def remove(self, key: SetKey, *, by: str = AUTHOR) -> None:
         """Remove the set; KeyError where there is none."""
         if self._unserved.pop(key, None) is None or self.store.get(*key):
-            self.store.commit(removed=[key], by=AUTHOR)
+            self.store.commit(removed=[key], by=by)
 
     def document(self) -> dict[str, Any]:
         """Return the zone's JSON."""

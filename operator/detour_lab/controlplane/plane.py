@@ -9,9 +9,10 @@ manager deleted namespaces stay Terminating, owner references are not collected,
 service account.
 
 The API server can be stopped and started again at the same address, with its data, which is what a cluster looks like
-to an operator when its control plane is away. Processes end in the order API server, etcd: without etcd the API
-server would linger for a minute. For the same reason stop whatever has a watch open first, or it is killed after its
-grace, which loses nothing.
+to an operator when its control plane is away. Its data can be copied and put back later, as after a disaster.
+
+Processes end in the order API server, etcd: without etcd the API server would linger for a minute. For the same reason
+stop whatever has a watch open first, or it is killed after its grace, which loses nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
 from detour_lab.controlplane.programs import Binaries
 from detour_lab.controlplane.search import find_binaries
-from detour_lab.controlplane.servers import await_ready, start_api_server, start_etcd
+from detour_lab.controlplane.servers import ETCD_DATA, await_ready, start_api_server, start_etcd
 
 READY_TIMEOUT_SECONDS = 60.0
 COMMAND_TIMEOUT_SECONDS = 120.0
@@ -154,6 +155,37 @@ class ControlPlane:
         if self._api_server is not None:
             self._api_server.stop(grace)
             self._api_server = None
+
+    def snapshot_etcd(self) -> Path:
+        """Copy etcd's data as they are at this instant, and return where the copy is; everything goes on running.
+
+        It is what a snapshot of its volume would be: etcd stands still for the moment of the copy. The copy goes with
+        the control plane's folder.
+        """
+        if self._etcd is None:
+            raise RuntimeError("the control plane is not started: use it in a `with` block")
+        copy = Path(tempfile.mkdtemp(prefix="etcd-", dir=self.folder)) / "data"
+        self._etcd.pause()
+        try:
+            shutil.copytree(self.folder / ETCD_DATA, copy)
+        finally:
+            self._etcd.resume()
+        return copy
+
+    def restore_etcd(self, snapshot: Path) -> None:
+        """Stop both servers, put the data of `snapshot` in the place of etcd's, and start both again.
+
+        Everything that was written since the snapshot is gone, and resource versions count from there again. Raises
+        `servers.ControlPlaneError` when they don't become ready in time.
+        """
+        self.stop_api_server()
+        if self._binaries is None or self._etcd is None:
+            raise RuntimeError("the control plane is not started: use it in a `with` block")
+        self._etcd.stop(STOP_GRACE_SECONDS)
+        shutil.rmtree(self.folder / ETCD_DATA)
+        shutil.copytree(snapshot, self.folder / ETCD_DATA)
+        self._etcd = start_etcd(self._binaries, self.folder, self._etcd_port)
+        self.start_api_server()
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
         """Our environment with this control plane's programs first in PATH and its kubeconfig (by default the admin's).

@@ -12,11 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
+PAUSE_TIMEOUT_SECONDS = 5.0
 
 
 class Process:
@@ -99,6 +101,25 @@ class Process:
         if not self.wait(grace):
             self._signal(signal.SIGKILL)
             self._started().wait()
+
+    def pause(self) -> None:
+        """Let it stand still, and return once all of its threads do. Raises RuntimeError where one goes on."""
+        self._signal(signal.SIGSTOP)
+        give_up = time.monotonic() + PAUSE_TIMEOUT_SECONDS
+        while not self._stands_still():
+            if time.monotonic() > give_up:
+                raise RuntimeError(
+                    f"{self.name} still runs {PAUSE_TIMEOUT_SECONDS:g} s after it was told to stand still"
+                )
+            time.sleep(0.001)
+
+    def resume(self) -> None:
+        """Let it go on. Again is harmless."""
+        self._signal(signal.SIGCONT)
+
+    def _stands_still(self) -> bool:
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in threads)
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines that it printed, for people; empty when it printed nothing."""

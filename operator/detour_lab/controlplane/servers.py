@@ -18,6 +18,9 @@ from detour_lab.controlplane.credentials import Credentials
 from detour_lab.controlplane.process import Process
 from detour_lab.controlplane.programs import Binaries
 
+ETCD_DATA = "etcd"
+"""Folder of etcd's data, in the control plane's own."""
+
 POLL_SECONDS = 0.05
 REQUEST_TIMEOUT_SECONDS = 2.0
 
@@ -33,7 +36,7 @@ def start_etcd(binaries: Binaries, folder: Path, port: int) -> Process:
         "etcd",
         [
             str(binaries.etcd.absolute()),
-            f"--data-dir={folder / 'etcd'}",
+            f"--data-dir={folder / ETCD_DATA}",
             f"--listen-client-urls={url}",
             f"--advertise-client-urls={url}",
             "--listen-peer-urls=http://127.0.0.1:0",  # it has no peers, but wants to listen for them

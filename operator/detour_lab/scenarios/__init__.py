@@ -22,6 +22,7 @@ STORIES: Mapping[str, tuple[str, str]] = {
     "region-failure": ("detour_lab.scenarios.region_failure", "a region of a cloud fails and comes back"),
     "outside-edit": ("detour_lab.scenarios.outside_edit", "somebody edits and deletes records behind Detour's back"),
     "api-server-away": ("detour_lab.scenarios.api_server_away", "a region fails while the API server is away"),
+    "october-2025": ("detour_lab.scenarios.october_2025", "the outage's steps, with a plain writer and with Detour"),
 }
 """The module of each story, and what happens in it."""
 

@@ -1,0 +1,68 @@
+"""October 2025 as a permanent test: what a plain writer comes to, and what Detour does in the same place."""
+
+import asyncio
+
+from detour_lab import scenarios
+from detour_lab.october import plain
+from detour_lab.october.enactor import DONE, KEPT_GENERATIONS, REFUSED
+from detour_lab.october.plain import PlainWorld
+from detour_lab.october.planzone import ENDPOINTS, REGIONAL, plan_name
+from detour_lab.stage import Stage
+from detour_lab.store import RecordSet
+
+OLD = 100
+"""The plan that serves when the story begins."""
+
+
+async def test_plain_writers_that_nothing_delays_keep_every_name_answered() -> None:
+    async with PlainWorld(held=False) as world:
+        await world.settle(world.planner.make())
+        for enactor in (*world.enactors, *world.enactors):
+            newest = world.planner.make(KEPT_GENERATIONS)
+            ended = await enactor.round()
+
+            assert (ended["at"], ended["plan"]) == (DONE, newest.number)
+            assert await world.shown(newest)
+
+        assert world.empty_answers() == 0
+        assert world.sampler.tally.answers > 0
+        assert world.zone.get(plan_name(OLD), "A") is None, "the clean-up has removed no plan, so it was not tried"
+
+
+async def test_one_delayed_plain_writer_empties_the_name_and_none_can_mend_it() -> None:
+    told: list[str] = []
+
+    outcome = await plain.play(told.append)
+
+    assert outcome.ended_empty, "\n".join(told)
+    assert outcome.empty_answers >= plain.STILL_EMPTY
+    assert outcome.refusals == outcome.attempts > 0
+
+
+async def test_the_plain_writers_go_on_once_a_person_has_put_the_name_right() -> None:
+    async with PlainWorld() as world:
+        assert await plain.empty_the_name(world, lambda _: None)
+        newest = world.planner.make()
+        assert (await world.third.round())["at"] == REFUSED
+
+        pointing = world.zone.get(ENDPOINTS[0], "A")
+        assert pointing is not None
+        alias = pointing.extra["AliasTarget"]
+        world.zone.commit(added=[RecordSet(REGIONAL, "A", 0, (), extra={"AliasTarget": alias})], by="a person")
+
+        assert (await world.third.round())["plan"] == newest.number
+        assert await world.shown(newest)
+
+
+async def test_detour_goes_through_the_same_steps_without_an_empty_or_an_old_answer() -> None:
+    told: list[str] = []
+    async with Stage(say=told.append) as stage:
+        await stage.wait_until_ready()
+        async with asyncio.timeout(120):
+            result = await scenarios.load("october-2025")(stage, told.append)
+
+    story = "\n".join(told)
+    assert result.passed, f"{result.figures()}\n{story}"
+    assert result.values["plain_ended_empty"] == 1
+    assert result.values["detour_late_batch_refused"] == 1
+    assert result.values["detour_empty_answers"] == result.values["detour_stale_writes"] == 0
