@@ -74,8 +74,9 @@ class Engine:
         self._records: dict[ObjectKey, _Known] = {}
         self._suspicion = Suspicion(
             bad_share=observation.bad_share,
+            newest=observation.newest_bad,
             references=references or self._servers_answer,
-            on_change=self.look_at_holds,
+            on_change=self._look_at_holds,
             doubt=observation.doubt_since,
             clock=clock.now,
         )
@@ -221,6 +222,8 @@ class Engine:
                 self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers)
             passed = {zone: sets for zone in record.zones if (sets := self._hand_over(keeper, zone))}
+            if held := [sets for zone, sets in passed.items() if self.zones.keepers[zone].gate.held(record.key)]:
+                keeper.stay_in(held)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
                 self._tell_transition(known, transition)
@@ -262,7 +265,9 @@ class Engine:
             self._hold_alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_at_holds)
 
     def _look_at_holds(self) -> None:
-        self._hold_alarm = None
+        if self._hold_alarm is not None:
+            self._hold_alarm.cancel()
+            self._hold_alarm = None
         for key, keeper in self.zones.keepers.items():
             held = keeper.gate.held_records()
             subject = self.zones.subject(key)

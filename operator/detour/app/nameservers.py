@@ -32,6 +32,7 @@ class NameServers:
     ) -> None:
         self.servers: tuple[str, ...] = ()
         self.delegation: Delegation | None = None
+        self._turn = 0
         self._ask = ask
         self._look_up = look_up
         self._delegation_of = delegation_of
@@ -59,6 +60,17 @@ class NameServers:
             return True
         return False
 
+    async def shown_ledger(self, name: str) -> tuple[str, Ledger | None] | None:
+        """Ask one server, each time another, for a ledger; return what it shows, None where it does not answer."""
+        if not self.servers:
+            return None
+        self._turn += 1
+        server = self.servers[self._turn % len(self.servers)]
+        try:
+            return server, ledger_in_answer((await self._ask(server, name, "TXT")).values)
+        except NoAnswerError:
+            return None
+
     async def watch_ledger(self, name: str, precedence: Precedence) -> None:
         """Ask every server once for the ledger of another site, and tell what they show. Silence is no news."""
         answers = await asyncio.gather(*(self._ledger_at(server, name) for server in self.servers))
@@ -68,7 +80,7 @@ class NameServers:
 
     async def _ledger_at(self, server: str, name: str) -> Ledger | None:
         try:
-            return ledger_in_answer(await self._ask(server, name, "TXT"))
+            return ledger_in_answer((await self._ask(server, name, "TXT")).values)
         except NoAnswerError:
             return None
 

@@ -224,6 +224,10 @@ class Observation:
         bad = sum(1 for at in self._turned_bad.values() if at >= since)
         return bad / max(1, len(self._targets))
 
+    def newest_bad(self) -> float:
+        """Return when the last target turned from Healthy to Unhealthy (engine seconds)."""
+        return max(self._turned_bad.values(), default=float("-inf"))
+
     def cause_at(self, key: ObjectKey) -> float | None:
         """Return when the check ended that last changed a verdict of this record, or None."""
         return self._cause_at.get(key)

@@ -67,7 +67,8 @@ class RecordKeeper:
         self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
         self._last_values = self._revisions[0].values if self._revisions else ()
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
-        self._published_before = {each.key for each in memory.zones if each.published}
+        # Who wrote here last owns the name, also while it was refused to him meanwhile.
+        self._published_before = {each.key for each in memory.zones if each.published or each.generation}
         self._known_values = {each.key: frozenset(each.values) for each in memory.zones if each.published}
         self._has_news = False
 
@@ -182,6 +183,11 @@ class RecordKeeper:
         """Tell whether an endpoint leaves because it was found Unhealthy, and not because a person took it out."""
         drained = endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
         return not drained and self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
+
+    def stay_in(self, held: Iterable[tuple[RRset, ...]]) -> None:
+        """The safety gate keeps these sets in place of what was decided: whoever is in them has not left."""
+        staying = {each.name for sets in held for each in self._endpoints_in(sets)}
+        self._serving = (self._serving or frozenset()) | staying
 
     def _pinned_values(self) -> tuple[str, ...] | None:
         """Return the values of the pinned revision, None without a pin or such a revision."""

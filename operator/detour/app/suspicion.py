@@ -14,33 +14,33 @@ logger = logging.getLogger(__name__)
 REFERENCE_PERIOD = 5.0
 """Seconds between two rounds of reference checks."""
 
-REFERENCE_LASTS = 15.0
-"""Seconds for which a round that passed clears the vantage."""
-
 
 class Suspicion:
     """Whether to believe this vantage. `clock` gives engine seconds.
 
-    `bad_share` gives the share of checks that turned bad within so many seconds, `references` runs the reference
-    checks once, `doubt` withdraws the bad verdicts formed since a time, and `on_change` is called when something that
-    waits may be due.
+    `bad_share` gives the share of checks that turned bad within so many seconds, `newest` when the last one did,
+    `references` runs the reference checks once, `doubt` withdraws the bad verdicts formed since a time, and `on_change`
+    is called when something that waits may be due.
     """
 
     def __init__(
         self,
         *,
         bad_share: Callable[[float], float],
+        newest: Callable[[], float],
         references: Callable[[], Awaitable[bool]],
         on_change: Callable[[], None],
         doubt: Callable[[float], None],
         clock: Callable[[], float],
     ) -> None:
         self._bad_share = bad_share
+        self._newest = newest
         self._references = references
         self._on_change = on_change
         self._doubt = doubt
         self._clock = clock
-        self._cleared_at = float("-inf")
+        self._cleared_at = float("-inf")  # what turned bad before was believed by a round that began then
+        self._look_again = asyncio.Event()
         self._checking: asyncio.Task[None] | None = None
         self._blind_since = float("-inf")
         self.is_blind = False
@@ -52,9 +52,12 @@ class Suspicion:
         """
         if self._bad_share(window) <= threshold and not self.is_blind:
             return False
+        if not self.is_blind and self._newest() < self._cleared_at:
+            return False
+        self._look_again.set()
         if self._checking is None:
             self._checking = asyncio.get_running_loop().create_task(self._check(threshold, window))
-        return self._clock() - self._cleared_at > REFERENCE_LASTS
+        return True
 
     def stop(self) -> None:
         """End the reference checks."""
@@ -64,15 +67,24 @@ class Suspicion:
     async def _check(self, threshold: float, window: float) -> None:
         try:
             while self.is_blind or self._bad_share(window) > threshold:
+                self._look_again.clear()
+                began_at = self._clock()
                 passed = await self._references()
                 if self.is_blind is passed:
                     self._turn(blind=not passed, window=window)
                 if passed:
-                    self._cleared_at = self._clock()
+                    self._cleared_at = began_at
                 self._on_change()
-                await asyncio.sleep(REFERENCE_PERIOD)
+                await self._pause(cut_short=passed)
         finally:
             self._checking = None
+
+    async def _pause(self, *, cut_short: bool) -> None:
+        """Wait for the next round; what turns bad after a round that passed needs one of its own at once."""
+        try:
+            await asyncio.wait_for(self._look_again.wait() if cut_short else asyncio.Event().wait(), REFERENCE_PERIOD)
+        except TimeoutError:
+            return
 
     def _turn(self, *, blind: bool, window: float) -> None:
         """Whoever cannot see has no verdict: what it found bad is withdrawn when that shows, and again when it ends."""

@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 SECRET_PERIOD = 30.0
 """Seconds between two readings of the credentials."""
 
+REFUSED_AT_ONCE = 20
+"""Names that are refused to us and looked at again in one audit: somebody may have made room."""
+
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds to wait where a zone could not be opened: doubling from the first to the longest."""
@@ -133,6 +136,7 @@ class ZoneKeeper:
         self._claimants: dict[str, set[ObjectKey]] = {}
         self._withdrawals: list[Withdrawal] = []
         self._expected: dict[str, tuple[RRset, ...]] = {}
+        self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
         self._reopen = asyncio.Event()
         self._stopping = False
@@ -264,7 +268,7 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        chores = (self._verifier.run(), self._follow_name_servers(), self._watch_other_site())
+        chores = (self._verifier.run(), self._follow_name_servers(), self._watch_other_site(), self._audit())
         helpers = [asyncio.create_task(each) for each in chores]
         pause = FIRST_PAUSE
         try:
@@ -273,7 +277,9 @@ class ZoneKeeper:
                 opened = await self._open()
                 pause = FIRST_PAUSE if opened else min(LONGEST_PAUSE, pause * 2)
                 await self._rest(SECRET_PERIOD if opened else pause)
-            await self._stop_enactor()
+            if self._enactor is not None and self._enactor_task is not None:
+                self._enactor.stop()
+                await self._enactor_task  # it stays, for the reports to come
         finally:
             for task in (*helpers, *([self._enactor_task] if self._enactor_task else [])):
                 task.cancel()
@@ -407,21 +413,39 @@ class ZoneKeeper:
                 await self._name_servers.watch_ledger(name, self._enactor.precedence)
             await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
 
+    async def _audit(self) -> None:
+        """Look, every audit period, at what no name's own audit shows: our ledger, and names that are refused to us."""
+        name = ledger_name(self._workshop.owner, self.zone.domain)
+        while True:
+            await asyncio.sleep(self._workshop.periods.audit)
+            if self._enactor is None or not self._enactor.in_force:
+                continue
+            shown = await self._name_servers.shown_ledger(name)
+            if shown is not None and self._enactor is not None:
+                self._enactor.ledger_shown(shown[1])
+            for hostname in list(self._refused)[:REFUSED_AT_ONCE]:
+                del self._refused[hostname]  # it comes back, at the end, if it still is
+                if self._enactor is not None:
+                    self._enactor.suspect(hostname)
+
     # -- from the enactor ------------------------------------------------------------------------------------------
 
     def record_changed(self, record: ObjectKey) -> None:
         """Watch what is in sync; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
         if report and wish and report.in_sync:
-            changed = self._expected.get(wish.hostname) != report.published
-            self._expected[wish.hostname] = report.published
+            expected = (*report.published, *([report.marker] if report.marker else []))
+            changed = self._expected.get(wish.hostname) != expected
+            self._expected[wish.hostname] = expected
+            self._refused.pop(wish.hostname, None)
             if changed:
                 self._sights[wish.hostname] = Sight(None, "the authoritative servers have not been asked yet")
             present = {each.type for each in report.published}
             absent = () if RRType.CNAME in present else tuple({RRType.A, RRType.AAAA} - present)
-            self._verifier.watch(wish.hostname, report.published, absent, changed=changed)
+            self._verifier.watch(wish.hostname, expected, absent, changed=changed)
         elif report and wish and not self._is_owned(wish.hostname):
             self._unwatch(wish.hostname)
+            self._refused[wish.hostname] = None
         self._watcher.record_changed(record)
 
     def zone_changed(self) -> None:
@@ -481,6 +505,7 @@ class ZoneKeeper:
 
     def _unwatch(self, hostname: str) -> None:
         self._expected.pop(hostname, None)
+        self._refused.pop(hostname, None)
         self._sights.pop(hostname, None)
         self._verifier.forget(hostname)
 

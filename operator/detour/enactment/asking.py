@@ -1,6 +1,7 @@
 """Asking authoritative name servers, without recursion."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import dns.asyncquery
 import dns.exception
@@ -18,14 +19,21 @@ class NoAnswerError(Exception):
     """The server did not answer, or not with authority over the name. The text says which and how."""
 
 
-Ask = Callable[[str, str, str], Awaitable[tuple[str, ...]]]
-"""`ask(server, name, type)` gives the values in presentation form, none where the name or type does not exist.
+class Answer(NamedTuple):
+    """The values in presentation form, none where the name or type does not exist, and the set's TTL in seconds."""
+
+    values: tuple[str, ...] = ()
+    ttl: int | None = None
+
+
+Ask = Callable[[str, str, str], Awaitable[Answer]]
+"""`ask(server, name, type)` gives what the server has.
 
 `server` is `address:port` (an IPv6 address in brackets). Raises NoAnswerError.
 """
 
 
-async def ask(server: str, name: str, rrtype: str) -> tuple[str, ...]:
+async def ask(server: str, name: str, rrtype: str) -> Answer:
     """Ask `server` over UDP, and over TCP where the answer was cut short (see `Ask`)."""
     address, port = split_server(server)
     query = dns.message.make_query(dns.name.from_text(name), rrtype, use_edns=0, payload=1232)
@@ -38,7 +46,8 @@ async def ask(server: str, name: str, rrtype: str) -> tuple[str, ...]:
         raise NoAnswerError(f"{server} answers {dns.rcode.to_text(answer.rcode())} for {name}")
     wanted = dns.rdatatype.from_text(rrtype)
     found = [rrset for rrset in answer.answer if rrset.rdtype == wanted and rrset.name == query.question[0].name]
-    return tuple(sorted(rdata.to_text() for rrset in found for rdata in rrset))
+    values = tuple(sorted(rdata.to_text() for rrset in found for rdata in rrset))
+    return Answer(values, found[0].ttl if found else None)
 
 
 def split_server(server: str) -> tuple[str, int]:

@@ -37,7 +37,7 @@ from detour.enactment.contract import (
 from detour.enactment.delivery import Delivery, Doubt, Tally
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import Leadership
-from detour.enactment.ledger import parse_ledger
+from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import Names
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import STANDBY, Precedence, Yielding
@@ -61,6 +61,9 @@ from detour.model.record import ObjectKey
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds to wait after an error: doubling from the first to the longest."""
+
+PROPAGATION = 60.0
+"""Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
 
 QUARANTINE = 60.0
 """Seconds after which a set that the provider refused by itself is tried again."""
@@ -126,6 +129,7 @@ class Enactor:
         self._must_describe = True
         self._view: ZoneView | None = None
         self._suspects: set[str] = set()
+        self._suspects_ledger = False
         self._read_zone_at = 0.0
         self._renewed_at = 0.0
         self._in_force = False
@@ -163,6 +167,16 @@ class Enactor:
         """Read `hostname` through the API and repair what differs."""
         self._suspects.add(hostname)
         self._news.set()
+
+    def ledger_shown(self, ledger: Ledger | None) -> None:
+        """A name server shows this as our ledger; read it through the API where that is not just propagation."""
+        held = self._fence.held
+        if held is None or ledger == held:
+            return
+        lags = ledger is not None and ledger.claim == held.claim and ledger.generation < held.generation
+        if not (lags and self._clock() - self._renewed_at < PROPAGATION):
+            self._suspects_ledger = True
+            self._news.set()
 
     async def use(self, provider: Provider, budget: ZoneBudget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
@@ -303,7 +317,7 @@ class Enactor:
             await self._read_zone()
         elif self._clock() >= self._renewal_due:
             await self._send([], Urgency.LEDGER)
-        elif self._suspects:
+        elif self._suspects or self._suspects_ledger:
             await self._read_suspects()
         elif self._must_hold() and self._fence.held is None:
             return await self._take_over()
@@ -345,6 +359,7 @@ class Enactor:
 
     async def _read_suspects(self) -> None:
         hostnames = sorted(self._suspects)
+        self._suspects_ledger = False
         self._budget.urgency = Urgency.REPAIR
         await self._reread(hostnames)
         self._suspects.difference_update(hostnames)

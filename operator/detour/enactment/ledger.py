@@ -16,6 +16,9 @@ from detour.model.rrset import RRset, RRType
 LEDGER_TTL = 5
 """Seconds. Short, because a standby site watches the ledger through DNS."""
 
+HIGHEST_COUNT = 10**15 - 10**6
+"""Epochs and sequences above are taken for garbage: nothing honest gets there, and they leave no room above them."""
+
 NO_BATCH = "-"
 
 _FORMAT = re.compile(
@@ -64,7 +67,9 @@ def parse_ledger(rrset: RRset | None) -> Ledger | None:
     return _ledger(match) if match else None
 
 
-def _ledger(match: re.Match[str]) -> Ledger:
+def _ledger(match: re.Match[str]) -> Ledger | None:
+    if max(int(match["epoch"]), int(match["sequence"])) > HIGHEST_COUNT:
+        return None  # it could not be followed: what comes after it would not fit
     return Ledger(
         site=match["site"],
         claim=match["claim"],

@@ -213,7 +213,10 @@ class Names:
             self._mark(hostname, Urgency.HOUSEKEEPING)
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
-        """Take note that `change` is in the zone, as `view` shows; the name gets one more look, which should find nothing to do."""
+        """Take note that `change` is in the zone, as `view` shows.
+
+        The name gets one more look, which should find nothing to do.
+        """
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
             self._settled[change.hostname] = view.at(change.hostname).answers
@@ -237,6 +240,7 @@ class Names:
         owns = outcome.owner == record
         settled = wish.sets is not None and published == tuple(sorted(wish.sets, key=lambda each: each.type))
         withheld = outcome.change is not None and hostname not in self._dirty
+        marker = view.at(hostname).marker if view else None
         return WishReport(
             published=published,
             in_sync=owns and settled and not unsettled and hostname not in self._dirty,
@@ -245,6 +249,7 @@ class Names:
             generation=self._generations.get(hostname),
             owns=owns,
             is_marked=hostname in self._owned,
+            marker=marker.rrset if marker else None,
         )
 
     @property

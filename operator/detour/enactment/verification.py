@@ -88,7 +88,7 @@ class Verifier:
         self._servers = tuple(servers)
 
     def watch(self, hostname: str, expected: tuple[RRset, ...], absent: tuple[RRType, ...], *, changed: bool) -> None:
-        """Expect `hostname` to answer with these sets and nothing of the types `absent`.
+        """Expect `hostname` to answer with these sets (its marker among them) and nothing of the types `absent`.
 
         `changed` asks all servers until they do; otherwise the name joins the audits.
         """
@@ -164,14 +164,24 @@ class Verifier:
 
     async def _difference(self, server: str, watched: _Watched) -> str | None:
         """Return how `server` answers otherwise than expected, or None."""
-        wanted: list[tuple[RRType, tuple[str, ...]]] = [(each.type, each.values) for each in watched.expected]
-        wanted += [(kind, ()) for kind in watched.absent]
-        for kind, values in wanted:
+        wanted: list[tuple[str, RRType, tuple[str, ...], int | None]] = []
+        wanted += [(each.name, each.type, each.values, each.ttl) for each in watched.expected]
+        wanted += [(watched.hostname, kind, (), None) for kind in watched.absent]
+        for name, kind, values, ttl in wanted:
             try:
-                found = await self._ask(server, watched.hostname, kind.value)
+                found = await self._ask(server, name, kind.value)
             except NoAnswerError as error:
                 return str(error)
-            if tuple(sorted(value.rstrip(".").lower() for value in found)) != tuple(sorted(values)):
-                told = ", ".join(found) or "nothing"
-                return f"{server} answers {told} for {watched.hostname} {kind}, not {', '.join(values) or 'nothing'}"
+            if _plain(kind, found.values) != tuple(sorted(values)):
+                told = ", ".join(found.values) or "nothing"
+                return f"{server} answers {told} for {name} {kind}, not {', '.join(values) or 'nothing'}"
+            if ttl is not None and found.ttl not in (None, ttl):
+                return f"{server} answers with a TTL of {found.ttl} s for {name} {kind}, not {ttl} s"
         return None
+
+
+def _plain(kind: RRType, values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of an answer as an RRset has them."""
+    if kind is RRType.TXT:
+        return tuple(sorted(value.strip('"') for value in values))
+    return tuple(sorted(value.rstrip(".").lower() for value in values))

@@ -20,6 +20,7 @@ from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.zonekeeper import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.enactment.asking import Answer
 from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, ProviderLimits, Secret
 from detour.enactment.sites import Site
@@ -153,14 +154,14 @@ class Clouds:
         self.providers.append(MemoryProvider(self.zone(zone.key.name), self.limits))
         return self.providers[-1]
 
-    async def ask(self, server: str, name: str, rrtype: str) -> tuple[str, ...]:
+    async def ask(self, server: str, name: str, rrtype: str) -> Answer:
         await asyncio.sleep(0.001)
         if rrtype == "SOA":
-            return ("present",)
+            return Answer(("present",))
         for zone in self.zones.values():
             if found := zone.rrset(RRKey(canonical(name), RRType(rrtype))):
-                return found.values
-        return ()
+                return Answer(found.values, found.ttl)
+        return Answer()
 
 
 class World:

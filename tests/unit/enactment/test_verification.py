@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from detour.enactment.asking import NoAnswerError
+from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.periods import Periods
 from detour.enactment.verification import SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
@@ -39,12 +39,12 @@ class World:
             for each in sets:
                 self.answers[server, each.type.value] = each.values
 
-    async def ask(self, server: str, name: str, rrtype: str) -> tuple[str, ...]:
+    async def ask(self, server: str, name: str, rrtype: str) -> Answer:
         self.asked.append((self.now(), server, name, rrtype))
         await asyncio.sleep(0.01)
         if server in self.silent:
             raise NoAnswerError(f"{server} does not answer")
-        return self.answers.get((server, rrtype), ())
+        return Answer(self.answers.get((server, rrtype), ()))
 
     def visible(self, hostname: str, at: float) -> None:
         self.seen.append((hostname, at))

@@ -1,4 +1,4 @@
-"""The wall clock of a process, moved while it runs; its monotonic clock stays true, and waiting takes as long as ever."""
+"""The wall clock of a process, moved while it runs; its monotonic clock stays true, and it waits as long as ever."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detour_lab.steppedclock import SteppedClock
+from detour_lab.steppedclock import SHARED_MEMORY, SteppedClock
 
 HOUR = 3600
 PROGRAM = """
@@ -59,4 +59,4 @@ def test_a_process_follows_its_clock_and_waits_as_long_as_before(clock: SteppedC
         process.kill()
         process.wait()
         clock.forget(process.pid)
-    assert not [name for name in os.listdir("/dev/shm") if str(process.pid) in name]
+    assert not list(SHARED_MEMORY.glob(f"*{process.pid}*"))
