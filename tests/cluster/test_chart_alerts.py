@@ -10,7 +10,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from detour.app.metrics import Metrics, StateCollector
-from detour.enactment.wishes import ZoneReport
+from detour.enactment.delivery import Tally
+from detour.enactment.wishes import Refusal, ZoneReport
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour_lab.chart import CHART
@@ -42,9 +43,12 @@ def alerts(plane: ControlPlane, *settings: str) -> list[Alert]:
 def families() -> dict[str, set[str]]:
     """Return the labels of each metric family that the operator has, by the name under which it is asked for."""
     metrics = Metrics(CollectorRegistry())
-    report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60)
-    state = (ObjectKey("dns", "zone"), "rfc2136", report, None)
-    metrics.registry.register(StateCollector(lambda: [state], lambda: {"True": 1, "False": 0, "Unknown": 0}))
+    standby = Refusal("Standby", "another site keeps it")
+    report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60, standby=standby, ledger_seen_at=0.0)
+    state = (ObjectKey("dns", "zone"), "rfc2136", report, Tally())
+    ready = {"True": 1, "False": 0, "Unknown": 0}
+    collector = StateCollector(lambda: [state], lambda: ready, leads=lambda: True, clock=lambda: 1.0)
+    metrics.registry.register(collector)
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
     labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}
     named = {family.name: labels.get(family.name, set()) for family in metrics.registry.collect()}

@@ -68,7 +68,7 @@ def test_a_wrong_value_is_refused_by_its_place(control_plane: ControlPlane, sett
 @pytest.mark.parametrize(
     ("setting", "key"),
     [
-        ("replicaCount=1", "replicaCount"),
+        ("replicas=1", "replicas"),
         ("site.nam=x", "nam"),
         ("credentials.secret=x", "secret"),
         ("credentials.secrets[0].name=x", "name"),

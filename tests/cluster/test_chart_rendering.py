@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from detour.app.settings import Settings, parse
+from detour.enactment.sites import Site
 from detour_lab.chart import CHART
 from detour_lab.controlplane import ControlPlane
 
@@ -62,15 +63,26 @@ def test_lint_and_template_accept_the_values(control_plane: ControlPlane, path: 
 
 
 def test_the_least_of_values_gives_the_operator_s_own_defaults(control_plane: ControlPlane) -> None:
-    assert settings_of(render(control_plane, values_file("minimal"))) == Settings(
-        owner="production", log_format="json", listen="0.0.0.0:8080"
+    found = settings_of(render(control_plane, values_file("minimal")))
+    assert found == Settings(
+        owner="production",
+        lease=("detour-system", "detour"),
+        identity=found.identity,
+        log_format="json",
+        listen="0.0.0.0:8080",
     )
 
 
 def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) -> None:
-    assert settings_of(render(control_plane, values_file("everything"))) == Settings(
+    found = settings_of(render(control_plane, values_file("everything")))
+    assert found == Settings(
         owner="production",
-        site="frankfurt",
+        site=Site("frankfurt", rank=1, renew_every=10, take_over_after=60),
+        lease=("detour-system", "dns-pointer"),
+        identity=found.identity,
+        reference_checks=("192.0.2.1:443", "[2001:db8::1]:443"),
+        audit_every=20,
+        read_every=300,
         resolver="[fd00::53]:5353",
         allow_networks=("127.0.0.0/8", "::1/128"),
         deny_networks=("10.96.0.0/12",),
@@ -174,7 +186,7 @@ def test_confinement_leaves_cluster_wide_only_the_regions(control_plane: Control
 
 def test_roles_and_account_can_be_somebody_else_s(control_plane: ControlPlane) -> None:
     manifests = render(control_plane, values_file("own-roles"))
-    assert {each["kind"] for each in manifests} == {"Deployment", "Service"}
+    assert {each["kind"] for each in manifests} == {"Deployment", "Service", "PodDisruptionBudget"}
     assert one(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "dns-robot"
     assert container(manifests)["image"] == "registry.example.com/detour:0.1.0-rc.1"
 
@@ -192,7 +204,7 @@ def test_the_clouds_identities_reach_account_and_pod(control_plane: ControlPlane
     assert len(one(manifests, "ServiceAccount")["metadata"]["annotations"]) == 3
     labels = one(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert labels["azure.workload.identity/use"] == "true"
-    assert not of_kind(manifests, "Role")
+    assert [each["metadata"]["name"] for each in of_kind(manifests, "Role")] == ["detour-election"]
 
 
 def test_common_labels_are_on_every_object_and_never_replace_the_chart_s_own(control_plane: ControlPlane) -> None:

@@ -93,18 +93,18 @@ def test_kubectl_get_shows_what_serves(applied: ControlPlane) -> None:
     assert lines[0].split() == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "AGE"]
     assert lines[1].split()[:-1] == ["api", "api.example.com", "virginia", "3/3", "True"]
     wide = applied.kubectl("get", "fr", "-n", "shop", "api", "-o", "wide").stdout.splitlines()
-    assert wide[0].split() == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "ZONES", "REASON", "AGE"]
+    assert wide[0].split() == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "PINNED", "ZONES", "REASON", "AGE"]
     assert wide[1].split()[5:7] == ["2/2", "Published"]
     applied.kubectl("wait", "--for=condition=Ready", "--timeout=5s", "-n", "shop", "fr/api")
 
 
 def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
-    patch(
-        applied, "dz", "internal", "dns", {"provider": "rfc2136", "ownedRecords": 2, "ledger": {"generation": "7.42"}}
-    )
+    ledger = {"generation": "7.42", "site": "east"}
+    patch(applied, "dz", "internal", "dns", {"provider": "rfc2136", "ownedRecords": 2, "ledger": ledger})
     wide = applied.kubectl("get", "dz", "-n", "dns", "internal", "-o", "wide").stdout.splitlines()
-    assert wide[0].split()[:6] == ["NAME", "DOMAIN", "PROVIDER", "READY", "RECORDS", "GENERATION"]
-    assert wide[1].split()[:5] == ["internal", "internal.example.com", "rfc2136", "2", "7.42"]
+    assert wide[0].split()[:6] == ["NAME", "DOMAIN", "PROVIDER", "READY", "SITE", "FROZEN"]
+    assert wide[0].split()[6:8] == ["RECORDS", "GENERATION"]
+    assert wide[1].split()[:6] == ["internal", "internal.example.com", "rfc2136", "east", "2", "7.42"]
     counts = {"total": 4, "healthy": 3, "unhealthy": 1, "unknown": 0}
     patch(applied, "region", "aws-us-east-1", None, {"phase": "Suspect", "endpoints": counts})
     lines = applied.kubectl("get", "region", "aws-us-east-1").stdout.splitlines()

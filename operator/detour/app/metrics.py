@@ -99,6 +99,7 @@ class StateCollector(Collector):
                 "ready": "1 where the zone is read and can be written.",
                 "in_force": "1 where this replica writes the zone.",
                 "ledger_unseen_seconds": "On a standby site: since when no name server showed the ledger in force.",
+                "held_changes": "Changes that the safety gate holds.",
                 "superseded": "How often another writer took the zone over from this replica.",
                 "owned_names": "Names that Detour owns in the zone.",
                 "orphaned_names": "Names marked as ours that no FailoverRecord cares for.",
@@ -115,6 +116,7 @@ class StateCollector(Collector):
         for key, provider, report, tally in self._states():
             who = [key.namespace, key.name, provider]
             gauges["ready"].add_metric(who, float(report.ready))
+            gauges["held_changes"].add_metric(who, report.held)
             gauges["in_force"].add_metric(who, float(report.in_force))
             if report.standby is not None and report.ledger_seen_at is not None:
                 gauges["ledger_unseen_seconds"].add_metric(who, max(0.0, self._clock() - report.ledger_seen_at))

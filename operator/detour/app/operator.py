@@ -5,6 +5,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -21,6 +22,7 @@ from detour.app.web import HealthServer
 from detour.app.zonekeeper import Workshop
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
+from detour.checks.reference import most_accept
 from detour.checks.resolver import Resolution, Resolver
 from detour.checks.run import run_check
 from detour.enactment.asking import ask
@@ -99,6 +101,7 @@ class Operator:
             outlets=self._outlets,
             clock=self._clock,
             metrics=self._metrics,
+            references=partial(most_accept, settings.reference_checks) if settings.reference_checks else None,
         )
         self._outlets.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)

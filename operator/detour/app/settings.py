@@ -1,6 +1,7 @@
 """The operator's settings: each a flag, and an environment variable of the same name behind `DETOUR_`."""
 
 import argparse
+import ipaddress
 import os
 import re
 import secrets
@@ -9,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from detour.enactment.asking import split_server
 from detour.enactment.sites import Site
 
+PORTS = 65536
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -23,9 +26,10 @@ class Settings:
 
     `owner` names the installation in ledgers and markers, `site` the cluster. `lease` is namespace and name of the
     Lease by which replicas elect a leader, None where there is only one; `identity` is this process's name in it.
-    `resolver` (`address:port`) resolves
-    endpoint hostnames, None means the system's. `namespaces` confine the operator, none means all. `listen` is
-    `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are those of `Periods`, in seconds.
+    `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the operator,
+    none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are those
+    of `Periods`, in seconds. `reference_checks` (`address:port`) tell whether this process can see at all; without any,
+    the zones' name servers do.
     """
 
     owner: str
@@ -44,6 +48,7 @@ class Settings:
     dry_run: bool = False
     audit_every: float = 30.0
     read_every: float = 600.0
+    reference_checks: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -84,6 +89,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--log-format", choices=("human", "json"), help="how log lines look (default: human)")
     add("--log-level", choices=("debug", "info", "warning", "error"), help="least severe lines shown (default: info)")
     add("--dry-run", action="store_const", const=True, help="decide and report, but write nothing to DNS")
+    add(
+        "--reference-checks",
+        help="address:port list; while most of these accept no connection, a sudden failure of most checks is not "
+        "believed (default: the zones' name servers)",
+        type=_servers,
+    )
     add("--audit-every", help="seconds between two looks at a name by DNS (default: 30)", type=_seconds)
     add("--read-every", help="seconds between two full readings of a zone by API (default: 600)", type=_seconds)
     given = vars(parser.parse_args(arguments))
@@ -166,6 +177,19 @@ def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text, re.ASCII) or float(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 1 or more")
     return float(text)
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    servers = _list(text)
+    for server in servers:
+        try:
+            address, port = split_server(server)
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{server!r} is not of the form address:port") from error
+        if not 0 < port < PORTS:
+            raise argparse.ArgumentTypeError(f"{server!r} has no port from 1 to 65535")
+    return servers
 
 
 def _positive(text: str) -> int:

@@ -252,8 +252,11 @@ class ZoneKeeper:
         """Return how the zone stands."""
         if self._enactor is None or self._trouble is not None:
             report = self._enactor.zone_report() if self._enactor else ZoneReport(ready=False)
-            return replace(report, ready=False, trouble=self._trouble)
-        return self._enactor.zone_report()
+            report = replace(report, ready=False, trouble=self._trouble)
+        else:
+            report = self._enactor.zone_report()
+        held = len(self.gate.holds().changes)
+        return replace(report, held=held) if held else report
 
     @property
     def values_per_set(self) -> int | None:

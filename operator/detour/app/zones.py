@@ -216,7 +216,9 @@ def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
                 f"minimum to {NEGATIVE_TTL_WARNING} s or less",
             )
         )
-    if report.orphans:
+    if report.standby is not None:
+        found += _differences(report)
+    if report.orphans and not report.standby:
         shown = ", ".join(report.orphans[:3])
         found.append(
             Refusal(
@@ -226,3 +228,13 @@ def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
             )
         )
     return tuple(found)
+
+
+def _differences(report: ZoneReport) -> list[Refusal]:
+    """Say which names the site in force has and this one has not, and the other way round."""
+    sides = (
+        (report.orphans, f"{len(report.orphans)} names of site {report.site!r}, in force here, are not declared here"),
+        (report.missing, f"{len(report.missing)} names declared here are not published by site {report.site!r}"),
+    )
+    cure = "give both clusters the same FailoverRecords, or each an owner of its own"
+    return [Refusal("DeclarationsDiffer", f"{told} ({', '.join(names[:3])}): {cure}") for names, told in sides if names]

@@ -237,6 +237,7 @@ class Enactor:
             throttled_until=self._budget.account.paused_until,
             in_force=self._in_force,
             standby=standby,
+            missing=self._names.unmarked(self._view) if self._view and standby else (),
             ledger_seen_at=None if holds else self.precedence.seen_at,
             ledger_moved_at=None if holds else self.precedence.moved_at,
         )

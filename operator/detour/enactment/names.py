@@ -260,6 +260,10 @@ class Names:
         """Tell whether anything in the zone bears our owner's mark."""
         return any(self._marks_ours(hostname, view) for hostname in view.marked_hostnames())
 
+    def unmarked(self, view: ZoneView) -> tuple[str, ...]:
+        """Return the hostnames that somebody wishes for and that do not bear our owner's mark."""
+        return tuple(sorted(name for name in self._wishes if not self._marks_ours(name, view)))
+
     def orphans(self, view: ZoneView) -> tuple[str, ...]:
         """Return the hostnames marked as ours that no record cares for."""
         return tuple(

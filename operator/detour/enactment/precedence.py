@@ -32,6 +32,9 @@ LOST_LEDGER_PATIENCE = 2.5
 STANDBY = "Standby"
 """The reason of a zone that another site keeps, as it should be."""
 
+HELD_BY_ANOTHER_SITE = "HeldByAnotherSite"
+"""The reason of a zone that another site wrote, and no sites were agreed on."""
+
 
 @dataclass(slots=True)
 class _Rival:
@@ -174,13 +177,13 @@ class Precedence:
         return Refusal(
             STANDBY,
             f"site {found.site!r} is in force here, this is {self._site.name!r}: it takes over once that site's ledger "
-            f"has stood still for {self._site.patience:g} s, or at once with the annotation detour.dev/take-over=now",
+            f"has stood still for {self._site.patience:g} s, or at once by hand",
         )
 
     def _held_by_another(self, found: Ledger) -> Refusal:
         return Refusal(
-            "HeldByAnotherSite",
+            HELD_BY_ANOTHER_SITE,
             f"the ledger of owner {self._owner!r} in {self._domain} was written by site {found.site!r}, this is "
-            f"{self._site.name!r}: if that site is gone, annotate this DNSZone with detour.dev/take-over=now; if it is "
-            "meant to run as well, give both clusters the chart's site.enabled=true",
+            f"{self._site.name!r}. If both are meant to run, give both clusters the chart's site.enabled=true; if that "
+            "site is gone for good, take the zone over by hand",
         )

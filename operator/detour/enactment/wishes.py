@@ -96,7 +96,8 @@ class ZoneReport:
     """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames.
 
     `in_force` says that this process writes the zone; `standby` why it leaves that to somebody else, whose ledger was
-    seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds).
+    seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds). `held` changes wait for
+    the safety gate; `missing` are names that are wanted here and not marked as ours in a zone that another site keeps.
     """
 
     ready: bool
@@ -114,3 +115,5 @@ class ZoneReport:
     standby: Refusal | None = None
     ledger_seen_at: float | None = None
     ledger_moved_at: float | None = None
+    held: int = 0
+    missing: tuple[str, ...] = ()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from detour.enactment.precedence import HELD_BY_ANOTHER_SITE
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
-from detour.model.zone import Safety
+from detour.model.zone import Safety, Zone
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
 
@@ -267,7 +268,8 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     throttled = report.throttled_until is not None
     trouble = report.trouble if report.trouble is not None and report.trouble.reason != "Throttled" else None
     if trouble is not None:
-        ready = Condition("Ready", False, trouble.reason, trouble.message)
+        told = f"{trouble.message}{_take_over(picture.zone) if trouble.reason == HELD_BY_ANOTHER_SITE else ''}"
+        ready = Condition("Ready", False, trouble.reason, told)
     elif report.standby is not None:
         ready = Condition("Ready", True, report.standby.reason, report.standby.message)
     elif report.ready:
@@ -295,8 +297,13 @@ def _in_force(picture: ZoneObjectPicture) -> Condition:
     if report.in_force:
         return Condition("InForce", True, "ThisSite", f"this site, {report.site!r}, writes the zone")
     if report.standby is not None:
-        return Condition("InForce", False, report.standby.reason, report.standby.message)
+        told = f"{report.standby.message}{_take_over(picture.zone)}"
+        return Condition("InForce", False, report.standby.reason, told)
     return Condition("InForce", False, "NotNeeded", "no FailoverRecord here wants anything of the zone yet")
+
+
+def _take_over(zone: Zone) -> str:
+    return f": `kubectl annotate dnszone/{zone.key.name} -n {zone.key.namespace} detour.dev/take-over=now`"
 
 
 def _frozen(picture: ZoneObjectPicture) -> Condition:

@@ -1,0 +1,26 @@
+"""Reference checks: whether this vantage can see at all, asked of servers that somebody named for that."""
+
+import asyncio
+from collections.abc import Sequence
+
+from detour.enactment.asking import split_server
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds for one server to accept a connection."""
+
+
+async def most_accept(servers: Sequence[str]) -> bool:
+    """Tell whether more than half of `servers` (`address:port`) accept a TCP connection."""
+    accepted = await asyncio.gather(*(_accepts(each) for each in servers))
+    return 2 * sum(accepted) > len(servers)
+
+
+async def _accepts(server: str) -> bool:
+    address, port = split_server(server)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            _, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
