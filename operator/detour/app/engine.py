@@ -7,44 +7,35 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
+from detour.app.farewells import Farewells
+from detour.app.gatekeeper import Gatekeeper
+from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper, Transition
 from detour.app.regionkeeper import RegionKeeper
-from detour.app.suspicion import Suspicion
 from detour.app.zonekeeper import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
 from detour.kube.kinds import Kind, RawObject
-from detour.kube.metadata import FINALIZER, has_finalizer, with_finalizer, without_annotation
+from detour.kube.metadata import without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.kube.status import record_conditions
-from detour.kube.translate import APPROVE_ANNOTATION, FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
+from detour.kube.translate import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
-from detour.model.rrset import ANSWER_TYPES, RRset
+from detour.model.rrset import ANSWER_TYPES
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
 
 HOLD_PERIOD = 0.5
 """Seconds between two looks at what the safety gates hold."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """A FailoverRecord at work, with the object that it came from."""
-
-    subject: Subject
-    raw: RawObject
-    keeper: RecordKeeper
-    awaiting: set[ObjectKey] | None = None  # zones that still hold the name of a record being deleted
 
 
 class Engine:
@@ -71,16 +62,17 @@ class Engine:
         self._clock = clock
         self._metrics = metrics
         self._dry_run = workshop.dry_run
-        self._records: dict[ObjectKey, _Known] = {}
-        self._suspicion = Suspicion(
-            bad_share=observation.bad_share,
-            newest=observation.newest_bad,
-            references=references or self._servers_answer,
-            on_change=self._look_at_holds,
-            doubt=observation.doubt_since,
-            clock=clock.now,
+        self._records: dict[ObjectKey, KnownRecord] = {}
+        self._gatekeeper = Gatekeeper(
+            self.zones,
+            observation,
+            outlets,
+            clock=clock,
+            dry_run=workshop.dry_run,
+            references=references,
+            decide=self.decide,
         )
-        self._hold_alarm: asyncio.TimerHandle | None = None
+        self._farewells = Farewells(self.zones, observation, outlets, dry_run=workshop.dry_run)
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -97,7 +89,7 @@ class Engine:
         known = self._records.get(record.key)
         if known is None:
             memory = record_memory(raw)
-            known = _Known(subject, raw, RecordKeeper(record, memory, self._clock))
+            known = KnownRecord(subject, raw, RecordKeeper(record, memory, self._clock))
             self._records[record.key] = known
             self._outlets.adopt(subject, raw)
             self._observation.watch(record, memory.endpoints)
@@ -108,10 +100,10 @@ class Engine:
             known.keeper.update(record)
             self._observation.watch(record)
         if raw.get("metadata", {}).get("deletionTimestamp"):
-            self._begin_farewell(known)
+            self._farewells.begin(known)
             return
-        self._leave_zones(known, known.keeper.zones_left_behind(zones_before))
-        self._keep_finalizer(known)
+        self._farewells.leave_zones(known, known.keeper.zones_left_behind(zones_before))
+        self._farewells.keep_finalizer(known)
         self.decide((record.key,))
 
     def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
@@ -119,7 +111,7 @@ class Engine:
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
         self.zones.declare(subject, zone, raw)
-        self.look_at_holds()
+        self._gatekeeper.look_again_soon()
         self._outlets.mark(subject)
         self.decide(self._records)
 
@@ -158,8 +150,8 @@ class Engine:
             for known in self._records.values():
                 known.raw = followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
-                self._keep_finalizer(known)
-                self._end_farewell(known)
+                self._farewells.keep_finalizer(known)
+                self._farewells.end(known)
         self.decide(self._records)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
@@ -206,7 +198,7 @@ class Engine:
         for name in touched:
             self._regions.judge(name)
 
-    def _decide(self, known: _Known, drained: frozenset[str]) -> set[str]:
+    def _decide(self, known: KnownRecord, drained: frozenset[str]) -> set[str]:
         """Plan one record and hand its wishes on; return the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
         before = {name: health.verdict for name, health in keeper.healths.items()}
@@ -221,9 +213,7 @@ class Engine:
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers)
-            passed = {zone: sets for zone in record.zones if (sets := self._hand_over(keeper, zone))}
-            if held := [sets for zone, sets in passed.items() if self.zones.keepers[zone].gate.held(record.key)]:
-                keeper.stay_in(held)
+            passed = self._gatekeeper.hand_over(keeper)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
                 self._tell_transition(known, transition)
@@ -237,52 +227,6 @@ class Engine:
             for endpoint in record.endpoints
             if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
         }
-
-    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
-        """Hand what the safety gate lets through to the zone, and return it."""
-        zonekeeper = self.zones.keepers.get(zone)
-        if zonekeeper is None:
-            return None
-        if zone in keeper.zone_refusals:
-            zonekeeper.forget(keeper.record.key)
-            return None
-        wish = keeper.wish_for(zone)
-        report = zonekeeper.report(keeper.record.key)
-        if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-            safety = zonekeeper.zone.safety
-            zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
-            proposal = keeper.proposal(zone, zonekeeper.gate, wish.sets, report)
-            held_before = zonekeeper.gate.held(keeper.record.key)
-            wish = replace(wish, sets=zonekeeper.gate.submit(proposal) or None)
-            if zonekeeper.gate.held(keeper.record.key) != held_before:
-                self.look_at_holds()
-        zonekeeper.want(wish)
-        return wish.sets
-
-    def look_at_holds(self) -> None:
-        """Look again, soon, at everything that a safety gate holds."""
-        if self._hold_alarm is None:
-            self._hold_alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_at_holds)
-
-    def _look_at_holds(self) -> None:
-        if self._hold_alarm is not None:
-            self._hold_alarm.cancel()
-            self._hold_alarm = None
-        for key, keeper in self.zones.keepers.items():
-            held = keeper.gate.held_records()
-            subject = self.zones.subject(key)
-            if keeper.approve() and subject is not None:
-                self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
-                self._outlets.tell(subject, "Approved", f"{len(held)} held changes were approved by a person")
-            if held:
-                self.decide(held)
-                self.look_at_holds()
-            self.zone_changed(key)
-
-    async def _servers_answer(self) -> bool:
-        """Tell whether the servers of most zones answer: the reference checks of this vantage."""
-        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in self.zones.keepers.values()))
-        return 2 * sum(answers) > len(answers)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
         declared = self.zones.declared(key)
@@ -314,7 +258,7 @@ class Engine:
         if keys is None:
             self._regions.judge_all()
 
-    def _tell_transition(self, known: _Known, transition: Transition) -> None:
+    def _tell_transition(self, known: KnownRecord, transition: Transition) -> None:
         record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
         self._metrics.decisions.labels(transition.basis.value).inc()
         if cause is not None and not transition.is_first:
@@ -327,58 +271,6 @@ class Engine:
             self._outlets.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
         elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
             self._outlets.tell(known.subject, "Rerouted", told)
-
-    # -- leaving ---------------------------------------------------------------------------------------------------
-
-    def _keep_finalizer(self, known: _Known) -> None:
-        wanted = known.keeper.record.deletion_policy is DeletionPolicy.DELETE
-        if wanted is not has_finalizer(known.raw) and not self._dry_run:
-            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted))
-
-    def _leave_zones(self, known: _Known, zones: Iterable[ObjectKey]) -> None:
-        """Take the record out of zones that it no longer declares: its names go or stay with its policy."""
-        record = known.keeper.record
-        for zone in list(zones):
-            keeper = self.zones.keepers.get(zone)
-            if keeper is None:
-                continue
-            if record.deletion_policy is DeletionPolicy.DELETE:
-                keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
-            else:
-                keeper.forget(record.key)
-                known.keeper.left(zone)
-                self.zone_changed(zone)
-
-    def _begin_farewell(self, known: _Known) -> None:
-        """The record is being deleted: remove its names where its policy says so, then let it go."""
-        record = known.keeper.record
-        if known.awaiting is not None:
-            return
-        self._observation.forget(record.key)
-        zones = {*record.zones, *known.keeper.zones_left_behind()}
-        known.awaiting = set()
-        if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
-            keepers = self.zones.keepers
-            known.awaiting = {zone for zone in zones if zone in keepers and not keepers[zone].stands_by}
-            if left := sorted(str(zone) for zone in zones - known.awaiting):
-                told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
-                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
-        for zone in zones & set(self.zones.keepers):
-            if zone in known.awaiting:
-                self.zones.keepers[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
-            else:
-                self.zones.keepers[zone].forget(record.key)
-        self._outlets.mark(known.subject)
-        self._end_farewell(known)
-
-    def _end_farewell(self, known: _Known) -> None:
-        if (
-            known.awaiting is not None
-            and not known.awaiting
-            and not self._dry_run
-            and FINALIZER in _finalizers(known.raw)
-        ):
-            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
@@ -448,7 +340,7 @@ class Engine:
             logger.info("%s: every name server of %s shows it", hostname, zone, extra=extra)
             self._observe_stage(known, "visible")
 
-    def _observe_stage(self, known: _Known, stage: str) -> None:
+    def _observe_stage(self, known: KnownRecord, stage: str) -> None:
         if known.keeper.decided_for is not None:
             self._metrics.stage_seconds.labels(stage).observe(self._clock.now() - known.keeper.decided_for)
 
@@ -460,7 +352,7 @@ class Engine:
         known.keeper.left(zone)
         if known.awaiting is not None:
             known.awaiting.discard(zone)
-            self._end_farewell(known)
+            self._farewells.end(known)
         self._outlets.mark(known.subject)
 
     # -- what there is to tell -------------------------------------------------------------------------------------
@@ -525,7 +417,3 @@ def _loop_refusal(record: Record, hostname: str) -> Refusal:
         f"endpoint hostname {hostname} is {record.hostname} itself or leads back to it: give the endpoint a name of "
         "its own",
     )
-
-
-def _finalizers(raw: RawObject) -> Iterable[str]:
-    return raw.get("metadata", {}).get("finalizers") or ()

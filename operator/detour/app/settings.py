@@ -27,8 +27,8 @@ class Settings:
     `owner` names the installation in ledgers and markers, `site` the cluster. `lease` is namespace and name of the
     Lease by which replicas elect a leader, None where there is only one; `identity` is this process's name in it.
     `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the operator,
-    none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are those
-    of `Periods`, in seconds. `reference_checks` (`address:port`) tell whether this process can see at all; without any,
+    none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are the
+    `Periods`, in seconds. `reference_checks` (`address:port`) tell whether this process can see at all; without any,
     the zones' name servers do.
     """
 

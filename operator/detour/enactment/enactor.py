@@ -413,6 +413,8 @@ class Enactor:
     async def _yield_to(self, yielding: Yielding) -> float:
         """Look at the names of a zone that somebody else keeps, and leave them as they are."""
         self._set_yielding(yielding.trouble or self._yielding)
+        if self._in_force:
+            self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
             await self._write()
         return min(yielding.wait, self._idle_time())

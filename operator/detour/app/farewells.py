@@ -1,0 +1,72 @@
+"""How a record leaves: the zones that it no longer declares, and all of them when it is deleted.
+
+Its names go or stay with its policy. An object whose names are to go is kept by our finalizer until they are gone.
+"""
+
+from collections.abc import Iterable
+
+from detour.app.known import KnownRecord
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.zones import Zones
+from detour.enactment.wishes import Withdrawal
+from detour.kube.metadata import has_finalizer, with_finalizer
+from detour.model.record import DeletionPolicy, ObjectKey
+
+
+class Farewells:
+    """Says goodbye to records."""
+
+    def __init__(self, zones: Zones, observation: Observation, outlets: Outlets, *, dry_run: bool) -> None:
+        self._zones = zones
+        self._observation = observation
+        self._outlets = outlets
+        self._dry_run = dry_run
+
+    def keep_finalizer(self, known: KnownRecord) -> None:
+        """See to it that the object bears our finalizer where its names are to go with it, and only then."""
+        wanted = known.keeper.record.deletion_policy is DeletionPolicy.DELETE
+        if wanted is not has_finalizer(known.raw) and not self._dry_run:
+            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted))
+
+    def leave_zones(self, known: KnownRecord, zones: Iterable[ObjectKey]) -> None:
+        """Take the record out of zones that it no longer declares: its names go or stay with its policy."""
+        record = known.keeper.record
+        for zone in list(zones):
+            keeper = self._zones.keepers.get(zone)
+            if keeper is None:
+                continue
+            if record.deletion_policy is DeletionPolicy.DELETE:
+                keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            else:
+                keeper.forget(record.key)
+                known.keeper.left(zone)
+                if subject := self._zones.subject(zone):
+                    self._outlets.mark(subject)  # it may have an orphan now
+
+    def begin(self, known: KnownRecord) -> None:
+        """The record is being deleted: remove its names where its policy says so, then let it go."""
+        record = known.keeper.record
+        if known.awaiting is not None:
+            return
+        self._observation.forget(record.key)
+        zones = {*record.zones, *known.keeper.zones_left_behind()}
+        known.awaiting = set()
+        if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
+            keepers = self._zones.keepers
+            known.awaiting = {zone for zone in zones if zone in keepers and not keepers[zone].stands_by}
+            if left := sorted(str(zone) for zone in zones - known.awaiting):
+                told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
+                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+        for zone in zones & set(self._zones.keepers):
+            if zone in known.awaiting:
+                self._zones.keepers[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            else:
+                self._zones.keepers[zone].forget(record.key)
+        self._outlets.mark(known.subject)
+        self.end(known)
+
+    def end(self, known: KnownRecord) -> None:
+        """Let a deleted object go once no zone holds its name any more."""
+        if known.awaiting is not None and not known.awaiting and not self._dry_run and has_finalizer(known.raw):
+            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))

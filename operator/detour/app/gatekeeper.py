@@ -1,0 +1,113 @@
+"""Between decisions and zones: what records want goes through the safety gate of each zone.
+
+What a gate holds is looked at again and again: it may have become unnecessary, its time may have come, or a person may
+have approved it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from detour.app.clock import Clock
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.recordkeeper import RecordKeeper
+from detour.app.suspicion import Suspicion
+from detour.app.zones import Zones
+from detour.kube.metadata import without_annotation
+from detour.kube.translate import APPROVE_ANNOTATION
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset
+
+HOLD_PERIOD = 0.5
+"""Seconds between two looks at what the safety gates hold."""
+
+
+class Gatekeeper:
+    """Hands wishes to the zones, as far as their gates let them through.
+
+    `references` runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers.
+    `decide` plans records anew.
+    """
+
+    def __init__(
+        self,
+        zones: Zones,
+        observation: Observation,
+        outlets: Outlets,
+        *,
+        clock: Clock,
+        dry_run: bool,
+        references: Callable[[], Awaitable[bool]] | None,
+        decide: Callable[[Iterable[ObjectKey]], None],
+    ) -> None:
+        self._zones = zones
+        self._outlets = outlets
+        self._dry_run = dry_run
+        self._decide = decide
+        self._alarm: asyncio.TimerHandle | None = None
+        self._suspicion = Suspicion(
+            bad_share=observation.bad_share,
+            newest=observation.newest_bad,
+            references=references or self._servers_answer,
+            on_change=self._look_again,
+            doubt=observation.doubt_since,
+            clock=clock.now,
+        )
+
+    def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
+        """Hand what a record wants to its zones, and return what was let through for each."""
+        passed, held = {}, []
+        for zone in keeper.record.zones:
+            if sets := self._hand_over(keeper, zone):
+                passed[zone] = sets
+                if self._zones.keepers[zone].gate.held(keeper.record.key):
+                    held.append(sets)
+        if held:
+            keeper.stay_in(held)
+        return passed
+
+    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
+        record = keeper.record.key
+        zonekeeper = self._zones.keepers.get(zone)
+        if zonekeeper is None:
+            return None
+        if zone in keeper.zone_refusals:
+            zonekeeper.forget(record)
+            return None
+        wish, gate = keeper.wish_for(zone), zonekeeper.gate
+        report = zonekeeper.report(record)
+        if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
+            safety = zonekeeper.zone.safety
+            gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
+            held_before = gate.held(record)
+            wish = replace(wish, sets=gate.submit(keeper.proposal(zone, gate, wish.sets, report)) or None)
+            if gate.held(record) != held_before:
+                self.look_again_soon()
+        zonekeeper.want(wish)
+        return wish.sets
+
+    def look_again_soon(self) -> None:
+        """Look again, before long, at everything that a safety gate holds."""
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        for key, zonekeeper in self._zones.keepers.items():
+            held, subject = zonekeeper.gate.held_records(), self._zones.subject(key)
+            if zonekeeper.approve() and subject is not None:
+                self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
+                self._outlets.tell(subject, "Approved", "the changes that were held were approved by a person")
+            if held:
+                self._decide(held)
+                self.look_again_soon()
+            if subject is not None:
+                self._outlets.mark(subject)
+
+    async def _servers_answer(self) -> bool:
+        """Tell whether the servers of most zones answer: the reference checks of this vantage."""
+        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in self._zones.keepers.values()))
+        return 2 * sum(answers) > len(answers)

@@ -1,0 +1,18 @@
+"""A FailoverRecord at work, with the object that it came from."""
+
+from dataclasses import dataclass
+
+from detour.app.recordkeeper import RecordKeeper
+from detour.kube.kinds import RawObject
+from detour.kube.reporting import Subject
+from detour.model.record import ObjectKey
+
+
+@dataclass(slots=True)
+class KnownRecord:
+    """What the engine has of a record; `awaiting` are the zones that still hold the name of one being deleted."""
+
+    subject: Subject
+    raw: RawObject
+    keeper: RecordKeeper
+    awaiting: set[ObjectKey] | None = None
