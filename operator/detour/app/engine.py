@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from detour.app.clock import Clock
 from detour.app.farewells import Farewells
-from detour.app.gatekeeper import Gatekeeper
+from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
 from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
@@ -33,9 +33,6 @@ from detour.model.rrset import ANSWER_TYPES
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
-
-HOLD_PERIOD = 0.5
-"""Seconds between two looks at what the safety gates hold."""
 
 
 class Engine:
@@ -72,7 +69,13 @@ class Engine:
             references=references,
             decide=self.decide,
         )
-        self._farewells = Farewells(self.zones, observation, outlets, dry_run=workshop.dry_run)
+        self._farewells = Farewells(
+            self.zones,
+            observation,
+            outlets,
+            dry_run=workshop.dry_run,
+            on_withdrawal=self._gatekeeper.look_again_soon,
+        )
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -100,7 +103,7 @@ class Engine:
             known.keeper.update(record)
             self._observation.watch(record)
         if raw.get("metadata", {}).get("deletionTimestamp"):
-            self._farewells.begin(known)
+            self._begin_farewell(known)
             return
         self._farewells.leave_zones(known, known.keeper.zones_left_behind(zones_before))
         self._farewells.keep_finalizer(known)
@@ -286,9 +289,16 @@ class Engine:
             keeper = self.zones.keepers.get(zone)
             if keeper is not None and withdraws and not self._dry_run:
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+                self._gatekeeper.look_again_soon()
             elif keeper is not None:
                 keeper.forget(record.key)
             self.zone_changed(zone)  # it may have an orphan now
+
+    def _begin_farewell(self, known: KnownRecord) -> None:
+        if self.zones_listed:
+            self._farewells.begin(known)
+        elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
+            asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
 
     # -- from the zones (ZoneWatcher) ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 Its names go or stay with its policy. An object whose names are to go is kept by our finalizer until they are gone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from detour.app.known import KnownRecord
 from detour.app.observation import Observation
@@ -15,13 +15,22 @@ from detour.model.record import DeletionPolicy, ObjectKey
 
 
 class Farewells:
-    """Says goodbye to records."""
+    """Says goodbye to records. `on_withdrawal` is called when a zone was asked to remove a name."""
 
-    def __init__(self, zones: Zones, observation: Observation, outlets: Outlets, *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        zones: Zones,
+        observation: Observation,
+        outlets: Outlets,
+        *,
+        dry_run: bool,
+        on_withdrawal: Callable[[], None],
+    ) -> None:
         self._zones = zones
         self._observation = observation
         self._outlets = outlets
         self._dry_run = dry_run
+        self._on_withdrawal = on_withdrawal
 
     def keep_finalizer(self, known: KnownRecord) -> None:
         """See to it that the object bears our finalizer where its names are to go with it, and only then."""
@@ -38,6 +47,7 @@ class Farewells:
                 continue
             if record.deletion_policy is DeletionPolicy.DELETE:
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+                self._on_withdrawal()
             else:
                 keeper.forget(record.key)
                 known.keeper.left(zone)
@@ -61,6 +71,7 @@ class Farewells:
         for zone in zones & set(self._zones.keepers):
             if zone in known.awaiting:
                 self._zones.keepers[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
+                self._on_withdrawal()
             else:
                 self._zones.keepers[zone].forget(record.key)
         self._outlets.mark(known.subject)

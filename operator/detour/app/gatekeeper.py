@@ -56,13 +56,14 @@ class Gatekeeper:
         )
 
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
-        """Hand what a record wants to its zones, and return what was let through for each."""
+        """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
         passed, held = {}, []
         for zone in keeper.record.zones:
             if sets := self._hand_over(keeper, zone):
-                passed[zone] = sets
                 if self._zones.keepers[zone].gate.held(keeper.record.key):
                     held.append(sets)
+                else:
+                    passed[zone] = sets
         if held:
             keeper.stay_in(held)
         return passed
@@ -81,7 +82,7 @@ class Gatekeeper:
             safety = zonekeeper.zone.safety
             gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             held_before = gate.held(record)
-            wish = replace(wish, sets=gate.submit(keeper.proposal(zone, gate, wish.sets, report)) or None)
+            wish = replace(wish, sets=gate.submit(keeper.proposal(gate, wish.sets, report)) or None)
             if gate.held(record) != held_before:
                 self.look_again_soon()
         zonekeeper.want(wish)
@@ -98,16 +99,18 @@ class Gatekeeper:
             self._alarm = None
         for key, zonekeeper in self._zones.keepers.items():
             held, subject = zonekeeper.gate.held_records(), self._zones.subject(key)
+            zonekeeper.delete_due()
             if zonekeeper.approve() and subject is not None:
                 self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
                 self._outlets.tell(subject, "Approved", "the changes that were held were approved by a person")
-            if held:
-                self._decide(held)
+            self._decide(held)
+            if held or zonekeeper.gate.deletions.are_waiting:
                 self.look_again_soon()
             if subject is not None:
                 self._outlets.mark(subject)
 
     async def _servers_answer(self) -> bool:
         """Tell whether the servers of most zones answer: the reference checks of this vantage."""
-        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in self._zones.keepers.values()))
+        known = [keeper for keeper in self._zones.keepers.values() if keeper.knows_servers]
+        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in known))
         return 2 * sum(answers) > len(answers)

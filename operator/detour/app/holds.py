@@ -3,32 +3,35 @@
 A change that is held stays undone: what was let through before is written, and put back where somebody changes it.
 """
 
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from detour.app.deletions import Deletions
 from detour.enactment.wishes import Withdrawal
 from detour.kube.picture import HeldChange, Holds, values_of
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 from detour.model.zone import Safety
 from detour.planning.gate import (
-    Departure,
     HoldReason,
     Proposal,
     ZoneSituation,
-    deletions_allowed,
     evacuated_regions,
     held_digest,
     hold,
+    staying_in,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
+    """A change that waits since `since` (engine seconds); `after` is what was proposed."""
+
     reason: HoldReason
     line: str
-    after: tuple[RRset, ...] = ()
-    withdrawal: Withdrawal | None = None
+    since: float
+    after: tuple[RRset, ...]
 
 
 class ZoneGate:
@@ -40,14 +43,16 @@ class ZoneGate:
     def __init__(self, safety: Safety, *, clock: Callable[[], float], evacuated: Mapping[str, float]) -> None:
         self.safety = safety
         self.is_suspected = False
+        self.deletions = Deletions(clock)
         self._clock = clock
         self._evacuated = dict(evacuated)
         self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
-        self._serving: dict[ObjectKey, frozenset[str]] = {}
-        self._departures: list[Departure] = []
+        self._regions: dict[ObjectKey, frozenset[str]] = {}
+        self._serving: Counter[str] = Counter()
+        self._departures: deque[tuple[float, str, ObjectKey]] = deque()
+        self._left: dict[str, dict[ObjectKey, float]] = {}
         self._held: dict[ObjectKey, _Held] = {}
-        self._approved: dict[ObjectKey, _Held] = {}
-        self._deletions: dict[ObjectKey, float] = {}
+        self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
@@ -56,86 +61,84 @@ class ZoneGate:
         return self._let_through.get(record)
 
     def submit(self, proposal: Proposal) -> tuple[RRset, ...]:
-        """Return the sets to write: those proposed, or where that has to wait, those before (which may be none)."""
+        """Return the sets to write: those proposed, or where that has to wait, those before (which may be none).
+
+        Where a name would leave several failing regions at once, it leaves as many as it may and stays in the others.
+        """
         key = proposal.record
-        self._deletions.pop(key, None)
-        reason = self._reason_to_hold(proposal)
-        approved = self._approved.get(key)
-        if reason is not None and not (approved and approved.after == proposal.after):
-            self._held[key] = _Held(reason, _change_line(proposal), proposal.after)
-            self._serving[key] = proposal.regions_before
-            return proposal.before
-        self._held.pop(key, None)
+        self._place(key, proposal.regions_before)
+        reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal)
+        if reason is None:
+            self._held.pop(key, None)
+            return self._let(proposal)
+        before = self._held.get(key)
+        since = before.since if before and before.after == proposal.after else self._clock()
+        self._held[key] = _Held(reason, _change_line(proposal), since, proposal.after)
+        if reason is HoldReason.REGIONS:
+            for region in sorted(proposal.evacuates):
+                partial = staying_in(proposal, proposal.evacuates - {region})
+                if partial is not None and self._reason_to_hold(partial) is None:
+                    return self._let(partial)
+        return proposal.before
+
+    def _is_approved(self, proposal: Proposal) -> bool:
+        """Tell whether a person approved exactly this; an approval counts once."""
+        return proposal.record in self._approved and self._approved.pop(proposal.record) == proposal.after
+
+    def _let(self, proposal: Proposal) -> tuple[RRset, ...]:
+        key = proposal.record
         if proposal.after != proposal.before:
-            now = self._clock()
-            self._departures += [Departure(key, region, now) for region in sorted(proposal.evacuates)]
+            for region in sorted(proposal.evacuates):
+                self._left.setdefault(region, {})[key] = self._clock()
+                self._departures.append((self._clock(), region, key))
         self._let_through[key] = proposal.after
-        self._serving[key] = proposal.regions_after
+        self._place(key, proposal.regions_after)
         return proposal.after
 
     def _reason_to_hold(self, proposal: Proposal) -> HoldReason | None:
         if proposal.after == proposal.before:
             return None
         self._forget_old()
-        situation = ZoneSituation(
-            self._serving, tuple(self._departures), frozenset(self._evacuated), is_suspected=self.is_suspected
-        )
-        return hold(proposal, situation, self.safety)
+        key = proposal.record
+        returns = frozenset(region for region in proposal.regions_after if key in self._left.get(region, ()))
+        return hold(replace(proposal, returns=returns), self._situation(), self.safety)
+
+    def _situation(self) -> ZoneSituation:
+        left = {region: len(records) for region, records in self._left.items()}
+        return ZoneSituation(self._serving, left, frozenset(self._evacuated), is_suspected=self.is_suspected)
+
+    def _place(self, record: ObjectKey, regions: frozenset[str]) -> None:
+        """Take note that a name has values in these regions; what it had left and came back to is not left any more."""
+        before = self._regions.pop(record, frozenset())
+        self._serving.subtract(before)
+        self._serving.update(regions)
+        if regions:
+            self._regions[record] = regions
+        for region in regions - before:
+            self._left.get(region, {}).pop(record, None)
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
-        for kept in (self._let_through, self._serving, self._held, self._approved):
-            kept.pop(record, None)
+        self._place(record, frozenset())
+        self._let_through.pop(record, None)
+        self._held.pop(record, None)
+        self._approved.pop(record, None)
 
     def begin_term(self, evacuated: Mapping[str, float]) -> None:
-        """The zone comes into force here: what was let through before does not count, nor what is held."""
+        """The zone comes into force here: what was let through, held or approved before does not count."""
         self._evacuated.update(evacuated)
         self._let_through.clear()
-        self._held = {key: each for key, each in self._held.items() if each.withdrawal is not None}
-
-    # -- deletions -------------------------------------------------------------------------------------------------
-
-    def admits_deletion(self, withdrawal: Withdrawal, owned: int) -> bool:
-        """Tell whether a name may be deleted now; otherwise it is held until a person approves.
-
-        `owned` is how many names of the zone are ours at present, those asked to be deleted before not counted.
-        """
-        key = withdrawal.record
-        self._forget_old()
-        self.forget(key)
-        allowed = deletions_allowed(owned + len(self._deletions))
-        self._deletions.setdefault(key, self._clock())
-        line = f"delete {withdrawal.hostname}"
-        if self.safety.frozen:
-            self._held[key] = _Held(HoldReason.FREEZE, line, withdrawal=withdrawal)
-            return False
-        if len(self._deletions) > allowed:
-            self._held[key] = _Held(HoldReason.DELETIONS, line, withdrawal=withdrawal)
-            return False
-        return True
-
-    def declared_again(self, record: ObjectKey) -> None:
-        """A record whose deletion was held is there again: its name stays."""
-        held = self._held.get(record)
-        if held is not None and held.withdrawal is not None:
-            del self._held[record]
-            self._deletions.pop(record, None)
+        self._held.clear()
+        self._approved.clear()
 
     # -- what is held ----------------------------------------------------------------------------------------------
 
     def approve(self, digest: str) -> list[Withdrawal] | None:
         """Let through what is held, if that is what `digest` stands for; return the deletions among it, else None."""
-        if not self._held or digest != self.holds().digest:
+        if not digest or digest != self.holds().digest:
             return None
-        self._approved, self._held = self._held, {}
-        return [each.withdrawal for each in self._approved.values() if each.withdrawal is not None]
-
-    def unfrozen_deletions(self) -> list[Withdrawal]:
-        """Return, once, the deletions that only a freeze kept, where it is over."""
-        if self.safety.frozen:
-            return []
-        freed = [key for key, each in self._held.items() if each.withdrawal and each.reason is HoldReason.FREEZE]
-        return [each.withdrawal for key in freed if (each := self._held.pop(key)).withdrawal is not None]
+        self._approved = {key: each.after for key, each in self._held.items()}
+        return self.deletions.take_held()
 
     def held(self, record: ObjectKey) -> HoldReason | None:
         """Return why the newest change of `record` is held, or None."""
@@ -144,29 +147,32 @@ class ZoneGate:
 
     def held_records(self) -> list[ObjectKey]:
         """Return the records with a change that is held; deletions are not among them."""
-        return [key for key, each in self._held.items() if each.withdrawal is None]
+        return list(self._held)
 
     def holds(self) -> Holds:
-        """Return all that is held."""
-        changes = tuple(HeldChange(each.reason, each.line) for each in self._held.values())
-        return Holds(changes, held_digest(each.line for each in changes) if changes else "")
+        """Return all that is held. The digest stands for these changes, held since then: not for others like them."""
+        changes = [(each.reason, each.line, each.since) for each in self._held.values()]
+        changes += [(reason, f"delete {each.hostname}", at) for reason, each, at in self.deletions.held()]
+        digest = held_digest(f"{line} {since:.3f}" for _, line, since in changes) if changes else ""
+        return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest)
 
     def evacuated(self) -> dict[str, float]:
         """Return the regions evacuated within the window, and when (engine seconds)."""
         self._forget_old()
-        found = dict(self._evacuated)
-        regions = evacuated_regions(ZoneSituation(self._serving, tuple(self._departures)))
-        for each in self._departures:
-            if each.region in regions:
-                found[each.region] = max(each.at, found.get(each.region, 0.0))
+        regions = evacuated_regions(self._situation())
+        found = {region: at for region, at in self._evacuated.items() if region in regions}
+        for region, records in self._left.items():
+            if region in regions and records:
+                found[region] = max(records.values())
         return found
 
     def _forget_old(self) -> None:
         since = self._clock() - self.safety.window
-        self._departures = [each for each in self._departures if each.at >= since]
+        while self._departures and self._departures[0][0] < since:
+            at, region, record = self._departures.popleft()
+            if self._left.get(region, {}).get(record) == at:
+                del self._left[region][record]
         self._evacuated = {region: at for region, at in self._evacuated.items() if at >= since}
-        held = {key for key, each in self._held.items() if each.withdrawal is not None}
-        self._deletions = {key: at for key, at in self._deletions.items() if at >= since or key in held}
 
 
 def _change_line(proposal: Proposal) -> str:

@@ -86,9 +86,18 @@ class Elector:
             return
         self._set_leads(False)
         try:
-            await self._replace(lease, holder="")
+            await self._give_up(lease)
         except ClusterError as error:
             logger.debug("the Lease could not be given up: %s", error)
+
+    async def _give_up(self, lease: Lease) -> None:
+        try:
+            await self._replace(lease, holder="")
+        except ClusterError as error:
+            found = await self._read() if error.status == CONFLICT else None
+            if found is None or found.holder != self._identity:
+                raise
+            await self._replace(found, holder="")  # a renewal of ours was still under way
 
     async def _look(self) -> None:
         """Make the next move. A leader first tries to renew what it holds, which tells it all there is to know."""
@@ -151,6 +160,8 @@ class Elector:
         self._on_change()
 
     def _note_silence(self, error: ClusterError) -> None:
+        if not self.leads:
+            self._sighting = None  # who cannot look does not know for how long the Lease stood still
         if not self._is_cut_off:
             self._is_cut_off = True
             told = "it goes on writing: the ledgers stop it where another was elected" if self.leads else "it waits"

@@ -49,7 +49,6 @@ class RecordKeeper:
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
         self._drained: frozenset[str] = frozenset()
-        self._declared: dict[ObjectKey, object] = {}
         self._pin: tuple[str, tuple[str, ...]] | None = None
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
@@ -66,6 +65,7 @@ class RecordKeeper:
         )[:HISTORY_LENGTH]
         self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
         self._last_values = self._revisions[0].values if self._revisions else ()
+        self._last_wished: tuple[str, ...] = ()
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         # Who wrote here last owns the name, also while it was refused to him meanwhile.
         self._published_before = {each.key for each in memory.zones if each.published or each.generation}
@@ -135,28 +135,32 @@ class RecordKeeper:
         """
         after = tuple(sorted({value for sets in let_through.values() for value in values_of(sets)}))
         before = self._last_values
-        if self.decision is None or not after or after == before:
+        if self.decision is None or not after or after == (before if counts else self._last_wished or before):
             return None
-        self._last_values = after
-        self._has_news = True
-        is_first = not before
         if counts:
+            self._last_values = after
+            self._has_news = True
             self._last_revision += 1
             revision = Revision(self._last_revision, after, self.decision.reason, self._clock.wall())
-            self._revisions = (revision, *self._revisions)[:HISTORY_LENGTH]
-        return Transition(before, after, self.decision.reason, self.decision.basis, is_first)
+            self._revisions = self._newest((revision, *self._revisions))
+        self._last_wished = after
+        return Transition(before, after, self.decision.reason, self.decision.basis, is_first=not before)
 
-    def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
-        """Return what this record would change in `zone`, for its safety gate."""
+    def _newest(self, revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
+        """Return as many revisions as history holds; the one that is pinned stays among them."""
+        kept = list(revisions)
+        while len(kept) > HISTORY_LENGTH:
+            kept.remove(next(each for each in reversed(kept) if str(each.number) != self.record.pin))
+        return tuple(kept)
+
+    def proposal(self, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
+        """Return what this record would change in a zone, for that zone's safety gate."""
         last = gate.last(self.record.key)
         before = last if last is not None else (report.published if report.owns else ())
         present, wanted = self._endpoints_in(before), self._endpoints_in(after)
         leaving = [each for each in present if each not in wanted]
         by_health = self.decision is not None and self.decision.basis is not Basis.PINNED
-        declared = (self.record.generation, self._drained.intersection(each.region for each in self.record.endpoints))
-        is_declared = self._declared.get(zone, declared) != declared
-        if gate.held(self.record.key) is None:
-            self._declared[zone] = declared
+        mine = {each.name: each for each in leaving if not self._is_taken_out(each)}
         return Proposal(
             record=self.record.key,
             hostname=self.record.hostname,
@@ -164,9 +168,10 @@ class RecordKeeper:
             after=after,
             regions_before=frozenset(each.region for each in present),
             regions_after=frozenset(each.region for each in wanted),
-            failing=frozenset(each.region for each in leaving if by_health and self._fails(each)),
-            is_declared=is_declared,
+            failing=frozenset(each.region for each in mine.values() if by_health and self._fails(each)),
+            is_declared=not by_health or not mine,
             is_ours=report.is_marked,
+            values_in=self._values_in(present, before),
         )
 
     def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:
@@ -179,10 +184,23 @@ class RecordKeeper:
         health = self.healths.get(endpoint.name)
         return set(endpoint.addresses) or {address for address, _ in (health.addresses if health else ())}
 
+    def _values_in(self, endpoints: list[Endpoint], sets: tuple[RRset, ...]) -> dict[str, frozenset[str]]:
+        if self.record.publish is Publish.CNAME:
+            return {}
+        values = set(values_of(sets))
+        regions: dict[str, frozenset[str]] = {}
+        for each in endpoints:
+            found = frozenset(values & self._values_of(each))
+            regions[each.region] = regions.get(each.region, frozenset()) | found
+        return regions
+
+    def _is_taken_out(self, endpoint: Endpoint) -> bool:
+        """Tell whether a person took the endpoint, or its region, out."""
+        return endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
+
     def _fails(self, endpoint: Endpoint) -> bool:
-        """Tell whether an endpoint leaves because it was found Unhealthy, and not because a person took it out."""
-        drained = endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
-        return not drained and self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
+        """Tell whether an endpoint leaves because it was found Unhealthy."""
+        return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
 
     def stay_in(self, held: Iterable[tuple[RRset, ...]]) -> None:
         """The safety gate keeps these sets in place of what was decided: whoever is in them has not left."""

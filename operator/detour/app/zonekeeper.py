@@ -14,7 +14,7 @@ from typing import Protocol
 
 from detour.app.clock import Clock
 from detour.app.holds import ZoneGate
-from detour.app.nameservers import NameServers
+from detour.app.lookout import Lookout, Sight
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget, ZoneBudget
@@ -24,15 +24,12 @@ from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.precedence import LOOK_PERIOD, STANDBY
+from detour.enactment.precedence import STANDBY
 from detour.enactment.sites import Site
-from detour.enactment.verification import Verifier
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
 from detour.kube.cluster import ClusterError
 from detour.model.generation import Generation
-from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
-from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
 from detour.providers import registry
 
@@ -40,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 SECRET_PERIOD = 30.0
 """Seconds between two readings of the credentials."""
-
-REFUSED_AT_ONCE = 20
-"""Names that are refused to us and looked at again in one audit: somebody may have made room."""
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -99,16 +93,8 @@ class Workshop:
     leadership: Leadership = SOLE_LEADER
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the authoritative servers showed of a name last: since when it is right, or how it differs."""
-
-    verified_at: float | None
-    message: str = ""
-
-
 class ZoneKeeper:
-    """Keeps one zone. Implements the enactor's Observer and the verifier's Witness."""
+    """Keeps one zone. Implements the enactor's Observer."""
 
     def __init__(
         self,
@@ -134,22 +120,16 @@ class ZoneKeeper:
         self._connected: tuple[object, ...] | None = None
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
-        self._withdrawals: list[Withdrawal] = []
-        self._expected: dict[str, tuple[RRset, ...]] = {}
-        self._refused: dict[str, None] = {}
-        self._sights: dict[str, Sight] = {}
         self._reopen = asyncio.Event()
         self._stopping = False
         self._limits: ProviderLimits | None = None
-        self._name_servers = NameServers(
-            ask=workshop.ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of
-        )
-        self._verifier = Verifier(
-            ask=workshop.ask,
-            clock=workshop.clock.now,
-            random=workshop.randomness.random,
-            witness=self,
-            periods=workshop.periods,
+        self._lookout = Lookout(
+            workshop,
+            zone=lambda: self.zone,
+            enactor=lambda: self._enactor,
+            on_visible=self._visible,
+            on_news=self._tell_claimants,
+            on_delegation=lambda: watcher.zone_changed(self.zone.key),
         )
 
     # -- from the engine -------------------------------------------------------------------------------------------
@@ -158,8 +138,6 @@ class ZoneKeeper:
         """The DNSZone was changed: open it anew where that matters."""
         before, self.zone = self.zone, zone
         self.gate.safety = zone.safety
-        for withdrawal in self.gate.unfrozen_deletions():
-            self.withdraw(withdrawal)
         if zone.take_over_now and self._enactor is not None:
             self._enactor.allow_take_over()
         if _connection(zone) != _connection(before):
@@ -167,7 +145,7 @@ class ZoneKeeper:
 
     def want(self, wish: Wish) -> None:
         """Hand in what a record wants."""
-        self.gate.declared_again(wish.record)
+        self.gate.deletions.keep(wish.record)
         self._wishes[wish.record] = wish
         self._claimants.setdefault(wish.hostname, set()).add(wish.record)
         if self._enactor is not None:
@@ -181,27 +159,24 @@ class ZoneKeeper:
             self._enactor.forget(record)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Remove the name of a deleted record, once the safety gate lets it through."""
-        self._drop(withdrawal.record)
-        if self.gate.admits_deletion(withdrawal, self._enactor.zone_report().owned if self._enactor else 0):
-            self._withdraw_now(withdrawal)
-            return
-        if self._enactor is not None:
-            self._enactor.forget(withdrawal.record)
-        self._watcher.zone_changed(self.zone.key)
+        """Remove the name of a deleted record, once the safety gate lets it through (`delete_due`)."""
+        self.forget(withdrawal.record)
+        self.gate.deletions.ask(withdrawal)
+
+    def delete_due(self) -> None:
+        """Remove the names that the safety gate lets go by now. Only who writes the zone knows how many it has."""
+        if self._enactor is not None and self._enactor.in_force:
+            owned = self._enactor.zone_report().owned
+            for withdrawal in self.gate.deletions.take_due(owned=owned, safety=self.gate.safety):
+                self._enactor.withdraw(withdrawal)
 
     def approve(self) -> bool:
         """Let through what the gate holds, if that is what a person approved; True where it was."""
-        withdrawals = self.gate.approve(self.zone.approved) if self.zone.approved else None
+        withdrawals = self.gate.approve(self.zone.approved) if self.zone.approved and self._enactor else None
         for withdrawal in withdrawals or ():
-            self._withdraw_now(withdrawal)
+            if self._enactor is not None:
+                self._enactor.withdraw(withdrawal)
         return withdrawals is not None
-
-    def _withdraw_now(self, withdrawal: Withdrawal) -> None:
-        if self._enactor is not None:
-            self._enactor.withdraw(withdrawal)
-        else:
-            self._withdrawals.append(withdrawal)
 
     def _drop(self, record: ObjectKey) -> None:
         wish = self._wishes.pop(record, None)
@@ -210,7 +185,7 @@ class ZoneKeeper:
         self._claimants[wish.hostname].discard(record)
         if not self._claimants[wish.hostname]:
             del self._claimants[wish.hostname]
-            self._unwatch(wish.hostname)
+            self._lookout.forget(wish.hostname)
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how a record stands here; None before the zone was read."""
@@ -221,7 +196,7 @@ class ZoneKeeper:
     def sight(self, record: ObjectKey) -> Sight | None:
         """Return what the authoritative servers showed of a record's name last."""
         wish = self._wishes.get(record)
-        return self._sights.get(wish.hostname) if wish else None
+        return self._lookout.sight(wish.hostname) if wish else None
 
     @property
     def in_force(self) -> bool:
@@ -231,7 +206,7 @@ class ZoneKeeper:
     @property
     def delegation(self) -> Delegation | None:
         """Where the world is sent for the zone's domain, None where that is not known."""
-        return self._name_servers.delegation
+        return self._lookout.delegation
 
     @property
     def stands_by(self) -> bool:
@@ -239,9 +214,14 @@ class ZoneKeeper:
         standby = self._enactor.zone_report().standby if self._enactor else None
         return standby is not None and standby.reason == STANDBY
 
+    @property
+    def knows_servers(self) -> bool:
+        """Tell whether it is known which servers to ask."""
+        return self._lookout.knows_servers
+
     async def servers_answer(self) -> bool:
         """Tell whether any of the zone's authoritative servers can be reached from here."""
-        return await self._name_servers.any_answers(self.zone.domain)
+        return await self._lookout.servers_answer()
 
     def leadership_changed(self) -> None:
         """This process leads now, or does no longer."""
@@ -271,8 +251,7 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        chores = (self._verifier.run(), self._follow_name_servers(), self._watch_other_site(), self._audit())
-        helpers = [asyncio.create_task(each) for each in chores]
+        looking = asyncio.create_task(self._lookout.run())
         pause = FIRST_PAUSE
         try:
             while not self._stopping:
@@ -284,7 +263,7 @@ class ZoneKeeper:
                 self._enactor.stop()
                 await self._enactor_task  # it stays, for the reports to come
         finally:
-            for task in (*helpers, *([self._enactor_task] if self._enactor_task else [])):
+            for task in (looking, *([self._enactor_task] if self._enactor_task else [])):
                 task.cancel()
 
     def stop(self) -> None:
@@ -378,9 +357,6 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
-        for withdrawal in self._withdrawals:
-            self._enactor.withdraw(withdrawal)
-        self._withdrawals.clear()
         if zone.take_over_now:
             self._enactor.allow_take_over()
         self._enactor_task = asyncio.create_task(self._enactor.run())
@@ -392,63 +368,15 @@ class ZoneKeeper:
             for record in self._wishes:
                 self._watcher.record_changed(record)
 
-    async def _follow_name_servers(self) -> None:
-        """Tell the verifier whom to ask."""
-        while True:
-            assigned = self._enactor.zone_report().name_servers if self._enactor else ()
-            before = self.delegation
-            zone = self.zone
-            pause = await self._name_servers.refresh(zone.domain, declared=zone.verification_servers, assigned=assigned)
-            if self._name_servers.servers:
-                self._verifier.use(self._name_servers.servers)
-            if self.delegation != before:
-                self._watcher.zone_changed(zone.key)
-            await asyncio.sleep(pause)
-
-    async def _watch_other_site(self) -> None:
-        """While another site keeps the zone, look at its ledger as the world sees it."""
-        site = self._workshop.site
-        if not site.has_others:
-            return
-        name = ledger_name(self._workshop.owner, self.zone.domain)
-        while True:
-            if self._enactor is not None and self._enactor.precedence.watched is not None:
-                await self._name_servers.watch_ledger(name, self._enactor.precedence)
-            await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
-
-    async def _audit(self) -> None:
-        """Look, every audit period, at what no name's own audit shows: our ledger, and names that are refused to us."""
-        name = ledger_name(self._workshop.owner, self.zone.domain)
-        while True:
-            await asyncio.sleep(self._workshop.periods.audit)
-            if self._enactor is None or not self._enactor.in_force:
-                continue
-            shown = await self._name_servers.shown_ledger(name)
-            if shown is not None and self._enactor is not None:
-                self._enactor.ledger_shown(shown[1])
-            for hostname in list(self._refused)[:REFUSED_AT_ONCE]:
-                del self._refused[hostname]  # it comes back, at the end, if it still is
-                if self._enactor is not None:
-                    self._enactor.suspect(hostname)
-
     # -- from the enactor ------------------------------------------------------------------------------------------
 
     def record_changed(self, record: ObjectKey) -> None:
         """Watch what is in sync; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
         if report and wish and report.in_sync:
-            expected = (*report.published, *([report.marker] if report.marker else []))
-            changed = self._expected.get(wish.hostname) != expected
-            self._expected[wish.hostname] = expected
-            self._refused.pop(wish.hostname, None)
-            if changed:
-                self._sights[wish.hostname] = Sight(None, "the authoritative servers have not been asked yet")
-            present = {each.type for each in report.published}
-            absent = () if RRType.CNAME in present else tuple({RRType.A, RRType.AAAA} - present)
-            self._verifier.watch(wish.hostname, expected, absent, changed=changed)
+            self._lookout.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):
-            self._unwatch(wish.hostname)
-            self._refused[wish.hostname] = None
+            self._lookout.refused(wish.hostname)
         self._watcher.record_changed(record)
 
     def zone_changed(self) -> None:
@@ -479,38 +407,22 @@ class ZoneKeeper:
             self.incidents.append(incident)
             self._watcher.zone_changed(self.zone.key)
 
-    # -- from the verifier -----------------------------------------------------------------------------------------
+    # -- from the lookout ------------------------------------------------------------------------------------------
 
-    def visible(self, hostname: str, at: float) -> None:
-        """Keep since when a name is right (Witness)."""
-        sight = self._sights.get(hostname)
-        if sight is not None and sight.verified_at is not None:
-            return
-        self._sights[hostname] = Sight(at)
+    def _visible(self, hostname: str) -> None:
         for record in self._claimants.get(hostname, ()):
             self._watcher.visible(self.zone.key, record)
             self._watcher.record_changed(record)
 
-    def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
-        """Keep how a name differs, and have it read through the API where that is not just propagation (Witness)."""
-        if suspicious:
-            self._sights[hostname] = Sight(None, message)
-            for record in self._claimants.get(hostname, ()):
-                self._watcher.record_changed(record)
-            if self._enactor is not None:
-                self._enactor.suspect(hostname)
+    def _tell_claimants(self, hostname: str) -> None:
+        for record in self._claimants.get(hostname, ()):
+            self._watcher.record_changed(record)
 
     def _is_owned(self, hostname: str) -> bool:
         """Tell whether any of the records that claim `hostname` owns it here."""
         return any(
             (report := self.report(record)) is not None and report.owns for record in self._claimants.get(hostname, ())
         )
-
-    def _unwatch(self, hostname: str) -> None:
-        self._expected.pop(hostname, None)
-        self._refused.pop(hostname, None)
-        self._sights.pop(hostname, None)
-        self._verifier.forget(hostname)
 
 
 def _connection(zone: Zone) -> tuple[object, ...]:

@@ -401,7 +401,9 @@ class Enactor:
             await self._reread(())
             stored = self._view.get(self._fence.key)
             is_fresh = not self._names.any_marked(self._view)
-            yielding = self.precedence.judge(stored.rrset if stored else None, is_fresh=is_fresh)
+            yielding = self.precedence.judge(
+                stored.rrset if stored else None, is_fresh=is_fresh, was_ours=self._in_force
+            )
             if yielding is None:
                 self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
                 await self._apply(self._fence.claim(stored), [])

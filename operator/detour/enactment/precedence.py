@@ -26,6 +26,9 @@ STANDSTILL = 20.0
 LOOK_PERIOD = 5.0
 """Seconds between two looks at a ledger that keeps us out."""
 
+RENEWALS_MISSED = 3
+"""Renewals that another site has to miss at least before it is taken for dead, whatever this one was told."""
+
 LOST_LEDGER_PATIENCE = 2.5
 """Renewal periods for which a standby leaves a missing ledger to the site in force, which puts it back."""
 
@@ -115,20 +118,21 @@ class Precedence:
         ledger = self._rival.ledger
         if ledger is None or not self._is_anothers(ledger) or not self._site.has_others or not ledger.renew:
             return None
-        if self._stood_still(self._rival) < self._site.patience and self._blind_for() < self._site.take_over_after:
+        if self._stood_still(self._rival) < self._patience(ledger) and self._blind_for() < self._site.take_over_after:
             return Yielding(self._next_look(), self._standby(ledger))
         return None
 
-    def judge(self, stored: RRset | None, *, is_fresh: bool) -> Yielding | None:
+    def judge(self, stored: RRset | None, *, is_fresh: bool, was_ours: bool = False) -> Yielding | None:
         """Return how long to leave the zone to the writer of the ledger just read, or None where we may claim it.
 
-        `is_fresh` says that nothing in the zone bears our owner's mark: there is nobody to wait for.
+        `is_fresh` says that nothing in the zone bears our owner's mark, `was_ours` that the zone was ours until the
+        ledger was lost: there is nobody to wait for.
         """
         now = self._clock()
         found = parse_ledger(stored)
         rival = self._rival
         if found is None:
-            return self._judge_missing(now, is_fresh=is_fresh)
+            return None if was_ours else self._judge_missing(now, is_fresh=is_fresh)
         if rival is None or rival.ledger != found:
             superseded = rival is not None and rival.superseded_us
             rival = self._rival = _Rival(found, now, now, superseded_us=superseded)
@@ -156,9 +160,13 @@ class Precedence:
             return None
         if not self._site.has_others or not found.renew:
             return Yielding(LOOK_PERIOD, self._held_by_another(found))
-        if self._stood_still(rival) >= self._site.patience:
+        if self._stood_still(rival) >= self._patience(found):
             return None
         return Yielding(self._next_look(), self._standby(found))
+
+    def _patience(self, ledger: Ledger) -> float:
+        """Return for how long a ledger has to stand still: never less than three of its own writer's renewals."""
+        return max(self._site.take_over_after, RENEWALS_MISSED * ledger.renew) + self._site.stagger
 
     def _is_anothers(self, ledger: Ledger) -> bool:
         return ledger.site != self._site.name
@@ -177,7 +185,7 @@ class Precedence:
         return Refusal(
             STANDBY,
             f"site {found.site!r} is in force here, this is {self._site.name!r}: it takes over once that site's ledger "
-            f"has stood still for {self._site.patience:g} s, or at once by hand",
+            f"has stood still for {self._patience(found):g} s, or at once by hand",
         )
 
     def _held_by_another(self, found: Ledger) -> Refusal:

@@ -29,8 +29,3 @@ class Site:
     def stagger(self) -> float:
         """Seconds by which those of a lower rank come first."""
         return STAGGER * self.rank
-
-    @property
-    def patience(self) -> float:
-        """Seconds for which another site's ledger has to stand still."""
-        return self.take_over_after + self.stagger

@@ -21,13 +21,14 @@ RENEW_PERIOD = 3.0
 class Lease:
     """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
 
-    `version` is the object's resourceVersion: it changes with every renewal.
+    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it.
     """
 
     holder: str
     seconds: float
     transitions: int
     version: str
+    acquired: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict
         "renewTime": now,
         "leaseTransitions": (lease.transitions if lease else 0) + is_new_holder,
     }
-    if is_new_holder:
-        spec["acquireTime"] = now
+    acquired = now if is_new_holder or lease is None else lease.acquired
+    if acquired:
+        spec["acquireTime"] = acquired
     metadata = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
@@ -91,4 +93,5 @@ def lease_from(item: Mapping[str, Any]) -> Lease:
         seconds=float(spec.get("leaseDurationSeconds") or LEASE_SECONDS),
         transitions=int(spec.get("leaseTransitions") or 0),
         version=str((item.get("metadata") or {}).get("resourceVersion") or ""),
+        acquired=str(spec.get("acquireTime") or ""),
     )

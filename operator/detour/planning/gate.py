@@ -3,7 +3,7 @@
 It looks at outcomes, not at how they came about, so that a mistake in checks or planner cannot pass it. Pure.
 
     never empty            a name that answers goes on answering
-    one region at a time   `Safety.max_regions_evacuated` regions lose their names within `Safety.window`
+    one region at a time   `Safety.max_regions_evacuated` regions have lost their names within `Safety.window`
     panic                  a vantage that sees most of the world fail is doubted before the world is
     deletions              a tenth of thousands of names is not deleted because a namespace was
     freeze                 a person said so
@@ -12,10 +12,10 @@ It looks at outcomes, not at how they came about, so that a mistake in checks or
 import enum
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from detour.model.record import ObjectKey
-from detour.model.rrset import ANSWER_TYPES, RRKey, RRset
+from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, address_sets
 from detour.model.zone import Safety
 
 FREE_DELETIONS = 10
@@ -55,7 +55,8 @@ class Proposal:
     `before` is what was let through last, or stands in the zone; `after` what the planner wants. `regions_before` and
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
     because they were found Unhealthy. `is_declared` says that a person's change of a declaration is behind it,
-    `is_ours` that the name bears our mark in the zone.
+    `is_ours` that the name bears our mark in the zone. `returns` are regions that the name had left because they
+    failed, and comes back to; `values_in` the addresses that `before` has in each region, none for a CNAME.
     """
 
     record: ObjectKey
@@ -67,6 +68,8 @@ class Proposal:
     failing: frozenset[str]
     is_declared: bool = False
     is_ours: bool = True
+    returns: frozenset[str] = frozenset()
+    values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def evacuates(self) -> frozenset[str]:
@@ -75,23 +78,15 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """A name left a region because it failed there, at a time in engine seconds."""
-
-    record: ObjectKey
-    region: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class ZoneSituation:
-    """What the gate of a zone knows: which regions each name has values in, and who left where within the window.
+    """What the gate of a zone knows, by region.
 
-    `evacuated_before` are regions known to be evacuated from before this process came into force.
+    `serving` is how many names have values there; `left` how many left within the window because it failed, and have
+    not come back. `evacuated_before` are regions evacuated within the window before this process came into force.
     """
 
-    serving: Mapping[ObjectKey, frozenset[str]]
-    departures: tuple[Departure, ...] = ()
+    serving: Mapping[str, int]
+    left: Mapping[str, int]
     evacuated_before: frozenset[str] = frozenset()
     is_suspected: bool = False
 
@@ -104,30 +99,40 @@ def hold(proposal: Proposal, situation: ZoneSituation, safety: Safety) -> HoldRe
         return HoldReason.FREEZE
     if situation.is_suspected and not proposal.is_declared:
         return HoldReason.PANIC
-    evacuated = evacuated_regions(situation)
-    leaving = [Departure(proposal.record, region, 0.0) for region in sorted(proposal.evacuates)]
-    serving = {**situation.serving, proposal.record: proposal.regions_after}
-    after = evacuated_regions(
-        ZoneSituation(serving, (*situation.departures, *leaving), situation.evacuated_before), of=proposal.evacuates
-    )
-    if after - evacuated and len(after | evacuated) > safety.max_regions_evacuated:
+    after = evacuated_regions(_after(proposal, situation))
+    if after - evacuated_regions(situation) and len(after) > safety.max_regions_evacuated:
         return HoldReason.REGIONS
     return None
 
 
-def evacuated_regions(situation: ZoneSituation, of: Iterable[str] | None = None) -> frozenset[str]:
-    """Return the regions that more than half of their names have left, `of` all or of these."""
-    left: dict[str, set[ObjectKey]] = {}
-    for each in situation.departures:
-        left.setdefault(each.region, set()).add(each.record)
-    asked = left if of is None else [region for region in of if region in left]
-    found = set()
-    for region in asked:
-        gone = {record for record in left[region] if region not in situation.serving.get(record, frozenset())}
-        staying = sum(1 for regions in situation.serving.values() if region in regions)
-        if len(gone) > staying:
-            found.add(region)
-    return frozenset(found) | situation.evacuated_before
+def staying_in(proposal: Proposal, regions: frozenset[str]) -> Proposal | None:
+    """Return the proposal that also keeps what the name has in `regions`; None where nothing is to be kept there."""
+    kept = {value for region in regions for value in proposal.values_in.get(region, frozenset())}
+    if not kept:
+        return None
+    after = {value for each in proposal.after for value in each.values}
+    sets = address_sets(proposal.hostname, proposal.after[0].ttl, sorted(kept | after))
+    return replace(proposal, after=sets, regions_after=proposal.regions_after | regions)
+
+
+def evacuated_regions(situation: ZoneSituation) -> frozenset[str]:
+    """Return the regions that more than half of their names have left within the window and not come back to."""
+    serving = situation.serving
+    now = {region for region, gone in situation.left.items() if gone > serving.get(region, 0)}
+    return frozenset(now | {region for region in situation.evacuated_before if not serving.get(region, 0)})
+
+
+def _after(proposal: Proposal, situation: ZoneSituation) -> ZoneSituation:
+    serving, left = dict(situation.serving), dict(situation.left)
+    for region in proposal.regions_before - proposal.regions_after:
+        serving[region] = serving.get(region, 0) - 1
+    for region in proposal.regions_after - proposal.regions_before:
+        serving[region] = serving.get(region, 0) + 1
+    for region in proposal.evacuates:
+        left[region] = left.get(region, 0) + 1
+    for region in proposal.returns:
+        left[region] = left.get(region, 0) - 1
+    return ZoneSituation(serving, left, situation.evacuated_before)
 
 
 def deletions_allowed(owned: int) -> int:

@@ -1,0 +1,86 @@
+"""Names of deleted records that are to go: counted before the first of them goes, and held where they are too many.
+
+A namespace that is dropped asks for its names one after the other. So each waits a moment for the others to show: of
+too many none goes, and not the first ten.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detour.enactment.wishes import Withdrawal
+from detour.model.record import ObjectKey
+from detour.model.zone import Safety
+from detour.planning.gate import HoldReason, deletions_allowed
+
+GATHERING_TIME = 2.0
+"""Seconds for which a deletion waits for others."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    withdrawal: Withdrawal
+    at: float
+    is_done: bool = False
+    reason: HoldReason | None = None
+
+
+class Deletions:
+    """The deletions asked for in one zone. `clock` gives engine seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._asked: dict[ObjectKey, _Asked] = {}
+
+    def ask(self, withdrawal: Withdrawal) -> None:
+        """The name of a deleted record is to go."""
+        if withdrawal.record not in self._asked or self._asked[withdrawal.record].is_done:
+            self._asked[withdrawal.record] = _Asked(withdrawal, self._clock())
+
+    def keep(self, record: ObjectKey) -> None:
+        """The record is declared again: a name of it that is still there stays."""
+        if (asked := self._asked.get(record)) is not None and not asked.is_done:
+            del self._asked[record]
+
+    @property
+    def are_waiting(self) -> bool:
+        """Tell whether any deletion has not been let through yet."""
+        return any(not each.is_done for each in self._asked.values())
+
+    def take_due(self, *, owned: int, safety: Safety) -> list[Withdrawal]:
+        """Return, once, the deletions that may be made now.
+
+        `owned` is how many names of the zone are ours, without those that are asked to be deleted.
+        """
+        now = self._clock()
+        self._asked = {
+            key: each for key, each in self._asked.items() if not each.is_done or each.at >= now - safety.window
+        }
+        waiting = [each for each in self._asked.values() if not each.is_done]
+        total = len(self._asked)
+        reason = None
+        if safety.frozen:
+            reason = HoldReason.FREEZE
+        elif total > deletions_allowed(owned + total):
+            reason = HoldReason.DELETIONS
+        due = []
+        for each in waiting:
+            each.reason = reason
+            if reason is None and now - each.at >= GATHERING_TIME:
+                each.is_done = True
+                due.append(each.withdrawal)
+        return due
+
+    def held(self) -> list[tuple[HoldReason, Withdrawal, float]]:
+        """Return the deletions that are held, why, and since when they were asked for (engine seconds)."""
+        return [
+            (each.reason, each.withdrawal, each.at)
+            for each in self._asked.values()
+            if each.reason is not None and not each.is_done
+        ]
+
+    def take_held(self) -> list[Withdrawal]:
+        """Return, once, the deletions that were held: a person approved them."""
+        approved = [each for each in self._asked.values() if each.reason is not None and not each.is_done]
+        for each in approved:
+            each.is_done = True
+        return [each.withdrawal for each in approved]

@@ -1,0 +1,177 @@
+"""What the world sees of one zone: each name's answers, the ledger as the name servers show it, and who these are.
+
+What differs is only suspected here. The enactor reads it through the provider's API and decides.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from detour.app.nameservers import NameServers
+from detour.checks.resolver import Delegation
+from detour.enactment.enactor import Enactor
+from detour.enactment.precedence import LOOK_PERIOD
+from detour.enactment.verification import Verifier
+from detour.enactment.wishes import WishReport
+from detour.model.names import ledger_name
+from detour.model.rrset import RRset, RRType
+from detour.model.zone import Zone
+
+if TYPE_CHECKING:
+    from detour.app.zonekeeper import Workshop
+
+REFUSED_AT_ONCE = 20
+"""Names that are refused to us and looked at again in one audit: somebody may have made room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the authoritative servers showed of a name last: since when it is right, or how it differs."""
+
+    verified_at: float | None
+    message: str = ""
+
+
+class Lookout:
+    """Looks at one zone. Implements the verifier's Witness.
+
+    `zone` and `enactor` give the present ones. `on_visible` is told that a name is right at all servers, `on_news` that
+    something else was seen of it, `on_delegation` that the world is sent elsewhere than before.
+    """
+
+    def __init__(
+        self,
+        workshop: "Workshop",
+        *,
+        zone: Callable[[], Zone],
+        enactor: Callable[[], Enactor | None],
+        on_visible: Callable[[str], None],
+        on_news: Callable[[str], None],
+        on_delegation: Callable[[], None],
+    ) -> None:
+        self._workshop = workshop
+        self._zone = zone
+        self._enactor = enactor
+        self._on_visible = on_visible
+        self._on_news = on_news
+        self._on_delegation = on_delegation
+        self._expected: dict[str, tuple[RRset, ...]] = {}
+        self._refused: dict[str, None] = {}
+        self._sights: dict[str, Sight] = {}
+        self._name_servers = NameServers(
+            ask=workshop.ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of
+        )
+        self._verifier = Verifier(
+            ask=workshop.ask,
+            clock=workshop.clock.now,
+            random=workshop.randomness.random,
+            witness=self,
+            periods=workshop.periods,
+        )
+
+    @property
+    def delegation(self) -> Delegation | None:
+        """Where the world is sent for the zone's domain, None where that is not known."""
+        return self._name_servers.delegation
+
+    def sight(self, hostname: str) -> Sight | None:
+        """Return what the authoritative servers showed of a name last."""
+        return self._sights.get(hostname)
+
+    @property
+    def knows_servers(self) -> bool:
+        """Tell whether it is known which servers to ask."""
+        return bool(self._name_servers.servers)
+
+    async def servers_answer(self) -> bool:
+        """Tell whether any of the zone's authoritative servers can be reached from here."""
+        return await self._name_servers.any_answers(self._zone().domain)
+
+    # -- what to look at -------------------------------------------------------------------------------------------
+
+    def expect(self, hostname: str, report: WishReport) -> None:
+        """Expect the name to answer as it stands in the zone, where it is as it should be."""
+        expected = (*report.published, *([report.marker] if report.marker else []))
+        changed = self._expected.get(hostname) != expected
+        self._expected[hostname] = expected
+        self._refused.pop(hostname, None)
+        if changed:
+            self._sights[hostname] = Sight(None, "the authoritative servers have not been asked yet")
+        present = {each.type for each in report.published}
+        absent: Iterable[RRType] = () if RRType.CNAME in present else (RRType.A, RRType.AAAA)
+        self._verifier.watch(hostname, expected, tuple(each for each in absent if each not in present), changed=changed)
+
+    def refused(self, hostname: str) -> None:
+        """The name is not ours to write: look now and then whether it has become so."""
+        self.forget(hostname)
+        self._refused[hostname] = None
+
+    def forget(self, hostname: str) -> None:
+        """Expect nothing of the name any more."""
+        self._expected.pop(hostname, None)
+        self._refused.pop(hostname, None)
+        self._sights.pop(hostname, None)
+        self._verifier.forget(hostname)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        await asyncio.gather(self._verifier.run(), self._follow_name_servers(), self._watch_other_site(), self._audit())
+
+    async def _follow_name_servers(self) -> None:
+        """Tell the verifier whom to ask."""
+        while True:
+            enactor, zone, before = self._enactor(), self._zone(), self.delegation
+            assigned = enactor.zone_report().name_servers if enactor else ()
+            pause = await self._name_servers.refresh(zone.domain, declared=zone.verification_servers, assigned=assigned)
+            if self._name_servers.servers:
+                self._verifier.use(self._name_servers.servers)
+            if self.delegation != before:
+                self._on_delegation()
+            await asyncio.sleep(pause)
+
+    async def _watch_other_site(self) -> None:
+        """While another site keeps the zone, look at its ledger as the world sees it."""
+        site = self._workshop.site
+        if not site.has_others:
+            return
+        name = ledger_name(self._workshop.owner, self._zone().domain)
+        while True:
+            enactor = self._enactor()
+            if enactor is not None and enactor.precedence.watched is not None:
+                await self._name_servers.watch_ledger(name, enactor.precedence)
+            await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
+
+    async def _audit(self) -> None:
+        """Look, every audit period, at what no name's own audit shows: our ledger, and names that are refused to us."""
+        name = ledger_name(self._workshop.owner, self._zone().domain)
+        while True:
+            await asyncio.sleep(self._workshop.periods.audit)
+            enactor = self._enactor()
+            if enactor is None or not enactor.in_force:
+                continue
+            shown = await self._name_servers.shown_ledger(name)
+            if shown is not None:
+                enactor.ledger_shown(shown[1])
+            for hostname in list(self._refused)[:REFUSED_AT_ONCE]:
+                del self._refused[hostname]  # it comes back, at the end, if it still is
+                enactor.suspect(hostname)
+
+    # -- from the verifier (Witness) -------------------------------------------------------------------------------
+
+    def visible(self, hostname: str, at: float) -> None:
+        """Keep since when a name is right."""
+        sight = self._sights.get(hostname)
+        if sight is None or sight.verified_at is None:
+            self._sights[hostname] = Sight(at)
+            self._on_visible(hostname)
+
+    def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
+        """Keep how a name differs, and have it read through the API where that is not just propagation."""
+        if suspicious:
+            self._sights[hostname] = Sight(None, message)
+            self._on_news(hostname)
+            if (enactor := self._enactor()) is not None:
+                enactor.suspect(hostname)
