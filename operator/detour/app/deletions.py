@@ -36,10 +36,13 @@ class Deletions:
         if withdrawal.record not in self._asked or self._asked[withdrawal.record].is_done:
             self._asked[withdrawal.record] = _Asked(withdrawal, self._clock())
 
-    def keep(self, record: ObjectKey) -> None:
-        """The record is declared again: a name of it that is still there stays."""
-        if (asked := self._asked.get(record)) is not None and not asked.is_done:
-            del self._asked[record]
+    def keep(self, record: ObjectKey) -> bool:
+        """The name of `record` is to stay after all; False where it has been let go already."""
+        asked = self._asked.get(record)
+        if asked is None or asked.is_done:
+            return False
+        del self._asked[record]
+        return True
 
     @property
     def are_waiting(self) -> bool:

@@ -88,6 +88,7 @@ class Engine:
 
     def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
         """Take over a FailoverRecord."""
+        self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         known = self._records.get(record.key)
         if known is None:
@@ -111,6 +112,7 @@ class Engine:
 
     def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
         """Take over a DNSZone."""
+        self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
         self.zones.declare(subject, zone, raw)
@@ -120,6 +122,7 @@ class Engine:
 
     def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
         """Take over a CloudRegion."""
+        self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
         now = self._clock.wall()
@@ -297,6 +300,7 @@ class Engine:
     def _begin_farewell(self, known: KnownRecord) -> None:
         if self.zones_listed:
             self._farewells.begin(known)
+            self._farewells.call_off(known)
         elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
             asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
 

@@ -77,6 +77,16 @@ class Farewells:
         self._outlets.mark(known.subject)
         self.end(known)
 
+    def call_off(self, known: KnownRecord) -> None:
+        """Keep the names of a record that is being deleted, where its policy says so by now and they are there."""
+        record = known.keeper.record
+        if record.deletion_policy is DeletionPolicy.DELETE or not known.awaiting:
+            return
+        for zone in [each for each in known.awaiting if each in self._zones.keepers]:
+            if self._zones.keepers[zone].gate.deletions.keep(record.key):
+                known.awaiting.discard(zone)
+        self.end(known)
+
     def end(self, known: KnownRecord) -> None:
         """Let a deleted object go once no zone holds its name any more."""
         if known.awaiting is not None and not known.awaiting and not self._dry_run and has_finalizer(known.raw):

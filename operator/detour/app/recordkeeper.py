@@ -328,7 +328,7 @@ class RecordKeeper:
             generation=str(report.generation) if report.generation else self._generations.get(key),
             verified_at=self._clock.on_the_wall(verified_at) if verified_at is not None else None,
             refusal=report.refusal or (None if report.in_sync or report.would_publish else zone.trouble),
-            message=_message(in_sync=report.in_sync, seen=sight.message if sight else ""),
+            message="" if zone.standby else _message(in_sync=report.in_sync, seen=sight.message if sight else ""),
             standby=zone.standby,
             held=held,
         )

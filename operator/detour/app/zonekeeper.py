@@ -138,8 +138,8 @@ class ZoneKeeper:
         """The DNSZone was changed: open it anew where that matters."""
         before, self.zone = self.zone, zone
         self.gate.safety = zone.safety
-        if zone.take_over_now and self._enactor is not None:
-            self._enactor.allow_take_over()
+        if self._enactor is not None:
+            self._enactor.allow_take_over(zone.take_over_now)
         if _connection(zone) != _connection(before):
             self._reopen.set()
 
@@ -357,8 +357,7 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
-        if zone.take_over_now:
-            self._enactor.allow_take_over()
+        self._enactor.allow_take_over(zone.take_over_now)
         self._enactor_task = asyncio.create_task(self._enactor.run())
 
     def _set_trouble(self, trouble: Refusal | None) -> None:

@@ -41,6 +41,7 @@ from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import Names
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import STANDBY, Precedence, Yielding
+from detour.enactment.reading import BackgroundReading
 from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
@@ -61,6 +62,9 @@ from detour.model.record import ObjectKey
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds to wait after an error: doubling from the first to the longest."""
+
+LONGEST_REST = 60.0
+"""Seconds between two looks at what is due; news come sooner."""
 
 PROPAGATION = 60.0
 """Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
@@ -123,7 +127,13 @@ class Enactor:
         self._clock = clock
         self._random = random
         self._observer = observer
-        rules = ZoneRules(settings.domain, settings.owner, provider.limits.atomic, settings.delete_command)
+        rules = ZoneRules(
+            settings.domain,
+            settings.owner,
+            provider.limits.atomic,
+            settings.delete_command,
+            several_sites=settings.site.has_others,
+        )
         self._names = Names(rules)
         self._facts: ZoneFacts | None = None
         self._must_describe = True
@@ -140,6 +150,7 @@ class Enactor:
         self._retry_at = 0.0
         self._stopping = False
         self._news = asyncio.Event()
+        self._reading = BackgroundReading(self._news.set)
         self.tally = Tally()
         self._delivery = Delivery(fence, self.tally, clock=clock)
         self.precedence = Precedence(
@@ -181,16 +192,16 @@ class Enactor:
     async def use(self, provider: Provider, budget: ZoneBudget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider, self._budget = self._provider, provider, budget
+        self._reading.cancel()
         self._must_describe = True  # at once, so that wrong credentials show now and not at the next failover
         self._backoff = self._retry_at = 0.0
         self._news.set()
         await before.close()
 
-    def allow_take_over(self) -> None:
-        """Claim the zone also where another site is in force."""
-        if self._fence.held is None:
-            self.precedence.may_take_over = True
-            self._news.set()
+    def allow_take_over(self, allowed: bool) -> None:
+        """Claim the zone also where another site is in force, as long as a person says so."""
+        self.precedence.may_take_over = allowed and self._fence.held is None
+        self._news.set()
 
     def reconsider(self) -> None:
         """The leadership has changed, or another site's ledger was looked at: see again whether to write."""
@@ -254,6 +265,7 @@ class Enactor:
         try:
             await self._work()
         finally:
+            self._reading.cancel()
             await self._provider.close()
 
     async def _work(self) -> None:
@@ -314,7 +326,9 @@ class Enactor:
             self._leave_force()
         if self._delivery.doubt is not None:
             await self._resolve(self._delivery.doubt)
-        elif self._view is None or self._clock() >= self._read_zone_at:
+        elif self._reading.is_there and self._view is not None:
+            self._take_view(self._reading.take(self._view))
+        elif self._view is None or (self._clock() >= self._read_zone_at and not self._reading.is_under_way):
             await self._read_zone()
         elif self._clock() >= self._renewal_due:
             await self._send([], Urgency.LEDGER)
@@ -340,17 +354,28 @@ class Enactor:
         return self._renewed_at + site.renew_every if self._fence.held and site.has_others else math.inf
 
     def _idle_time(self) -> float:
-        times = (self._read_zone_at, self._names.next_retry, self._renewal_due)
-        return max(0.01, min(at for at in times if at is not None) - self._clock())
+        reading_due = math.inf if self._reading.is_under_way else self._read_zone_at
+        times = (reading_due, self._names.next_retry, self._renewal_due)
+        due = min(at for at in times if at is not None)
+        return max(0.01, min(due - self._clock(), LONGEST_REST))
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def _read_zone(self) -> None:
-        self._budget.urgency = Urgency.HOUSEKEEPING if self._view and self._in_force else Urgency.FAILOVER
-        contents = await self._provider.read_zone()
-        self._view = ZoneView(contents)
-        self._read_zone_at = self._clock() + self._settings.periods.reading * (0.9 + self._random() / 5)
+        """Read the zone: at first, and after a claim, before anything else; later beside the work that goes on."""
+        if self._view is not None and self._in_force:
+            self._budget.urgency = Urgency.HOUSEKEEPING
+            self._reading.begin(self._provider)
+            return
+        self._reading.cancel()
+        self._budget.urgency = Urgency.FAILOVER
+        view = ZoneView(await self._provider.read_zone())
         self._suspects.clear()
+        self._take_view(view)
+
+    def _take_view(self, view: ZoneView) -> None:
+        self._view = view
+        self._read_zone_at = self._clock() + self._settings.periods.reading * (0.9 + self._random() / 5)
         if self._fence.held is not None:
             self._watch_ledger()
         if self._fence.held is not None:
@@ -374,6 +399,7 @@ class Enactor:
         hostnames = list(hostnames)
         names = {self._fence.key.name, *hostnames, *map(marker_name, hostnames)}
         contents = await self._provider.read_names(names)
+        self._reading.touch(names)
         if self._view is not None:
             self._view.reread(names, contents)
 
@@ -540,6 +566,7 @@ class Enactor:
         if stored is None:
             return
         self._renewed_at = self._clock()
+        self._reading.touch(change.key.name for change in (batch.ledger, *batch.changes))
         self._view.wrote([change.key for change in batch.changes if change.new is None], stored)
         self._applied(work)
         if was_unsettled:

@@ -4,7 +4,7 @@ Pure. Ownership is decided here: a name that is not ours is never touched.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.enactment.contract import Change, OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
@@ -26,12 +26,16 @@ def no_command(name: str, rrtype: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ZoneRules:
-    """What holds for every name of the zone. Where `atomic` is False a type cannot be swapped for another."""
+    """What holds for every name of the zone. Where `atomic` is False a type cannot be swapped for another.
+
+    With `several_sites` a record is the same in all of them, though each cluster gave its object a UID of its own.
+    """
 
     domain: str
     owner: str
     atomic: bool
     delete_command: DeleteCommand = no_command
+    several_sites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def reconcile(
         return Outcome(change, {})
     winner = _winner(wishes, marker)
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
-    left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal)
+    left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal, rules)
     refusal = _refusal(winner, found, marker, cut, rules, left=left)
     if refusal is None and winner.sets is not None:
         refusal = _obstacle(winner.sets, found, rules)
@@ -89,8 +93,8 @@ def _conflict(loser: Wish, winner: Wish) -> Refusal:
     )
 
 
-def _is_of(marker: Marker, withdrawal: Withdrawal) -> bool:
-    return (marker.record, marker.uid) == (withdrawal.record, withdrawal.uid)
+def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
+    return marker.record == withdrawal.record and (rules.several_sites or marker.uid == withdrawal.uid)
 
 
 def _refusal(
@@ -198,8 +202,11 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
     Across types the removal has to come first; only atomic providers get that far.
     """
     wanted = {each.type: each for each in sets}
-    marker = Marker(rules.owner, wish.record, wish.uid).rrset(wish.hostname)
-    claims = [] if found.marker and found.marker.rrset == marker else [Change(found.marker, marker)]
+    marker = Marker(rules.owner, wish.record, wish.uid)
+    present = parse_marker(found.marker.rrset if found.marker else None)
+    if present is not None and rules.several_sites:
+        present = replace(present, uid=marker.uid)
+    claims = [] if present == marker else [Change(found.marker, marker.rrset(wish.hostname))]
     writes = [
         Change(found.sets.get(kind), each)
         for kind, each in sorted(wanted.items())
@@ -214,7 +221,7 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
 def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:
     """Return the removal of a name whose marker names exactly the object that was deleted."""
     ours = marker is not None and marker.owner == rules.owner
-    if not ours or marker is None or not _is_of(marker, withdrawal):
+    if not ours or marker is None or not _is_of(marker, withdrawal, rules):
         return None
     doomed: list[StoredSet] = [found.sets[kind] for kind in ANSWER_TYPES if kind in found.sets]
     doomed += [found.marker] if found.marker else []

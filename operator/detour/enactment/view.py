@@ -51,6 +51,16 @@ class ZoneView:
             self._opaque.pop(name, None)
         self._lay(contents)
 
+    def take_over(self, other: "ZoneView", names: Iterable[str]) -> None:
+        """Believe of `names` what `other` does."""
+        for name in names:
+            self._sets.pop(name, None)
+            self._opaque.pop(name, None)
+            if name in other._sets:
+                self._sets[name] = other._sets[name]
+            if name in other._opaque:
+                self._opaque[name] = other._opaque[name]
+
     def wrote(self, gone: Iterable[RRKey], stored: ZoneContents) -> None:
         """Take over the outcome of a batch: the sets that it removed and those that it left behind."""
         for key in gone:

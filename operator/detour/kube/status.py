@@ -157,7 +157,9 @@ def _published(picture: RecordPicture) -> Condition:
         return Condition("Published", False, "Held", f"{told} dz {held.zone.name} -n {held.zone.namespace}`")
     if behind:
         return Condition("Published", False, "InProgress", f"zone {behind[0].zone}: {behind[0].message}")
-    return Condition("Published", True, "InSync", f"{len(picture.zones)} of {len(picture.zones)} zones hold the plan")
+    ours = sum(each.standby is None for each in picture.zones)
+    others = "" if ours == len(picture.zones) else f"; another site keeps the other {len(picture.zones) - ours}"
+    return Condition("Published", True, "InSync", f"{ours} of {len(picture.zones)} zones hold the plan{others}")
 
 
 def _published_elsewhere(picture: RecordPicture) -> Condition | None:
@@ -299,7 +301,11 @@ def _in_force(picture: ZoneObjectPicture) -> Condition:
     if report.standby is not None:
         told = f"{report.standby.message}{_take_over(picture.zone)}"
         return Condition("InForce", False, report.standby.reason, told)
-    return Condition("InForce", False, "NotNeeded", "no FailoverRecord here wants anything of the zone yet")
+    if report.trouble is not None:
+        return Condition("InForce", False, report.trouble.reason, report.trouble.message)
+    if not report.ready:
+        return Condition("InForce", False, "Starting", "the zone has not been read yet")
+    return Condition("InForce", False, "NotNeeded", "nothing is to be written here: no record, or a dry run")
 
 
 def _take_over(zone: Zone) -> str:
@@ -338,7 +344,7 @@ def _why_held(reason: HoldReason, safety: Safety) -> str:
         case HoldReason.DELETIONS:
             return (
                 f"more names were to be deleted within {safety.window:g} s than max({FREE_DELETIONS}, "
-                f"{FREE_SHARE_OF_DELETIONS:.0%} of all); declare the records again to keep the names"
+                f"{FREE_SHARE_OF_DELETIONS:.0%} of all); to keep the names, set deletionPolicy: Retain on their records"
             )
         case HoldReason.FREEZE:
             return "spec.safety.frozen is true"

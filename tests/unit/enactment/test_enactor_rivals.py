@@ -10,8 +10,8 @@ from detour.enactment.precedence import STANDSTILL
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
+from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, MemoryZone
 
-from .memoryzone import NO_QUOTA, ONE_BY_ONE, MemoryZone
 from .writer import API, LEDGER, ONE, SIX, THREE, TWO, Writer, a_ledger, a_set, marker_of, wish
 
 READING_PERIOD = Periods().reading
@@ -246,7 +246,7 @@ async def test_the_ledger_of_another_site_is_left_alone_until_a_person_says_othe
     assert trouble is not None
     assert (trouble.reason, writer.enactor.zone_report().site) == ("HeldByAnotherSite", "elsewhere")
     assert "elsewhere" in trouble.message
-    writer.enactor.allow_take_over()
+    writer.enactor.allow_take_over(True)
     await writer.settled("api", within=STANDSTILL)
     assert writer.ledger.generation.epoch == 6
 
@@ -258,7 +258,7 @@ async def test_a_permission_to_take_over_is_used_once(start: Start) -> None:
     writer = start(zone)
     writer.want(wish("api", ONE))
     await writer.until(lambda: writer.enactor.zone_report().trouble)
-    writer.enactor.allow_take_over()
+    writer.enactor.allow_take_over(True)
     await writer.settled("api", within=60)
     zone.put(a_ledger(50, 0, site="elsewhere"))
     writer.want(wish("api", TWO))

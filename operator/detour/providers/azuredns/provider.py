@@ -5,7 +5,7 @@ read with, then each set on its own. What fails midway leaves the rest undone, a
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -28,7 +28,7 @@ from detour.enactment.contract import (
     ZoneFacts,
     ZoneMissingError,
 )
-from detour.model.names import canonical
+from detour.model.names import MARKER_LABEL, canonical
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns.client import AzureClient
@@ -87,7 +87,7 @@ class AzureDNSProvider:
         wanted = set(names)
         if self._size is None:
             await self._find()
-        keys = [(name, each) for name in sorted(wanted) for each in RECORD_TYPES]
+        keys = [(name, each) for name in sorted(wanted) for each in _types_at(name)]
         if len(keys) / GETS_PER_MINUTE > (1 + (self._size or 0) // PAGE) / LISTS_PER_MINUTE:
             contents = await self.read_zone()
             return ZoneContents(
@@ -271,3 +271,8 @@ async def open_zone(
     """Return the provider of `domain`. Raises CredentialsRefusedError where the Secret lacks a key."""
     client = AzureClient(settings, secret)
     return AzureDNSProvider(domain=domain, settings=settings, client=client, limits=limits, pace=pace)
+
+
+def _types_at(name: str) -> Sequence[str]:
+    """Return the types that matter at `name`: of our own names, markers and ledgers, there is nothing but TXT."""
+    return ("TXT",) if f".{MARKER_LABEL}." in f".{name}." else RECORD_TYPES
