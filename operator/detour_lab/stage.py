@@ -56,7 +56,9 @@ class Stage:
     `replicas` operators run from the one chart that is installed, as the pods of its Deployment would; `operator` is
     the first of `operators`. `flags` are added to their arguments. With `clocks` each has a wall clock that can be
     moved; `real_bind` False puts the lab's own server, which keeps a log and can fail, in BIND's place.
-    `namespaces` are made before the chart is installed, for values that name them.
+    `namespaces` are made before the chart is installed, for values that name them. With `lab` the cluster joins a lab
+    that runs already and stays with whoever started it, so that several clusters see the same clouds; `name` then
+    tells their operators apart.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Stage:
         clocks: bool = False,
         real_bind: bool = True,
         namespaces: Sequence[str] = (),
+        lab: Lab | None = None,
+        name: str = RELEASE,
     ) -> None:
         self._say = say
         self._namespaces = tuple(namespaces)
@@ -82,21 +86,25 @@ class Stage:
         self._moving_clocks = clocks
         self._stack = AsyncExitStack()
         self.plane = ControlPlane(binaries)
-        self.lab = Lab(throttled=throttled, real_bind=real_bind)
+        self._lab_is_ours = lab is None
+        self._name = name
+        self.lab = lab or Lab(throttled=throttled, real_bind=real_bind)
         self.operators: tuple[OperatorProcess, ...] = ()
         self._command: tuple[Sequence[str], Mapping[str, str]] = ((), {})
         self.clocks: Mapping[str, SteppedClock] = {}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._say("starting etcd and kube-apiserver, and three clouds and a BIND on loopback addresses")
+            clouds = ", and three clouds and a BIND on loopback addresses" if self._lab_is_ours else ""
+            self._say(f"starting etcd and kube-apiserver{clouds}")
             started = asyncio.create_task(asyncio.to_thread(self.plane.start))
             try:
-                await stack.enter_async_context(self.lab)
+                if self._lab_is_ours:
+                    await stack.enter_async_context(self.lab)
             finally:
                 await started
                 stack.push_async_callback(asyncio.to_thread, self.plane.stop)
-            for note in self.lab.notes:
+            for note in self.lab.notes if self._lab_is_ours else ():
                 self._say(f"note: {note}")
             manifests = self.lab.manifests()
             self._say("installing the chart with Helm")
@@ -129,7 +137,7 @@ class Stage:
         It bears the first one's name, so only one of the two should run at a time. The caller closes it.
         """
         arguments, environment = self._command
-        return OperatorProcess([*arguments, *flags], environment=environment, name=f"{RELEASE}-0")
+        return OperatorProcess([*arguments, *flags], environment=environment, name=f"{self._name}-0")
 
     # -- Kubernetes ------------------------------------------------------------------------------------------------
 
@@ -200,7 +208,7 @@ class Stage:
         # It says `detour run` itself, and has an identity of its own in place of its pod's.
         arguments = [*(each for each in argv[2:] if not each.startswith(IDENTITY)), *self._flags]
         self._command = (arguments, environment)
-        names = [f"{RELEASE}-{number}" for number in range(self._replicas)]
+        names = [f"{self._name}-{number}" for number in range(self._replicas)]
         if self._moving_clocks:
             self.clocks = {name: SteppedClock.find(self.plane.folder / f"{name}.clock") for name in names}
         processes = [

@@ -4,12 +4,12 @@ import pytest
 
 from detour_lab import acceptance
 
-SMALL = {"latency": 3, "kill": 2, "manifests": 150, "thousand": 60}
-"""Sizes at which a row still shows what it is for. The row `conformance` is a folder of tests by itself."""
+SMALL = {"latency": 3, "kill": 2, "manifests": 150, "thousand": 60, "sitelost": 4, "takeover": 2, "soak": 1}
+"""Sizes at which a row still shows what it is for. The rows `conformance` and `repair` are tests by themselves."""
 
 
 def test_every_row_is_played_here_or_is_a_folder_of_tests() -> None:
-    assert set(SMALL) | {"conformance"} == set(acceptance.ROWS)
+    assert set(SMALL) | {"conformance", "repair"} == set(acceptance.ROWS)
 
 
 @pytest.mark.parametrize("row", SMALL)

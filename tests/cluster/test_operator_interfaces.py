@@ -62,10 +62,8 @@ async def test_every_metric_in_the_docs_exists(stage: Stage) -> None:
     await stage.apply(*stage.basics(), stage.record([virginia]))
     await stage.ready()
     told = await (await stage.lab.operator()).answers("/metrics", 200)
-    exposed = set(re.findall(r"^(detour_[a-z_]+)", told, re.MULTILINE))
-    documented = {
-        name for page in DOCS.rglob("*.md") for name in re.findall(r"`(detour_(?!lab)[a-z_]+)[`{]", page.read_text())
-    }
+    exposed = set(re.findall(r"^(?:# TYPE )?(detour_[a-z_]+)", told, re.MULTILINE))
+    documented = set(re.findall(r"`(detour_(?!lab)[a-z_]+)[`{]", (DOCS / "operations.md").read_text()))
     assert {name for name in documented if not any(name + end in exposed for end in ("", *SUFFIXES))} == set()
 
 
@@ -115,7 +113,7 @@ async def test_kubectl_explains_the_columns_and_waits_for_readiness(stage: Stage
     head = (await stage.kubectl("get", "fr")).splitlines()[0].split()
     assert head == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "AGE"]
     wide = (await stage.kubectl("get", "fr", "-o", "wide")).splitlines()[0].split()
-    assert wide == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "ZONES", "REASON", "AGE"]
+    assert wide == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "PINNED", "ZONES", "REASON", "AGE"]
     listed = await stage.kubectl("get", "detour")
     assert "failoverrecord.detour.dev/api" in listed
     assert "dnszone.detour.dev/zone" in listed

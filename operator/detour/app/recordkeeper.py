@@ -230,14 +230,15 @@ class RecordKeeper:
         return Refusal("PinInvalid", f"{why}: correct the annotation detour.dev/pin or remove it; health decides now")
 
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
-        """Return the zones that this process writes, and where it knows how the name stands."""
+        """Return the zones that this process writes, and where it knows how the name stands and may have it."""
         return frozenset(
             key
             for key in self.record.zones
             if key not in self.zone_refusals
             and (keeper := zones.get(key))
             and keeper.in_force
-            and keeper.report(self.record.key) is not None
+            and (report := keeper.report(self.record.key))
+            and not report.denied
         )
 
     @property

@@ -162,6 +162,11 @@ class ZoneKeeper:
         """Remove the name of a deleted record, once the safety gate lets it through (`delete_due`)."""
         self.forget(withdrawal.record)
         self.gate.deletions.ask(withdrawal)
+        self._need()
+
+    def _need(self) -> None:
+        if self._enactor is not None:
+            self._enactor.need(self.gate.deletions.are_waiting)
 
     def delete_due(self) -> None:
         """Remove the names that the safety gate lets go by now. Only who writes the zone knows how many it has."""
@@ -169,6 +174,7 @@ class ZoneKeeper:
             owned = self._enactor.zone_report().owned
             for withdrawal in self.gate.deletions.take_due(owned=owned, safety=self.gate.safety):
                 self._enactor.withdraw(withdrawal)
+            self._need()
 
     def approve(self) -> bool:
         """Let through what the gate holds, if that is what a person approved; True where it was."""
@@ -358,6 +364,7 @@ class ZoneKeeper:
         for wish in self._wishes.values():
             self._enactor.want(wish)
         self._enactor.allow_take_over(zone.take_over_now)
+        self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
 
     def _set_trouble(self, trouble: Refusal | None) -> None:

@@ -140,6 +140,7 @@ class Enactor:
         self._view: ZoneView | None = None
         self._suspects: set[str] = set()
         self._suspects_ledger = False
+        self._is_needed = False
         self._read_zone_at = 0.0
         self._renewed_at = 0.0
         self._in_force = False
@@ -201,6 +202,11 @@ class Enactor:
     def allow_take_over(self, allowed: bool) -> None:
         """Claim the zone also where another site is in force, as long as a person says so."""
         self.precedence.may_take_over = allowed and self._fence.held is None
+        self._news.set()
+
+    def need(self, needed: bool) -> None:
+        """Hold the zone also without a wish: there are names to be removed from it."""
+        self._is_needed = needed
         self._news.set()
 
     def reconsider(self) -> None:
@@ -345,7 +351,8 @@ class Enactor:
         return 0.0
 
     def _must_hold(self) -> bool:
-        return not self._settings.dry_run and self._names.has_wishes and self._leadership.leads
+        is_needed = self._names.has_wishes or self._is_needed
+        return not self._settings.dry_run and is_needed and self._leadership.leads
 
     @property
     def _renewal_due(self) -> float:
@@ -450,6 +457,7 @@ class Enactor:
     def _claimed(self) -> None:
         self.precedence.claimed()
         self._set_yielding(None)
+        self._reading.cancel()
         self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
         if self._lost_ledger is not None:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
@@ -473,6 +481,7 @@ class Enactor:
     def _leave_force(self) -> None:
         """What was decided for this zone is void: whoever comes into force next decides on what the zone holds then."""
         self._in_force = False
+        self._reading.cancel()
         self._names.undecide()
         self._tell_all()
 

@@ -250,6 +250,7 @@ class Names:
             owns=owns,
             is_marked=hostname in self._owned,
             marker=marker.rrset if marker else None,
+            denied=outcome.denied == record,
         )
 
     @property

@@ -40,11 +40,15 @@ class ZoneRules:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to do at one hostname; `refusals` say for each record that is not served why."""
+    """What to do at one hostname; `refusals` say for each record that is not served why.
+
+    `denied` is the record that the name is not to be had for, whatever it wants there.
+    """
 
     change: NameChange | None
     refusals: dict[ObjectKey, Refusal]
     owner: ObjectKey | None = None
+    denied: ObjectKey | None = None
 
 
 def reconcile(
@@ -65,8 +69,10 @@ def reconcile(
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
     left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal, rules)
     refusal = _refusal(winner, found, marker, cut, rules, left=left)
-    if refusal is None and winner.sets is not None:
-        refusal = _obstacle(winner.sets, found, rules)
+    if refusal is not None:
+        return Outcome(None, {**refusals, winner.record: refusal}, denied=winner.record)
+    if winner.sets is not None:
+        refusal = _across_types(winner, marker, found) or _obstacle(winner.sets, found, rules)
     if refusal is not None:
         return Outcome(None, {**refusals, winner.record: refusal})
     if winner.sets is None:
@@ -130,20 +136,26 @@ def _refusal(
             f"the TXT record at {found.marker.rrset.name} is no marker of Detour's, so it is unclear who owns "
             f"{wish.hostname}: remove that record, or set spec.adopt to true",
         )
-    if marker is None and not wish.was_published and (found.answers or _opaque_answers(found)):
-        if not wish.adopt:
-            return Refusal(
-                "NameTaken",
-                f"{wish.hostname} exists and bears no mark of Detour's: choose another hostname, or take it over with "
-                f"`{_adopt(wish)}`",
-            )
-        if wish.sets is not None and _crosses_types(wish.sets, found):
-            return Refusal(
-                "AdoptAcrossTypes",
-                f"{wish.hostname} exists with types {_types(found)}: a name can only be adopted by a record that "
-                "publishes the same kind (addresses or CNAME)",
-            )
+    taken = marker is None and not wish.was_published and (found.answers or _opaque_answers(found))
+    if taken and not wish.adopt:
+        return Refusal(
+            "NameTaken",
+            f"{wish.hostname} exists and bears no mark of Detour's: choose another hostname, or take it over with "
+            f"`{_adopt(wish)}`",
+        )
     return None
+
+
+def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal | None:
+    """Return why a name that is being adopted cannot be: it is of another kind."""
+    adopts = marker is None and not wish.was_published and found.answers
+    if not adopts or wish.sets is None or not _crosses_types(wish.sets, found):
+        return None
+    return Refusal(
+        "AdoptAcrossTypes",
+        f"{wish.hostname} exists with types {_types(found)}: a name can only be adopted by a record that publishes the "
+        "same kind (addresses or CNAME)",
+    )
 
 
 def _adopt(wish: Wish) -> str:

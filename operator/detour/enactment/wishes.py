@@ -78,7 +78,7 @@ class WishReport:
     `published` are the sets in the zone as last read or written; `in_sync` that they are what was wished, with
     nothing unsettled; `would_publish` what a dry run or a suspended record would write; `generation` the ledger's when
     this process last wrote for the record; `owns` that nothing keeps the record from the name, `is_marked` that the
-    name bears our mark, which is `marker`.
+    name bears our mark, which is `marker`; `denied` that the name is not to be had for it, whatever it wants there.
     """
 
     published: tuple[RRset, ...]
@@ -89,6 +89,7 @@ class WishReport:
     owns: bool = False
     is_marked: bool = False
     marker: RRset | None = None
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The long figures, each a row that prints `PASS <row> key=value…`; `make test` plays the same rows small.
 
-A row is a module with `play(size, say)`; `size` is what its docstring says (failovers, kills, manifests, records).
+A row is a module with `play(size, say)`; `size` is what its docstring says (failovers, kills,
+manifests, records, seconds, minutes).
 """
 
 import asyncio
@@ -32,6 +33,10 @@ ROWS: Mapping[str, Sizes] = {
     "kill": Sizes(full=20, seconds=130),
     "manifests": Sizes(full=1000, seconds=40),
     "thousand": Sizes(full=1000, seconds=60),
+    "repair": Sizes(full=6, seconds=180),
+    "sitelost": Sizes(full=90, seconds=240),
+    "takeover": Sizes(full=10, seconds=260),
+    "soak": Sizes(full=5, seconds=330),
 }
 
 

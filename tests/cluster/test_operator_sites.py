@@ -1,0 +1,389 @@
+"""One installation in two clusters: which site writes, what the other one shows, and how a zone changes hands.
+
+Two API servers with the chart installed in each, two operators, one set of clouds. Site a is in force when a test
+begins. That a whole region takes its cluster along is the acceptance row `sitelost`.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from detour_lab.clouds import AZURE, BIND, GOOGLE, ROUTE53
+from detour_lab.faults import Fault, FaultKind
+from detour_lab.operatorprocess import OperatorProcess
+from detour_lab.soak.fire import WRITES
+from detour_lab.soak.watch import Watch
+from detour_lab.stage import NAMESPACE, wait_for
+from detour_lab.store import Commit
+from detour_lab.twosites import LEDGER, SiteCluster, Times, TwoSites
+
+from .measuring import metric
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REGION = "aws-us-east-1"
+TIMES = Times.short(6)
+"""Seconds without a move after which a site counts as gone; tests for what does not happen watch for longer."""
+
+PATIENCE = 40.0
+TAKE_OVER = "detour.dev/take-over"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[TwoSites]:
+    """Two sites for all tests here, with logs of every zone."""
+    async with TwoSites(times=TIMES, real_bind=False, flags=("--audit-every=2",)) as made:
+        await made.wait_until_ready()
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sites(world: TwoSites) -> AsyncIterator[TwoSites]:
+    """The same sites; whatever a test does, site a is in force again for the next one."""
+    yield world
+    await world.lab.mend_region(REGION)
+    for cluster in world.clusters:
+        for operator in cluster.operators:
+            operator.resume()
+            if not operator.running:
+                await operator.start()
+    for zone, position in (await world.positions()).items():
+        if position is None or position.site != "a":
+            await annotate(world.a, zone)
+    await wait_for(lambda: in_force(world, "a"), timeout=PATIENCE, what="site a in force again", interval=0.2)
+    await world.until_standby(world.b, PATIENCE)
+
+
+async def annotate(cluster: SiteCluster, zone: str) -> None:
+    """Take a zone over by hand, as the docs say."""
+    await cluster.kubectl("annotate", f"dz/{zone}", "-n", NAMESPACE, "--overwrite", f"{TAKE_OVER}=now")
+
+
+async def in_force(sites: TwoSites, site: str) -> bool:
+    """Tell whether the ledgers of all zones bear this site."""
+    return all(each is not None and each.site == site for each in (await sites.positions()).values())
+
+
+def commits_of(sites: TwoSites, cluster: SiteCluster, *, since: float) -> list[Commit]:
+    """Return what a site has written since then (monotonic seconds): its ledgers, and at Azure what bears its name."""
+    return [
+        each
+        for zone in sites.lab.zones
+        for each in sites.emulated(zone).store.log
+        if each.at > since
+        and (
+            any(one.name == LEDGER and f"site={cluster.site} " in " ".join(one.values) for one in each.added)
+            or f":{cluster.operator.name}_" in each.by
+        )
+    ]
+
+
+def touched(sites: TwoSites, hostname: str) -> list[Commit]:
+    """Return every commit that touched a name or its marker."""
+    return [
+        each
+        for zone in sites.lab.zones
+        for each in sites.emulated(zone).store.log
+        if any(one.name in (hostname, f"_detour.{hostname}") for one in (*each.added, *each.removed))
+    ]
+
+
+def held(sites: TwoSites, zone: str, hostname: str) -> set[str]:
+    """Return the addresses that a zone holds for a name."""
+    found = sites.emulated(zone).store.get(hostname, "A")
+    return set(found.values) if found else set()
+
+
+def only_api(sites: TwoSites, name: str) -> str:
+    """Return a manifest like that of the record `api` under another name."""
+    spec = {**sites.truth.specs["api"], "hostname": f"{name}.shop.example.com"}
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return yaml.safe_dump(
+        {"apiVersion": "detour.dev/v1alpha1", "kind": "FailoverRecord", "metadata": metadata, "spec": spec}
+    )
+
+
+async def says(
+    cluster: SiteCluster, name: str, type_: str, status: str, reason: str, *, kind: str = "failoverrecord"
+) -> str:
+    """Wait until a condition is so, and return its message."""
+    last: dict[str, object] = {}
+
+    async def look() -> bool:
+        item = await cluster.get(kind, name)
+        conditions = item.get("status", {}).get("conditions", [])
+        last.clear()
+        last.update(next((each for each in conditions if each["type"] == type_), {}))
+        return (last.get("status"), last.get("reason")) == (status, reason)
+
+    try:
+        await wait_for(look, timeout=PATIENCE, what=f"{kind}/{name} {type_}={status} {reason}", interval=0.2)
+    except Exception as error:
+        raise AssertionError(f"{error}; it has {last}") from error
+    return str(last["message"])
+
+
+async def test_the_zones_of_a_standby_say_which_site_is_in_force(sites: TwoSites) -> None:
+    for zone in sites.lab.zones:
+        told = await says(sites.b, zone, "InForce", "False", "Standby", kind="dnszone")
+        assert "site 'a' is in force" in told
+        assert f"{TAKE_OVER}=now" in told
+        assert await says(sites.b, zone, "Ready", "True", "Standby", kind="dnszone")
+        assert "'a'" in await says(sites.a, zone, "InForce", "True", "ThisSite", kind="dnszone")
+    for cluster in sites.clusters:
+        header, *rows = (await cluster.kubectl("get", "dz", "-n", NAMESPACE)).splitlines()
+        place = header.index("SITE")
+        assert [row[place:].split()[0] for row in rows if row] == ["a"] * len(sites.lab.zones)
+
+
+async def test_the_records_of_a_standby_are_ready_and_show_what_the_zones_hold(sites: TwoSites) -> None:
+    for name, spec in sites.truth.specs.items():
+        assert "another site keeps it" in await says(sites.b, name, "Published", "True", "PublishedByAnotherSite")
+        await says(sites.b, name, "Ready", "True", "Standby")
+        for zone in (await sites.b.get("failoverrecord", name))["status"]["zones"]:
+            assert set(zone["values"]) == held(sites, zone["name"], spec["hostname"]) != set()
+
+
+async def test_a_standby_follows_what_the_site_in_force_publishes(sites: TwoSites) -> None:
+    began = time.monotonic()
+    async with Watch(sites.a, sites.truth) as watch:
+        await sites.lab.break_region(REGION)
+        await watch.until_right(PATIENCE)
+
+        async def follows() -> bool:
+            status = (await sites.b.get("failoverrecord", "api"))["status"]
+            hostname = sites.truth.specs["api"]["hostname"]
+            return all(set(each["values"]) == held(sites, each["name"], hostname) for each in status["zones"])
+
+        await wait_for(follows, timeout=PATIENCE, what="the new values in the standby's status", interval=0.2)
+        await says(sites.b, "api", "Ready", "True", "Standby")
+        assert not watch.wrong()
+    assert not commits_of(sites, sites.b, since=began)
+
+
+async def test_an_idle_standby_watches_by_dns_and_leaves_the_apis_alone(sites: TwoSites) -> None:
+    clouds = sites.lab.clouds
+    counters = {ROUTE53: clouds.route53.calls, AZURE: clouds.azure.calls, GOOGLE: clouds.google.calls}
+
+    def reads() -> dict[str, int]:
+        return {
+            zone: sum(count for operation, count in calls.items() if operation not in WRITES[zone])
+            for zone, calls in counters.items()
+        }
+
+    before = reads()
+    await sites.renewed_by("a", times=8, timeout=PATIENCE)
+
+    assert reads() == before
+    for zone in sites.lab.zones:
+        unseen = await metric(sites.b.operator.url, "detour_zone_ledger_unseen_seconds", zone=zone)
+        assert unseen is not None, zone
+        assert unseen < TIMES.take_over_after, zone
+
+
+async def test_a_record_that_is_declared_at_the_standby_alone_is_named_there_and_not_published(
+    sites: TwoSites,
+) -> None:
+    began = time.monotonic()
+    await sites.b.apply(only_api(sites, "lonely"))
+    told = await says(sites.b, "lonely", "Published", "False", "NotPublishedThere")
+    assert "declare this record in its cluster too" in told
+    await says_that_declarations_differ(sites, "lonely.shop.example.com")
+    await sites.renewed_by("a", times=3, timeout=PATIENCE)
+
+    assert not touched(sites, "lonely.shop.example.com")
+    assert not commits_of(sites, sites.b, since=began)
+
+    await sites.b.kubectl("delete", "fr", "lonely", "-n", NAMESPACE)
+    await sites.renewed_by("a", times=2, timeout=PATIENCE)
+    assert not commits_of(sites, sites.b, since=began)
+
+
+async def test_a_record_that_is_declared_at_the_site_in_force_alone_is_named_at_the_standby_and_stays(
+    sites: TwoSites,
+) -> None:
+    began = time.monotonic()
+    hostname = "only-a.shop.example.com"
+    await sites.a.apply(only_api(sites, "only-a"))
+    await sites.a.wait_until_ready()
+    # Names that a standby does not declare it sees in a full reading only, as at its start.
+    await sites.b.operator.terminate()
+    await sites.b.operator.start()
+    await says_that_declarations_differ(sites, hostname)
+    await sites.renewed_by("a", times=2, timeout=PATIENCE)
+
+    assert held(sites, ROUTE53, hostname)
+    assert not commits_of(sites, sites.b, since=began)
+
+    await sites.a.kubectl("patch", "fr", "only-a", "-n", NAMESPACE, "--type=merge", "-p", policy("Delete"))
+    await wait_for(lambda: has_finalizer(sites.a, "only-a"), timeout=PATIENCE, what="a finalizer", interval=0.2)
+    await sites.a.kubectl("delete", "fr", "only-a", "-n", NAMESPACE, "--timeout=30s")
+    assert not held(sites, ROUTE53, hostname)
+
+
+async def has_finalizer(cluster: SiteCluster, name: str) -> bool:
+    """Tell whether the deletion of a record waits for its names."""
+    return bool((await cluster.get("failoverrecord", name))["metadata"].get("finalizers"))
+
+
+async def says_that_declarations_differ(sites: TwoSites, hostname: str) -> None:
+    """Wait until every zone of site b names what only one site declares, and says what to do."""
+    for zone in sites.lab.zones:
+        told = await says(sites.b, zone, "Warning", "True", "DeclarationsDiffer", kind="dnszone")
+        assert hostname in told
+        assert "give both clusters the same FailoverRecords" in told
+
+
+def policy(name: str) -> str:
+    """Return a patch that sets a record's deletion policy."""
+    return json.dumps({"spec": {"deletionPolicy": name}})
+
+
+async def test_an_annotation_at_the_standby_moves_one_zone_and_is_gone_afterwards(sites: TwoSites) -> None:
+    before = await sites.positions()
+    began = time.monotonic()
+    await annotate(sites.b, ROUTE53)
+    await says(sites.b, ROUTE53, "InForce", "True", "ThisSite", kind="dnszone")
+    told = await says(sites.a, ROUTE53, "InForce", "False", "Standby", kind="dnszone")
+
+    assert "site 'b' is in force" in told
+    await wait_for(lambda: annotation_gone(sites.b, ROUTE53), timeout=PATIENCE, what="an end of the annotation")
+    sides = dict.fromkeys(sites.lab.zones, "a") | {ROUTE53: "b"}
+    await sites.renewed(sides, times=TIMES.take_over_after, timeout=PATIENCE)
+    after = await sites.positions()
+    for zone, position in before.items():
+        assert position is not None
+        moved = zone == ROUTE53
+        now = after[zone]
+        assert now is not None
+        assert (now.site, now.epoch) == ("b" if moved else "a", position.epoch + moved)
+    hostnames = set(sites.truth.hostnames[ROUTE53])
+    names = {one.name for each in commits_of(sites, sites.b, since=began) for one in each.added}
+    assert not names & hostnames, "a take-over by itself changes no name"
+
+
+async def annotation_gone(cluster: SiteCluster, zone: str) -> bool:
+    """Tell whether a zone bears the annotation no more."""
+    return TAKE_OVER not in (await cluster.get("dnszone", zone))["metadata"].get("annotations", {})
+
+
+async def test_a_site_that_stood_still_for_too_long_becomes_the_standby_and_applies_nothing_old(
+    sites: TwoSites,
+) -> None:
+    async with Watch(sites.a, sites.truth) as watch:
+        sites.a.operator.pause()
+        await sites.lab.break_region(REGION)
+        await watch.until_right(PATIENCE)
+        assert await in_force(sites, "b")
+        resumed_at = time.monotonic()
+        sites.a.operator.resume()
+        await sites.until_standby(sites.a, PATIENCE)
+        await sites.renewed_by("b", times=TIMES.take_over_after, timeout=PATIENCE)
+        late = commits_of(sites, sites.a, since=resumed_at)
+        wrong = watch.wrong()
+        verdict = watch.verdict(left=[])
+
+    assert not late
+    assert not wrong
+    assert verdict.passed, "\n".join(verdict.complaints)
+
+
+async def test_a_standby_that_stood_still_itself_takes_nothing_over_when_it_wakes(sites: TwoSites) -> None:
+    before, began = await sites.positions(), time.monotonic()
+    sites.b.operator.pause()
+    await sites.renewed_by("a", times=TIMES.take_over_after + 2, timeout=PATIENCE)
+    sites.b.operator.resume()
+    await sites.renewed_by("a", times=TIMES.take_over_after, timeout=PATIENCE)
+
+    after = await sites.positions()
+    assert {zone: each.epoch for zone, each in after.items() if each} == {
+        zone: each.epoch for zone, each in before.items() if each
+    }
+    assert not commits_of(sites, sites.b, since=began)
+
+
+async def test_a_standby_that_sees_no_ledger_says_for_how_long_and_takes_nothing_over(sites: TwoSites) -> None:
+    zone, url = ROUTE53, sites.b.operator.url
+    before = await sites.position(zone)
+    assert before is not None
+    sites.emulated(zone).server.faults.inject(Fault(FaultKind.SERVER_ERROR))
+    # Who renews writes without reading; the standby can do neither.
+    for operation in ("ListResourceRecordSets", "GetHostedZone"):
+        sites.lab.inject(zone, Fault(FaultKind.SERVER_ERROR, operation))
+    try:
+        for seconds in (2.0, TIMES.take_over_after + 3.0):
+
+            async def unseen(seconds: float = seconds) -> bool:
+                found = await metric(url, "detour_zone_ledger_unseen_seconds", zone=zone)
+                return found is not None and found > seconds
+
+            await wait_for(unseen, timeout=PATIENCE, what=f"a ledger unseen for {seconds:g} s", interval=0.2)
+        blind = await sites.position(zone)
+    finally:
+        sites.emulated(zone).server.faults.clear()
+        sites.lab.api_faults(zone).clear()
+
+    assert blind is not None
+    assert (blind.site, blind.epoch) == (before.site, before.epoch)
+    assert blind.sequence > before.sequence, "the site in force went on"
+
+    async def seen_again() -> bool:
+        found = await metric(url, "detour_zone_ledger_unseen_seconds", zone=zone)
+        return found is not None and found < TIMES.take_over_after
+
+    await wait_for(seen_again, timeout=PATIENCE, what="a ledger that is seen again", interval=0.2)
+    await sites.renewed_by("a", times=2, timeout=PATIENCE)
+    after = await sites.position(zone)
+    assert after is not None
+    assert (after.site, after.epoch) == (before.site, before.epoch)
+
+
+async def test_two_clusters_that_were_given_one_owner_by_mistake_leave_it_to_the_first_and_to_a_person(
+    sites: TwoSites,
+) -> None:
+    spec = {**sites.truth.specs["api"], "endpoints": sites.truth.specs["api"]["endpoints"][2:]}
+    async with alone(sites.a), alone(sites.b):
+        await wait_for(lambda: in_force(sites, "a"), timeout=PATIENCE, what="site a in force", interval=0.2)
+        began = time.monotonic()
+        await sites.b.apply(only_api(sites, "lonely"))
+        await sites.b.kubectl("patch", "fr", "api", "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"spec": spec}))
+        try:
+            told = {}
+            for zone in sites.lab.zones:
+                told[zone] = await says(sites.b, zone, "Ready", "False", "HeldByAnotherSite", kind="dnszone")
+                assert "site 'a'" in told[zone]
+                assert "site.enabled=true" in told[zone]
+            await says_that_declarations_differ(sites, "lonely.shop.example.com")
+            async with Watch(sites.a, sites.truth) as watch:
+                await sites.lab.break_region(REGION)
+                await watch.until_right(PATIENCE)
+                verdict = watch.verdict(left=[])
+            assert verdict.passed, "\n".join(verdict.complaints)
+            assert not touched(sites, "lonely.shop.example.com")
+            assert not commits_of(sites, sites.b, since=began)
+
+            _, command, _ = told[BIND].split("`")
+            await sites.b.kubectl(*command.split()[1:])
+            await says(sites.b, BIND, "InForce", "True", "ThisSite", kind="dnszone")
+            assert "site 'b'" in await says(sites.a, BIND, "Ready", "False", "HeldByAnotherSite", kind="dnszone")
+        finally:
+            await sites.b.kubectl("delete", "fr", "lonely", "-n", NAMESPACE)
+            await sites.b.apply(sites.truth.manifest)
+
+
+@asynccontextmanager
+async def alone(cluster: SiteCluster) -> AsyncIterator[OperatorProcess]:
+    """Let a cluster's operator run as it does without `site.enabled`."""
+    await cluster.operator.terminate()
+    operator = cluster.operator_with("--renew-every=0")
+    try:
+        await operator.start()
+        yield operator
+    finally:
+        await operator.close()
+        await cluster.operator.start()
