@@ -34,8 +34,8 @@ class Declared(Protocol):
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         """An object cannot be used as it is; what it declared before stays in force."""
 
-    def status_seen(self, subject: Subject, raw: RawObject) -> None:
-        """Nothing of an object has changed but its status."""
+    def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
+        """Nothing of an object has changed but its status; `listed_at` is when the listing began that shows it."""
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
@@ -66,7 +66,7 @@ class Declarations:
             case Listed(kind, raws, began_at):
                 present = {_subject(kind, raw) for raw in raws}
                 for raw in raws:
-                    self._see(kind, raw, now)
+                    self._see(kind, raw, now, began_at)
                 self.listed.add(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     if self._seen_at[subject] < began_at:
@@ -104,7 +104,7 @@ class Declarations:
             if (reference := ca_bundle_reference(raw))
         )
 
-    def _see(self, kind: Kind, raw: RawObject, now: float) -> None:
+    def _see(self, kind: Kind, raw: RawObject, now: float, listed_at: float | None = None) -> None:
         subject = _subject(kind, raw)
         before = self._subjects.get((kind, subject.key))
         if before is not None and before != subject:
@@ -113,7 +113,7 @@ class Declarations:
         self._seen_at[subject] = now
         fingerprint = _fingerprint(raw)
         if self._fingerprints.get(subject) == fingerprint:
-            self._declared.status_seen(subject, raw)
+            self._declared.status_seen(subject, raw, listed_at)
             return
         self._fingerprints[subject] = fingerprint
         self._raws_with_bundle.pop(subject, None)

@@ -141,9 +141,9 @@ class Engine:
         self._invalid[subject] = found
         self._outlets.mark(subject)
 
-    def status_seen(self, subject: Subject, raw: RawObject) -> None:
+    def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
         """Keep what the leader wrote, for the day when this process leads."""
-        self._outlets.follow(subject, raw)
+        self._outlets.follow(subject, raw, listed_at)
 
     def leadership_changed(self) -> None:
         """Go on from what the leader before left behind, or fall silent."""
@@ -213,7 +213,7 @@ class Engine:
         loop = self._observation.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
-            if keeper.memory_is_outdated(self.zones.keepers):
+            if keeper.memory_is_outdated(self.zones.keepers) and self._observation.rests_on_memory(record):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
@@ -322,6 +322,9 @@ class Engine:
             while keeper is not None and keeper.incidents:
                 incident = keeper.incidents.pop(0)
                 self._outlets.tell(subject, incident.reason, incident.message, warning=True)
+            if keeper is not None and keeper.stands_by and keeper.gate.deletions.are_waiting:
+                for known in [each for each in self._records.values() if each.awaiting and zone in each.awaiting]:
+                    self._farewells.leave_to_another(known, zone)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
 

@@ -77,6 +77,15 @@ class Farewells:
         self._outlets.mark(known.subject)
         self.end(known)
 
+    def leave_to_another(self, known: KnownRecord, zone: ObjectKey) -> None:
+        """Another site keeps `zone` now: the name that was to go there is its to remove."""
+        record = known.keeper.record
+        if known.awaiting is not None and self._zones.keepers[zone].gate.deletions.keep(record.key):
+            known.awaiting.discard(zone)
+            told = f"{record.hostname} stays as it is in {zone}: another site keeps that zone"
+            self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+            self.end(known)
+
     def call_off(self, known: KnownRecord) -> None:
         """Keep the names of a record that is being deleted, where its policy says so by now and they are there."""
         record = known.keeper.record

@@ -116,6 +116,8 @@ class ZoneGate:
             self._regions[record] = regions
         for region in regions - before:
             self._left.get(region, {}).pop(record, None)
+            if before:
+                self._evacuated.pop(region, None)  # names come back to it
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""

@@ -4,6 +4,7 @@ What differs is only suspected here. The enactor reads it through the provider's
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class Lookout:
         self._expected: dict[str, tuple[RRset, ...]] = {}
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
+        self._look_up_again = asyncio.Event()
         self._name_servers = NameServers(
             ask=workshop.ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of
         )
@@ -100,6 +102,8 @@ class Lookout:
             self._sights[hostname] = Sight(None, "the authoritative servers have not been asked yet")
         present = {each.type for each in report.published}
         absent: Iterable[RRType] = () if RRType.CNAME in present else (RRType.A, RRType.AAAA)
+        if not present:
+            absent = (*absent, RRType.CNAME)  # a standby waits for whatever the site in force will publish
         self._verifier.watch(hostname, expected, tuple(each for each in absent if each not in present), changed=changed)
 
     def refused(self, hostname: str) -> None:
@@ -130,7 +134,13 @@ class Lookout:
                 self._verifier.use(self._name_servers.servers)
             if self.delegation != before:
                 self._on_delegation()
-            await asyncio.sleep(pause)
+            self._look_up_again.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_up_again.wait(), pause)
+
+    def look_up_again(self) -> None:
+        """The servers were declared anew."""
+        self._look_up_again.set()
 
     async def _watch_other_site(self) -> None:
         """While another site keeps the zone, look at its ledger as the world sees it."""

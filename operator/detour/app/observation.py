@@ -154,6 +154,10 @@ class Observation:
                 self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
         self._reschedule()
 
+    def rests_on_memory(self, record: Record) -> bool:
+        """Tell whether any verdict of this record still rests on an earlier status."""
+        return any(self._targets[target].remembered for target in self._targets_of.get(record.key, ()))
+
     def doubt_since(self, at: float) -> None:
         """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
         for watched in self._targets.values():

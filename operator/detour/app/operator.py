@@ -93,7 +93,11 @@ class Operator:
         self._metadata = MetadataWriter(self._cluster)
         self._outlets = Outlets(self._metadata, self._clock.wall, leadership=workshop.leadership)
         self._reporter = Reporter(
-            self._cluster, component="detour", build=self._outlets.build, wall_clock=self._clock.wall
+            self._cluster,
+            component="detour",
+            build=self._outlets.build,
+            wall_clock=self._clock.wall,
+            clock=self._clock.now,
         )
         self._engine = Engine(
             workshop=workshop,

@@ -80,7 +80,7 @@ class Outlets:
             if self._quiet_start.adopt(subject, raw):
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
-    def follow(self, subject: Subject, raw: RawObject) -> None:
+    def follow(self, subject: Subject, raw: RawObject, listed_at: float | None = None) -> None:
         """Look at an object of which only the status is new.
 
         The leader puts back what somebody else changed. The others remember it, to go on from there if they come to
@@ -90,7 +90,7 @@ class Outlets:
             self._followed[subject] = raw
             return
         status, version = raw.get("status"), str(raw.get("metadata", {}).get("resourceVersion") or "")
-        if self._writer.seen(subject, status if isinstance(status, Mapping) else {}, version):
+        if self._writer.seen(subject, status if isinstance(status, Mapping) else {}, version, listed_at):
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
             self.tell(subject, STATUS_RESTORED, told, warning=True)
 

@@ -59,11 +59,6 @@ class Suspicion:
             self._checking = asyncio.get_running_loop().create_task(self._check(threshold, window))
         return True
 
-    def stop(self) -> None:
-        """End the reference checks."""
-        if self._checking is not None:
-            self._checking.cancel()
-
     async def _check(self, threshold: float, window: float) -> None:
         try:
             while self.is_blind or self._bad_share(window) > threshold:

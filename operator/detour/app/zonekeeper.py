@@ -117,6 +117,7 @@ class ZoneKeeper:
         self._trouble: Refusal | None = None
         self._told_trouble: Refusal | None = None
         self._enactor_task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._connected: tuple[object, ...] | None = None
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
@@ -142,6 +143,8 @@ class ZoneKeeper:
             self._enactor.allow_take_over(zone.take_over_now)
         if _connection(zone) != _connection(before):
             self._reopen.set()
+        if zone.verification_servers != before.verification_servers:
+            self._lookout.look_up_again()
 
     def want(self, wish: Wish) -> None:
         """Hand in what a record wants."""
@@ -217,7 +220,7 @@ class ZoneKeeper:
     @property
     def stands_by(self) -> bool:
         """Tell whether another site keeps the zone, as it should be."""
-        standby = self._enactor.zone_report().standby if self._enactor else None
+        standby = self._enactor.standby if self._enactor else None
         return standby is not None and standby.reason == STANDBY
 
     @property
@@ -257,7 +260,7 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        looking = asyncio.create_task(self._lookout.run())
+        looking = self._looking = asyncio.create_task(self._lookout.run())
         pause = FIRST_PAUSE
         try:
             while not self._stopping:
@@ -287,7 +290,7 @@ class ZoneKeeper:
 
     async def _rest(self, seconds: float) -> None:
         waiting = asyncio.create_task(self._reopen.wait())
-        working = [self._enactor_task] if self._enactor_task else []
+        working = [each for each in (self._enactor_task, self._looking) if each is not None]
         try:
             await asyncio.wait({waiting, *working}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -377,9 +380,9 @@ class ZoneKeeper:
     # -- from the enactor ------------------------------------------------------------------------------------------
 
     def record_changed(self, record: ObjectKey) -> None:
-        """Watch what is in sync; tell the engine (Observer)."""
+        """Watch what is in sync, and on a standby what another site publishes; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
-        if report and wish and report.in_sync:
+        if report and wish and (report.in_sync or self.stands_by):
             self._lookout.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):
             self._lookout.refused(wish.hostname)

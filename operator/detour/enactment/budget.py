@@ -151,7 +151,8 @@ class Budget:
 class ZoneBudget:
     """One zone's share in its account's budget: it remembers how urgent the zone's work in hand is.
 
-    A zone does one thing at a time, so the provider's requests need not say what they are for.
+    So the provider's requests need not say what they are for. What a long reading beside other work asks goes with the
+    urgency of that work.
     """
 
     def __init__(self, account: Budget) -> None:

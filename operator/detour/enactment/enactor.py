@@ -229,6 +229,11 @@ class Enactor:
             return self._view is not None and self._leadership.leads
         return self._in_force
 
+    @property
+    def standby(self) -> Refusal | None:
+        """Why the zone is left to somebody else, None where it is not."""
+        return None if self._fence.held is not None else self._yielding
+
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
         return self._names.report(record, self._view, unsettled=self._fence.unsettled)
@@ -238,7 +243,7 @@ class Enactor:
         ledger = parse_ledger(stored.rrset) if self._view and (stored := self._view.get(self._fence.key)) else None
         holds = self._fence.held is not None
         idle = not self._must_hold()
-        standby = None if holds else self._yielding
+        standby = self.standby
         trouble = self._trouble or (standby if standby and standby.reason != STANDBY else None)
         return ZoneReport(
             ready=self._view is not None and trouble is None and (holds or idle or standby is not None),

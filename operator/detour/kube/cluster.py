@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kubernetes import client
 from urllib3.exceptions import HTTPError
@@ -35,6 +35,13 @@ MERGE_PATCH = "application/merge-patch+json"
 Answer = TypeVar("Answer")
 
 
+class Listing(NamedTuple):
+    """Objects, and the version of the API server's data that shows them."""
+
+    items: list[RawObject]
+    version: str
+
+
 class ClusterError(Exception):
     """A call to the API server failed. `status` is the HTTP status, 0 where it was not reached."""
 
@@ -53,16 +60,17 @@ class Cluster:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
         self._client: client.ApiClient | None = None
 
-    def list_now(self, kind: Kind, namespace: str | None = None) -> list[RawObject]:
+    def list_now(self, kind: Kind, namespace: str | None = None) -> Listing:
         """Return every object of `kind`, in one namespace or in all. It runs in the calling thread."""
         found: list[RawObject] = []
         token: str | None = None
         while True:
             page = self._call_now("list", partial(_list_page, kind=kind, namespace=namespace, token=token))
             found += page["items"]
-            token = page.get("metadata", {}).get("continue")
+            metadata = page.get("metadata", {})
+            token = metadata.get("continue")
             if not token:
-                return found
+                return Listing(found, str(metadata.get("resourceVersion") or ""))
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> RawObject:
         """Return one object; `namespace` is empty for a kind that has none."""

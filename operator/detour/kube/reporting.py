@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -49,11 +51,14 @@ class Reporter:
         component: str,
         build: Callable[[Subject, Mapping[str, Any]], Status | None],
         wall_clock: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._component = component
         self._build = build
         self._wall_clock = wall_clock
+        self._clock = clock
+        self._written_at: dict[Subject, float] = {}
         self._written: dict[Subject, Status] = {}
         self._versions: dict[Subject, int] = {}
         self._in_flight: set[Subject] = set()
@@ -68,14 +73,19 @@ class Reporter:
         """Start from the status that the object bears."""
         self._written.setdefault(subject, dict(status))
 
-    def seen(self, subject: Subject, status: Mapping[str, Any], version: str) -> bool:
+    def seen(self, subject: Subject, status: Mapping[str, Any], version: str, listed_at: float | None) -> bool:
         """Compare what an object bears with what we wrote; True where somebody else changed it, which is then undone.
 
-        `version` is the object's resourceVersion. What is older than our last write is an echo of an earlier one.
+        `version` is the object's resourceVersion, `listed_at` when the listing began that showed it (our clock), None
+        where a watch did. What a watch shows of an older version is an echo of an earlier write of ours. A listing
+        that began after our last write is none: there the API server's own data went back.
         """
         if subject not in self._versions or subject in self._in_flight or not version.isdecimal():
             return False
-        if int(version) <= self._versions[subject] or _watched(status) == _watched(self._written.get(subject, {})):
+        is_listed_since = listed_at is not None and listed_at > self._written_at.get(subject, math.inf)
+        if int(version) <= self._versions[subject] and not is_listed_since:
+            return False
+        if _watched(status) == _watched(self._written.get(subject, {})):
             return False
         self._written[subject] = dict(status)
         self._versions[subject] = int(version)
@@ -86,6 +96,7 @@ class Reporter:
         """The object is gone."""
         self._written.pop(subject, None)
         self._versions.pop(subject, None)
+        self._written_at.pop(subject, None)
         self._dirty.pop(subject, None)
 
     def mark(self, subject: Subject) -> None:
@@ -165,6 +176,7 @@ class Reporter:
                 self._in_flight.discard(subject)
             self._written[subject] = status
             version = str(patched.get("metadata", {}).get("resourceVersion") or "")
+            self._written_at[subject] = self._clock()
             if version.isdecimal():
                 self._versions[subject] = int(version)
             if self._is_cut_off:

@@ -52,6 +52,7 @@ class Watcher:
         self._stop_kopf = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
         self._troubled = False
+        self._highest_version = 0
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -68,8 +69,21 @@ class Watcher:
         for kind in (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD):
             began_at = self._clock()
             spaces: Sequence[str | None] = self._namespaces if self._namespaces and kind.is_namespaced else (None,)
-            raws = [raw for space in spaces for raw in self._cluster.list_now(kind, space)]
-            self._deliver(Listed(kind, raws, began_at))
+            listings = [self._cluster.list_now(kind, space) for space in spaces]
+            self._deliver(Listed(kind, [raw for each in listings for raw in each.items], began_at))
+            self._compare_versions([each.version for each in listings])
+
+    def _compare_versions(self, versions: Sequence[str]) -> None:
+        """Start the watches anew where the API server's data went back, as after a restore of etcd.
+
+        A watch goes on from a version that then lies in the future, and would show nothing until it is reached.
+        """
+        found = [int(each) for each in versions if each.isdecimal()]
+        if found and min(found) < self._highest_version:
+            logger.warning("the API server's data went back (restored from a backup?): starting the watches anew")
+            self._highest_version = 0
+            self._stop_kopf.set()
+        self._highest_version = max(self._highest_version, *found) if found else self._highest_version
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -131,6 +145,8 @@ class Watcher:
     def _handler(self, kind: Kind) -> Any:
         async def hand_over(event: Any, **_: Any) -> None:
             raw = dict(event["object"])
+            version = str(raw.get("metadata", {}).get("resourceVersion") or "")
+            self._highest_version = max(self._highest_version, int(version) if version.isdecimal() else 0)
             self._deliver(DeletionSeen(kind, raw) if event["type"] == "DELETED" else Seen(kind, raw))
 
         return hand_over

@@ -5,7 +5,7 @@ It looks at outcomes, not at how they came about, so that a mistake in checks or
     never empty            a name that answers goes on answering
     one region at a time   `Safety.max_regions_evacuated` regions have lost their names within `Safety.window`
     panic                  a vantage that sees most of the world fail is doubted before the world is
-    deletions              a tenth of thousands of names is not deleted because a namespace was
+    deletions              of many names none is deleted because a namespace was
     freeze                 a person said so
 """
 
@@ -119,7 +119,7 @@ def evacuated_regions(situation: ZoneSituation) -> frozenset[str]:
     """Return the regions that more than half of their names have left within the window and not come back to."""
     serving = situation.serving
     now = {region for region, gone in situation.left.items() if gone > serving.get(region, 0)}
-    return frozenset(now | {region for region in situation.evacuated_before if not serving.get(region, 0)})
+    return situation.evacuated_before.union(now)
 
 
 def _after(proposal: Proposal, situation: ZoneSituation) -> ZoneSituation:
@@ -132,7 +132,8 @@ def _after(proposal: Proposal, situation: ZoneSituation) -> ZoneSituation:
         left[region] = left.get(region, 0) + 1
     for region in proposal.returns:
         left[region] = left.get(region, 0) - 1
-    return ZoneSituation(serving, left, situation.evacuated_before)
+    entered = proposal.regions_after - proposal.regions_before
+    return ZoneSituation(serving, left, situation.evacuated_before - entered)
 
 
 def deletions_allowed(owned: int) -> int:

@@ -42,7 +42,7 @@ class Engine:
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         self.invalids.append((subject, message))
 
-    def status_seen(self, subject: Subject, raw: RawObject) -> None:
+    def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
         self.echoes.append(raw)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:

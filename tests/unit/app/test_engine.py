@@ -12,8 +12,8 @@ from detour.enactment.ledger import parse_ledger
 from detour.kube.kinds import Kind
 from detour.model.names import ledger_name, marker_name
 from detour.model.rrset import RRKey, RRset, RRType
+from detour_lab.simulation.memoryzone import Fault
 
-from ..enactment.memoryzone import Fault  # noqa: TID252 - see conftest.py
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .world import Clouds, World
 

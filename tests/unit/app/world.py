@@ -7,138 +7,50 @@ Real are the declarations, the engine, its zones and enactors, status and events
 import asyncio
 import copy
 import random
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 
 from detour.app.clock import Clock
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
+from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.zonekeeper import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
-from detour.enactment.asking import Answer
+from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
-from detour.enactment.contract import Pace, ProviderLimits, Secret
+from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret
+from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.sites import Site
-from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, RawObject, Seen
+from detour.kube.cluster import Cluster
+from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
 from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting import Reporter
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
+from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 
-from ..enactment.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone  # noqa: TID252 - see conftest.py
+from .apiserver import ApiServer, Connection
 
 WALL = 1_700_000_000.0
-KINDS = {each.title: each for each in Kind}
-
-
-class ApiServer:
-    """Holds objects; every change is watched. Stands in for `detour.kube.cluster.Cluster`."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[Kind, str, str], dict[str, Any]] = {}
-        self.events: list[tuple[str, str]] = []
-        self.watch: Callable[[Seen | DeletionSeen], None] = lambda message: None
-        self.is_away = False
-        self._versions = 1
-
-    def apply(self, raw: dict[str, Any]) -> None:
-        """Create or change an object, as kubectl would."""
-        kind, metadata = KINDS[raw["kind"]], raw["metadata"]
-        key = (kind, metadata.get("namespace", ""), metadata["name"])
-        before = self.objects.get(key)
-        made = copy.deepcopy(raw)
-        if before is not None:
-            made["status"] = before.get("status", {})
-            made["metadata"]["finalizers"] = before["metadata"].get("finalizers", [])
-            made["metadata"]["generation"] = before["metadata"]["generation"] + (before["spec"] != raw["spec"])
-        self._store(key, made)
-
-    def delete(self, kind: Kind, name: str, namespace: str = "shop") -> None:
-        """Delete an object: at once, or once its finalizers are gone."""
-        key = (kind, namespace, name)
-        gone = copy.deepcopy(self.objects[key])
-        gone["metadata"]["deletionTimestamp"] = "2026-11-23T21:00:00Z"
-        self._store(key, gone)
-
-    def status(self, name: str = "api", kind: Kind = Kind.FAILOVER_RECORD, namespace: str = "shop") -> dict[str, Any]:
-        """Return an object's status."""
-        return cast(dict[str, Any], self.objects[kind, namespace, name].get("status", {}))
-
-    def condition(self, type: str, name: str = "api", kind: Kind = Kind.FAILOVER_RECORD) -> tuple[str, str]:
-        """Return status and reason of a condition."""
-        found = [each for each in self.status(name, kind).get("conditions", ()) if each["type"] == type]
-        return (found[0]["status"], found[0]["reason"]) if found else ("", "")
-
-    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
-        await self._answer()
-        key = (kind, namespace, name)
-        if key not in self.objects:
-            raise ClusterError("not found", 404)
-        patched = copy.deepcopy(self.objects[key])
-        wanted = dict(body.get("metadata", {}))
-        version = wanted.pop("resourceVersion", None)
-        if version is not None and version != patched["metadata"]["resourceVersion"]:
-            raise ClusterError("the object has been modified", 409)
-        if status:
-            patched["status"] = {
-                k: v for k, v in {**patched.get("status", {}), **body["status"]}.items() if v is not None
-            }
-        for field, value in wanted.items():
-            merged = {**patched["metadata"].get(field, {}), **value} if isinstance(value, Mapping) else value
-            patched["metadata"][field] = (
-                {k: v for k, v in merged.items() if v is not None} if isinstance(merged, Mapping) else merged
-            )
-        self._store(key, patched)
-        return patched
-
-    async def read_object(self, kind: Kind, namespace: str, name: str) -> Mapping[str, Any]:
-        await self._answer()
-        if (kind, namespace, name) not in self.objects:
-            raise ClusterError("not found", 404)
-        return copy.deepcopy(self.objects[kind, namespace, name])
-
-    async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
-        await self._answer()
-        self.events.append((body["reason"], body["message"]))
-
-    async def read_config_map(self, namespace: str, name: str) -> Mapping[str, str]:
-        await self._answer()
-        raise ClusterError("not found", 404)
-
-    async def _answer(self) -> None:
-        await asyncio.sleep(0.02)
-        if self.is_away:
-            raise ClusterError("nobody there", 0)
-
-    def _store(self, key: tuple[Kind, str, str], raw: dict[str, Any]) -> None:
-        self._versions += 1
-        raw["metadata"]["resourceVersion"] = str(self._versions)
-        metadata = raw["metadata"]
-        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
-            self.objects.pop(key, None)
-            message: Seen | DeletionSeen = DeletionSeen(key[0], raw)
-        else:
-            self.objects[key] = raw
-            message = Seen(key[0], copy.deepcopy(raw))
-        asyncio.get_running_loop().call_soon(self._tell, message)
-
-    def _tell(self, message: Seen | DeletionSeen) -> None:
-        if not self.is_away:
-            self.watch(message)
+LEASE = ("detour", "detour-leader")
+HERE = Site("here")
 
 
 class Clouds:
-    """The zones in memory by the name of their DNSZone, and the name servers that serve them."""
+    """The zones in memory by the name of their DNSZone, and the name servers that serve them.
+
+    Zones in `refusing` do not accept anybody's credentials.
+    """
 
     def __init__(self) -> None:
+        self.refusing: set[str] = set()
         self.zones: dict[str, MemoryZone] = {}
         self.providers: list[MemoryProvider] = []
         self.limits: ProviderLimits = NO_QUOTA
@@ -151,6 +63,8 @@ class Clouds:
         return self.limits
 
     async def open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> MemoryProvider:
+        if zone.key.name in self.refusing:
+            raise CredentialsRefusedError("the provider does not accept the key")
         self.providers.append(MemoryProvider(self.zone(zone.key.name), self.limits))
         return self.providers[-1]
 
@@ -165,27 +79,46 @@ class Clouds:
 
 
 class World:
-    """One operator process. `down` are the addresses that fail their checks, `lost` those that tell nothing."""
+    """One operator process. `down` are the addresses that fail their checks, `lost` those that tell nothing.
 
-    def __init__(self, clouds: Clouds, api: ApiServer, *, dry_run: bool = False) -> None:
+    With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers; while
+    `is_blind` all its checks fail too. `kinds` is the order in which it learns of what there is.
+    """
+
+    def __init__(
+        self,
+        clouds: Clouds,
+        api: ApiServer,
+        *,
+        dry_run: bool = False,
+        site: Site = HERE,
+        identity: str | None = None,
+        kinds: Sequence[Kind] = tuple(Kind),
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
         self.api = api
+        self.connection = Connection(api)
+        self.is_blind = self.is_deaf = False
+        self._kinds = kinds
         self.down: set[str] = set()
         self.lost: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         budget = Budget(clouds.limits, loop.time)
+        self.elector = self._stand_for_election(identity) if identity else None
+        leadership: Leadership = self.elector or SOLE_LEADER
         workshop = Workshop(
             owner="production",
-            site=Site("here"),
+            site=site,
+            leadership=leadership,
             dry_run=dry_run,
             clock=self.clock,
             randomness=random.Random(1),
             read_secret=self._no_secret,
             look_up=self._look_up,
             delegation_of=self._no_delegation,
-            ask=clouds.ask,
+            ask=self._ask,
             budget_of=lambda account, limits: budget,
             limits_of=clouds.limits_of,
             open_zone=clouds.open_zone,
@@ -200,27 +133,56 @@ class World:
             metrics=self.metrics,
             on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
-        cluster = cast(Cluster, api)
+        cluster = cast(Cluster, self.connection)
         metadata = MetadataWriter(cluster)
-        outlets = Outlets(metadata, self.clock.wall)
-        reporter = Reporter(cluster, component="detour", build=outlets.build, wall_clock=self.clock.wall)
+        outlets = Outlets(metadata, self.clock.wall, leadership=leadership)
+        clocks = {"wall_clock": self.clock.wall, "clock": self.clock.now}
+        reporter = Reporter(cluster, component="detour", build=outlets.build, **clocks)
         self.engine = Engine(
             workshop=workshop, observation=self.observation, outlets=outlets, clock=self.clock, metrics=self.metrics
         )
         outlets.connect(reporter, self.engine)
-        self.declarations = Declarations(self.engine, read_config_map=api.read_config_map)
-        api.watch = self._watch
-        self._work = [asyncio.create_task(each.run()) for each in (self.observation, reporter, metadata)]
+        self.declarations = Declarations(self.engine, read_config_map=self.connection.read_config_map)
+        api.watchers.append(self._watch)
+        work = [self.observation.run(), reporter.run(), metadata.run(), *([self.elector.run()] if self.elector else [])]
+        self._work = [asyncio.create_task(each) for each in work]
         self.list()
 
     def list(self) -> None:
         """Take in a full list of every kind, as at each start and every minute."""
-        for kind in Kind:
+        for kind in self._kinds:
             raws = [copy.deepcopy(raw) for key, raw in self.api.objects.items() if key[0] is kind]
             self.declarations.take(Listed(kind, raws, self.clock.now()), self.clock.now())
         self.engine.zones_listed = True
 
+    @property
+    def leads(self) -> bool:
+        """Tell whether this process should write."""
+        return self.elector is None or self.elector.leads
+
+    def cut_off(self) -> None:
+        """Lose the API server, alone."""
+        self.connection.is_cut = True
+
+    def reconnect(self) -> None:
+        """Reach the API server again, and list what was missed."""
+        self.connection.is_cut = False
+        self.list()
+
+    def _stand_for_election(self, identity: str) -> Elector:
+        namespace, name = LEASE
+        return Elector(
+            self.connection,
+            namespace=namespace,
+            name=name,
+            identity=identity,
+            clock=self.clock,
+            on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made later
+        )
+
     def _watch(self, message: Seen | DeletionSeen) -> None:
+        if self.connection.is_cut:
+            return
         self.declarations.take(message, self.clock.now())
 
     def answers(self, hostname: str = "api.example.org", zone: str = "main") -> set[str]:
@@ -237,7 +199,8 @@ class World:
 
     async def kill(self) -> None:
         """End at once, whatever is under way."""
-        self.api.watch = lambda message: None
+        if self._watch in self.api.watchers:
+            self.api.watchers.remove(self._watch)
         tasks = [*self._work, *self.engine.zones._tasks]  # a killed process asks nobody
         enactors = [keeper._enactor_task for keeper in self.engine.zones.keepers.values() if keeper._enactor_task]
         for task in (*tasks, *enactors):
@@ -246,11 +209,19 @@ class World:
 
     async def _check(self, target: Target) -> CheckResult:
         await asyncio.sleep(0.01)
+        if self.is_blind:
+            return CheckResult(False, "Timeout", "nothing was heard", 0.0)
         if target.address in self.lost:
             return CheckResult(None, "NotAllowed", "refused to probe", 0.0)
         if target.address in self.down:
             return CheckResult(False, "Refused", "connection refused", 0.0)
         return CheckResult(True, "", "", 0.01)
+
+    async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
+        if self.is_blind or self.is_deaf:
+            await asyncio.sleep(2.0)
+            raise NoAnswerError(f"{server} does not answer for {name}")
+        return await self.clouds.ask(server, name, rrtype)
 
     async def _resolve(self, hostname: str) -> Resolution:
         await asyncio.sleep(0.01)

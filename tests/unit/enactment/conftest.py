@@ -1,12 +1,13 @@
 """An event loop for the tests of this folder whose time passes only while everybody waits."""
 
 import asyncio
-import selectors
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from detour_lab.simulation.loop import VirtualPolicy
 
 from .writer import Writer
 
@@ -19,42 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings('ignore:Overriding the "event_loop_policy" fixture'))
 
 
-class _LeapingSelector(selectors.SelectSelector):
-    """Instead of waiting, it moves the clock."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        events = super().select(0)
-        self.now += 1e-6  # as with a real clock, no two turns of the loop happen at the same time
-        if not events:
-            if timeout is None:
-                raise RuntimeError("nothing will ever happen: the loop waits without a timer")
-            self.now += timeout
-        return events
-
-
-class LeapingLoop(asyncio.SelectorEventLoop):
-    """Minutes of virtual time take milliseconds."""
-
-    def __init__(self) -> None:
-        self._leaping = _LeapingSelector()
-        super().__init__(self._leaping)
-
-    def time(self) -> float:
-        return self._leaping.now
-
-
-class LeapingPolicy(asyncio.DefaultEventLoopPolicy):
-    """Gives leaping loops."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return LeapingLoop()
-
-
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return LeapingPolicy()
+    return VirtualPolicy()
 
 
 @pytest.fixture

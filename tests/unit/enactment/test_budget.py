@@ -7,8 +7,7 @@ import pytest
 
 from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket
 from detour.enactment.wishes import Urgency
-
-from .memoryzone import NO_QUOTA
+from detour_lab.simulation.memoryzone import NO_QUOTA
 
 
 def now() -> float:

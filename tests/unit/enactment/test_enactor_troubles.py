@@ -9,8 +9,8 @@ import pytest
 
 from detour.enactment.contract import UnavailableError
 from detour.enactment.enactor import LONGEST_BACKOFF, QUARANTINE
+from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault
 
-from .memoryzone import NO_QUOTA, ONE_BY_ONE, Fault
 from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
 
 Start = Callable[..., Writer]

@@ -17,8 +17,7 @@ from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
-
-from .memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
+from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 
 DOMAIN = "example.org"
 OWNER = "production"
@@ -57,9 +56,9 @@ def marker_of(name: str, *, owner: str = OWNER, uid: str | None = None) -> RRset
     return Marker(owner, key(name), uid or f"uid-{name}").rrset(f"{name}.{DOMAIN}")
 
 
-def a_ledger(epoch: int, sequence: int = 0, *, site: str = SITE, claim: str = "feed") -> RRset:
-    """Return a ledger that somebody else wrote."""
-    return Ledger(site, claim, Generation(epoch, sequence)).rrset(OWNER, DOMAIN)
+def a_ledger(epoch: int, sequence: int = 0, *, site: str = SITE, claim: str = "feed", renew: int = 0) -> RRset:
+    """Return a ledger that somebody else wrote; with `renew` that one moves it on every so many seconds."""
+    return Ledger(site, claim, Generation(epoch, sequence), renew).rrset(OWNER, DOMAIN)
 
 
 class Notes:
@@ -101,11 +100,12 @@ class Writer:
         known: Generation = NEVER,
         dry_run: bool = False,
         leadership: Leadership = SOLE_LEADER,
+        provider: type[MemoryProvider] = MemoryProvider,
     ) -> None:
         site = Site(site) if isinstance(site, str) else site
         clock = asyncio.get_running_loop().time
         self.zone = zone if zone is not None else MemoryZone(versions=not limits.atomic)
-        self.provider = MemoryProvider(self.zone, limits)
+        self.provider = provider(self.zone, limits)
         self.notes = Notes()
         self.budget = budget or Budget(limits, clock)
         self.fence = Fence(

@@ -1,0 +1,10 @@
+"""`python -m detour_lab.simulation simulate ...`, as the commands start themselves again."""
+
+import sys
+
+from detour_lab.simulation import command
+
+COMMANDS = {"simulate": command.simulate, "mutants": command.mutants}
+
+if __name__ == "__main__":
+    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -1,0 +1,87 @@
+"""The commands `detour-lab simulate` and `detour-lab mutants`.
+
+Some of what runs here goes through sets of names, whose order depends on the interpreter's hash seed. So the commands
+run under a fixed one: they start themselves again where it is another.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from detour_lab.simulation.generator import PROFILES
+from detour_lab.simulation.playing import Played, play_all, shortest, usual_profile
+from detour_lab.simulation.story import tell
+
+PROGRESS_EVERY = 5.0
+"""Seconds between two lines that say how far it is."""
+
+HASH_SEED = "0"
+
+
+def simulate(arguments: list[str]) -> int:
+    """Play schedules until one breaks a promise. The last line says PASS or FAIL."""
+    parser = argparse.ArgumentParser(prog="detour-lab simulate")
+    parser.add_argument("--schedules", type=int, default=200, help="how many (default: 200)")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed; each schedule has the next (default: 1)")
+    parser.add_argument("--only", type=int, action="append", metavar="SEED", help="just this seed; may be repeated")
+    parser.add_argument("--profile", choices=sorted(PROFILES), help="one profile instead of the usual mix")
+    parser.add_argument("--keep-going", action="store_true", help="play on after a violation, and list them all")
+    parser.add_argument("--trace", action="store_true", help="print a digest of each run")
+    given = parser.parse_args(arguments)
+    _fix_hashing("simulate", arguments)
+    return _play(given)
+
+
+def _play(given: argparse.Namespace) -> int:
+    began = told_at = time.monotonic()
+    steps = undone = count = 0
+    failed: list[Played] = []
+    seeds = given.only or range(given.seed, given.seed + given.schedules)
+    profile = f' PROFILE="{given.profile}"' if given.profile else ""
+    for played in play_all(seeds, choose=lambda seed: given.profile or usual_profile(seed)):
+        count += 1
+        steps += played.steps
+        undone += played.azure_undone
+        if given.trace:
+            print(f"{played.schedule.seed} {played.trace}")
+        if played.violations:
+            failed.append(played)
+            if not given.keep_going:
+                break
+            first = played.violations[0]
+            print(f"seed {played.schedule.seed}: {first.invariant}: {first.message}", flush=True)
+        now = time.monotonic()
+        if now - told_at >= PROGRESS_EVERY:
+            told_at = now
+            rate = count / (now - began)
+            print(f"== {count} of {len(seeds)} schedules, {steps} steps, {rate:.1f} schedules/s", flush=True)
+    seconds = time.monotonic() - began
+    if failed:
+        seed = failed[0].schedule.seed
+        print(f"== schedule {seed} broke a promise; shortening its {len(failed[0].schedule.steps)} steps", flush=True)
+        short = shortest(failed[0])
+        print(tell(short))
+        print(f"replay: make simulate SEED={seed} SCHEDULES=1{profile}")
+    word = "FAIL" if failed else "PASS"
+    print(
+        f"{word} schedules={count} steps={steps} violations={len(failed)} azure_undone={undone} seconds={seconds:.1f}"
+    )
+    return 1 if failed else 0
+
+
+def mutants(arguments: list[str]) -> int:
+    """Switch each protection off and see that a promise is broken. The last line says PASS or FAIL."""
+    _fix_hashing("mutants", arguments)
+    from detour_lab.simulation.mutating import run  # noqa: PLC0415 - only wanted here
+
+    return run(arguments)
+
+
+def _fix_hashing(command: str, arguments: list[str]) -> None:
+    if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
+        sys.stdout.flush()
+        environment = {**os.environ, "PYTHONHASHSEED": HASH_SEED}
+        os.execve(  # noqa: S606 - this very program
+            sys.executable, [sys.executable, "-m", "detour_lab.simulation", command, *arguments], environment
+        )

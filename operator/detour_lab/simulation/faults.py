@@ -1,0 +1,339 @@
+"""What each fault of a schedule does to a run."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from detour.kube.kinds import Kind
+from detour_lab.simulation import outsiders
+from detour_lab.simulation.controller import LEASE
+from detour_lab.simulation.history import BlindChanged
+from detour_lab.simulation.schedule import Fault, Step
+from detour_lab.simulation.weather import WRITE, Sky, Strike, Weather
+
+if TYPE_CHECKING:
+    from detour_lab.simulation.run import Run
+    from detour_lab.simulation.slot import Slot
+
+Act = Callable[["Run", Step], None]
+
+
+def _crash(run: "Run", step: Step) -> None:
+    slot = run.slots[step.where]
+    slot.restart_after = step.seconds
+    slot.crash()
+
+
+def _strike(strike: Strike, services: Callable[["Run"], str]) -> Act:
+    def act(run: "Run", step: Step) -> None:
+        slot = run.slots[step.where]
+        slot.restart_after = step.seconds
+        if slot.controller is not None:
+            slot.controller.caller.arm(strike, services(run), step.number)
+
+    return act
+
+
+def _any_service(run: "Run") -> str:
+    return ""
+
+
+def _pause(run: "Run", step: Step) -> None:
+    slot = run.slots[step.where]
+    slot.pause()
+    run.loop.later(step.seconds, slot.resume)
+
+
+def _stop(run: "Run", step: Step) -> None:
+    slot = run.slots[step.where]
+    slot.restart_after = step.seconds
+    slot.stop()
+
+
+def _jump(run: "Run", step: Step) -> None:
+    controller = run.slots[step.where].controller
+    if controller is not None:
+        controller.wall_offset += step.number
+
+
+def _weather(sky: Sky, *, writes_only: bool = False) -> Act:
+    def act(run: "Run", step: Step) -> None:
+        run.network.bring(
+            Weather(
+                sky=sky,
+                service=step.where,
+                until=run.loop.now + step.seconds,
+                share=step.share,
+                strength=float(step.number or 2),
+                writes_only=writes_only,
+            )
+        )
+
+    return act
+
+
+def _lag(run: "Run", step: Step) -> None:
+    zone = run.surroundings.zones[step.where]
+    zone.lag = float(step.number)
+
+    def catch_up() -> None:
+        zone.lag = 0.0
+
+    run.loop.later(step.seconds, catch_up)
+
+
+def _servers_away(run: "Run", step: Step) -> None:
+    run.network.bring(Weather(sky=Sky.AWAY, service=f"dns-{step.where}", until=run.loop.now + step.seconds))
+
+
+def _api_away(run: "Run", step: Step) -> None:
+    run.servers[step.where].break_watches()
+    sky = Sky.AWAY if step.number % 2 else Sky.REFUSING
+    run.network.bring(Weather(sky=sky, service=f"api-{step.where}", until=run.loop.now + step.seconds))
+
+
+def _api_slow(run: "Run", step: Step) -> None:
+    run.network.bring(
+        Weather(sky=Sky.SLOW, service=f"api-{step.where}", until=run.loop.now + step.seconds, strength=4.0)
+    )
+
+
+def _api_cut_off(run: "Run", step: Step) -> None:
+    _cut_off_from_api(run, run.slots[step.where], step.seconds)
+
+
+def _cut_off_from_api(run: "Run", slot: "Slot", seconds: float) -> None:
+    if slot.controller is not None:
+        slot.controller.lose_watch()
+    service = f"api-{slot.server.site}"
+    run.network.bring(Weather(sky=Sky.AWAY, service=service, until=run.loop.now + seconds, caller=slot.name))
+
+
+def _break_watches(run: "Run", step: Step) -> None:
+    run.servers[step.where].break_watches()
+
+
+def _deaf(run: "Run", step: Step) -> None:
+    for watch in run.servers[step.where].watches:
+        watch.is_deaf = True
+        run.loop.later(step.seconds, watch.end)
+
+
+def _blind(run: "Run", step: Step) -> None:
+    _blindfold(run, step.where, step.seconds)
+
+
+def _blindfold(run: "Run", name: str, seconds: float) -> None:
+    blind = run.surroundings.blind
+    blind[name] = blind.get(name, 0) + 1
+    if blind[name] == 1:
+        run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=True))
+
+    def see() -> None:
+        blind[name] -= 1
+        if blind[name] == 0:
+            run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=False))
+
+    run.loop.later(seconds, see)
+
+
+def _site_lost(run: "Run", step: Step) -> None:
+    until = run.loop.now + step.seconds
+    for slot in run.slots.values():
+        if slot.server.site == step.where:
+            _blindfold(run, slot.name, step.seconds)
+            _cut_off_from_api(run, slot, step.seconds)
+            for zone in run.surroundings.zones:
+                for service in (zone, f"dns-{zone}"):
+                    run.network.bring(Weather(sky=Sky.AWAY, service=service, until=until, caller=slot.name))
+
+
+def _status_lost(run: "Run", step: Step) -> None:
+    run.servers[step.where].lose_status()
+
+
+def _status_restored(run: "Run", step: Step) -> None:
+    if step.number < len(run.api_backups):
+        run.servers[step.where].lose_status(run.api_backups[step.number][step.where])
+
+
+def _recreated(run: "Run", step: Step) -> None:
+    run.servers[step.where].recreate(Kind.FAILOVER_RECORD)
+
+
+def _api_restored(run: "Run", step: Step) -> None:
+    if step.number < len(run.api_backups):
+        run.servers[step.where].restore(run.api_backups[step.number][step.where])
+        run.loop.later(5.0, run.follow_desired, run.servers[step.where])
+
+
+def _lease_lost(run: "Run", step: Step) -> None:
+    run.servers[step.where].leases.pop(LEASE, None)
+
+
+# -- declarations --------------------------------------------------------------------------------------------------
+
+
+def _drained(run: "Run", step: Step) -> None:
+    _set_state(run, step, "Drained")
+    run.loop.later(step.seconds, _set_state, run, step, "Active")
+
+
+def _set_state(run: "Run", step: Step, state: str) -> None:
+    if spec := run.desired.get(step.where):
+        place = step.number % len(spec["endpoints"])
+        changed = [
+            {**each, "state": state} if number == place else each for number, each in enumerate(spec["endpoints"])
+        ]
+        run.declare(step.where, {**spec, "endpoints": changed})
+
+
+def _region_drained(run: "Run", step: Step) -> None:
+    def declare(state: str) -> None:
+        (run.drained_regions.add if state == "Drained" else run.drained_regions.discard)(step.where)
+        for server in run.servers.values():
+            server.change(Kind.CLOUD_REGION, step.where, "", state=state)
+
+    declare("Drained")
+    run.loop.later(step.seconds, declare, "Active")
+
+
+def _endpoint_added(run: "Run", step: Step) -> None:
+    if (spec := run.desired.get(step.where)) and len(spec["endpoints"]) < 5:
+        number = len(spec["endpoints"]) + 1
+        added = {
+            "name": f"n{step.number}",
+            "region": "aws-eu-west-1",
+            "addresses": [f"198.51.100.{step.number}"],
+            "priority": number,
+        }
+        if all(each["name"] != added["name"] for each in spec["endpoints"]):
+            run.declare(step.where, {**spec, "endpoints": [*spec["endpoints"], added]})
+
+
+def _endpoint_removed(run: "Run", step: Step) -> None:
+    if (spec := run.desired.get(step.where)) and len(spec["endpoints"]) > 1:
+        place = step.number % len(spec["endpoints"])
+        kept = [each for number, each in enumerate(spec["endpoints"]) if number != place]
+        run.declare(step.where, {**spec, "endpoints": kept})
+
+
+def _ttl(run: "Run", step: Step) -> None:
+    if spec := run.desired.get(step.where):
+        run.declare(step.where, {**spec, "ttl": 10 + step.number})
+
+
+def _suspended(run: "Run", step: Step) -> None:
+    def suspend(wanted: bool) -> None:
+        if spec := run.desired.get(step.where):
+            run.declare(step.where, {**spec, "suspend": wanted})
+
+    suspend(True)
+    run.loop.later(step.seconds, suspend, False)
+
+
+def _deleted(run: "Run", step: Step) -> None:
+    if spec := run.desired.get(step.where):
+        run.undeclare(step.where)
+
+        def again() -> None:
+            if step.where not in run.desired:
+                run.declare(step.where, spec)
+
+        run.loop.later(step.seconds, again)
+
+
+def _dropped(run: "Run", step: Step) -> None:
+    run.undeclare(step.where)
+
+
+def _created(run: "Run", step: Step) -> None:
+    if step.where not in run.desired:
+        spec = next(each.spec for each in run.schedule.setting.records if each.name == step.where)
+        run.declare(step.where, spec)
+
+
+def _all_deleted(run: "Run", step: Step) -> None:
+    for name in tuple(run.desired):
+        run.undeclare(name)
+
+
+# -- endpoints -----------------------------------------------------------------------------------------------------
+
+
+def _fail(run: "Run", addresses: list[str], seconds: float) -> None:
+    for address in addresses:
+        run.fail(address)
+        run.loop.later(seconds, run.recover, address)
+
+
+def _endpoint_fails(run: "Run", step: Step) -> None:
+    _fail(run, step.where.split(" and "), step.seconds)
+
+
+def _region_fails(run: "Run", step: Step) -> None:
+    _fail(run, addresses_in(run, step.where), step.seconds)
+
+
+def _everything_fails(run: "Run", step: Step) -> None:
+    _fail(run, addresses_in(run, None), step.seconds)
+
+
+def addresses_in(run: "Run", region: str | None) -> list[str]:
+    """Return the addresses of a region's endpoints, of all for None, in an order that is always the same."""
+    found = {
+        address: None
+        for record in run.schedule.setting.records
+        for endpoint in record.spec["endpoints"]
+        if region in (None, endpoint["region"])
+        for address in endpoint["addresses"]
+    }
+    return list(found)
+
+
+FAULTS: Mapping[Fault, Act] = {
+    Fault.CRASH: _crash,
+    Fault.CRASH_BEFORE: _strike(Strike.CRASH_BEFORE, _any_service),
+    Fault.CRASH_AFTER: _strike(Strike.CRASH_AFTER, _any_service),
+    Fault.CRASH_BEFORE_WRITE: _strike(Strike.CRASH_BEFORE, lambda run: WRITE),
+    Fault.CRASH_AFTER_WRITE: _strike(Strike.CRASH_AFTER, lambda run: WRITE),
+    Fault.CANCEL_BEFORE: _strike(Strike.CANCEL_BEFORE, _any_service),
+    Fault.CANCEL_AFTER: _strike(Strike.CANCEL_AFTER, _any_service),
+    Fault.PAUSE: _pause,
+    Fault.STOP: _stop,
+    Fault.WALL_CLOCK_JUMPS: _jump,
+    Fault.SLOW: _weather(Sky.SLOW),
+    Fault.LOST_BEFORE: _weather(Sky.LOST_BEFORE),
+    Fault.LOST_AFTER: _weather(Sky.LOST_AFTER, writes_only=True),
+    Fault.LATE: _weather(Sky.LATE, writes_only=True),
+    Fault.THROTTLED: _weather(Sky.THROTTLED),
+    Fault.PROVIDER_AWAY: _weather(Sky.AWAY),
+    Fault.PROVIDER_REFUSES: _weather(Sky.REFUSING),
+    Fault.SERVERS_LAG: _lag,
+    Fault.SERVERS_AWAY: _servers_away,
+    Fault.API_AWAY: _api_away,
+    Fault.API_SLOW: _api_slow,
+    Fault.API_CUT_OFF: _api_cut_off,
+    Fault.WATCHES_BREAK: _break_watches,
+    Fault.WATCHES_DEAF: _deaf,
+    Fault.BLIND: _blind,
+    Fault.SITE_LOST: _site_lost,
+    Fault.STATUS_LOST: _status_lost,
+    Fault.STATUS_RESTORED: _status_restored,
+    Fault.RECORDS_RECREATED: _recreated,
+    Fault.API_RESTORED: _api_restored,
+    Fault.LEASE_LOST: _lease_lost,
+    Fault.DRAINED: _drained,
+    Fault.REGION_DRAINED: _region_drained,
+    Fault.ENDPOINT_ADDED: _endpoint_added,
+    Fault.ENDPOINT_REMOVED: _endpoint_removed,
+    Fault.TTL_DECLARED: _ttl,
+    Fault.SUSPENDED: _suspended,
+    Fault.RECORD_DELETED: _deleted,
+    Fault.RECORD_DROPPED: _dropped,
+    Fault.RECORD_CREATED: _created,
+    Fault.ALL_DELETED: _all_deleted,
+    Fault.ENDPOINT_FAILS: _endpoint_fails,
+    Fault.REGION_FAILS: _region_fails,
+    Fault.EVERYTHING_FAILS: _everything_fails,
+    **outsiders.FAULTS,
+}

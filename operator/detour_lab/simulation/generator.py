@@ -1,0 +1,309 @@
+"""Drawing schedules: every profile is a weighting of faults, and a taste in installations.
+
+`general` has everything in it. The others are narrow: they bring about in a few schedules what the general one meets
+in hundreds, which is how the mutants are found quickly.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from detour_lab.simulation.schedule import (
+    ControllerSetting,
+    Fault,
+    RecordSetting,
+    Schedule,
+    Setting,
+    SiteSetting,
+    Step,
+    ZoneSetting,
+)
+
+DOMAIN = "example.org"
+OWNER = "production"
+NAMESPACE = "shop"
+PROVIDERS = ("route53", "clouddns", "rfc2136", "azuredns")
+REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
+FIRST_FAULT = 6.0
+
+PROCESS = {
+    Fault.CRASH: 3, Fault.CRASH_BEFORE: 2, Fault.CRASH_AFTER: 3, Fault.CRASH_BEFORE_WRITE: 1,
+    Fault.CRASH_AFTER_WRITE: 3, Fault.CANCEL_BEFORE: 1, Fault.CANCEL_AFTER: 1, Fault.PAUSE: 4, Fault.STOP: 2,
+    Fault.WALL_CLOCK_JUMPS: 1,
+}  # fmt: skip
+NETWORK = {
+    Fault.SLOW: 3, Fault.LOST_BEFORE: 2, Fault.LOST_AFTER: 4, Fault.LATE: 4, Fault.THROTTLED: 2,
+    Fault.PROVIDER_AWAY: 2, Fault.PROVIDER_REFUSES: 1, Fault.SERVERS_LAG: 2, Fault.SERVERS_AWAY: 1,
+}  # fmt: skip
+CLUSTER = {
+    Fault.API_AWAY: 3, Fault.API_SLOW: 1, Fault.API_CUT_OFF: 2, Fault.WATCHES_BREAK: 1, Fault.WATCHES_DEAF: 1,
+    Fault.BLIND: 2, Fault.STATUS_LOST: 2, Fault.STATUS_RESTORED: 2, Fault.RECORDS_RECREATED: 1, Fault.API_RESTORED: 1,
+    Fault.LEASE_LOST: 1,
+}  # fmt: skip
+OUTSIDERS = {
+    Fault.NAME_DELETED: 2, Fault.VALUES_REPLACED: 2, Fault.VALUES_ADDED: 1, Fault.TTL_CHANGED: 1,
+    Fault.TYPE_REPLACED: 1, Fault.MARKER_DELETED: 1, Fault.MARKER_GARBLED: 1, Fault.MARKER_STOLEN: 1,
+    Fault.LEDGER_DELETED: 2, Fault.LEDGER_GARBLED: 1, Fault.LEDGER_AHEAD: 1, Fault.LEDGER_BACK: 1,
+    Fault.ZONE_EMPTIED: 1, Fault.ZONE_RESTORED: 1, Fault.FOREIGN_NAME: 2,
+}  # fmt: skip
+PEOPLE = {
+    Fault.DRAINED: 2, Fault.REGION_DRAINED: 1, Fault.ENDPOINT_ADDED: 1, Fault.ENDPOINT_REMOVED: 1,
+    Fault.TTL_DECLARED: 1, Fault.SUSPENDED: 1, Fault.RECORD_DELETED: 1, Fault.RECORD_DROPPED: 1,
+    Fault.RECORD_CREATED: 2,
+}  # fmt: skip
+ENDPOINTS = {Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 4, Fault.EVERYTHING_FAILS: 1}
+SITES = {Fault.SITE_LOST: 6}
+OF_ZONES = frozenset(
+    {
+        Fault.LEDGER_DELETED, Fault.LEDGER_GARBLED, Fault.LEDGER_AHEAD, Fault.LEDGER_BACK, Fault.ZONE_EMPTIED,
+        Fault.ZONE_RESTORED, Fault.FOREIGN_NAME,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A taste: how often each fault, how many steps, which providers, how many controllers and sites."""
+
+    weights: Mapping[Fault, float]
+    steps: tuple[int, int] = (3, 10)
+    providers: Sequence[str] = PROVIDERS
+    zones: tuple[int, int] = (1, 2)
+    records: tuple[int, int] = (1, 3)
+    controllers: Sequence[int] = (1, 1, 2, 2, 3)
+    sites: Sequence[int] = (1, 1, 1, 2)
+    length: tuple[float, float] = (25.0, 60.0)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    dual_stack: float = 0.3
+    late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
+    regions_evacuated: Sequence[int] = (1, 1, 1, 2)
+    panic_threshold: Sequence[int] = (1, 1, 50)
+    lasting: Mapping[Fault, tuple[float, float]] = field(default_factory=dict)  # seconds, where not as usual
+
+
+EVERYTHING: Mapping[Fault, float] = {**PROCESS, **NETWORK, **CLUSTER, **OUTSIDERS, **PEOPLE, **ENDPOINTS}
+
+PROFILES: Mapping[str, Profile] = {
+    "general": Profile(weights=EVERYTHING),
+    "sites": Profile(
+        weights={**{fault: weight / 4 for fault, weight in EVERYTHING.items()}, **ENDPOINTS, **SITES},
+        sites=(2,),
+        controllers=(1, 1, 2),
+        zones=(1, 1),
+        length=(40.0, 90.0),
+    ),
+    "two writers": Profile(
+        weights={
+            Fault.PAUSE: 6, Fault.LEASE_LOST: 3, Fault.API_CUT_OFF: 4, Fault.LATE: 5, Fault.SLOW: 3,
+            Fault.CRASH_AFTER_WRITE: 3, Fault.CRASH: 2, Fault.ENDPOINT_FAILS: 6, Fault.REGION_FAILS: 3,
+            Fault.TTL_DECLARED: 3,
+        },
+        providers=("route53", "clouddns", "rfc2136"), zones=(1, 1), controllers=(2, 3), sites=(1,), steps=(6, 12),
+        regions_evacuated=(3,),
+    ),
+    "lost answers": Profile(
+        weights={
+            Fault.LATE: 6, Fault.LOST_AFTER: 3, Fault.SLOW: 2, Fault.ENDPOINT_FAILS: 3, Fault.TTL_DECLARED: 8,
+            Fault.DRAINED: 16,
+        },
+        providers=("route53", "clouddns", "rfc2136"), zones=(1, 1), controllers=(1,), sites=(1,), steps=(12, 24),
+        records=(2, 3), regions_evacuated=(3,),
+        panic_threshold=(100,), lasting={Fault.DRAINED: (0.2, 4.0), Fault.ENDPOINT_FAILS: (0.2, 4.0)},
+    ),
+    "races": Profile(
+        weights={
+            Fault.SLOW: 8, Fault.LATE: 3, Fault.ENDPOINT_FAILS: 6, Fault.DRAINED: 4, Fault.VALUES_REPLACED: 8,
+            Fault.NAME_DELETED: 4, Fault.VALUES_ADDED: 4, Fault.TTL_DECLARED: 4,
+        },
+        providers=("route53", "clouddns", "rfc2136"), zones=(1, 1), controllers=(1,), sites=(1,), steps=(12, 24),
+        regions_evacuated=(3,),
+        panic_threshold=(100,), lasting={Fault.DRAINED: (0.2, 6.0), Fault.ENDPOINT_FAILS: (0.2, 6.0)},
+    ),
+    "dark": Profile(
+        weights={Fault.EVERYTHING_FAILS: 5, Fault.STATUS_RESTORED: 10, Fault.STOP: 8, Fault.ENDPOINT_FAILS: 4},
+        controllers=(1,), sites=(1,), zones=(1, 1), steps=(8, 14), records=(1, 2), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(70.0, 110.0),
+        spec={"whenAllUnhealthy": "KeepLast", "failback": {"mode": "Manual"}, "strategy": "Priority"},
+    ),
+    "azure": Profile(
+        weights={
+            Fault.PAUSE: 4, Fault.LEASE_LOST: 2, Fault.API_CUT_OFF: 3, Fault.LATE: 6, Fault.SLOW: 4,
+            Fault.CRASH_AFTER_WRITE: 2, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 3,
+        },
+        providers=("azuredns",), zones=(1, 1), controllers=(1, 2, 2), sites=(1,), steps=(6, 12), records=(1, 2),
+        dual_stack=1.0, regions_evacuated=(3,),
+    ),
+    "outsiders": Profile(
+        weights={**OUTSIDERS, Fault.CRASH: 3, Fault.RECORD_CREATED: 4, Fault.FOREIGN_NAME: 4},
+        controllers=(1,), sites=(1,), records=(2, 3),
+    ),
+    "amnesia": Profile(
+        weights={Fault.STATUS_LOST: 10, Fault.STOP: 6}, controllers=(1,), sites=(1,), steps=(6, 12),
+        panic_threshold=(100,), spec={"whenAllUnhealthy": "KeepLast", "strategy": "Priority"},
+    ),
+    "restarts": Profile(
+        weights={Fault.CRASH: 3, Fault.STOP: 3, Fault.ENDPOINT_FAILS: 6, Fault.EVERYTHING_FAILS: 1},
+        controllers=(1,), sites=(1,), steps=(4, 9), records=(1, 2), regions_evacuated=(3,), panic_threshold=(100,),
+        length=(60.0, 100.0), lasting={Fault.ENDPOINT_FAILS: (4.0, 12.0)}, dual_stack=0.0,
+        spec={"failback": {"mode": "Manual"}, "strategy": "Priority"},
+    ),
+    "blind": Profile(
+        weights={Fault.BLIND: 6, Fault.ENDPOINT_FAILS: 1, Fault.CRASH: 1},
+        controllers=(1,), sites=(1,), zones=(1, 1), steps=(1, 4), panic_threshold=(1,), regions_evacuated=(3,),
+    ),
+    "regions": Profile(
+        weights={Fault.REGION_FAILS: 6, Fault.ENDPOINT_FAILS: 2, Fault.CRASH: 1},
+        controllers=(1,), sites=(1,), steps=(2, 6), panic_threshold=(100,), regions_evacuated=(1,), zones=(1, 1),
+        records=(2, 3),
+    ),
+    "deletions": Profile(
+        weights={Fault.ALL_DELETED: 3, Fault.CRASH: 1, Fault.API_AWAY: 1},
+        providers=("route53", "clouddns", "rfc2136"), controllers=(1,), sites=(1,), steps=(2, 4), zones=(1, 1),
+        records=(13, 16), late=0.0, spec={"deletionPolicy": "Delete"},
+    ),
+    "recreated": Profile(
+        weights={
+            Fault.RECORD_DELETED: 6, Fault.RECORDS_RECREATED: 4, Fault.WATCHES_BREAK: 2, Fault.WATCHES_DEAF: 3,
+            Fault.API_AWAY: 3, Fault.SLOW: 2, Fault.PROVIDER_AWAY: 2, Fault.CRASH: 2, Fault.FOREIGN_NAME: 2,
+        },
+        controllers=(1, 2), sites=(1,), spec={"deletionPolicy": "Delete"},
+    ),
+    "standby": Profile(
+        weights={
+            Fault.SERVERS_AWAY: 5, Fault.SERVERS_LAG: 2, Fault.BLIND: 5, Fault.SLOW: 1, Fault.PROVIDER_AWAY: 1,
+            Fault.LATE: 1,
+        },
+        sites=(2,), controllers=(1,), zones=(1, 1), length=(80.0, 110.0), steps=(3, 6),
+        lasting={Fault.SERVERS_AWAY: (40.0, 70.0), Fault.BLIND: (40.0, 70.0)},
+    ),
+}  # fmt: skip
+
+
+def generate(seed: int, profile: str = "general") -> Schedule:
+    """Return the schedule of `seed`."""
+    draw = random.Random(f"{profile} {seed}")
+    taste = PROFILES[profile]
+    setting = _setting(draw, taste)
+    length = draw.uniform(*taste.length)
+    count = draw.randint(*taste.steps)
+    faults = draw.choices(list(taste.weights), list(taste.weights.values()), k=count)
+    steps = (_step(draw, fault, setting, taste, length) for fault in faults)
+    ordered = tuple(sorted(steps, key=lambda each: each.at))
+    return Schedule(seed=seed, profile=profile, setting=setting, steps=ordered, length=length)
+
+
+def _setting(draw: random.Random, taste: Profile) -> Setting:
+    count = draw.randint(*taste.zones)
+    zones = tuple(
+        ZoneSetting(name=f"{provider}-{number}", provider=provider)
+        for number, provider in enumerate(draw.choices(taste.providers, k=count), 1)
+    )
+    sites = []
+    for number in range(draw.choice(taste.sites)):
+        name = "ab"[number]
+        replicas = tuple(
+            ControllerSetting(
+                name=f"{name}{place}", rate=draw.uniform(0.95, 1.05), wall_offset=draw.uniform(-3600.0, 3600.0)
+            )
+            for place in range(1, draw.choice(taste.controllers) + 1)
+        )
+        sites.append(SiteSetting(name=name, controllers=replicas, rank=number))
+    records = tuple(
+        RecordSetting(
+            name=f"r{number}", spec=_spec(draw, number, zones, taste), late=number > 1 and draw.random() < taste.late
+        )
+        for number in range(1, draw.randint(*taste.records) + 1)
+    )
+    return Setting(
+        sites=tuple(sites),
+        zones=zones,
+        records=records,
+        regions_evacuated=draw.choice(taste.regions_evacuated),
+        panic_threshold=draw.choice(taste.panic_threshold),
+    )
+
+
+def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste: Profile) -> dict[str, Any]:
+    chosen = draw.sample(zones, draw.randint(1, len(zones)))
+    endpoints = []
+    dual = draw.random() < taste.dual_stack
+    for place in range(1, draw.randint(2, 3) + 1):
+        addresses = [f"192.0.2.{10 * number + place}", f"2001:db8::{10 * number + place}"]
+        kept = draw.choice((slice(0, 2), slice(0, 1), slice(1, 2))) if dual else slice(0, 1)
+        endpoints.append(
+            {
+                "name": f"e{place}",
+                "region": REGIONS[place - 1],
+                "addresses": addresses[kept],
+                "priority": draw.randint(1, place),
+            }
+        )
+    spec: dict[str, Any] = {
+        "hostname": f"r{number}.{DOMAIN}",
+        "zones": [{"name": each.name} for each in chosen],
+        "ttl": 30,
+        "endpoints": endpoints,
+        "healthCheck": {
+            "tcp": {"port": 443},
+            "interval": "6s",
+            "recheckInterval": "1s",
+            "timeout": "1s",
+            "fall": 2,
+            "rise": 2,
+        },
+        "strategy": draw.choice(("Priority", "Priority", "MultiValue")),
+        "whenAllUnhealthy": draw.choice(("KeepLast", "KeepLast", "ServeAll")),
+        "deletionPolicy": draw.choice(("Retain", "Delete")),
+        "failback": draw.choice(({"mode": "Automatic", "holdDown": "10s"},) * 4 + ({"mode": "Manual"},)),
+    }
+    return {**spec, **taste.spec}
+
+
+def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, length: float) -> Step:
+    at = draw.uniform(FIRST_FAULT, max(FIRST_FAULT + 1, length - 4))
+    left = length - at
+    seconds = draw.choice((draw.uniform(0.5, 4), draw.uniform(3, 15), draw.uniform(8, 40)))
+    if fault in (Fault.CRASH, Fault.STOP):
+        seconds = draw.choice((draw.uniform(0.1, 2), draw.uniform(1, 20)))
+    elif fault is Fault.SITE_LOST:
+        seconds = draw.uniform(15, 70)
+    elif fault in taste.lasting:
+        seconds = draw.uniform(*taste.lasting[fault])
+    where = _where(draw, fault, setting)
+    return Step(
+        at=round(at, 2),
+        fault=fault,
+        where=where,
+        seconds=round(min(left, seconds), 2),
+        number=_number(draw, fault, at),
+        share=draw.choice((0.3, 0.6, 1.0)) if fault in NETWORK else 1.0,
+    )
+
+
+def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
+    record = draw.choice(setting.records)
+    if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF):
+        return draw.choice(setting.controllers)
+    if fault in NETWORK or fault in OF_ZONES:
+        return draw.choice(setting.zones).name
+    if fault in CLUSTER or fault is Fault.SITE_LOST:
+        return draw.choice(setting.sites).name
+    if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS):
+        return draw.choice(REGIONS)
+    if fault is Fault.ENDPOINT_FAILS:
+        return " and ".join(draw.choice(record.spec["endpoints"])["addresses"])
+    if fault in OUTSIDERS:
+        return f"{record.spec['hostname']} in {draw.choice(record.spec['zones'])['name']}"
+    return record.name if fault in PEOPLE else ""
+
+
+def _number(draw: random.Random, fault: Fault, at: float) -> int:
+    """Return what the step's `number` is: a place in a backup, a count of calls, seconds, or just a number."""
+    if fault is Fault.WALL_CLOCK_JUMPS:
+        return draw.randint(-3600, 3600)
+    if fault in CLUSTER or fault in OF_ZONES:
+        return int(draw.uniform(2, at))
+    if fault in PROCESS or fault in NETWORK:
+        return draw.randint(2, 15)
+    return draw.randint(1, 200)

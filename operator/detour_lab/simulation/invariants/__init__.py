@@ -1,0 +1,38 @@
+"""What must hold in every run: pure functions from a history to the violations in it.
+
+Each is told in one line in its docstring; `docs` names the promise that it stands for. They see only the history, so
+that each can be shown to fire on one that was written by hand.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from detour_lab.simulation.history import History, Violation
+from detour_lab.simulation.invariants.causes import fails_static
+from detour_lab.simulation.invariants.ending import converges, no_defects, truthful
+from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
+from detour_lab.simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
+from detour_lab.simulation.invariants.regions import blast_radius, holds_down
+
+Invariant = Callable[[History], Iterator[Violation]]
+
+INVARIANTS: Mapping[str, Invariant] = {
+    "NeverEmpty": never_empty,
+    "NeverStale": never_stale,
+    "OneWriter": one_writer,
+    "Undisturbed": undisturbed,
+    "OnlyOurs": only_ours,
+    "AsSeen": as_seen,
+    "BlastRadius": blast_radius,
+    "DeletionsHeld": deletions_held,
+    "FailsStatic": fails_static,
+    "HoldsDown": holds_down,
+    "Truthful": truthful,
+    "NoDefects": no_defects,
+    "Converges": converges,
+}
+
+
+def violations(history: History) -> list[Violation]:
+    """Return the first violation of each invariant, the earliest first."""
+    found = [first for name, invariant in INVARIANTS.items() if (first := next(invariant(history), None)) is not None]
+    return sorted(found, key=lambda each: each.at)

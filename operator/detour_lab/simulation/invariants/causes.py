@@ -1,0 +1,190 @@
+"""Why answers may change: FailsStatic.
+
+The truth about each endpoint is in the history. What a vantage could have seen of it is the truth for as long as it was
+not blind; a change of answers without anything to see, to be told or to repair has no cause.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from detour.model.record import WhenAllUnhealthy
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Approved,
+    BlindChanged,
+    Declared,
+    Event,
+    HealthChanged,
+    History,
+    ProcessChanged,
+    RegionDeclared,
+    StatusDamaged,
+    Violation,
+    ZoneChanged,
+)
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in
+
+NEVER = float("-inf")
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What one controller can see: since when it is blind, what it saw last of each address, and when that changed."""
+
+    blind: bool = False
+    seen: dict[str, bool] = field(default_factory=dict)
+    changed_at: dict[str, float] = field(default_factory=dict)
+    paused_at: float | None = None
+    paused_for: float = 0.0
+
+    def note(self, state: str, at: float) -> None:
+        """Note that the process was paused, or goes on."""
+        if state == "paused":
+            self.paused_at = at
+        elif self.paused_at is not None:
+            self.paused_for += at - self.paused_at
+            self.paused_at = None
+
+    def look(self, truth: dict[str, bool], at: float) -> None:
+        """See how things are, unless blind."""
+        if self.blind:
+            return
+        for address, works in truth.items():
+            if self.seen.get(address, True) != works:
+                self.seen[address] = works
+                self.changed_at[address] = at
+
+
+class _Causes:
+    """What there was to see, to be told and to repair, up to the event that is looked at."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.sights = {controller: _Sight() for controller in replay.history.terms.sites}
+        self._replay = replay
+        self._truth: dict[str, bool] = {}
+        self._told_at = NEVER  # when something was last declared, damaged or approved, of which everything may depend
+        self._lost_at = NEVER  # when a status was lost, and with it the memory of what had failed
+        self._ever_failed: set[str] = set()
+        self._record_told_at: dict[str, float] = defaultdict(lambda: NEVER)
+        self._created_at: dict[str, float] = {}
+        self._published_at: dict[tuple[str, str], float] = {}  # zone and name: when we first wrote there after that
+        self._drained: set[tuple[str, str]] = set()
+
+    def take(self, event: Event) -> None:
+        """Take note of an event that is not a change of ours."""
+        match event:
+            case HealthChanged() | BlindChanged() | ProcessChanged():
+                self._see(event)
+            case Approved():
+                self._told_at = event.at
+            case RegionDeclared():
+                place = (event.site, event.region)
+                if (place in self._drained) is not event.drained:
+                    (self._drained.add if event.drained else self._drained.discard)(place)
+                    self._told_at = event.at
+            case StatusDamaged():
+                self._lost_at = event.at
+            case Declared():
+                self._declare(event)
+            case ZoneChanged():
+                self._told_at = event.at if event.damage else self._told_at
+                for hostname in names_in(event):
+                    self._record_told_at[hostname] = event.at
+            case _:
+                pass
+
+    def _see(self, event: HealthChanged | BlindChanged | ProcessChanged) -> None:
+        match event:
+            case HealthChanged():
+                self._truth[event.address] = event.works
+                self._ever_failed.add(event.address)
+                for sight in self.sights.values():
+                    sight.look(self._truth, event.at)
+            case BlindChanged():
+                self.sights[event.controller].blind = event.blind
+                self.sights[event.controller].look(self._truth, event.at)
+                if not self._replay.history.terms.doubts_at_once:
+                    self._told_at = event.at
+            case ProcessChanged():
+                self.sights[event.controller].note(event.state, event.at)
+
+    def _declare(self, event: Declared) -> None:
+        if event.record is not None and (event.site, event.key) not in self._replay.records:
+            self._created_at[event.record.hostname] = event.at
+            return
+        hostnames = {name for name, key in self._replay.hostnames.items() if key == event.key}
+        for hostname in hostnames | ({event.record.hostname} if event.record else set()):
+            self._record_told_at[hostname] = event.at
+
+    def publish(self, event: ZoneChanged, hostname: str) -> None:
+        """Note that a name was written, for the first time since its record was created."""
+        place = (event.zone, hostname)
+        if self._created_at.get(hostname, NEVER) >= self._published_at.get(place, NEVER):
+            self._published_at[place] = event.sent_at
+
+    def last(self, event: ZoneChanged, hostname: str) -> float:
+        """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
+        sight = self.sights[event.by]
+        addresses = _addresses(self._replay, hostname)
+        seen = max((sight.changed_at.get(each, NEVER) for each in addresses), default=NEVER)
+        told = max(self._told_at, self._record_told_at[hostname])
+        created_at = self._created_at.get(hostname, NEVER)
+        published_at = self._published_at.get((event.zone, hostname), NEVER)
+        if created_at >= published_at or event.sent_at < published_at + self._replay.history.terms.detection:
+            told = max(told, created_at)  # the first verdicts of a new record come in one by one
+        if not self._ever_failed & addresses:
+            return max(told, seen)
+        if _is_dark(self._replay, hostname, sight, event.sent_at):
+            return told
+        return max(told, seen, self._lost_at)
+
+
+def fails_static(history: History) -> Iterator[Violation]:
+    """We change no answer without a cause since the last change: something seen, declared, or damaged."""
+    replay = Replay(history)
+    causes = _Causes(replay)
+    last_sent: dict[tuple[str, str], float] = {}
+    for event in replay:
+        if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
+            causes.take(event)
+            continue
+        sight = causes.sights[event.by]
+        for hostname in names_in(event):
+            before = replay.answers(event.zone, hostname)
+            if answers_after(before, event, hostname) == before:
+                continue
+            place = (event.zone, hostname)
+            since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
+            same_batch = last_sent.get(place) == event.sent_at  # where sets are written one by one
+            if before and not same_batch and causes.last(event, hostname) < since:
+                yield _uncaused(event, hostname, blind=sight.blind)
+            last_sent[place] = event.sent_at
+            causes.publish(event, hostname)
+
+
+def _is_dark(replay: Replay, hostname: str, sight: _Sight, at: float) -> bool:
+    """Tell whether nobody has been healthy for long, as far as could be seen, so that what is published has to stay."""
+    records = replay.declared(hostname)
+    addresses = _addresses(replay, hostname)
+    long_ago = at - 2 * replay.history.terms.detection - sight.paused_for
+    return (
+        bool(records)
+        and records[0].when_all_unhealthy is WhenAllUnhealthy.KEEP_LAST
+        and all(not sight.seen.get(each, True) and sight.changed_at[each] < long_ago for each in addresses)
+    )
+
+
+def _addresses(replay: Replay, hostname: str) -> set[str]:
+    return {
+        address
+        for record in replay.declared(hostname)
+        for endpoint in record.endpoints
+        for address in endpoint.addresses
+    }
+
+
+def _uncaused(event: ZoneChanged, hostname: str, *, blind: bool) -> Violation:
+    told = " while it was blind" if blind else ""
+    message = f"{event.by} changed the answers of {hostname} in {event.zone} without a cause{told}"
+    return Violation(invariant="FailsStatic", at=event.at, message=message)

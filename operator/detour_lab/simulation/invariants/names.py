@@ -1,0 +1,148 @@
+"""What may happen to a name: NeverEmpty, OnlyOurs, AsSeen, DeletionsHeld."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from detour.enactment.markers import parse_marker
+from detour.model.names import hostname_of_marker
+from detour.model.record import DeletionPolicy
+from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Approved,
+    Declared,
+    History,
+    SetChange,
+    Violation,
+    ZoneChanged,
+    ZoneRead,
+)
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in
+
+FEWEST_HELD = 10
+SHARE_HELD = 0.2
+"""More deletions within the window than the greater of these two, by number and by share of the owned names, wait."""
+
+
+def never_empty(history: History) -> Iterator[Violation]:
+    """No write of ours leaves a name without an answer, but for the observed deletion of the object it belongs to."""
+    replay = Replay(history)
+    doomed: set[str] = set()
+    policies: dict[str, DeletionPolicy] = {}
+    for event in replay:
+        if isinstance(event, Declared):
+            if event.record is not None:
+                policies[event.uid] = event.record.deletion_policy
+            elif event.observed and policies.get(event.uid) is DeletionPolicy.DELETE:
+                doomed.add(event.uid)
+        if not isinstance(event, ZoneChanged) or event.by not in history.terms.sites:
+            continue
+        for hostname in names_in(event):
+            before = replay.answers(event.zone, hostname)
+            if not before or answers_after(before, event, hostname):
+                continue
+            _, marker = replay.marker(event.zone, hostname)
+            if marker is None or marker.uid not in doomed:
+                yield Violation(
+                    invariant="NeverEmpty",
+                    at=event.at,
+                    message=f"{event.by} left {hostname} in {event.zone} without an answer",
+                )
+
+
+def only_ours(history: History) -> Iterator[Violation]:
+    """Only our ledger, names that a record declares, and their markers are written; and only where they are ours."""
+    replay = Replay(history)
+    ours: set[tuple[str, str]] = set()
+    read_at: dict[tuple[str, str], float] = {}
+    damaged_at: dict[str, float] = {}
+    for event in replay:
+        if isinstance(event, ZoneRead):
+            read_at[event.zone, event.by] = event.began_at
+        if isinstance(event, ZoneChanged) and event.by == OUTSIDER:
+            damaged_at[event.zone] = event.at
+        if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
+            continue
+        if damaged_at.get(event.zone, 0.0) > min(read_at.get((event.zone, event.by), 0.0), event.sent_at):
+            continue  # what an outsider did a moment ago nobody can know of, and no provider can be asked to exclude
+        for change in event.changes:
+            if change.key == replay.ledger_key:
+                continue
+            hostname = _hostname(change)
+            told = f"{event.by} changed {change.key.name} {change.key.type} in {event.zone}"
+            if hostname is None or hostname not in replay.hostnames:
+                yield Violation(invariant="OnlyOurs", at=event.at, message=f"{told}, which nobody declared")
+                continue
+            if why := _trespass(replay, event, hostname, is_known=(event.zone, hostname) in ours):
+                yield Violation(invariant="OnlyOurs", at=event.at, message=f"{told}: {why}")
+            if change.key.type in ANSWER_TYPES:
+                kept = answers_after(replay.answers(event.zone, hostname), event, hostname)
+                (ours.add if kept else ours.discard)((event.zone, hostname))
+
+
+def _hostname(change: SetChange) -> str | None:
+    if change.key.type in ANSWER_TYPES:
+        return change.key.name
+    return hostname_of_marker(change.key.name) if change.key.type is RRType.TXT else None
+
+
+def _trespass(replay: Replay, event: ZoneChanged, hostname: str, *, is_known: bool) -> str | None:
+    """Return why the name was not ours to change, or None where it was."""
+    _, marker = replay.marker(event.zone, hostname)
+    owner = replay.history.terms.owner
+    if marker is not None:
+        return None if marker.owner == owner else f"its marker is of {marker.owner}"
+    adopted = any(each.adopt for each in replay.declared(hostname))
+    if is_known or adopted or not replay.answers(event.zone, hostname):
+        return None
+    return "the name was there before, and had no marker of ours"
+
+
+def as_seen(history: History) -> Iterator[Violation]:
+    """A set is changed only if it still is as it was when the batch was sent: what anybody wrote since then stays."""
+    changed: dict[tuple[str, RRKey], list[tuple[float, RRset | None]]] = defaultdict(list)
+    for event in history:
+        if not isinstance(event, ZoneChanged):
+            continue
+        for change in event.changes:
+            past = changed[event.zone, change.key]
+            if event.by != OUTSIDER:
+                expected = next((rrset for at, rrset in reversed(past) if at <= event.sent_at), None)
+                if change.before != expected:
+                    message = f"{event.by} changed {change.key.name} {change.key.type} in {event.zone} unseen"
+                    yield Violation(invariant="AsSeen", at=event.at, message=message)
+            past.append((event.at, change.after))
+
+
+def deletions_held(history: History) -> Iterator[Violation]:
+    """Within the window no more names are deleted than max(10, 20 %) of those owned, unless a person approved."""
+    replay = Replay(history)
+    deleted: dict[str, list[float]] = defaultdict(list)
+    for event in replay:
+        if isinstance(event, Approved):
+            deleted[event.zone].clear()
+        if not isinstance(event, ZoneChanged) or event.by not in history.terms.sites:
+            continue
+        gone = [
+            hostname
+            for hostname in names_in(event)
+            if (before := replay.answers(event.zone, hostname)) and not answers_after(before, event, hostname)
+        ]
+        if not gone:
+            continue
+        since = event.at - history.terms.window
+        deleted[event.zone] = [at for at in deleted[event.zone] if at > since] + [event.at] * len(gone)
+        owned = _owned(replay, event.zone) + len(deleted[event.zone]) - len(gone)
+        most = max(FEWEST_HELD, int(SHARE_HELD * owned))
+        if len(deleted[event.zone]) > most:
+            yield Violation(
+                invariant="DeletionsHeld",
+                at=event.at,
+                message=f"{len(deleted[event.zone])} of {owned} names in {event.zone} were deleted unasked",
+            )
+
+
+def _owned(replay: Replay, zone: str) -> int:
+    owner = replay.history.terms.owner
+    held = replay.sets.get(zone, {})
+    return sum(1 for rrset in held.values() if (marker := parse_marker(rrset)) and marker.owner == owner)

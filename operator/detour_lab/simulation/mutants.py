@@ -1,0 +1,285 @@
+"""Protections, each switched off in the simulation only.
+
+A proof that cannot fail proves nothing. So each function or method that the safety rests on is replaced, for the time
+of a run, by one that does not protect; then the simulation must find a broken promise, within the number of schedules
+that is stated. Nothing of this is in the product: there is no flag to set there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detour.app import deletions, engine, holds, recordkeeper
+from detour.app.declarations import Declarations
+from detour.app.observation import Observation
+from detour.enactment import fence, reconcile
+from detour.enactment.contract import Batch, Change
+from detour.enactment.enactor import Enactor
+from detour.enactment.fence import Fence
+from detour.enactment.ledger import Ledger
+from detour.enactment.names import Names
+from detour.enactment.precedence import Precedence
+from detour.kube.resources.memory import RecordMemory
+from detour.model.generation import NEVER, Generation
+from detour.model.health import Verdict
+from detour.model.rrset import ANSWER_TYPES, RRset, address_sets
+from detour.planning.candidates import Candidate
+from detour.planning.gate import HoldReason
+from detour.planning.planner import Situation, plan
+from detour.providers.azuredns import provider as azuredns
+from detour_lab.simulation import run
+from detour_lab.simulation.providers import AtomicProvider
+
+Replacement = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """A protection that is off: what is replaced, in which profile it is missed, and within how many schedules.
+
+    `seed` is one that is known to kill it. `mistake` goes with protections against mistakes of ours: it makes such a
+    mistake, which must do no harm while the protection is on.
+    """
+
+    name: str
+    profile: str
+    within: int
+    off: Callable[[], tuple[Replacement, ...]]
+    seed: int = 1
+    mistake: Callable[[], tuple[Replacement, ...]] | None = None
+
+
+@contextmanager
+def replaced(*replacements: Replacement) -> Iterator[None]:
+    """Replace attributes for a while."""
+    with ExitStack() as stack:
+        for owner, name, new in replacements:
+            if name in owner.__dict__:
+                stack.callback(setattr, owner, name, owner.__dict__[name])
+            else:
+                stack.callback(delattr, owner, name)
+            setattr(owner, name, new)
+        yield
+
+
+# -- the fence -----------------------------------------------------------------------------------------------------
+
+
+def _no_ledger_precondition() -> tuple[Replacement, ...]:
+    def conditions(self: AtomicProvider, batch: Batch) -> tuple[Change, ...]:
+        return batch.changes
+
+    return ((AtomicProvider, "_conditions", conditions),)
+
+
+def _no_exact_old_values() -> tuple[Replacement, ...]:
+    def conditions(self: AtomicProvider, batch: Batch) -> tuple[Change, ...]:
+        return (batch.ledger,)
+
+    return ((AtomicProvider, "_conditions", conditions),)
+
+
+def _no_digest() -> tuple[Replacement, ...]:
+    return ((fence, "batch_digest", lambda ledger, changes: "0"),)
+
+
+def _no_randomness() -> tuple[Replacement, ...]:
+    return ((run.Claims, "token_hex", lambda self, size: "feed"),)
+
+
+def _no_epoch_bump() -> tuple[Replacement, ...]:
+    before = vars(fence)["next_claim"]
+
+    def claim(current: Ledger | None, known: Generation, **rest: Any) -> Ledger:
+        made: Ledger = before(current, known, **rest)
+        return replace(made, generation=max(known, current.generation if current else NEVER, Generation(1, 0)))
+
+    return ((fence, "next_claim", claim),)
+
+
+def _no_reading_after_lost_answers() -> tuple[Replacement, ...]:
+    async def resolve(self: Enactor, doubt: Any) -> None:
+        self._delivery.doubt = None
+        for each in doubt.work:
+            self._names.reread(each.hostname)
+
+    return ((Enactor, "_resolve", resolve),)
+
+
+def _no_settling_batch() -> tuple[Replacement, ...]:
+    return ((Fence, "unsettled", property(lambda self: False, lambda self, value: None)),)
+
+
+def _no_order_at_azure() -> tuple[Replacement, ...]:
+    async def read_staying(self: Any, changes: Any) -> dict[Any, Any]:
+        return {}
+
+    return (
+        (azuredns.AzureDNSProvider, "_read_staying", read_staying),
+        (azuredns, "_families_first", lambda changes: sorted(changes, key=lambda change: change.new is not None)),
+    )
+
+
+# -- what is decided on --------------------------------------------------------------------------------------------
+
+
+def _published_from_status() -> tuple[Replacement, ...]:
+    before = recordkeeper.RecordKeeper.decide
+
+    def decide(self: recordkeeper.RecordKeeper, **rest: Any) -> Any:
+        record = self.record
+        known = {
+            each.key: address_sets(record.hostname, record.ttl, each.values)
+            for each in self.memory.zones
+            if each.values
+        }
+
+        def planned(situation: Situation, now: float) -> Any:
+            published: dict[Any, tuple[RRset, ...]] = {
+                zone: known.get(zone, sets) for zone, sets in situation.published.items()
+            }
+            return plan(replace(situation, published=published), now)
+
+        with replaced((recordkeeper, "plan", planned)):
+            return before(self, **rest)
+
+    return ((recordkeeper.RecordKeeper, "decide", decide),)
+
+
+def _silence_counts() -> tuple[Replacement, ...]:
+    return (
+        (Precedence, "_stood_still", lambda self, rival: self._clock() - rival.since),
+        (Precedence, "judge", _judge_without_looking),
+    )
+
+
+def _judge_without_looking(self: Any, stored: Any, **rest: Any) -> Any:
+    rival = self._rival
+    if rival is not None and rival.ledger is not None and self._stood_still(rival) >= self._patience(rival.ledger):
+        return None
+    return _JUDGE(self, stored, **rest)
+
+
+_JUDGE = Precedence.judge
+
+
+def _unknown_loses_its_place() -> tuple[Replacement, ...]:
+    def is_eligible(self: Candidate) -> bool:
+        return not self.drained and bool(self.values) and self.health.verdict is Verdict.HEALTHY
+
+    return ((Candidate, "is_eligible", property(is_eligible)),)
+
+
+def _no_memory() -> tuple[Replacement, ...]:
+    return ((engine, "record_memory", lambda raw: RecordMemory()),)
+
+
+# -- the gate ------------------------------------------------------------------------------------------------------
+
+
+def _not(reason: HoldReason) -> Callable[[], tuple[Replacement, ...]]:
+    def off() -> tuple[Replacement, ...]:
+        before = vars(holds)["hold"]
+
+        def hold(*arguments: Any) -> HoldReason | None:
+            found = before(*arguments)
+            return None if found is reason else found
+
+        return ((holds, "hold", hold),)
+
+    return off
+
+
+def _no_panic() -> tuple[Replacement, ...]:
+    return (*_not(HoldReason.PANIC)(), (Observation, "doubt_since", lambda self, at: None))
+
+
+def _no_deletion_hold() -> tuple[Replacement, ...]:
+    return ((deletions, "deletions_allowed", lambda owned: 1_000_000),)
+
+
+def _no_never_empty() -> tuple[Replacement, ...]:
+    return ((reconcile, "never_empty", lambda before, after, *, deletion_observed: None),)
+
+
+def _removals_only() -> tuple[Replacement, ...]:
+    """A mistake: what should be replaced is removed."""
+    before = reconcile._changes
+
+    def changes(*arguments: Any) -> tuple[Change, ...]:
+        made = before(*arguments)
+        return tuple(
+            replace(each, new=None) if each.old and each.new and each.key.type in ANSWER_TYPES else each
+            for each in made
+        )
+
+    return ((reconcile, "_changes", changes),)
+
+
+# -- whose a name is -----------------------------------------------------------------------------------------------
+
+
+def _no_ownership_check() -> tuple[Replacement, ...]:
+    return ((reconcile, "_refusal", lambda *arguments, **rest: None),)
+
+
+def _no_uid_check() -> tuple[Replacement, ...]:
+    return ((reconcile, "_is_of", lambda marker, withdrawal, rules: marker.record == withdrawal.record),)
+
+
+def _absence_is_deletion() -> tuple[Replacement, ...]:
+    before = Declarations._lose
+
+    def lose(self: Declarations, subject: Any, *, observed: bool) -> None:
+        before(self, subject, observed=True)
+
+    return ((Declarations, "_lose", lose),)
+
+
+def _no_repair() -> tuple[Replacement, ...]:
+    return ((Names, "all_reread", _reread_nothing), (Enactor, "suspect", lambda self, hostname: None))
+
+
+def _reread_nothing(self: Names, view: Any) -> None:
+    """Take note of what is owned, as the first reading must, and look at no name again."""
+    if not self._owned:
+        _ALL_REREAD(self, view)
+
+
+_ALL_REREAD = Names.all_reread
+
+
+MUTANTS: Mapping[str, Mutant] = {
+    each.name: each
+    for each in (
+        Mutant(name="ledger precondition", profile="two writers", within=100, off=_no_ledger_precondition),
+        Mutant(name="digest in the ledger", profile="lost answers", within=200, off=_no_digest),
+        Mutant(name="randomness of the claim", profile="two writers", within=200, off=_no_randomness),
+        Mutant(name="exact old values", profile="races", within=100, off=_no_exact_old_values),
+        Mutant(name="epoch bump", profile="two writers", within=50, off=_no_epoch_bump),
+        Mutant(
+            name="reading after a lost answer", profile="lost answers", within=50, off=_no_reading_after_lost_answers
+        ),
+        Mutant(name="settling batch", profile="lost answers", within=100, off=_no_settling_batch),
+        Mutant(name="order at Azure", profile="azure", within=200, off=_no_order_at_azure),
+        Mutant(name="published read from the zone", profile="dark", within=100, off=_published_from_status),
+        Mutant(name="only positive answers count", profile="standby", within=100, off=_silence_counts),
+        Mutant(
+            name="never empty",
+            profile="restarts",
+            within=50,
+            off=_no_never_empty,
+            mistake=_removals_only,
+        ),
+        Mutant(name="Unknown keeps its place", profile="amnesia", within=100, off=_unknown_loses_its_place),
+        Mutant(name="verdicts restored at start", profile="restarts", within=100, off=_no_memory),
+        Mutant(name="deletion hold", profile="deletions", within=20, off=_no_deletion_hold),
+        Mutant(name="ownership check", profile="outsiders", within=50, off=_no_ownership_check),
+        Mutant(name="UID in the marker", profile="recreated", within=200, off=_no_uid_check),
+        Mutant(name="absence is no deletion", profile="recreated", within=50, off=_absence_is_deletion),
+        Mutant(name="repair", profile="outsiders", within=20, off=_no_repair),
+        Mutant(name="one region at a time", profile="regions", within=50, off=_not(HoldReason.REGIONS)),
+        Mutant(name="panic", profile="blind", within=50, off=_no_panic),
+    )
+}

@@ -1,0 +1,65 @@
+"""A person who reads conditions, and does what they say.
+
+A few kinds of damage cannot be told from somebody's intent. There Detour asks, and says what to do: this does just
+that, so a condition whose advice does not help shows as a run that never comes to rest.
+"""
+
+from typing import TYPE_CHECKING
+
+from detour.enactment.wishes import Refusal
+from detour.kube.kinds import Kind
+from detour.model.names import marker_name
+from detour.model.record import Record
+from detour.model.rrset import ANSWER_TYPES, RRKey, RRType
+from detour_lab.simulation import expectation
+from detour_lab.simulation.history import Approved, Told
+from detour_lab.simulation.zones import SimulatedZone
+
+if TYPE_CHECKING:
+    from detour_lab.simulation.run import Run
+
+
+def help_out(run: "Run") -> None:
+    """Read what every controller in force says of its records, and do what it asks for."""
+    for record in expectation.declared(run):
+        for zone in record.zones:
+            for writer in expectation.in_force(run, zone):
+                report = writer.engine.zones.keepers[zone].report(record.key)
+                if report is not None and report.refusal is not None:
+                    _do(run, record, run.surroundings.zones[zone.name], report.refusal)
+    for slot in run.slots.values():
+        if not slot.is_running or slot.controller is None:
+            continue
+        for key, keeper in slot.controller.engine.zones.keepers.items():
+            holds = keeper.gate.holds()
+            if keeper.in_force and holds.changes:
+                _tell(
+                    run,
+                    f"a person approves what is held in {key.name}: {'; '.join(each.line for each in holds.changes)}",
+                )
+                run.history.add(Approved(at=run.loop.now, zone=key.name))
+                slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, approve=holds.digest)
+            trouble = keeper.zone_report().trouble
+            if trouble is not None and trouble.reason == "HeldByAnotherSite":
+                _tell(run, f"a person annotates {key.name} in {slot.server.site} to take the zone over")
+                run.history.add(Approved(at=run.loop.now, zone=key.name))
+                slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, take_over="now")
+
+
+def _do(run: "Run", record: Record, zone: SimulatedZone, refusal: Refusal) -> None:
+    marker = RRKey(marker_name(record.hostname), RRType.TXT)
+    _tell(run, f"a person does what {record.key.name} asks for in {zone.name}: {refusal.reason}")
+    match refusal.reason:
+        case "TypeReplaced":
+            zone.tamper((RRKey(record.hostname, kind), None) for kind in ANSWER_TYPES)
+        case "OwnedByAnother" | "MarkerUnreadable":
+            zone.tamper([(marker, None)])
+        case "NameTaken" | "OwnedByAnotherRecord" | "AdoptAcrossTypes":
+            if refusal.reason == "AdoptAcrossTypes":
+                zone.tamper((RRKey(record.hostname, kind), None) for kind in ANSWER_TYPES)
+            spec = run.desired[record.key.name]
+            run.declare(record.key.name, {**spec, "adopt": True})
+
+
+def _tell(run: "Run", text: str) -> None:
+    run.history.add(Told(at=run.loop.now, text=text))

@@ -1,0 +1,81 @@
+"""Playing schedules one after the other, and telling of the first that breaks a promise."""
+
+import gc
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from detour_lab.simulation.generator import generate
+from detour_lab.simulation.history import History, Violation
+from detour_lab.simulation.invariants import violations
+from detour_lab.simulation.invariants.generations import undone_at_azure
+from detour_lab.simulation.run import Run
+from detour_lab.simulation.schedule import Schedule
+from detour_lab.simulation.shrink import shortened
+
+COLLECT_EVERY = 10
+"""Runs between two collections of garbage; between them nothing is collected, which takes a third of the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One run: its schedule, how many steps it took, and the promises that it broke, the earliest first."""
+
+    schedule: Schedule
+    history: History
+    steps: int
+    violations: tuple[Violation, ...]
+
+    @property
+    def azure_undone(self) -> int:
+        """How many sets of an older plan landed late at a provider without transactions, and were undone."""
+        return undone_at_azure(self.history)
+
+    @property
+    def trace(self) -> str:
+        """A digest of everything that happened."""
+        digest = hashlib.sha256()
+        for event in self.history:
+            digest.update(repr(event).encode())
+        return digest.hexdigest()
+
+
+def play(schedule: Schedule) -> Played:
+    """Play one schedule."""
+    run = Run(schedule)
+    history = run.play()
+    return Played(schedule=schedule, history=history, steps=run.steps, violations=tuple(violations(history)))
+
+
+def play_all(
+    seeds: Iterable[int], profile: str = "general", *, choose: Callable[[int], str] | None = None
+) -> Iterator[Played]:
+    """Play the schedules of `seeds`, with the garbage collector held back; `choose` may name a profile for each."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        for number, seed in enumerate(seeds):
+            yield play(generate(seed, choose(seed) if choose else profile))
+            if number % COLLECT_EVERY == COLLECT_EVERY - 1:
+                gc.collect()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def usual_profile(seed: int) -> str:
+    """Return the profile that `make simulate` plays for a seed: one in eight is about losing a site."""
+    return "sites" if seed % 8 == 0 else "general"
+
+
+def shortest(failed: Played) -> Played:
+    """Return the shortest schedule found that breaks the same promise first."""
+    wanted = failed.violations[0].invariant
+
+    def still_fails(schedule: Schedule) -> bool:
+        found = play(schedule).violations
+        return bool(found) and found[0].invariant == wanted
+
+    found = play(shortened(failed.schedule, still_fails))
+    return found if found.violations else failed

@@ -1,0 +1,326 @@
+"""One run: a schedule played on the virtual clock, and the history of it.
+
+Faults for as long as the schedule is long; then everything works again, a person does what conditions ask for, and
+there is quiet. By its end all must be as it should be.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from detour.enactment import fence
+from detour.enactment.ledger import Ledger
+from detour.enactment.markers import Marker
+from detour.enactment.periods import Periods
+from detour.enactment.sites import Site
+from detour.kube.kinds import Kind
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset, RRType
+from detour_lab.simulation import expectation, honesty, person
+from detour_lab.simulation.apiserver import ApiServer, Backup
+from detour_lab.simulation.controller import Surroundings
+from detour_lab.simulation.faults import FAULTS
+from detour_lab.simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
+from detour_lab.simulation.history import (
+    Broke,
+    HealthChanged,
+    History,
+    Terms,
+    Told,
+    Unsettled,
+)
+from detour_lab.simulation.loop import PROCESS, START, virtual_loop
+from detour_lab.simulation.schedule import Schedule, SiteSetting, Step
+from detour_lab.simulation.slot import Slot
+from detour_lab.simulation.weather import Network
+from detour_lab.simulation.zones import SimulatedZone
+
+PERSON_AFTER = (45.0, 75.0, 105.0)
+"""Seconds of quiet after which a person looks, and does what conditions ask for."""
+
+QUIET = 200.0
+"""Seconds of quiet, with a person's help, after which everything must be as it should be."""
+
+LOOK_EVERY = 3.0
+SAMPLE_EVERY = 1.0
+STAYS_FOR = 14.0
+"""Seconds for which everything has to stay right before the run ends."""
+
+
+class Run:
+    """Plays `schedule`. `history` tells what happened."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.loop = virtual_loop()
+        setting = schedule.setting
+        self.history = History(
+            Terms(
+                owner=OWNER,
+                domain=DOMAIN,
+                one_by_one=frozenset(each.name for each in setting.zones if each.provider == "azuredns"),
+                sites={each.name: site.name for site in setting.sites for each in site.controllers},
+                take_over_after=setting.take_over_after,
+                regions_per_window=setting.regions_evacuated,
+                window=float(setting.window),
+                doubts_at_once=setting.panic_threshold == 1,
+            )
+        )
+        self.network = Network(self.loop)
+        self.surroundings = Surroundings(
+            loop=self.loop,
+            network=self.network,
+            periods=Periods(audit=setting.audit, reading=setting.reading),
+            owner=OWNER,
+        )
+        self.servers: dict[str, ApiServer] = {}
+        self.slots: dict[str, Slot] = {}
+        self.desired: dict[str, dict[str, Any]] = {}
+        self.drained_regions: set[str] = set()
+        self.zone_backups: list[dict[str, dict[Any, RRset]]] = []
+        self.api_backups: list[dict[str, Backup]] = []
+        self.executed = 0
+        self._failures: dict[str, int] = {}
+        self._converged_since: float | None = None
+
+    @property
+    def now(self) -> float:
+        """Seconds into the run."""
+        return self.loop.now - START
+
+    @property
+    def steps(self) -> int:
+        """Fault steps and outside calls so far."""
+        return self.executed + self.network.steps
+
+    def play(self) -> History:
+        """Play it to the end."""
+        logging.disable(logging.CRITICAL)
+        with _random_claims():
+            try:
+                self.loop.later(0.0, self._begin)
+                self.loop.run_forever()
+            finally:
+                self._clean_up()
+        return self.history
+
+    # -- what happens when -----------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        setting = self.schedule.setting
+        for zone in setting.zones:
+            one_by_one = zone.provider == "azuredns"
+            simulated = SimulatedZone(zone.name, loop=self.loop, history=self.history, one_by_one=one_by_one)
+            simulated.tamper(_foreign().items(), damage=False)
+            self.surroundings.zones[zone.name] = simulated
+        for site in setting.sites:
+            self._found(site)
+        for record in setting.records:
+            if not record.late:
+                self.declare(record.name, record.spec)
+        for slot in self.slots.values():
+            slot.start()
+        for step in self.schedule.steps:
+            self.loop.later(step.at, self._execute, step)
+        for second in range(int(self.schedule.length)):
+            self.loop.later(float(second), self._back_up)
+        self.loop.later(SAMPLE_EVERY, self._sample)
+        self.loop.later(self.schedule.length, self._calm)
+
+    def _found(self, site: SiteSetting) -> None:
+        setting = self.schedule.setting
+        several = len(setting.sites) > 1
+        server = ApiServer(site.name, loop=self.loop, history=self.history)
+        self.servers[site.name] = server
+        where = Site(site.name, site.rank, setting.renew_every if several else 0.0, setting.take_over_after)
+        for region in REGIONS:
+            server.apply(_object("CloudRegion", region, {"cloud": "AWS", "location": region}, namespace=None))
+        for zone in setting.zones:
+            own = _provider_settings(zone.provider, zone.name)
+            safety = {
+                "maxRegionsEvacuated": setting.regions_evacuated,
+                "window": f"{setting.window}s",
+                "panicThreshold": setting.panic_threshold,
+            }
+            server.apply(_object("DNSZone", zone.name, {"domain": DOMAIN, "safety": safety, **own}))
+        for each in site.controllers:
+            self.slots[each.name] = Slot(self, each, where, server)
+
+    def _execute(self, step: Step) -> None:
+        self.executed += 1
+        self.history.add(Told(at=self.loop.now, text=str(step)))
+        FAULTS[step.fault](self, step)
+
+    def _back_up(self) -> None:
+        self.zone_backups.append({name: zone.backup() for name, zone in self.surroundings.zones.items()})
+        self.api_backups.append({name: server.backup() for name, server in self.servers.items()})
+
+    def _calm(self) -> None:
+        """Let everything work again, and wait for what is still on its way."""
+        self.network.clear_up()
+        for slot in self.slots.values():
+            slot.restart_after = 0.5
+            if slot.controller is not None:
+                slot.controller.caller.disarm()
+            slot.resume()
+        for server in self.servers.values():
+            for watch in server.watches:
+                if watch.is_deaf:
+                    self.loop.later(0.0, watch.end)
+        for zone in self.surroundings.zones.values():
+            zone.lag = 0.0
+        landing = max(0.0, self.network.last_landing - self.loop.now)
+        self.loop.later(landing + 1.0, self._rest)
+
+    def _rest(self) -> None:
+        self.history.add(Told(at=self.loop.now, text="-- from here on nothing is in the way --"))
+        for slot in self.slots.values():
+            slot.start()
+        for server in self.servers.values():
+            self.follow_desired(server)
+        for after in PERSON_AFTER:
+            self.loop.later(after, person.help_out, self)
+        self.loop.later(LOOK_EVERY, self._look, self.loop.now + QUIET)
+
+    def _look(self, deadline: float) -> None:
+        """See whether all is as it should be, and stays so."""
+        now = self.loop.now
+        wrong = expectation.discrepancies(self)
+        if wrong:
+            self._converged_since = None
+            if now > deadline:
+                self.history.add(Unsettled(at=now, text=wrong[0]))
+                self.loop.stop()
+                return
+        elif self._converged_since is None:
+            self._converged_since = now
+        elif now - self._converged_since >= STAYS_FOR:
+            self.loop.stop()
+            return
+        self.loop.later(LOOK_EVERY, self._look, deadline)
+
+    def _sample(self) -> None:
+        """See whether what is said to be in sync is."""
+        for event in honesty.misreports(self):
+            self.history.add(event)
+        self.loop.later(SAMPLE_EVERY, self._sample)
+
+    def _clean_up(self) -> None:
+        for slot in self.slots.values():
+            for controller in slot.past:
+                controller.on_defect = _forget
+                if controller.process.ended or controller.process.frozen:
+                    self.loop.revive(controller.process)
+        for each in self.loop.errors:
+            text = f"{each.get('message')}: {each.get('exception')!r}"
+            self.history.add(Broke(at=self.loop.now, controller="a controller", text=text))
+        self.loop.drain()
+        self.loop.close()
+
+    # -- what faults do to it --------------------------------------------------------------------------------------
+
+    def declare(self, name: str, spec: dict[str, Any]) -> None:
+        """A person declares a record, in every site."""
+        self.desired[name] = spec
+        for server in self.servers.values():
+            server.apply(_object("FailoverRecord", name, spec))
+
+    def undeclare(self, name: str) -> None:
+        """A person deletes a record, in every site."""
+        if self.desired.pop(name, None) is not None:
+            for server in self.servers.values():
+                server.delete(Kind.FAILOVER_RECORD, name, NAMESPACE)
+
+    def follow_desired(self, server: ApiServer) -> None:
+        """Make a site hold what is declared, as whoever brings the manifests there does."""
+        for region in REGIONS:
+            wanted = "Drained" if region in self.drained_regions else "Active"
+            server.change(Kind.CLOUD_REGION, region, "", state=wanted)
+        held = [key[2] for key in server.objects if key[0] is Kind.FAILOVER_RECORD]
+        for name in held:
+            if name not in self.desired:
+                server.delete(Kind.FAILOVER_RECORD, name, NAMESPACE)
+        for name, spec in self.desired.items():
+            key = (Kind.FAILOVER_RECORD, NAMESPACE, name)
+            if key not in server.objects or server.objects[key]["spec"] != spec:
+                server.apply(_object("FailoverRecord", name, spec))
+
+    def fail(self, address: str) -> None:
+        """Let an address stop to work, once more."""
+        self._failures[address] = self._failures.get(address, 0) + 1
+        if self._failures[address] == 1:
+            self.surroundings.failing.add(address)
+            self.history.add(HealthChanged(at=self.loop.now, address=address, works=False))
+
+    def recover(self, address: str) -> None:
+        """Take back one `fail`."""
+        self._failures[address] -= 1
+        if self._failures[address] == 0:
+            self.surroundings.failing.discard(address)
+            self.history.add(HealthChanged(at=self.loop.now, address=address, works=True))
+
+
+def _forget(error: BaseException | None) -> None:
+    """Nothing that happens after the end matters."""
+
+
+def _object(kind: str, name: str, spec: Mapping[str, Any], namespace: str | None = NAMESPACE) -> dict[str, Any]:
+    metadata = {"name": name, "creationTimestamp": "2026-11-23T20:00:00Z"}
+    if namespace is not None:
+        metadata["namespace"] = namespace
+    return {"apiVersion": "detour.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+
+def _provider_settings(provider: str, name: str) -> dict[str, Any]:
+    """Return what a DNSZone says of its provider; zones of one provider differ in it."""
+    number = int(name.rpartition("-")[2])
+    match provider:
+        case "route53":
+            return {"route53": {"zoneID": f"ZLAB{number}"}}
+        case "clouddns":
+            return {"googleCloudDNS": {"project": "lab-project", "managedZone": name}}
+        case "azuredns":
+            subscription = "00000000-0000-0000-0000-000000000001"
+            return {"azureDNS": {"subscriptionID": subscription, "resourceGroup": name}}
+        case _:
+            server = {"server": f"192.0.2.{52 + number}:53"}
+            return {"rfc2136": server, "credentialsSecretRef": {"name": "key"}}
+
+
+def _foreign() -> dict[Any, RRset]:
+    """Return what others have in every zone: plain names, and another installation's ledger and name."""
+    sets = [
+        RRset(DOMAIN, RRType.TXT, 300, ("v=spf1 -all",)),
+        RRset(f"www.{DOMAIN}", RRType.A, 300, ("203.0.113.80",)),
+        RRset(f"shared.{DOMAIN}", RRType.A, 30, ("203.0.113.81",)),
+        Marker("other-team", ObjectKey("their", "shared"), "uid-of-theirs").rrset(f"shared.{DOMAIN}"),
+        Ledger("their-site", "feed", Generation(3, 14)).rrset("other-team", DOMAIN),
+    ]
+    return {each.key: each for each in sets}
+
+
+@dataclass(slots=True)
+class Claims:
+    """Stands in for the module `secrets`: what is random there is drawn per process here."""
+
+    counts: dict[str, int]
+
+    def token_hex(self, size: int) -> str:
+        process = PROCESS.get()
+        name = process.name if process else ""
+        self.counts[name] = self.counts.get(name, 0) + 1
+        return f"{name} {self.counts[name]}".encode().hex().zfill(2 * size)[-2 * size :]
+
+
+@contextmanager
+def _random_claims() -> Iterator[None]:
+    """Give every claim a value of its own that is the same in each run of a schedule."""
+    before = vars(fence)["secrets"]
+    setattr(fence, "secrets", Claims({}))  # noqa: B010 - only `token_hex` is used there
+    try:
+        yield
+    finally:
+        setattr(fence, "secrets", before)  # noqa: B010

@@ -1,0 +1,349 @@
+"""The safety gate of one zone over time: what it remembers, what it holds, and what an approval is good for."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from detour.app.deletions import GATHERING_TIME
+from detour.app.holds import ZoneGate
+from detour.enactment.wishes import Withdrawal
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset, address_sets
+from detour.model.zone import Safety
+from detour.planning.gate import HoldReason, Proposal
+
+WINDOW = 600.0
+ADDRESSES = {"east": "192.0.2.1", "west": "192.0.2.2", "north": "192.0.2.3"}
+
+
+class Gate:
+    """A gate with a clock, and with records that say where they are and want to be."""
+
+    def __init__(self, safety: Safety | None = None, evacuated: dict[str, float] | None = None) -> None:
+        self.now = 10_000.0
+        self.zone = ZoneGate(safety or Safety(), clock=lambda: self.now, evacuated=evacuated or {})
+        self.at: dict[str, str] = {}
+
+    def move(self, name: str, to: str, *, failing: str = "", **more: bool) -> bool:
+        """Propose that `name` goes to the regions `to`; True where it did."""
+        before = self.at.get(name, "")
+        wanted = sets(name, to.split())
+        passed = self.zone.submit(
+            Proposal(
+                record=key(name),
+                hostname=f"{name}.example.org",
+                before=sets(name, before.split()),
+                after=wanted,
+                regions_before=frozenset(before.split()),
+                regions_after=frozenset(to.split()),
+                failing=frozenset(failing.split()),
+                values_in={each: frozenset({ADDRESSES[each]}) for each in before.split()},
+                **more,
+            )
+        )
+        values = {value for each in passed for value in each.values}
+        self.at[name] = " ".join(region for region, address in ADDRESSES.items() if address in values)
+        assert values == {ADDRESSES[each] for each in self.at[name].split()}, "a gate makes nothing up"
+        return passed == wanted
+
+    def delete(self, *names: str) -> None:
+        """Ask for the deletion of these names."""
+        for name in names:
+            self.zone.deletions.ask(Withdrawal(key(name), f"uid-{name}", f"{name}.example.org"))
+
+    def due(self, owned: int) -> list[str]:
+        """Return the names that may be deleted now, once the gathering is over, of a zone with so many others."""
+        self.now += GATHERING_TIME
+        found = self.zone.deletions.take_due(owned=owned, safety=self.zone.safety)
+        return [each.record.name for each in found]
+
+    @property
+    def digest(self) -> str:
+        return self.zone.holds().digest
+
+    @property
+    def reasons(self) -> list[HoldReason]:
+        return [each.reason for each in self.zone.holds().changes]
+
+
+def key(name: str) -> ObjectKey:
+    return ObjectKey("shop", name)
+
+
+def sets(name: str, regions: Iterable[str]) -> tuple[RRset, ...]:
+    return address_sets(f"{name}.example.org", 30, [ADDRESSES[each] for each in regions])
+
+
+def names(number: int, start: int = 0) -> list[str]:
+    return [f"n{place}" for place in range(start, start + number)]
+
+
+def two_regions_down(gate: Gate) -> None:
+    """East has failed and was left; www is in west, which fails now."""
+    gate.move("api", "east")
+    gate.move("www", "west")
+    assert gate.move("api", "north", failing="east")
+    assert not gate.move("www", "north", failing="west")
+
+
+def test_the_second_region_goes_once_the_window_of_the_first_is_over() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    gate.now += WINDOW - 1
+    assert not gate.move("www", "north", failing="west")
+    gate.now += 2
+    assert gate.move("www", "north", failing="west")
+    assert not gate.zone.holds().changes
+
+
+def test_a_hold_ends_when_the_change_is_not_wanted_any_more() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    assert gate.reasons == [HoldReason.REGIONS]
+    assert gate.move("www", "west")
+    assert not gate.zone.holds().changes
+    assert gate.digest == ""
+
+
+def test_a_record_that_goes_takes_its_hold_along() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    gate.zone.forget(key("www"))
+    assert not gate.zone.holds().changes
+
+
+def test_several_holds_have_one_digest_that_stands_for_all_of_them() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.at = {"api": "east", "www": "west"}
+    assert not gate.move("api", "north")
+    one = gate.digest
+    assert not gate.move("www", "north")
+    assert gate.digest not in ("", one)
+    assert gate.zone.approve(one) is None
+    assert gate.zone.approve(gate.digest) == []
+    assert gate.move("api", "north")
+    assert gate.move("www", "north")
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 12, "now", "*"])
+def test_a_digest_that_is_not_the_one_approves_nothing(digest: str) -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    assert gate.zone.approve(digest) is None
+    assert not gate.move("www", "north", failing="west")
+
+
+def test_an_approval_is_for_exactly_what_was_held() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.at["api"] = "east"
+    assert not gate.move("api", "west")
+    assert gate.zone.approve(gate.digest) == []
+    assert not gate.move("api", "north"), "the plan has changed since"
+    assert not gate.move("api", "west"), "and this is another one again"
+
+
+def test_an_approval_of_what_was_held_before_is_none_of_what_is_held_now() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.at["api"] = "east"
+    assert not gate.move("api", "west")
+    late = gate.digest
+    assert gate.move("api", "east")
+    gate.now += 3600
+    assert not gate.move("api", "west")
+    assert gate.zone.approve(late) is None
+
+
+def test_an_approval_is_good_for_one_time() -> None:
+    """A person approved it in one night's situation; weeks later the same change needs its own approval."""
+    gate = Gate()
+    two_regions_down(gate)
+    gate.zone.approve(gate.digest)
+    assert gate.move("www", "north", failing="west")
+    gate.now += 30 * 86400.0
+    assert gate.move("www", "west")
+    assert gate.move("api", "east")
+    assert gate.move("api", "north", failing="east")
+    assert not gate.move("www", "north", failing="west")
+
+
+def test_an_approval_in_one_freeze_is_none_in_the_next() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.at["api"] = "east"
+    assert not gate.move("api", "west", failing="east")
+    assert gate.zone.approve(gate.digest) == []
+    assert gate.move("api", "west", failing="east")
+    gate.zone.safety = Safety()
+    assert gate.move("api", "east")
+    gate.zone.safety = Safety(frozen=True)
+    assert not gate.move("api", "west", failing="east")
+
+
+def test_of_two_regions_that_fail_at_once_under_one_name_one_is_left_now_and_the_other_after_the_window() -> None:
+    """MultiValue, or minServing 2: the same sweep finds both down. What goes by itself, says the condition, must go."""
+    gate = Gate()
+    gate.move("api", "east west north")
+    gate.move("api", "north", failing="east west")
+    assert len(gate.at["api"].split()) == 2
+    assert gate.reasons == [HoldReason.REGIONS]
+    staying = gate.at["api"].replace("north", "").strip()
+    gate.now += WINDOW + 1
+    assert gate.move("api", "north", failing=staying)
+    assert not gate.zone.holds().changes
+
+
+def test_what_an_earlier_leader_evacuated_counts_until_its_window_is_over() -> None:
+    gate = Gate(evacuated={"east": 10_000.0 - WINDOW + 60})
+    gate.at["www"] = "west"
+    assert not gate.move("www", "north", failing="west")
+    gate.now += 61
+    assert gate.move("www", "north", failing="west")
+
+
+def test_what_is_evacuated_is_told_for_the_next_leader() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    assert gate.zone.evacuated() == {"east": 10_000.0}
+    heir = Gate(evacuated=gate.zone.evacuated())
+    heir.at = dict(gate.at)
+    assert not heir.move("www", "north", failing="west")
+
+
+def test_a_new_term_keeps_held_deletions_and_looks_at_changes_anew() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    gate.delete(*names(11))
+    assert gate.due(owned=9) == []
+    gate.zone.begin_term({})
+    assert set(gate.reasons) == {HoldReason.DELETIONS}
+    assert gate.zone.last(key("api")) is None
+
+
+def test_an_approval_of_an_earlier_term_is_none_in_the_next() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    gate.zone.approve(gate.digest)
+    gate.zone.begin_term({})
+    assert not gate.move("www", "north", failing="west")
+
+
+def test_ten_names_may_be_deleted_and_of_eleven_none_goes() -> None:
+    gate = Gate()
+    gate.delete(*names(10))
+    assert gate.due(owned=20) == names(10)
+    gate = Gate()
+    gate.delete(*names(11))
+    assert gate.due(owned=20) == []
+    assert gate.reasons == [HoldReason.DELETIONS] * 11
+
+
+def test_a_fifth_of_many_may_go_at_once() -> None:
+    gate = Gate()
+    gate.delete(*names(200))
+    assert len(gate.due(owned=800)) == 200
+    gate.delete(*names(1, 200))
+    assert gate.due(owned=799) == []
+
+
+def test_deletions_are_made_once() -> None:
+    gate = Gate()
+    gate.delete("api")
+    assert gate.due(owned=5) == ["api"]
+    assert gate.due(owned=5) == []
+    assert not gate.zone.deletions.are_waiting
+
+
+def test_a_deletion_that_is_asked_for_again_is_counted_once_while_it_waits() -> None:
+    gate = Gate()
+    gate.delete(*names(10), *names(10))
+    assert len(gate.due(owned=0)) == 10
+
+
+def test_a_name_that_comes_and_goes_can_be_deleted_every_time() -> None:
+    gate = Gate()
+    for _ in range(5):
+        gate.delete("api")
+        assert gate.due(owned=0) == ["api"]
+        gate.now += 10
+
+
+def test_deletions_some_at_a_time_are_no_mass_deletion() -> None:
+    gate = Gate()
+    for name in names(50):
+        gate.delete(name)
+        assert gate.due(owned=20) == [name]
+        gate.now += 65
+
+
+def test_deletions_that_trickle_in_are_counted_over_the_window() -> None:
+    gate = Gate()
+    gone = 0
+    for name in names(30):
+        gate.delete(name)
+        gone += len(gate.due(owned=30 - gone))
+        gate.now += 5
+    assert gone == 10
+
+
+def test_held_deletions_stay_held_when_the_window_is_over() -> None:
+    gate = Gate()
+    gate.delete(*names(12))
+    assert gate.due(owned=8) == []
+    gate.now += 10 * WINDOW
+    assert gate.due(owned=8) == []
+    assert len(gate.reasons) == 12
+
+
+def test_an_approval_gives_the_held_deletions_once() -> None:
+    gate = Gate()
+    gate.delete(*names(12))
+    gate.due(owned=8)
+    approved = gate.zone.approve(gate.digest)
+    assert approved is not None
+    assert [each.record.name for each in approved] == names(12)
+    assert not gate.zone.holds().changes
+    assert gate.due(owned=8) == []
+
+
+def test_a_name_that_is_declared_again_is_not_deleted_and_makes_room() -> None:
+    gate = Gate()
+    gate.delete(*names(12))
+    gate.due(owned=8)
+    for name in names(2):
+        gate.zone.deletions.keep(key(name))
+    assert gate.due(owned=10) == names(10, 2)
+
+
+def test_a_change_that_is_held_is_no_deletion_and_being_declared_does_not_end_it() -> None:
+    gate = Gate()
+    two_regions_down(gate)
+    gate.zone.deletions.keep(key("www"))
+    assert gate.reasons == [HoldReason.REGIONS]
+
+
+def test_a_freeze_keeps_deletions_and_its_end_frees_them_once() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.delete("api")
+    assert gate.due(owned=5) == []
+    assert gate.reasons == [HoldReason.FREEZE]
+    gate.zone.safety = Safety()
+    assert gate.due(owned=5) == ["api"]
+    assert gate.due(owned=5) == []
+
+
+def test_a_mass_deletion_in_a_freeze_is_still_one_after_it() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.delete(*names(30))
+    gate.due(owned=0)
+    gate.zone.safety = Safety()
+    gate.now += 10 * WINDOW
+    assert gate.due(owned=0) == []
+
+
+@pytest.mark.parametrize("reason", ["freeze", "panic"])
+def test_what_was_let_through_last_is_put_back_also_while_nothing_may_change(reason: str) -> None:
+    gate = Gate()
+    gate.move("api", "east")
+    gate.zone.safety = Safety(frozen=reason == "freeze")
+    gate.zone.is_suspected = reason == "panic"
+    assert gate.move("api", "east"), "nothing new is asked: the enactor repairs what it was given"
+    assert not gate.zone.holds().changes

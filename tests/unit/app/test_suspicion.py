@@ -1,0 +1,142 @@
+"""Whether to believe this vantage: what panic costs a real failure, and what it keeps a blind vantage from."""
+
+import asyncio
+from collections.abc import Callable
+
+from detour.app.suspicion import REFERENCE_PERIOD, Suspicion
+
+WINDOW, THRESHOLD = 600.0, 0.5
+
+
+class Vantage:
+    """A vantage whose checks and references the test sets; `doubted` are the times since which it was doubted."""
+
+    def __init__(self) -> None:
+        self.now = asyncio.get_running_loop().time
+        self.share = 0.0
+        self.turned_bad_at = float("-inf")
+        self.sees = True
+        self.round_takes = 0.05
+        self.rounds = 0
+        self.doubted: list[float] = []
+        self.looks = 0
+        self.suspicion = Suspicion(
+            bad_share=lambda window: self.share,
+            newest=lambda: self.turned_bad_at,
+            references=self._references,
+            on_change=self._look,
+            doubt=self.doubted.append,
+            clock=self.now,
+        )
+
+    def turns_bad(self, share: float) -> None:
+        self.share, self.turned_bad_at = share, self.now()
+
+    @property
+    def must_wait(self) -> bool:
+        return self.suspicion.covers(THRESHOLD, WINDOW)
+
+    def _look(self) -> None:
+        self.looks += 1
+
+    async def _references(self) -> bool:
+        self.rounds += 1
+        await asyncio.sleep(self.round_takes)
+        return self.sees
+
+
+async def until(condition: Callable[[], bool], within: float = 60.0) -> float:
+    began = asyncio.get_running_loop().time()
+    while not condition():
+        assert asyncio.get_running_loop().time() - began < within
+        await asyncio.sleep(0.005)
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_a_few_bad_checks_are_believed_without_asking_anybody() -> None:
+    vantage = Vantage()
+    vantage.turns_bad(THRESHOLD)
+    assert not vantage.must_wait
+    await asyncio.sleep(60)
+    assert vantage.rounds == 0
+
+
+async def test_many_bad_checks_are_believed_as_soon_as_the_references_answer() -> None:
+    vantage = Vantage()
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    assert await until(lambda: not vantage.must_wait) < vantage.round_takes + 0.05
+    assert vantage.looks >= 1
+    assert not vantage.doubted
+
+
+async def test_a_failure_after_a_clearance_needs_a_clearance_of_its_own_and_gets_it_at_once() -> None:
+    vantage = Vantage()
+    vantage.turns_bad(0.6)
+    await until(lambda: not vantage.must_wait)
+    await asyncio.sleep(1)
+    vantage.turns_bad(0.7)
+    assert vantage.must_wait
+    assert await until(lambda: not vantage.must_wait) < 2 * vantage.round_takes + 0.05
+
+
+async def test_what_turns_bad_during_a_round_is_not_cleared_by_it() -> None:
+    vantage = Vantage()
+    vantage.round_takes = 2.0
+    vantage.turns_bad(0.6)
+    assert vantage.must_wait
+    await asyncio.sleep(1)
+    vantage.turns_bad(0.7)
+    await asyncio.sleep(1.1)
+    assert vantage.must_wait
+    assert await until(lambda: not vantage.must_wait) < 2.1
+
+
+async def test_a_blind_vantage_waits_and_withdraws_what_it_found_bad() -> None:
+    vantage = Vantage()
+    vantage.sees = False
+    vantage.turns_bad(0.9)
+    began = vantage.now()
+    for _ in range(100):
+        assert vantage.must_wait
+        await asyncio.sleep(1)
+    assert vantage.suspicion.is_blind
+    assert vantage.doubted
+    assert vantage.doubted[0] <= began
+    assert vantage.rounds <= 100 / REFERENCE_PERIOD + 2
+
+
+async def test_a_blind_vantage_stays_so_while_its_references_fail_though_its_checks_look_better() -> None:
+    vantage = Vantage()
+    vantage.sees = False
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    await until(lambda: vantage.suspicion.is_blind)
+    vantage.share = 0.0
+    await asyncio.sleep(60)
+    assert vantage.must_wait
+
+
+async def test_a_vantage_that_sees_again_is_believed_after_one_round_and_what_it_found_meanwhile_is_withdrawn() -> None:
+    vantage = Vantage()
+    vantage.sees = False
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    blind_at = vantage.now()
+    await asyncio.sleep(30)
+    vantage.sees, vantage.share = True, 0.0
+    assert await until(lambda: not vantage.must_wait) < REFERENCE_PERIOD + 1
+    assert len(vantage.doubted) == 2
+    assert vantage.doubted[1] <= blind_at
+
+
+async def test_references_end_when_there_is_nothing_to_doubt() -> None:
+    vantage = Vantage()
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    await asyncio.sleep(30)
+    vantage.share = 0.0
+    await asyncio.sleep(REFERENCE_PERIOD + 1)
+    rounds = vantage.rounds
+    await asyncio.sleep(600)
+    assert vantage.rounds == rounds
