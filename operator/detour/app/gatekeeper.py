@@ -64,8 +64,8 @@ class Gatekeeper:
                     held.append(sets)
                 else:
                     passed[zone] = sets
-        if held:
-            keeper.stay_in(held)
+        if held or passed:
+            keeper.serve(held=held, passed=bool(passed))
         return passed
 
     def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:

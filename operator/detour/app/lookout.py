@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from detour.app.nameservers import NameServers
 from detour.checks.resolver import Delegation
+from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
@@ -61,11 +62,9 @@ class Lookout:
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
         self._look_up_again = asyncio.Event()
-        self._name_servers = NameServers(
-            ask=workshop.ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of
-        )
+        self._name_servers = NameServers(ask=self._ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of)
         self._verifier = Verifier(
-            ask=workshop.ask,
+            ask=self._ask,
             clock=workshop.clock.now,
             random=workshop.randomness.random,
             witness=self,
@@ -89,6 +88,15 @@ class Lookout:
     async def servers_answer(self) -> bool:
         """Tell whether any of the zone's authoritative servers can be reached from here."""
         return await self._name_servers.any_answers(self._zone().domain)
+
+    async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
+        """Ask; a cancellation that the library lets escape, which nobody ordered, is no answer."""
+        try:
+            return await self._workshop.ask(server, name, rrtype)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise NoAnswerError(f"the question to {server} for {name} ended as if it had been cancelled") from None
 
     # -- what to look at -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The operator as a process: everything is made here, wired, run, and stopped in order."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
@@ -43,8 +44,11 @@ LISTING_PERIOD = 60.0
 """Seconds between two full listings, which catch what watches missed."""
 
 CHORES_PERIOD = 1.0
-STOP_WITHIN = 8.0
+STOP_WITHIN = 6.0
 """Seconds for the batches in flight at the end; a pod is killed a little later."""
+
+LAST_WORDS_WITHIN = 1.0
+"""Seconds for the last status, and for giving the Lease up."""
 
 
 class Operator:
@@ -176,13 +180,12 @@ class Operator:
             task.cancel()
         try:
             await asyncio.wait_for(self._engine.zones.stop(), STOP_WITHIN)
-            await asyncio.wait_for(self._reporter.flush(), 1.0)
-            if self._elector is not None:
-                await asyncio.wait_for(self._elector.resign(), 1.0)
         except TimeoutError:
-            logger.warning(
-                "a batch was still under way after %g s: its outcome is settled at the next start", STOP_WITHIN
-            )
+            told = "zones were still being read or written after %g s: what is open is settled at the next start"
+            logger.warning(told, STOP_WITHIN)
+        for last in (self._reporter.flush(), *([self._elector.resign()] if self._elector else [])):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(last, LAST_WORDS_WITHIN)
         await self._web.stop()
         self._cluster.close()
         self._election.close()

@@ -126,7 +126,6 @@ class RecordKeeper:
             return
         self.decision, self.undecided = outcome, None
         self._drained = drained_regions
-        self._serving = frozenset(each.endpoint for each in outcome.serving)
 
     def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
         """Take note of what passed the safety gate for each zone; return the transition if that is something new.
@@ -202,10 +201,14 @@ class RecordKeeper:
         """Tell whether an endpoint leaves because it was found Unhealthy."""
         return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
 
-    def stay_in(self, held: Iterable[tuple[RRset, ...]]) -> None:
-        """The safety gate keeps these sets in place of what was decided: whoever is in them has not left."""
+    def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: bool) -> None:
+        """Take note of who serves: those decided for where that `passed` in any zone, and those in sets that are held.
+
+        Whoever the safety gate keeps in place has not left, and whoever it keeps out has not come.
+        """
+        decided = self.decision.serving if self.decision and passed else ()
         staying = {each.name for sets in held for each in self._endpoints_in(sets)}
-        self._serving = (self._serving or frozenset()) | staying
+        self._serving = frozenset({each.endpoint for each in decided} | staying)
 
     def _pinned_values(self) -> tuple[str, ...] | None:
         """Return the values of the pinned revision, None without a pin or such a revision."""

@@ -296,6 +296,8 @@ class ZoneKeeper:
         finally:
             waiting.cancel()
         for task in working:
+            if task.cancelled():
+                raise RuntimeError(f"the work on DNSZone {self.zone.key} was cancelled from within")
             if task.done():
                 task.result()  # a defect of ours: let it be seen, and the process start anew
 

@@ -236,7 +236,8 @@ class Enactor:
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        return self._names.report(record, self._view, unsettled=self._fence.unsettled)
+        is_doubtful = self._fence.unsettled or self._fence.held is None or self._read_zone_at == 0.0
+        return self._names.report(record, self._view, unsettled=is_doubtful)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
@@ -332,7 +333,7 @@ class Enactor:
             self._must_describe = False
             self._observer.zone_changed()
         self._names.end_quarantines(self._clock())
-        if self._fence.held is not None and not self._leadership.leads:
+        if (self._fence.held is not None or self._in_force) and not self._leadership.leads:
             self._fence.release()
             self._leave_force()
         if self._delivery.doubt is not None:
