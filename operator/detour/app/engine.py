@@ -322,9 +322,8 @@ class Engine:
             while keeper is not None and keeper.incidents:
                 incident = keeper.incidents.pop(0)
                 self._outlets.tell(subject, incident.reason, incident.message, warning=True)
-            if keeper is not None and keeper.stands_by and keeper.gate.deletions.are_waiting:
-                for known in [each for each in self._records.values() if each.awaiting and zone in each.awaiting]:
-                    self._farewells.leave_to_another(known, zone)
+            if keeper is not None and keeper.stands_by:
+                self._farewells.leave_to_another(zone)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
 

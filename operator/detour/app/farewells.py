@@ -31,6 +31,7 @@ class Farewells:
         self._outlets = outlets
         self._dry_run = dry_run
         self._on_withdrawal = on_withdrawal
+        self._leaving: dict[ObjectKey, KnownRecord] = {}
 
     def keep_finalizer(self, known: KnownRecord) -> None:
         """See to it that the object bears our finalizer where its names are to go with it, and only then."""
@@ -74,17 +75,20 @@ class Farewells:
                 self._on_withdrawal()
             else:
                 self._zones.keepers[zone].forget(record.key)
+        self._leaving[record.key] = known
         self._outlets.mark(known.subject)
         self.end(known)
 
-    def leave_to_another(self, known: KnownRecord, zone: ObjectKey) -> None:
-        """Another site keeps `zone` now: the name that was to go there is its to remove."""
-        record = known.keeper.record
-        if known.awaiting is not None and self._zones.keepers[zone].gate.deletions.keep(record.key):
-            known.awaiting.discard(zone)
-            told = f"{record.hostname} stays as it is in {zone}: another site keeps that zone"
-            self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
-            self.end(known)
+    def leave_to_another(self, zone: ObjectKey) -> None:
+        """Another site keeps `zone` now: the names that were to go there are its to remove."""
+        for known in list(self._leaving.values()):
+            if known.awaiting is not None and zone in known.awaiting:
+                record = known.keeper.record
+                self._zones.keepers[zone].abandon(record.key, record.hostname)
+                known.awaiting.discard(zone)
+                told = f"{record.hostname} stays as it is in {zone}: another site keeps that zone"
+                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+                self.end(known)
 
     def call_off(self, known: KnownRecord) -> None:
         """Keep the names of a record that is being deleted, where its policy says so by now and they are there."""
@@ -98,5 +102,8 @@ class Farewells:
 
     def end(self, known: KnownRecord) -> None:
         """Let a deleted object go once no zone holds its name any more."""
-        if known.awaiting is not None and not known.awaiting and not self._dry_run and has_finalizer(known.raw):
+        if known.awaiting is None or known.awaiting:
+            return
+        self._leaving.pop(known.keeper.record.key, None)
+        if not self._dry_run and has_finalizer(known.raw):
             self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))

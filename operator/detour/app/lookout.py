@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detour.app.nameservers import NameServers
+from detour.app.nameservers import LOOK_UP_RETRY, NameServers
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
+from detour.enactment.escaped import is_escaped
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.wishes import WishReport
@@ -90,11 +91,11 @@ class Lookout:
         return await self._name_servers.any_answers(self._zone().domain)
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
-        """Ask; a cancellation that the library lets escape, which nobody ordered, is no answer."""
+        """Ask; a cancellation that the library let escape is no answer."""
         try:
             return await self._workshop.ask(server, name, rrtype)
         except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is None or task.cancelling():
+            if not is_escaped():
                 raise
             raise NoAnswerError(f"the question to {server} for {name} ended as if it had been cancelled") from None
 
@@ -137,7 +138,14 @@ class Lookout:
         while True:
             enactor, zone, before = self._enactor(), self._zone(), self.delegation
             assigned = enactor.zone_report().name_servers if enactor else ()
-            pause = await self._name_servers.refresh(zone.domain, declared=zone.verification_servers, assigned=assigned)
+            try:
+                pause = await self._name_servers.refresh(
+                    zone.domain, declared=zone.verification_servers, assigned=assigned
+                )
+            except asyncio.CancelledError:
+                if not is_escaped():
+                    raise
+                pause = LOOK_UP_RETRY
             if self._name_servers.servers:
                 self._verifier.use(self._name_servers.servers)
             if self.delegation != before:

@@ -21,6 +21,7 @@ from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import CredentialsRefusedError, Pace, Provider, ProviderError, ProviderLimits, Secret
 from detour.enactment.delivery import Tally
 from detour.enactment.enactor import Enactor, EnactorSettings
+from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
@@ -179,6 +180,13 @@ class ZoneKeeper:
                 self._enactor.withdraw(withdrawal)
             self._need()
 
+    def abandon(self, record: ObjectKey, hostname: str) -> None:
+        """Let the name of a deleted record stay: another site keeps the zone."""
+        self.gate.deletions.keep(record)
+        if self._enactor is not None:
+            self._enactor.abandon(hostname)
+        self._need()
+
     def approve(self) -> bool:
         """Let through what the gate holds, if that is what a person approved; True where it was."""
         withdrawals = self.gate.approve(self.zone.approved) if self.zone.approved and self._enactor else None
@@ -317,6 +325,10 @@ class ZoneKeeper:
             return False
         except ProviderError as error:
             self._set_trouble(Refusal(error.reason, str(error)))
+            return False
+        except asyncio.CancelledError:
+            if not is_escaped():
+                raise
             return False
         self._secret = secret
         self._set_trouble(None)

@@ -35,6 +35,7 @@ from detour.enactment.contract import (
     ZoneFacts,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
+from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
@@ -175,6 +176,10 @@ class Enactor:
         self._names.withdraw(withdrawal)
         self._news.set()
 
+    def abandon(self, hostname: str) -> None:
+        """Let the name of a deleted record stay."""
+        self._names.abandon(hostname)
+
     def suspect(self, hostname: str) -> None:
         """Read `hostname` through the API and repair what differs."""
         self._suspects.add(hostname)
@@ -290,9 +295,8 @@ class Enactor:
                 except ProviderError as error:
                     delay = self._fail(error)
                 except asyncio.CancelledError:
-                    if (task := asyncio.current_task()) is None or task.cancelling():
+                    if not is_escaped():
                         raise
-                    # Nobody cancelled us: a library let a cancellation of its own escape. The doubt, if any, is kept.
                     delay = self._fail(UnavailableError("a call to the provider ended as if it had been cancelled"))
                 else:
                     self._backoff = 0.0

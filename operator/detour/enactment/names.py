@@ -82,6 +82,10 @@ class Names:
         self._withdrawals[withdrawal.hostname] = withdrawal
         self._mark(withdrawal.hostname, Urgency.HOUSEKEEPING)
 
+    def abandon(self, hostname: str) -> None:
+        """Let the name of a deleted record stay."""
+        self._withdrawals.pop(hostname, None)
+
     @property
     def has_wishes(self) -> bool:
         return bool(self._wishes or self._withdrawals)
