@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from detour.app.clock import Clock
+from detour.app.nameservers import enough
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper
@@ -112,5 +113,4 @@ class Gatekeeper:
     async def _servers_answer(self) -> bool:
         """Tell whether the servers of most zones answer: the reference checks of this vantage."""
         known = [keeper for keeper in self._zones.keepers.values() if keeper.knows_servers]
-        answers = await asyncio.gather(*(keeper.servers_answer() for keeper in known))
-        return 2 * sum(answers) > len(answers)
+        return await enough(len(known) // 2 + 1, [keeper.servers_answer() for keeper in known])

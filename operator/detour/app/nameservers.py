@@ -2,7 +2,8 @@
 ledger looks like there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask, NoAnswerError
@@ -51,14 +52,15 @@ class NameServers:
         return LOOK_UP_PERIOD if found else (LOOK_UP_RETRY if named else NOT_YET)
 
     async def any_answers(self, domain: str) -> bool:
-        """Tell whether any of the servers answers for the zone: a reference check of this vantage."""
-        for server in self.servers:
-            try:
-                await self._ask(server, domain, "SOA")
-            except NoAnswerError:
-                continue
-            return True
-        return False
+        """Tell whether any of the servers answers for the zone, as soon as one does: a reference check."""
+        return await enough(1, [self._answers(server, domain) for server in self.servers])
+
+    async def _answers(self, server: str, domain: str) -> bool:
+        try:
+            await self._ask(server, domain, "SOA")
+        except NoAnswerError:
+            return False
+        return True
 
     async def shown_ledger(self, name: str) -> tuple[str, Ledger | None] | None:
         """Ask one server, each time another, for a ledger; return what it shows, None where it does not answer."""
@@ -88,3 +90,17 @@ class NameServers:
         if ":" in name:
             return (name,)
         return tuple(f"[{each}]:53" if ":" in each else f"{each}:53" for each in await self._look_up(name))
+
+
+async def enough(number: int, asked: Sequence[Coroutine[Any, Any, bool]]) -> bool:
+    """Tell whether at least `number` of `asked` hold, as soon as that many do."""
+    tasks = [asyncio.ensure_future(each) for each in asked]
+    try:
+        for task in asyncio.as_completed(tasks):
+            number -= await task
+            if number <= 0:
+                return True
+        return False
+    finally:
+        for each in tasks:
+            each.cancel()

@@ -159,7 +159,9 @@ class RecordKeeper:
         present, wanted = self._endpoints_in(before), self._endpoints_in(after)
         leaving = [each for each in present if each not in wanted]
         by_health = self.decision is not None and self.decision.basis is not Basis.PINNED
-        mine = {each.name: each for each in leaving if not self._is_taken_out(each)}
+        lost = set(values_of(before)) - set(values_of(after))
+        by_a_person = all(self._is_taken_out(each) for each in present if lost & self._values_of(each))
+        basis = self.decision.basis if self.decision is not None else None
         return Proposal(
             record=self.record.key,
             hostname=self.record.hostname,
@@ -167,8 +169,10 @@ class RecordKeeper:
             after=after,
             regions_before=frozenset(each.region for each in present),
             regions_after=frozenset(each.region for each in wanted),
-            failing=frozenset(each.region for each in mine.values() if by_health and self._fails(each)),
-            is_declared=not by_health or not mine,
+            failing=frozenset(
+                each.region for each in leaving if by_health and self._fails(each) and not self._is_taken_out(each)
+            ),
+            is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=report.is_marked,
             values_in=self._values_in(present, before),
         )

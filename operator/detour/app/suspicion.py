@@ -11,6 +11,10 @@ from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
 
+PROMPT = 1.5
+"""Seconds within which reference checks pass where this vantage sees. Those that take longer waited for it to see
+again, and say nothing of what it found before."""
+
 REFERENCE_PERIOD = 5.0
 """Seconds between two rounds of reference checks."""
 
@@ -64,7 +68,7 @@ class Suspicion:
             while self.is_blind or self._bad_share(window) > threshold:
                 self._look_again.clear()
                 began_at = self._clock()
-                passed = await self._references()
+                passed = await self._references() and self._clock() - began_at <= PROMPT
                 if self.is_blind is passed:
                     self._turn(blind=not passed, window=window)
                 if passed:

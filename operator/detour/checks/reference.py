@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from detour.enactment.asking import split_server
 
-CONNECT_TIMEOUT = 2.0
+CONNECT_TIMEOUT = 1.0
 """Seconds for one server to accept a connection."""
 
 

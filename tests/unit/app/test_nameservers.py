@@ -94,11 +94,6 @@ async def test_one_server_that_answers_is_enough_to_see() -> None:
     assert await world.servers.any_answers(DOMAIN)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="F21: `any_answers` asks one server after the other, 2 s each; a real failure that takes one of them along "
-    "waits for that in every panic",
-)
 async def test_a_dead_server_does_not_keep_a_living_one_from_clearing_the_vantage() -> None:
     world = await both(World())
     world.answers = {SECOND: Answer(("present",))}

@@ -82,14 +82,25 @@ async def test_a_failure_after_a_clearance_needs_a_clearance_of_its_own_and_gets
 
 async def test_what_turns_bad_during_a_round_is_not_cleared_by_it() -> None:
     vantage = Vantage()
-    vantage.round_takes = 2.0
+    vantage.round_takes = 1.0
     vantage.turns_bad(0.6)
     assert vantage.must_wait
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     vantage.turns_bad(0.7)
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(0.6)
     assert vantage.must_wait
-    assert await until(lambda: not vantage.must_wait) < 2.1
+    assert await until(lambda: not vantage.must_wait) < 1.1
+
+
+async def test_references_that_waited_for_the_vantage_to_see_again_do_not_speak_for_what_it_found() -> None:
+    vantage = Vantage()
+    vantage.round_takes = 10.0
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    await asyncio.sleep(10.5)
+    assert vantage.must_wait
+    vantage.round_takes = 0.1
+    await until(lambda: not vantage.must_wait)
 
 
 async def test_a_blind_vantage_waits_and_withdraws_what_it_found_bad() -> None:
