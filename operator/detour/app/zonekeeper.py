@@ -25,7 +25,7 @@ from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.precedence import STANDBY
+from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
 from detour.kube.cluster import ClusterError
@@ -141,7 +141,7 @@ class ZoneKeeper:
         before, self.zone = self.zone, zone
         self.gate.safety = zone.safety
         if self._enactor is not None:
-            self._enactor.allow_take_over(zone.take_over_now)
+            self._enactor.allow_take_over(self.zone.take_over_now)
         if _connection(zone) != _connection(before):
             self._reopen.set()
         if zone.verification_servers != before.verification_servers:
@@ -227,9 +227,9 @@ class ZoneKeeper:
 
     @property
     def stands_by(self) -> bool:
-        """Tell whether another site keeps the zone, as it should be."""
+        """Tell whether another site keeps the zone, as it should be or by mistake."""
         standby = self._enactor.standby if self._enactor else None
-        return standby is not None and standby.reason == STANDBY
+        return standby is not None and standby.reason in (STANDBY, HELD_BY_ANOTHER_SITE)
 
     @property
     def knows_servers(self) -> bool:
@@ -380,7 +380,7 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
-        self._enactor.allow_take_over(zone.take_over_now)
+        self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
 

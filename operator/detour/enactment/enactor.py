@@ -379,8 +379,8 @@ class Enactor:
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def _read_zone(self) -> None:
-        """Read the zone: at first, and after a claim, before anything else; later beside the work that goes on."""
-        if self._view is not None and self._in_force:
+        """Read the zone: where that is owed, before anything else; when its time has come, beside the work."""
+        if self._view is not None and self._in_force and self._read_zone_at > 0.0:
             self._budget.urgency = Urgency.HOUSEKEEPING
             self._reading.begin(self._provider)
             return
@@ -410,6 +410,8 @@ class Enactor:
             self._watch_ledger()
         for hostname in hostnames:
             self._names.reread(hostname)
+        if self.standby is not None:
+            self._observer.zone_changed()
 
     async def _reread(self, hostnames: Iterable[str]) -> None:
         """Read the ledger and these hostnames with their markers."""
@@ -462,6 +464,7 @@ class Enactor:
             self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
             await self._write()
+            self._observer.zone_changed()  # what its keeper and we declare may differ otherwise than before
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
