@@ -6,15 +6,20 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ZONE ?=
 PROVIDER ?=
+MINUTES ?= 20
+SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test lint crds tools conformance acceptance clean packages
+.PHONY: help setup demo demo-stop test lint crds tools conformance acceptance soak simulate mutants clean packages
 
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
 	@echo "make demo KEEP=1  the same, and leave it running; make demo-stop ends it"
 	@echo "make test         everything (20 min the first time, then 5)"
 	@echo "make acceptance   the long figures at full size"
+	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
+	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
+	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
 
@@ -69,6 +74,16 @@ conformance: setup
 
 acceptance: setup packages
 	@$(BIN)/detour-lab acceptance
+
+# One process on one core. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
+simulate: setup
+	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)")
+
+mutants: setup
+	@$(BIN)/detour-lab mutants
+
+soak: setup packages
+	@$(BIN)/detour-lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,7 +7,7 @@ certain call to arrive late: it keeps that call on its way until it is told to l
 import asyncio
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -18,6 +18,7 @@ class FaultKind(enum.StrEnum):
     """What goes wrong."""
 
     LATENCY = "latency"  # the answer comes `seconds` later; the change is applied after the wait
+    HANG = "hang"  # nothing happens until the fault is removed; then the call is carried out
     THROTTLE = "throttle"
     SERVER_ERROR = "server-error"
     RESET_BEFORE = "reset-before"  # the connection breaks, nothing was applied
@@ -27,13 +28,17 @@ class FaultKind(enum.StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """A fault for calls of `operation` (the API's own name for it) on zone `domain`, `times` times (None: for ever)."""
+    """A fault for calls of `operation` (the API's own name for it) on zone `domain`, `times` times (None: for ever).
+
+    `over` is set when it is removed.
+    """
 
     kind: FaultKind
     operation: str = ANY
     domain: str = ANY
     seconds: float = 0.0
     times: int | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False, compare=False)
 
     def fits(self, operation: str, domain: str) -> bool:
         return self.operation in (ANY, operation) and self.domain in (ANY, domain) and self.times != 0
@@ -101,11 +106,17 @@ class Faults:
         return held
 
     def remove(self, fault: Fault) -> None:
-        self._faults.remove(fault)
+        """Take `fault` away. Raises ValueError where it is not in force."""
+        left = [each for each in self._faults if each is not fault]
+        if len(left) == len(self._faults):
+            raise ValueError(f"{fault} is not in force")
+        self._faults = left
+        fault.over.set()
 
     def clear(self) -> None:
         """Take all faults away, and let go of what is held."""
-        self._faults.clear()
+        for fault in tuple(self._faults):
+            self.remove(fault)
         for held in self._holds:
             held.let_go()
         self._holds.clear()
@@ -135,6 +146,8 @@ class Faults:
         drawn = {fault.kind: fault for fault in self.draw(operation, domain)}
         if latency := drawn.get(FaultKind.LATENCY):
             await asyncio.sleep(latency.seconds)
+        if hang := drawn.get(FaultKind.HANG):
+            await hang.over.wait()
         if FaultKind.THROTTLE in drawn:
             return throttled()
         if FaultKind.SERVER_ERROR in drawn:

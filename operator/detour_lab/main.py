@@ -17,6 +17,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("detour_lab.demo", "run"),
     "demo-stop": ("detour_lab.demo", "stop"),
     "acceptance": ("detour_lab.acceptance", "run"),
+    "soak": ("detour_lab.soak", "run"),
+    "simulate": ("detour_lab.simulation.command", "simulate"),
+    "mutants": ("detour_lab.simulation.command", "mutants"),
 }
 """The module and the function of each subcommand."""
 
@@ -25,7 +28,10 @@ USAGE = """usage: detour-lab up [--kubernetes] [--operator]   clouds in a box to
        detour-lab scenario NAME                      play one; its last line says PASS or FAIL
        detour-lab demo [--keep]                      break a region and watch DNS follow
        detour-lab demo-stop                          end a demo that was kept
-       detour-lab acceptance                         the long figures at full size"""
+       detour-lab acceptance                         the long figures at full size
+       detour-lab soak [--minutes=20] [--seed=N]     the operator under fire of every kind
+       detour-lab simulate [--schedules=N] [--seed=N]   faults of every kind on a virtual clock
+       detour-lab mutants [NAME...]                  protections switched off, one at a time"""
 
 INTERRUPTED = 130
 

@@ -6,9 +6,9 @@ Questions are answered from what each zone's store serves, so `store.lag` delays
 newest state. Without a fault in force a datagram is answered at once, in the callback that receives it.
 
 What faults (`detour_lab.faults`) mean here, for the operations QUERY, AXFR and UPDATE on a zone's domain: LATENCY
-delays (so a large one hangs, until the server stops), SERVER_ERROR answers SERVFAIL, THROTTLE REFUSED; the resets break
-a TCP connection and leave a datagram without an answer, before or after an update is applied; APPLY_LATE applies it
-later. A server that is down is one that was stopped: `start` takes the same port again.
+delays, HANG does so until the fault is removed, SERVER_ERROR answers SERVFAIL, THROTTLE REFUSED; the resets break a TCP
+connection and leave a datagram without an answer, before or after an update is applied; APPLY_LATE applies it later.
+A server that is down is one that was stopped: `start` takes the same port again.
 """
 
 import asyncio
@@ -170,6 +170,8 @@ class NameServer:
         drawn = {fault.kind: fault for fault in faults}
         if latency := drawn.get(FaultKind.LATENCY):
             await asyncio.sleep(latency.seconds)
+        if hang := drawn.get(FaultKind.HANG):
+            await hang.over.wait()
         if FaultKind.THROTTLE in drawn:
             return call.refuse(dns.rcode.REFUSED)
         if FaultKind.SERVER_ERROR in drawn:

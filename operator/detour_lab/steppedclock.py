@@ -11,13 +11,13 @@ libfaketime 0.9.10 refuses to sleep on the monotonic clock, so that Python's `ti
 """
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 LIBRARY = "libfaketimeMT.so.1"
 PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 SHIM = Path(__file__).with_name("steppedclockshim")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the library chose the place
 NOTICED_WITHIN = 1
 """Seconds after which a process has seen that its clock was moved."""
 
@@ -66,5 +66,4 @@ class SteppedClock:
     def forget(self, pid: int) -> None:
         """Remove what the library leaves in shared memory when its process is killed."""
         for name in (f"sem.faketime_sem_{pid}", f"faketime_shm_{pid}"):
-            with suppress(OSError):
-                os.unlink(f"/dev/shm/{name}")  # noqa: S108 - the library chose the place
+            (SHARED_MEMORY / name).unlink(missing_ok=True)

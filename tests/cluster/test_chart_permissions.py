@@ -274,7 +274,6 @@ WITHHELD = [
     ("create", "failoverrecords", "--namespace=dns"),
     ("delete", "failoverrecords", "--namespace=dns"),
     ("update", "failoverrecords", "--namespace=dns"),
-    ("patch", "dnszones", "--namespace=dns"),
     ("patch", "cloudregions"),
     ("delete", "customresourcedefinitions"),
     ("get", "pods", f"--namespace={SYSTEM}"),

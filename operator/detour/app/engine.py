@@ -156,6 +156,7 @@ class Engine:
             for known in self._records.values():
                 known.raw = followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
+                known.keeper.has_followed = True
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
         self.decide(self._records)
@@ -213,7 +214,8 @@ class Engine:
         loop = self._observation.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
-            if keeper.memory_is_outdated(self.zones.keepers) and self._observation.rests_on_memory(record):
+            rests_on_memory = self._observation.rests_on_memory(record)
+            if keeper.memory_is_outdated(self.zones.keepers) and (rests_on_memory or not keeper.has_followed):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"

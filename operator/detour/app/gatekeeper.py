@@ -60,6 +60,9 @@ class Gatekeeper:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
         passed, held = {}, []
         for zone in keeper.record.zones:
+            if (zonekeeper := self._zones.keepers.get(zone)) is not None:  # also where nothing is written by us, yet
+                safety = zonekeeper.zone.safety
+                zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             if sets := self._hand_over(keeper, zone):
                 if self._zones.keepers[zone].gate.held(keeper.record.key):
                     held.append(sets)
@@ -80,8 +83,6 @@ class Gatekeeper:
         wish, gate = keeper.wish_for(zone), zonekeeper.gate
         report = zonekeeper.report(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-            safety = zonekeeper.zone.safety
-            gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             held_before = gate.held(record)
             wish = replace(wish, sets=gate.submit(keeper.proposal(gate, wish.sets, report)) or None)
             if gate.held(record) != held_before:

@@ -268,7 +268,8 @@ class Observation:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
                 self._turned_bad.pop(target, None)
-            if before.verdict is Verdict.HEALTHY and watched.streak.verdict is Verdict.UNHEALTHY:
+            was_good = before.verdict is Verdict.HEALTHY or target in self._turned_bad  # or doubted since
+            if was_good and watched.streak.verdict is Verdict.UNHEALTHY:
                 self._turned_bad[target] = self._clock.now()
             logger.info(
                 "%s turns %s%s",

@@ -48,6 +48,7 @@ class RecordKeeper:
         self._serving: frozenset[str] | None = None
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
+        self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
         self._pin: tuple[str, tuple[str, ...]] | None = None
         self.recall(memory)

@@ -241,7 +241,8 @@ class Enactor:
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        is_doubtful = self._fence.unsettled or self._fence.held is None or self._read_zone_at == 0.0
+        news_are_waiting = self._read_zone_at == 0.0 or self._reading.is_there
+        is_doubtful = self._fence.unsettled or self._fence.held is None or news_are_waiting
         return self._names.report(record, self._view, unsettled=is_doubtful)
 
     def zone_report(self) -> ZoneReport:

@@ -174,7 +174,9 @@ class Names:
                 continue
             del self._dirty[hostname]
             settled.records += self._wishes.get(hostname, {})
-            if not change and (withdrawal := self._withdrawals.pop(hostname, None)):
+            owner = outcome.owner
+            undecided = owner is not None and self._wishes[hostname][owner].sets is None  # it takes the name over
+            if not change and not undecided and (withdrawal := self._withdrawals.pop(hostname, None)):
                 settled.withdrawals.append(withdrawal)
         return settled
 

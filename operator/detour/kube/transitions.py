@@ -12,7 +12,7 @@ QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
 
 TELLING_CONDITIONS = {
     Kind.FAILOVER_RECORD: ("Published", "Pinned"),
-    Kind.DNS_ZONE: ("Ready", "InForce", "Frozen", "Throttled", "Warning"),
+    Kind.DNS_ZONE: ("Ready", "Frozen", "Throttled", "Warning"),
     Kind.CLOUD_REGION: ("Healthy",),
 }
 BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")

@@ -4,6 +4,7 @@ The new leader's first write must come within 20 s of the kill, and the old one'
 zone's change log tell. After each take-over DNS must follow the region, and the killed replica comes back as a standby.
 """
 
+import asyncio
 import time
 
 from detour_lab.acceptance import Say
@@ -43,6 +44,7 @@ async def play(size: int, say: Say) -> Result:
                 await watch.until_right(PATIENCE)
                 await leader.start()
             verdict = watch.verdict(left=[])
+        await asyncio.gather(*(each.kill() for each in stage.operators))
     for complaint in verdict.complaints:
         say(f"wrong: {complaint}")
     both = verdict.stale_writes + verdict.overtaken

@@ -1,6 +1,7 @@
 """Scripted stories on the whole stage, each ending with a line that starts with PASS or FAIL.
 
-`detour-lab scenario list` names them; a new one is a module with `play` and a line in STORIES.
+`detour-lab scenario list` names them; a new one is a module with `play` and a line in STORIES. One that needs another
+stage than a `Stage` has `set_up`, which returns it.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ STORIES: Mapping[str, tuple[str, str]] = {
     "region-failure": ("detour_lab.scenarios.region_failure", "a region of a cloud fails and comes back"),
     "outside-edit": ("detour_lab.scenarios.outside_edit", "somebody edits and deletes records behind Detour's back"),
     "api-server-away": ("detour_lab.scenarios.api_server_away", "a region fails while the API server is away"),
+    "site-lost": ("detour_lab.scenarios.site_lost", "a region is lost together with the cluster that was in force"),
     "october-2025": ("detour_lab.scenarios.october_2025", "the outage's steps, with a plain writer and with Detour"),
 }
 """The module of each story, and what happens in it."""
@@ -55,7 +57,8 @@ def _play(name: str) -> int:
         binaries = find_binaries()
 
         async def on_stage() -> Result:
-            async with Stage(say=_Sayer(quiet=False), binaries=binaries) as stage:
+            set_up = getattr(import_module(STORIES[name][0]), "set_up", Stage)
+            async with set_up(say=_Sayer(quiet=False), binaries=binaries) as stage:
                 await stage.wait_until_ready()
                 return await load(name)(stage, _Sayer(quiet=False))
 
