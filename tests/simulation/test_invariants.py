@@ -1,0 +1,270 @@
+"""Each invariant fires on a history that breaks its promise, and is silent where the promise is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from detour.enactment.ledger import Ledger
+from detour.model.generation import Generation
+from detour.model.record import Failback, FailbackMode
+from detour.model.rrset import RRType
+from detour_lab.simulation.history import (
+    Approved,
+    BlindChanged,
+    Broke,
+    Misreported,
+    Unsettled,
+)
+from detour_lab.simulation.invariants import INVARIANTS
+from detour_lab.simulation.invariants.generations import undone_at_azure
+
+from .histories import AZURE, ONE, OWNER, THREE, TWO, ZONE, Story, a_set, endpoint, marker, record
+
+GONE = a_set(ONE).key
+LEDGER_KEY = Ledger("a", "f", Generation(1, 0)).rrset(OWNER, "example.org").key
+
+
+def published(**terms: object) -> Story:
+    """Return the story of a record that a1 has published, pointing to ONE."""
+    return Story(**terms).declare(record()).claim(1.0).read(at=2.0).write(3.0, marker(), a_set(ONE))
+
+
+def old_ledger(story: Story, zone: str = ZONE) -> Ledger:
+    """Return the next ledger of the claim that is in force now."""
+    held = story.ledgers[zone]
+    return replace(held, generation=Generation(held.generation.epoch, held.generation.sequence + 1))
+
+
+def emptied() -> Story:
+    return published().write(9.0, GONE)
+
+
+def emptied_set_by_set() -> Story:
+    story = Story().declare(record()).claim(1.0, zone=AZURE).write(2.0, marker(), a_set(ONE), zone=AZURE)
+    return story.write(9.0, GONE, zone=AZURE)
+
+
+def deleted_without_an_observed_deletion() -> Story:
+    return published().declare(None, at=5.0, observed=False).write(9.0, GONE, marker().key)
+
+
+def deleted_for_an_object_that_is_not_the_one_in_the_marker() -> Story:
+    return published().declare(record(), at=4.0, uid="u-2").declare(None, at=5.0, uid="u-2").write(9.0, GONE)
+
+
+def ledger_moved_back() -> Story:
+    story = published()
+    return story.write(9.0, a_set(TWO), ledger=replace(story.ledgers[ZONE], generation=Generation(1, 1)))
+
+
+def ledger_left_behind() -> Story:
+    return published().write(9.0, a_set(TWO), moves_ledger=False)
+
+
+def older_plan_over_a_newer_one() -> Story:
+    story = published()
+    late = old_ledger(story)
+    story.claim(5.0, by="a2", epoch=2).write(6.0, a_set(TWO), by="a2")
+    return story.write(7.0, a_set(ONE), ledger=late, sent_at=4.0)
+
+
+def two_controllers_in_one_epoch() -> Story:
+    story = published()
+    return story.write(9.0, a_set(TWO), by="a2")
+
+
+def two_claims_in_one_epoch() -> Story:
+    return published().claim(9.0, epoch=1, claim="beef")
+
+
+def taken_from_a_site_that_lives() -> Story:
+    return published().write(50.0).claim(60.0, by="b1", epoch=2, site="b")
+
+
+def foreign_name_changed() -> Story:
+    return (
+        published()
+        .tamper(4.0, a_set(THREE, hostname="www.example.org"), damage=False)
+        .read(at=5.0)
+        .write(9.0, a_set(ONE, hostname="www.example.org"))
+    )
+
+
+def unmarked_name_overwritten() -> Story:
+    story = Story().tamper(0.5, a_set(THREE), damage=False).declare(record(), at=1.0).claim(2.0).read(at=3.0)
+    return story.write(9.0, marker(), a_set(ONE))
+
+
+def others_marker_overwritten() -> Story:
+    return published().tamper(4.0, marker("other-team")).read(at=5.0).write(9.0, marker())
+
+
+def set_changed_unseen() -> Story:
+    return published().tamper(4.5, a_set(THREE)).write(5.0, a_set(TWO), sent_at=4.0)
+
+
+def two_regions_evacuated() -> Story:
+    three = record(
+        endpoint("one", ONE), endpoint("two", TWO, region="azure-westeurope"), endpoint("three", THREE, region="gcp")
+    )
+    story = Story().declare(three).claim(1.0).write(2.0, marker(), a_set(ONE))
+    story.fail(ONE, at=10.0).write(12.0, a_set(TWO))
+    return story.fail(TWO, at=20.0).write(22.0, a_set(THREE))
+
+
+def many_deleted() -> Story:
+    story = Story().claim(1.0)
+    names = [f"n{number}.example.org" for number in range(12)]
+    for number, name in enumerate(names):
+        story.declare(record(hostname=name), uid=f"u-{number}")
+        story.write(2.0 + number, marker(hostname=name, uid=f"u-{number}"), a_set(ONE, hostname=name))
+    for number, name in enumerate(names):
+        story.declare(None, at=30.0, uid=f"u-{number}")
+        story.write(31.0 + number, a_set(ONE, hostname=name).key)
+    return story
+
+
+def changed_without_a_cause() -> Story:
+    return published().write(100.0, a_set(TWO))
+
+
+def changed_while_blind() -> Story:
+    story = published().tell(BlindChanged(at=100.0, controller="a1", blind=True))
+    return story.fail(ONE, at=101.0).write(104.0, a_set(TWO))
+
+
+def changed_while_nobody_was_healthy() -> Story:
+    story = published().fail(ONE, TWO, at=100.0).write(104.0, a_set(ONE, ttl=31))
+    return story.write(200.0, a_set(TWO))
+
+
+def returned_before_its_time() -> Story:
+    story = published().fail(ONE, at=100.0).write(102.0, a_set(TWO)).fail(ONE, at=105.0, works=True)
+    return story.write(108.0, a_set(ONE))
+
+
+def returned_without_being_asked() -> Story:
+    manual = record(failback=Failback(FailbackMode.MANUAL))
+    story = Story().declare(manual).claim(1.0).write(3.0, marker(), a_set(ONE))
+    story.fail(ONE, at=100.0).write(102.0, a_set(TWO)).fail(ONE, at=105.0, works=True)
+    return story.write(900.0, a_set(ONE))
+
+
+def said_to_be_in_sync() -> Story:
+    return published().tell(Misreported(at=9.0, controller="a1", zone=ZONE, hostname="api", text="it holds nothing"))
+
+
+def an_exception_of_ours() -> Story:
+    return published().tell(Broke(at=9.0, controller="a1", text="KeyError('x')"))
+
+
+def never_came_to_rest() -> Story:
+    return published().tell(Unsettled(at=9.0, text="api holds nothing"))
+
+
+BAD: dict[str, list[Callable[[], Story]]] = {
+    "NeverEmpty": [
+        emptied,
+        emptied_set_by_set,
+        deleted_without_an_observed_deletion,
+        deleted_for_an_object_that_is_not_the_one_in_the_marker,
+    ],
+    "NeverStale": [ledger_moved_back, ledger_left_behind, older_plan_over_a_newer_one],
+    "OneWriter": [two_controllers_in_one_epoch, two_claims_in_one_epoch, older_plan_over_a_newer_one],
+    "Undisturbed": [taken_from_a_site_that_lives],
+    "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
+    "AsSeen": [set_changed_unseen],
+    "BlastRadius": [two_regions_evacuated],
+    "DeletionsHeld": [many_deleted],
+    "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
+    "HoldsDown": [returned_before_its_time, returned_without_being_asked],
+    "Truthful": [said_to_be_in_sync],
+    "NoDefects": [an_exception_of_ours],
+    "Converges": [never_came_to_rest],
+}
+
+
+@pytest.mark.parametrize(
+    ("invariant", "story"),
+    [(name, each) for name, stories in BAD.items() for each in stories],
+    ids=lambda value: str(getattr(value, "__name__", value)),
+)
+def test_an_invariant_fires_on_a_history_that_breaks_it(invariant: str, story: Callable[[], Story]) -> None:
+    assert [each.invariant for each in story().violations(invariant)][:1] == [invariant]
+
+
+def test_every_invariant_is_shown_to_fire() -> None:
+    assert set(BAD) == set(INVARIANTS)
+
+
+def failed_over() -> Story:
+    return published().fail(ONE, at=100.0).write(102.0, a_set(TWO))
+
+
+def failed_back_after_hold_down() -> Story:
+    return failed_over().fail(ONE, at=110.0, works=True).write(130.0, a_set(ONE))
+
+
+def taken_over() -> Story:
+    return published().claim(30.0, by="a2", epoch=2).fail(ONE, at=31.0).write(33.0, a_set(TWO), by="a2")
+
+
+def taken_over_by_another_site() -> Story:
+    return published(take_over_after=20.0).claim(30.0, by="b1", epoch=2, site="b")
+
+
+def taken_over_because_a_person_said_so() -> Story:
+    return published().tell(Approved(at=4.0, zone=ZONE)).claim(5.0, by="b1", epoch=2, site="b")
+
+
+def repaired() -> Story:
+    return published().tamper(50.0, GONE).read(at=55.0).write(60.0, a_set(ONE))
+
+
+def ledger_put_back() -> Story:
+    return published().tamper(50.0, LEDGER_KEY).claim(60.0, epoch=2)
+
+
+def deleted_by_a_person() -> Story:
+    return published().declare(None, at=5.0).write(9.0, GONE, marker().key)
+
+
+def adopted() -> Story:
+    story = Story().tamper(0.5, a_set(THREE), damage=False).declare(record(adopt=True), at=1.0).claim(2.0).read(at=3.0)
+    return story.write(9.0, marker(), a_set(ONE))
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        published,
+        failed_over,
+        failed_back_after_hold_down,
+        taken_over,
+        taken_over_by_another_site,
+        taken_over_because_a_person_said_so,
+        repaired,
+        ledger_put_back,
+        deleted_by_a_person,
+        adopted,
+    ],
+    ids=lambda value: value.__name__,
+)
+def test_no_invariant_fires_where_all_is_as_it_should_be(story: Callable[[], Story]) -> None:
+    told = story()
+    assert [each for name in INVARIANTS for each in told.violations(name)] == []
+
+
+def test_a_late_set_of_an_older_plan_at_azure_is_counted_and_is_no_violation() -> None:
+    story = Story().declare(record()).claim(1.0, zone=AZURE).write(2.0, marker(), a_set(ONE), zone=AZURE)
+    late = old_ledger(story, AZURE)
+    story.claim(5.0, by="a2", epoch=2, zone=AZURE).write(6.0, a_set(TWO), by="a2", zone=AZURE)
+    story.write(7.0, a_set(ONE), zone=AZURE, ledger=late, moves_ledger=False, sent_at=6.5)
+    assert undone_at_azure(story.history) == 1
+    assert story.violations("NeverStale") == []
+
+
+def test_the_type_of_a_set_is_part_of_what_is_compared() -> None:
+    story = published().tamper(4.5, replace(a_set(ONE), type=RRType.A, ttl=99))
+    assert story.write(5.0, a_set(TWO), sent_at=4.0).violations("AsSeen")
