@@ -24,7 +24,7 @@ def simulate(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="detour-lab simulate")
     parser.add_argument("--schedules", type=int, default=200, help="how many (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each schedule has the next (default: 1)")
-    parser.add_argument("--only", type=int, action="append", metavar="SEED", help="just this seed; may be repeated")
+    parser.add_argument("--only", action="append", metavar="PROFILE:SEED", help="just this one; may be repeated")
     parser.add_argument("--profile", choices=sorted(PROFILES), help="one profile instead of the usual mix")
     parser.add_argument("--keep-going", action="store_true", help="play on after a violation, and list them all")
     parser.add_argument("--trace", action="store_true", help="print a digest of each run")
@@ -37,9 +37,8 @@ def _play(given: argparse.Namespace) -> int:
     began = told_at = time.monotonic()
     steps = undone = count = 0
     failed: list[Played] = []
-    seeds = given.only or range(given.seed, given.seed + given.schedules)
-    profile = f' PROFILE="{given.profile}"' if given.profile else ""
-    for played in play_all(seeds, choose=lambda seed: given.profile or usual_profile(seed)):
+    schedules = _schedules(given)
+    for played in play_all(schedules):
         count += 1
         steps += played.steps
         undone += played.azure_undone
@@ -55,19 +54,32 @@ def _play(given: argparse.Namespace) -> int:
         if now - told_at >= PROGRESS_EVERY:
             told_at = now
             rate = count / (now - began)
-            print(f"== {count} of {len(seeds)} schedules, {steps} steps, {rate:.1f} schedules/s", flush=True)
+            print(f"== {count} of {len(schedules)} schedules, {steps} steps, {rate:.1f} schedules/s", flush=True)
     seconds = time.monotonic() - began
     if failed:
-        seed = failed[0].schedule.seed
+        seed, profile = failed[0].schedule.seed, failed[0].schedule.profile
         print(f"== schedule {seed} broke a promise; shortening its {len(failed[0].schedule.steps)} steps", flush=True)
         short = shortest(failed[0])
         print(tell(short))
-        print(f"replay: make simulate SEED={seed} SCHEDULES=1{profile}")
+        print(f"replay: make simulate SEED={seed} SCHEDULES=1{_in_make(seed, profile)}")
     word = "FAIL" if failed else "PASS"
     print(
         f"{word} schedules={count} steps={steps} violations={len(failed)} azure_undone={undone} seconds={seconds:.1f}"
     )
     return 1 if failed else 0
+
+
+def _schedules(given: argparse.Namespace) -> list[tuple[str, int]]:
+    """Return profile and seed of each schedule that is asked for."""
+    if given.only:
+        return [(profile, int(seed)) for profile, _, seed in (each.rpartition(":") for each in given.only)]
+    seeds = range(given.seed, given.seed + given.schedules)
+    return [(given.profile or usual_profile(seed), seed) for seed in seeds]
+
+
+def _in_make(seed: int, profile: str) -> str:
+    """Return what names a profile in the command that replays a seed; nothing where the seed has it by itself."""
+    return "" if usual_profile(seed) == profile else f' PROFILE="{profile}"'
 
 
 def mutants(arguments: list[str]) -> int:

@@ -140,7 +140,8 @@ class Controller:
                 await asyncio.wait_for(self.elector.resign(), 1.0)
         except TimeoutError:
             pass
-        self.crash()
+        finally:
+            self.crash()
 
     def _assemble(self) -> None:
         around = self._surroundings

@@ -76,6 +76,7 @@ class Profile:
     length: tuple[float, float] = (25.0, 60.0)
     spec: Mapping[str, Any] = field(default_factory=dict)
     dual_stack: float = 0.3
+    late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
     panic_threshold: Sequence[int] = (1, 1, 50)
@@ -133,6 +134,15 @@ PROFILES: Mapping[str, Profile] = {
         },
         providers=("azuredns",), zones=(1, 1), controllers=(1, 2, 2), sites=(1,), steps=(6, 12), records=(1, 2),
         dual_stack=1.0, regions_evacuated=(3,),
+    ),
+    "late at azure": Profile(
+        weights={
+            Fault.LATE: 8, Fault.CRASH_AFTER_WRITE: 8, Fault.PAUSE: 3, Fault.ENDPOINT_FAILS: 6, Fault.DRAINED: 8,
+            Fault.RECORD_CREATED: 3,
+        },
+        providers=("azuredns",), zones=(1, 1), controllers=(2,), sites=(1,), steps=(10, 18), records=(2, 3),
+        dual_stack=1.0, regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 90.0), late_by=(20, 45),
+        lasting={Fault.LATE: (10.0, 30.0), Fault.CRASH_AFTER_WRITE: (15.0, 30.0), Fault.PAUSE: (15.0, 30.0)},
     ),
     "outsiders": Profile(
         weights={**OUTSIDERS, Fault.CRASH: 3, Fault.RECORD_CREATED: 4, Fault.FOREIGN_NAME: 4},
@@ -270,13 +280,15 @@ def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, l
         seconds = draw.uniform(15, 70)
     elif fault in taste.lasting:
         seconds = draw.uniform(*taste.lasting[fault])
-    where = _where(draw, fault, setting)
+    where, number = _where(draw, fault, setting), _number(draw, fault, at)
+    if taste.late_by and fault is Fault.LATE:
+        number = draw.randint(*taste.late_by)
     return Step(
         at=round(at, 2),
         fault=fault,
         where=where,
         seconds=round(min(left, seconds), 2),
-        number=_number(draw, fault, at),
+        number=number,
         share=draw.choice((0.3, 0.6, 1.0)) if fault in NETWORK else 1.0,
     )
 

@@ -179,7 +179,7 @@ class Terms:
     `one_by_one` are the zones whose provider has no transaction; `sites` names each controller's site; `detection` is
     the longest time from a failure to the decision about it while nothing is in the way. Of a vantage that is doubted
     only when more than a share of its checks turn bad nothing strict can be asked: `doubts_at_once` tells that it is
-    doubted at the first.
+    doubted at the first. `shares_markers` tells that several sites own names together, whichever wrote the marker.
     """
 
     owner: str
@@ -190,6 +190,7 @@ class Terms:
     regions_per_window: int = 1
     window: float = 600.0
     doubts_at_once: bool = True
+    shares_markers: bool = False
     take_over_after: float = 90.0
 
 

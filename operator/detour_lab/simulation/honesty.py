@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from detour_lab.simulation.history import Misreported
+from detour_lab.simulation.weather import GIVE_UP
 from detour_lab.simulation.zones import answers_at
 
 if TYPE_CHECKING:
     from detour_lab.simulation.run import Run
+
+TAKEN_WITHIN = GIVE_UP + 1.0
+"""Seconds after which what was read has been taken over: whoever reads may be waiting for another call."""
 
 
 def misreports(run: "Run") -> Iterator[Misreported]:
@@ -22,7 +26,7 @@ def misreports(run: "Run") -> Iterator[Misreported]:
             continue
         for key, keeper in controller.engine.zones.keepers.items():
             zone = run.surroundings.zones[key.name]
-            if not keeper.in_force or not zone.is_known_to(controller.name):
+            if not keeper.in_force or not zone.is_known_to(controller.name, run.loop.now - TAKEN_WITHIN):
                 continue
             for record in controller.engine.record_keys():
                 report = keeper.report(record)

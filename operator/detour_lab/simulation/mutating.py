@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
     """Play all mutants, or those named. The last line says PASS or FAIL."""
     parser = argparse.ArgumentParser(prog="detour-lab mutants")
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants to play (default: all)")
-    parser.add_argument("--known", action="store_true", help="only the seed that is known to kill each")
+    parser.add_argument("--known", action="store_true", help="try the seed first that is known to kill each")
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.names if name not in MUTANTS]:
         parser.error(f"there is no mutant {unknown[0]!r}: choose from {', '.join(MUTANTS)}")
@@ -69,6 +69,8 @@ def run(arguments: list[str]) -> int:
     for mutant in chosen:
         began = time.monotonic()
         outcome = hunt(mutant, first_seed=mutant.seed, most=1) if given.known else hunt(mutant)
+        if given.known and not outcome.is_killed:  # the product has changed, and the run with it
+            outcome = hunt(mutant)
         killed += outcome.is_killed
         seconds = time.monotonic() - began
         if outcome.violation is None:

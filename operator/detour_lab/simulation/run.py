@@ -67,6 +67,7 @@ class Run:
                 regions_per_window=setting.regions_evacuated,
                 window=float(setting.window),
                 doubts_at_once=setting.panic_threshold == 1,
+                shares_markers=len(setting.sites) > 1,
             )
         )
         self.network = Network(self.loop)

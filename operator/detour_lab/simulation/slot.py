@@ -88,9 +88,11 @@ class Slot:
             return
 
         async def end() -> None:
-            await controller.stop()
-            self.note("ended")
-            self._run.loop.later(self.restart_after, self.start)
+            try:
+                await controller.stop()
+            finally:
+                self.note("ended")
+                self._run.loop.later(self.restart_after, self.start)
 
         self.note("stopped")
         controller.process.context.run(self._run.loop.create_task, end())

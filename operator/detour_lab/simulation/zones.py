@@ -18,8 +18,7 @@ from detour_lab.simulation.weather import Caller
 class SimulatedZone(MemoryZone):
     """A zone that writes down its changes.
 
-    `lag` is by how many seconds its name servers are behind; `read_at` is when each process began to read all of
-    it, the last time that it did.
+    `lag` is by how many seconds its name servers are behind.
     """
 
     def __init__(self, name: str, *, loop: VirtualLoop, history: History, one_by_one: bool) -> None:
@@ -27,7 +26,7 @@ class SimulatedZone(MemoryZone):
         self.name = name
         self.one_by_one = one_by_one
         self.lag = 0.0
-        self.read_at: dict[str, float] = {}
+        self._read_done: dict[str, list[tuple[float, float]]] = {}
         self._changed_at: dict[str, float] = {}
         self._loop = loop
         self._history = history
@@ -45,13 +44,14 @@ class SimulatedZone(MemoryZone):
 
     def was_read(self, by: Caller, began_at: float) -> None:
         """Note that a process holds all that was here at `began_at`, or since then."""
-        self.read_at[by.process] = began_at
+        done = self._read_done.setdefault(by.process, [])
+        done.append((self._loop.now, began_at))
         self._history.add(ZoneRead(at=self._loop.now, zone=self.name, by=by.name, began_at=began_at))
 
-    def is_known_to(self, process: str) -> bool:
-        """Tell whether a process has read the zone since anybody else changed it."""
+    def is_known_to(self, process: str, since: float) -> bool:
+        """Tell whether a process had read the zone by `since`, after anybody else changed it."""
         others = max((at for who, at in self._changed_at.items() if who != process), default=0.0)
-        return others < self.read_at.get(process, 0.0)
+        return any(began_at > others for done_at, began_at in self._read_done.get(process, ()) if done_at <= since)
 
     def tamper(self, changes: Iterable[tuple[RRKey, RRset | None]], *, damage: bool = True) -> None:
         """Make the changes of an outsider, where they change anything."""

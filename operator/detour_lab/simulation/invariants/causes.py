@@ -36,7 +36,16 @@ class _Sight:
     seen: dict[str, bool] = field(default_factory=dict)
     changed_at: dict[str, float] = field(default_factory=dict)
     paused_at: float | None = None
+    blind_at: float = NEVER
     paused_for: float = 0.0
+
+    def blindfold(self, at: float, *, blind: bool) -> None:
+        """Note that it is blind from now on, or sees again: what came up meanwhile is dealt with from then on."""
+        if blind:
+            self.blind_at = at
+        elif self.blind:
+            self.paused_for += at - self.blind_at
+        self.blind = blind
 
     def note(self, state: str, at: float) -> None:
         """Note that the process was paused, or goes on."""
@@ -102,7 +111,7 @@ class _Causes:
                 for sight in self.sights.values():
                     sight.look(self._truth, event.at)
             case BlindChanged():
-                self.sights[event.controller].blind = event.blind
+                self.sights[event.controller].blindfold(event.at, blind=event.blind)
                 self.sights[event.controller].look(self._truth, event.at)
                 if not self._replay.history.terms.doubts_at_once:
                     self._told_at = event.at
@@ -113,6 +122,8 @@ class _Causes:
         if event.record is not None and (event.site, event.key) not in self._replay.records:
             self._created_at[event.record.hostname] = event.at
             return
+        if event.record is not None and event.record == self._replay.records.get((event.site, event.key)):
+            return  # a finalizer, or an annotation that was taken away
         hostnames = {name for name, key in self._replay.hostnames.items() if key == event.key}
         for hostname in hostnames | ({event.record.hostname} if event.record else set()):
             self._record_told_at[hostname] = event.at

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from detour.enactment.markers import parse_marker
 from detour.model.names import hostname_of_marker
-from detour.model.record import DeletionPolicy
+from detour.model.record import DeletionPolicy, ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
 from detour_lab.simulation.history import (
     OUTSIDER,
@@ -19,22 +19,30 @@ from detour_lab.simulation.history import (
 )
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in
 
+APPROVAL_LASTS = 60.0
+"""Seconds in which what a person approved is done."""
+
 FEWEST_HELD = 10
 SHARE_HELD = 0.2
 """More deletions within the window than the greater of these two, by number and by share of the owned names, wait."""
 
 
 def never_empty(history: History) -> Iterator[Violation]:
-    """No write of ours leaves a name without an answer, but for the observed deletion of the object it belongs to."""
+    """No write of ours leaves a name without an answer, but for the observed deletion of the object it belongs to.
+
+    With several sites, each of which has an object of its own, that is any object of the namespace and name in the
+    marker; with one it is the object with the UID in the marker, and no other.
+    """
     replay = Replay(history)
-    doomed: set[str] = set()
+    several_sites = len(set(history.terms.sites.values())) > 1 and history.terms.shares_markers
+    doomed: set[str | ObjectKey] = set()
     policies: dict[str, DeletionPolicy] = {}
     for event in replay:
         if isinstance(event, Declared):
             if event.record is not None:
                 policies[event.uid] = event.record.deletion_policy
             elif event.observed and policies.get(event.uid) is DeletionPolicy.DELETE:
-                doomed.add(event.uid)
+                doomed |= {event.uid, event.key} if several_sites else {event.uid}
         if not isinstance(event, ZoneChanged) or event.by not in history.terms.sites:
             continue
         for hostname in names_in(event):
@@ -42,7 +50,7 @@ def never_empty(history: History) -> Iterator[Violation]:
             if not before or answers_after(before, event, hostname):
                 continue
             _, marker = replay.marker(event.zone, hostname)
-            if marker is None or marker.uid not in doomed:
+            if marker is None or not doomed.intersection((marker.uid, marker.record)):
                 yield Violation(
                     invariant="NeverEmpty",
                     at=event.at,
@@ -118,9 +126,10 @@ def deletions_held(history: History) -> Iterator[Violation]:
     """Within the window no more names are deleted than max(10, 20 %) of those owned, unless a person approved."""
     replay = Replay(history)
     deleted: dict[str, list[float]] = defaultdict(list)
+    approved_at: dict[str, float] = {}
     for event in replay:
         if isinstance(event, Approved):
-            deleted[event.zone].clear()
+            approved_at[event.zone] = event.at
         if not isinstance(event, ZoneChanged) or event.by not in history.terms.sites:
             continue
         gone = [
@@ -128,7 +137,7 @@ def deletions_held(history: History) -> Iterator[Violation]:
             for hostname in names_in(event)
             if (before := replay.answers(event.zone, hostname)) and not answers_after(before, event, hostname)
         ]
-        if not gone:
+        if not gone or event.at < approved_at.get(event.zone, float("-inf")) + APPROVAL_LASTS:
             continue
         since = event.at - history.terms.window
         deleted[event.zone] = [at for at in deleted[event.zone] if at > since] + [event.at] * len(gone)

@@ -50,6 +50,7 @@ def blast_radius(history: History) -> Iterator[Violation]:
                 left[event.zone].clear()  # what is missing now is missing by his hand
             case ZoneChanged(by=by) if by != OUTSIDER:
                 places = left[event.zone]
+                more = False
                 for hostname in names_in(event):
                     before = replay.answers(event.zone, hostname)
                     failed = {
@@ -59,11 +60,12 @@ def blast_radius(history: History) -> Iterator[Violation]:
                     }
                     for region in _regions_failed(replay, event, hostname, failed, failed_at):
                         places[hostname, region] = event.at
-                    for value in values_in(answers_after(before, event, hostname)) - values_in(before):
+                        more = True
+                    for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
                         came_at[event.zone, hostname, value] = event.at
                 for place in [each for each, at in places.items() if at < event.at - history.terms.window]:
                     del places[place]
-                lost = _lost_regions(replay, event, places)
+                lost = _lost_regions(replay, event, places) if more else set()
                 if len(lost) > history.terms.regions_per_window:
                     message = f"{', '.join(sorted(lost))} lost most of their names in {event.zone} within the window"
                     yield Violation(invariant="BlastRadius", at=event.at, message=message)
