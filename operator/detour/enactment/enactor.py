@@ -401,6 +401,11 @@ class Enactor:
         self._names.all_reread(self._view)
         self._tell_all()
 
+    def _owe_reading(self) -> None:
+        """Believe nothing that was read of the zone so far, and read it before anything else."""
+        self._reading.cancel()
+        self._read_zone_at = 0.0
+
     async def _read_suspects(self) -> None:
         hostnames = sorted(self._suspects)
         self._suspects_ledger = False
@@ -432,7 +437,7 @@ class Enactor:
             case Settlement.LOST:
                 self._observer.zone_changed()  # the claim that follows says what was lost
             case Settlement.EARLIER_APPLIED:
-                self._read_zone_at = 0.0
+                self._owe_reading()
             case _:
                 pass
 
@@ -471,8 +476,7 @@ class Enactor:
     def _claimed(self) -> None:
         self.precedence.claimed()
         self._set_yielding(None)
-        self._reading.cancel()
-        self._read_zone_at = 0.0  # what was read before the claim may have been changed by the one before us
+        self._owe_reading()  # what was read before the claim may have been changed by the one before us
         if self._lost_ledger is not None:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
             self._observer.incident(Refusal("LedgerRestored", told))
@@ -513,7 +517,7 @@ class Enactor:
             case Settlement.APPLIED if self._provider.limits.atomic:
                 self._applied(doubt.work)
             case Settlement.EARLIER_APPLIED:
-                self._read_zone_at = 0.0
+                self._owe_reading()
             case Settlement.SUPERSEDED:
                 self._stand_by(self._view.get(self._fence.key))
             case _:
@@ -521,6 +525,8 @@ class Enactor:
         if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
             self._renewed_at = self._clock()
         for each in doubt.work:
+            if doubt.lost and not self._provider.limits.atomic:
+                self._names.unanswered(each)
             self._names.reread(each.hostname)
 
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from detour.enactment.batches import BatchFiller
+from detour.enactment.contract import Change, StoredSet
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
 from detour.enactment.view import NameView, ZoneView
@@ -44,6 +45,7 @@ class Names:
         self._generations: dict[str, Generation] = {}
         self._settled: dict[str, tuple[RRset, ...]] = {}
         self._dirty: dict[str, Urgency] = {}
+        self._unanswered: dict[str, set[StoredSet]] = {}
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -145,6 +147,14 @@ class Names:
         self._quarantine[hostname] = _Quarantined(refusal, until)
         self._mark(hostname, Urgency.HOUSEKEEPING)
 
+    def unanswered(self, change: NameChange) -> None:
+        """Write the sets of `change` once more, where they still have the version that they had before it.
+
+        Where sets are written one by one the ledger says nothing of each. A request whose answer was lost is on its
+        way, on the condition of that version: it must meet another one (design, Fence: touch that set).
+        """
+        self._unanswered.setdefault(change.hostname, set()).update(each.old for each in change.changes if each.old)
+
     def _mark(self, hostname: str, urgency: Urgency) -> None:
         self._dirty[hostname] = min(urgency, self._dirty.get(hostname, urgency))
 
@@ -192,10 +202,25 @@ class Names:
             cut=view.zone_cut_above(hostname, self._rules.domain),
             rules=self._rules,
         )
+        outcome = self._touching(outcome, hostname, view)
         if outcome.change and (quarantined := self._quarantine.get(hostname)):
             refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
             return Outcome(None, refusals, outcome.owner)
         return outcome
+
+    def _touching(self, outcome: Outcome, hostname: str, view: ZoneView) -> Outcome:
+        """Return `outcome` with the sets that a request of ours may still change, as they are."""
+        before = self._unanswered.get(hostname)
+        if not before or outcome.owner is None or self._wishes[hostname][outcome.owner].sets is None:
+            return outcome
+        change = outcome.change or NameChange(hostname, outcome.owner, (), Urgency.REPAIR)
+        written = {each.key for each in change.changes}
+        touched = tuple(
+            Change(stored, stored.rrset)
+            for stored in sorted(before, key=lambda each: each.rrset.key)
+            if stored.rrset.key not in written and view.get(stored.rrset.key) == stored
+        )
+        return replace(outcome, change=replace(change, changes=touched + change.changes)) if touched else outcome
 
     def _is_repair(self, hostname: str, change: NameChange, found: NameView) -> bool:
         """Tell whether somebody else changed the name: it is not as we left it, or not as its status tells of it."""
@@ -223,6 +248,7 @@ class Names:
 
         The name gets one more look, which should find nothing to do.
         """
+        self._unanswered.pop(change.hostname, None)
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
             self._settled[change.hostname] = view.at(change.hostname).answers

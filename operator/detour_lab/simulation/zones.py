@@ -12,7 +12,7 @@ from detour.model.rrset import ANSWER_TYPES, RRKey, RRset
 from detour_lab.simulation.history import OUTSIDER, History, SetChange, ZoneChanged, ZoneRead
 from detour_lab.simulation.loop import VirtualLoop
 from detour_lab.simulation.memoryzone import MemoryZone
-from detour_lab.simulation.weather import Caller
+from detour_lab.simulation.weather import GIVE_UP, Caller
 
 
 class SimulatedZone(MemoryZone):
@@ -35,11 +35,17 @@ class SimulatedZone(MemoryZone):
     def write(
         self, changes: Collection[tuple[RRKey, RRset | None]], *, by: Caller, ledger: Ledger | None, sent_at: float
     ) -> None:
-        """Make the changes of a controller in one step."""
+        """Make the changes of a controller in one step.
+
+        Where sets are written one by one, a creation that comes late brings back a set that was deleted since. Nothing
+        prevents that there, so its sender knows as little of it as of what an outsider does.
+        """
+        is_late = self.one_by_one and self._loop.now - sent_at > GIVE_UP
+        came_back = is_late and any(key not in self.sets for key, _ in changes)
         noted = tuple(self._note(key, new) for key, new in changes)
         for key, new in changes:
             self._set(key, new)
-        self._changed_at[by.process] = self._loop.now
+        self._changed_at[OUTSIDER if came_back else by.process] = self._loop.now
         self._write_down(noted, by=by.name, ledger=ledger, sent_at=sent_at)
 
     def was_read(self, by: Caller, began_at: float) -> None:

@@ -152,10 +152,13 @@ class _Causes:
 
 
 def fails_static(history: History) -> Iterator[Violation]:
-    """We change no answer without a cause since the last change: something seen, declared, or damaged."""
+    """We change no answer without a cause since the last change: something seen, declared, or damaged.
+
+    Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change.
+    """
     replay = Replay(history)
     causes = _Causes(replay)
-    last_sent: dict[tuple[str, str], float] = {}
+    last_sent: dict[tuple[str, str, str], float] = {}
     for event in replay:
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             causes.take(event)
@@ -163,12 +166,13 @@ def fails_static(history: History) -> Iterator[Violation]:
         sight = causes.sights[event.by]
         for hostname in names_in(event):
             before = replay.answers(event.zone, hostname)
-            if answers_after(before, event, hostname) == before:
+            after = answers_after(before, event, hostname)
+            if after == before:
                 continue
-            place = (event.zone, hostname)
+            changed = [key.type for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+            place = (event.zone, hostname, changed[0] if event.zone in history.terms.one_by_one else "")
             since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
-            same_batch = last_sent.get(place) == event.sent_at  # where sets are written one by one
-            if before and not same_batch and causes.last(event, hostname) < since:
+            if before and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             last_sent[place] = event.sent_at
             causes.publish(event, hostname)

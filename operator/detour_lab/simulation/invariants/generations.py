@@ -63,7 +63,6 @@ def undone_at_azure(history: History) -> int:
         and event.ledger is not None
         and (ledger := replay.ledger(event.zone)) is not None
         and all(change.key != replay.ledger_key for change in event.changes)
-        and event.ledger.claim != ledger.claim
         and event.ledger.generation < ledger.generation
     )
 
