@@ -75,9 +75,9 @@ conformance: setup
 acceptance: setup packages
 	@$(BIN)/detour-lab acceptance
 
-# One process on one core. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
+# One process on one core, or JOBS of them. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
 simulate: setup
-	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)")
+	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") $(if $(JOBS),--jobs=$(JOBS))
 
 mutants: setup
 	@$(BIN)/detour-lab mutants

@@ -85,7 +85,7 @@ class Reporter:
         is_listed_since = listed_at is not None and listed_at > self._written_at.get(subject, math.inf)
         if int(version) <= self._versions[subject] and not is_listed_since:
             return False
-        if _watched(status) == _watched(self._written.get(subject, {})):
+        if _is_same(status, self._written.get(subject, {})):
             return False
         self._written[subject] = dict(status)
         self._versions[subject] = int(version)
@@ -158,7 +158,7 @@ class Reporter:
         async with slots:
             written = self._written.get(subject, {})
             status = self._build(subject, written)
-            if status is None or _watched(status) == _watched(written):
+            if status is None or _is_same(status, written):
                 return True
             vanished = dict.fromkeys(key for key in written if key not in status)
             self._in_flight.add(subject)
@@ -222,9 +222,11 @@ async def _again_and_again(news: asyncio.Event, flush: Callable[[], Awaitable[bo
         pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _watched(status: Any) -> Any:
-    if isinstance(status, Mapping):
-        return {key: _watched(value) for key, value in status.items() if key not in UNWATCHED_FIELDS}
-    if isinstance(status, list | tuple):
-        return [_watched(each) for each in status]
-    return status
+def _is_same(one: Any, other: Any) -> bool:
+    """Tell whether two statuses differ in nothing that anybody waits for."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = one.keys() - UNWATCHED_FIELDS
+        return keys == other.keys() - UNWATCHED_FIELDS and all(_is_same(one[key], other[key]) for key in keys)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return bool(one == other)

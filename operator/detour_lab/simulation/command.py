@@ -9,8 +9,8 @@ import os
 import sys
 import time
 
-from detour_lab.simulation.generator import PROFILES
-from detour_lab.simulation.playing import Played, play_all, shortest, usual_profile
+from detour_lab.simulation.generator import PROFILES, generate
+from detour_lab.simulation.playing import Summary, play, play_all, shortest, usual_profile
 from detour_lab.simulation.story import tell
 
 PROGRESS_EVERY = 5.0
@@ -27,6 +27,7 @@ def simulate(arguments: list[str]) -> int:
     parser.add_argument("--only", action="append", metavar="PROFILE:SEED", help="just this one; may be repeated")
     parser.add_argument("--profile", choices=sorted(PROFILES), help="one profile instead of the usual mix")
     parser.add_argument("--keep-going", action="store_true", help="play on after a violation, and list them all")
+    parser.add_argument("--jobs", type=int, default=1, help="processes to play in (default: 1)")
     parser.add_argument("--trace", action="store_true", help="print a digest of each run")
     given = parser.parse_args(arguments)
     _fix_hashing("simulate", arguments)
@@ -36,20 +37,20 @@ def simulate(arguments: list[str]) -> int:
 def _play(given: argparse.Namespace) -> int:
     began = told_at = time.monotonic()
     steps = undone = count = 0
-    failed: list[Played] = []
+    failed: list[Summary] = []
     schedules = _schedules(given)
-    for played in play_all(schedules):
+    for played in play_all(schedules, jobs=given.jobs, trace=given.trace):
         count += 1
         steps += played.steps
         undone += played.azure_undone
         if given.trace:
-            print(f"{played.schedule.seed} {played.trace}")
+            print(f"{played.seed} {played.trace}")
         if played.violations:
             failed.append(played)
             if not given.keep_going:
                 break
             first = played.violations[0]
-            print(f"seed {played.schedule.seed}: {first.invariant}: {first.message}", flush=True)
+            print(f"{played.profile} {played.seed}: {first.invariant}: {first.message}", flush=True)
         now = time.monotonic()
         if now - told_at >= PROGRESS_EVERY:
             told_at = now
@@ -57,16 +58,20 @@ def _play(given: argparse.Namespace) -> int:
             print(f"== {count} of {len(schedules)} schedules, {steps} steps, {rate:.1f} schedules/s", flush=True)
     seconds = time.monotonic() - began
     if failed:
-        seed, profile = failed[0].schedule.seed, failed[0].schedule.profile
-        print(f"== schedule {seed} broke a promise; shortening its {len(failed[0].schedule.steps)} steps", flush=True)
-        short = shortest(failed[0])
-        print(tell(short))
-        print(f"replay: make simulate SEED={seed} SCHEDULES=1{_in_make(seed, profile)}")
+        _tell(failed[0])
     word = "FAIL" if failed else "PASS"
     print(
         f"{word} schedules={count} steps={steps} violations={len(failed)} azure_undone={undone} seconds={seconds:.1f}"
     )
     return 1 if failed else 0
+
+
+def _tell(failed: Summary) -> None:
+    played = play(generate(failed.seed, failed.profile))
+    count = len(played.schedule.steps)
+    print(f"== schedule {failed.seed} broke a promise; shortening its {count} steps", flush=True)
+    print(tell(shortest(played)))
+    print(f"replay: make simulate SEED={failed.seed} SCHEDULES=1{_in_make(failed.seed, failed.profile)}")
 
 
 def _schedules(given: argparse.Namespace) -> list[tuple[str, int]]:

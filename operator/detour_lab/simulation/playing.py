@@ -2,8 +2,11 @@
 
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 
 from detour_lab.simulation.generator import generate
 from detour_lab.simulation.history import History, Violation
@@ -27,17 +30,27 @@ class Played:
     violations: tuple[Violation, ...]
 
     @property
-    def azure_undone(self) -> int:
-        """How many sets of an older plan landed late at a provider without transactions, and were undone."""
-        return undone_at_azure(self.history)
-
-    @property
     def trace(self) -> str:
         """A digest of everything that happened."""
         digest = hashlib.sha256()
         for event in self.history:
             digest.update(repr(event).encode())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is told of a run.
+
+    `azure_undone` is how many sets of an older plan landed late at a provider without transactions, and were undone.
+    """
+
+    profile: str
+    seed: int
+    steps: int
+    violations: tuple[Violation, ...]
+    azure_undone: int
+    trace: str
 
 
 def play(schedule: Schedule) -> Played:
@@ -47,16 +60,46 @@ def play(schedule: Schedule) -> Played:
     return Played(schedule=schedule, history=history, steps=run.steps, violations=tuple(violations(history)))
 
 
-def play_all(schedules: Iterable[tuple[str, int]]) -> Iterator[Played]:
-    """Play the schedules of these profiles and seeds, with the garbage collector held back."""
+def play_all(schedules: Sequence[tuple[str, int]], *, jobs: int = 1, trace: bool = False) -> Iterator[Summary]:
+    """Play the schedules of these profiles and seeds, in order, in so many processes.
+
+    The garbage collector is held back meanwhile. Without `trace` none is made: it takes a tenth of the time.
+    """
+    task = partial(_summarise, trace=trace)
+    if jobs == 1:
+        with _uncollected():
+            yield from map(task, enumerate(schedules))
+    else:
+        with get_context("fork").Pool(jobs, initializer=_hold_back) as pool:
+            yield from pool.imap(task, enumerate(schedules), chunksize=COLLECT_EVERY)
+
+
+def _summarise(numbered: tuple[int, tuple[str, int]], *, trace: bool) -> Summary:
+    number, (profile, seed) = numbered
+    played = play(generate(seed, profile))
+    if number % COLLECT_EVERY == COLLECT_EVERY - 1:
+        gc.collect()
+    return Summary(
+        profile=profile,
+        seed=seed,
+        steps=played.steps,
+        violations=played.violations,
+        azure_undone=undone_at_azure(played.history),
+        trace=played.trace if trace else "",
+    )
+
+
+def _hold_back() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    _hold_back()
     try:
-        for number, (profile, seed) in enumerate(schedules):
-            yield play(generate(seed, profile))
-            if number % COLLECT_EVERY == COLLECT_EVERY - 1:
-                gc.collect()
+        yield
     finally:
         gc.enable()
         gc.unfreeze()
