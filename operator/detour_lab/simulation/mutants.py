@@ -121,6 +121,14 @@ def _no_order_at_azure() -> tuple[Replacement, ...]:
     )
 
 
+def _no_owed_reading() -> tuple[Replacement, ...]:
+    return ((Enactor, "_owe_reading", lambda self: None),)
+
+
+def _no_touch_after_lost_answers() -> tuple[Replacement, ...]:
+    return ((Names, "unanswered", lambda self, change: None),)
+
+
 # -- what is decided on --------------------------------------------------------------------------------------------
 
 
@@ -267,6 +275,8 @@ MUTANTS: Mapping[str, Mutant] = {
         ),
         Mutant(name="settling batch", profile="lost answers", within=50, seed=15, off=_no_settling_batch),
         Mutant(name="order at Azure", profile="azure", within=50, seed=13, off=_no_order_at_azure),
+        Mutant(name="reading after a claim", profile="sites", within=50, seed=11, off=_no_owed_reading),
+        Mutant(name="touch at Azure", profile="late at azure", within=400, seed=158, off=_no_touch_after_lost_answers),
         Mutant(name="published read from the zone", profile="dark", within=200, seed=99, off=_published_from_status),
         Mutant(name="only positive answers count", profile="standby", within=200, seed=62, off=_silence_counts),
         Mutant(
