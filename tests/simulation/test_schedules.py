@@ -16,7 +16,7 @@ FOUND = {
     "general:278": "Converges: the same, after a kill",
     "general:294": "Converges: a cancelled call, after a ledger was garbled",
     "general:1006": "FailsStatic: what a standby found while it was blind counted when it came to lead",
-    "general:1223": "Truthful: at Azure a set whose write was lost was not touched where the wish returned to what it was",
+    "general:1223": "Truthful: at Azure a set whose write was lost was not touched",
     "general:1319": "Truthful: the same, in one of two families",
     "general:1916": "Truthful: the same, with a second zone at Route 53",
     "late at azure:1863": "Truthful: the same, and the write landed a quarter of a minute later",
