@@ -166,11 +166,20 @@ def _subject(kind: Kind, raw: RawObject) -> Subject:
 
 
 def _fingerprint(raw: RawObject) -> object:
-    """Return what of an object is more than our own status."""
+    """Return what of an object is more than our own status.
+
+    The generation alone does not tell: after a restore of etcd it comes again, with another spec.
+    """
     metadata = _mapping(raw.get("metadata"))
     annotations = _mapping(metadata.get("annotations"))
     ours = {key: value for key, value in annotations.items() if str(key).startswith("detour.dev/")}
-    return (metadata.get("generation"), ours, metadata.get("deletionTimestamp"), metadata.get("finalizers"))
+    return (
+        metadata.get("generation"),
+        raw.get("spec"),
+        ours,
+        metadata.get("deletionTimestamp"),
+        metadata.get("finalizers"),
+    )
 
 
 def _forbidden(subject: Subject, name: str) -> str:

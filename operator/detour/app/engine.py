@@ -91,6 +91,10 @@ class Engine:
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         known = self._records.get(record.key)
+        is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
+        if known is not None and known.awaiting is not None and not is_leaving:
+            self._farewells.take_back(known)  # the API server's data went back to a time before its deletion
+            known = None
         if known is None:
             memory = record_memory(raw)
             known = KnownRecord(subject, raw, RecordKeeper(record, memory, self._clock))
@@ -103,7 +107,7 @@ class Engine:
             zones_before = known.keeper.record.zones
             known.keeper.update(record)
             self._observation.watch(record)
-        if raw.get("metadata", {}).get("deletionTimestamp"):
+        if is_leaving:
             self._begin_farewell(known)
             return
         self._farewells.leave_zones(known, known.keeper.zones_left_behind(zones_before))

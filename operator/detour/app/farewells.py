@@ -90,6 +90,14 @@ class Farewells:
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
                 self.end(known)
 
+    def take_back(self, known: KnownRecord) -> None:
+        """The object is not being deleted any more: what has not gone yet stays."""
+        record = known.keeper.record
+        for zone in known.awaiting or ():
+            if zone in self._zones.keepers:
+                self._zones.keepers[zone].abandon(record.key, record.hostname)
+        self._leaving.pop(record.key, None)
+
     def call_off(self, known: KnownRecord) -> None:
         """Keep the names of a record that is being deleted, where its policy says so by now and they are there."""
         record = known.keeper.record

@@ -71,9 +71,8 @@ class Outlets:
 
     def adopt(self, subject: Subject, raw: RawObject) -> None:
         """Start from the status that an object bears."""
-        status = raw.get("status")
-        status = status if isinstance(status, Mapping) else {}
-        self._writer.adopt(subject, status)
+        status = _status(raw)
+        self._writer.adopt(subject, status, _version(raw))
         self._transitions.adopt(subject, status)
         if subject not in self._adopted:
             self._adopted.add(subject)
@@ -89,8 +88,7 @@ class Outlets:
         if not self._leadership.leads:
             self._followed[subject] = raw
             return
-        status, version = raw.get("status"), str(raw.get("metadata", {}).get("resourceVersion") or "")
-        if self._writer.seen(subject, status if isinstance(status, Mapping) else {}, version, listed_at):
+        if self._writer.seen(subject, _status(raw), _version(raw), listed_at):
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
             self.tell(subject, STATUS_RESTORED, told, warning=True)
 
@@ -163,6 +161,15 @@ class Outlets:
                 if region := self._pictures.region_picture(subject.key.name):
                     return region_status(region, previous, now), region_conditions(region)
         return None
+
+
+def _status(raw: RawObject) -> Mapping[str, Any]:
+    status = raw.get("status")
+    return status if isinstance(status, Mapping) else {}
+
+
+def _version(raw: RawObject) -> str:
+    return str(raw.get("metadata", {}).get("resourceVersion") or "")
 
 
 def _refused_status(

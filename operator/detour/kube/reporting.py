@@ -69,13 +69,17 @@ class Reporter:
         self._event_number = 0
         self._is_cut_off = False
 
-    def adopt(self, subject: Subject, status: Mapping[str, Any]) -> None:
-        """Start from the status that the object bears."""
-        self._written.setdefault(subject, dict(status))
+    def adopt(self, subject: Subject, status: Mapping[str, Any], version: str) -> None:
+        """Start from the status that the object bears, with this resourceVersion."""
+        if subject not in self._written:
+            self._written[subject] = dict(status)
+            if version.isdecimal():
+                self._versions[subject] = int(version)
 
     def seen(self, subject: Subject, status: Mapping[str, Any], version: str, listed_at: float | None) -> bool:
-        """Compare what an object bears with what we wrote; True where somebody else changed it, which is then undone.
+        """Compare what an object bears with what we wrote, or found; where somebody else changed it, that is undone.
 
+        Return True where people should know: not where it may have been the last word of the leader before us.
         `version` is the object's resourceVersion, `listed_at` when the listing began that showed it (our clock), None
         where a watch did. What a watch shows of an older version is an echo of an earlier write of ours. A listing
         that began after our last write is none: there the API server's own data went back.
@@ -90,7 +94,7 @@ class Reporter:
         self._written[subject] = dict(status)
         self._versions[subject] = int(version)
         self.mark(subject)
-        return True
+        return subject in self._written_at or not status
 
     def forget(self, subject: Subject) -> None:
         """The object is gone."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, RawObject, Seen
+from detour.kube.status import timestamp
 from detour.kube.translate import record_from
 from detour.model.record import ObjectKey, Record
 from detour_lab.simulation.history import Declared, History, RegionDeclared, StatusDamaged
@@ -78,7 +79,7 @@ class ApiServer:
         """Delete an object: at once, or once its finalizers are gone."""
         key = (kind, namespace, name)
         if raw := self.objects.get(key):
-            self._store(key, {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": "2026-11-23T21:00:00Z"}})
+            self._store(key, {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": timestamp(self._loop.now)}})
 
     # -- mishaps ---------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class ApiServer:
         for key in [key for key in self.objects if key not in backup]:
             self._forget(key, observed=False)
         for key, raw in backup.items():
-            self._store(key, raw, quiet=True)
+            self._store(key, raw, quiet=_declares_alike(self.objects.get(key), raw))
         self._history.add(StatusDamaged(at=self._loop.now, site=self.site))
 
     def recreate(self, kind: Kind) -> None:
@@ -292,6 +293,11 @@ class Connection:
             return await self._network.call(self._caller, self._service, act, write=write)
         except CallFailedError as error:
             raise ClusterError(f"the API server cannot be reached ({error})", 0) from None
+
+
+def _declares_alike(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    deletions = [(each or {}).get("metadata", {}).get("deletionTimestamp") for each in (before, after)]
+    return before is not None and before["spec"] == after["spec"] and deletions[0] == deletions[1]
 
 
 def _merged(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

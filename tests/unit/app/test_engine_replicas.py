@@ -237,22 +237,7 @@ async def test_a_deletion_seen_before_the_term_is_finished_also_where_the_finali
     await standby.until(lambda: (FR, "shop", "api") not in standby.api.objects)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        FR,
-        DZ,
-        pytest.param(
-            Kind.CLOUD_REGION,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="F19: `Reporter.seen` knows no version before the first write, and there is none where the "
-                "status found is right",
-            ),
-        ),
-    ],
-    ids=lambda kind: str(kind.title),
-)
+@pytest.mark.parametrize("kind", [FR, DZ, Kind.CLOUD_REGION], ids=lambda kind: str(kind.title))
 async def test_a_status_wiped_after_a_restart_is_written_again(boot: Boot, kind: Kind) -> None:
     objects = {FR: ("shop", "api"), DZ: ("shop", "main"), Kind.CLOUD_REGION: ("", "aws-us-east-1")}
     world = boot(dns_zone(), failover_record(), cloud_region())

@@ -22,6 +22,7 @@ from detour.enactment.contract import (
     UnavailableError,
     ZoneMissingError,
 )
+from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns import LIMITS, AzureDNSProvider, account, open_zone
@@ -431,6 +432,33 @@ async def test_two_writers_that_withdraw_one_family_each_never_empty_the_name(de
         assert all(not isinstance(each, Exception) or isinstance(each, BatchRefusedError) for each in outcomes)
         withdrawn += sum(not isinstance(each, Exception) for each in outcomes)
     assert withdrawn >= 2  # in the orders where one is through before the other reads, both succeed or one does
+
+
+async def test_a_name_whose_marker_is_another_one_by_now_is_not_removed(
+    provider: AzureDNSProvider, store: ZoneStore
+) -> None:
+    marker = RRset(marker_name(f"api.{DOMAIN}"), RRType.TXT, 30, ("detour/1 owner=ours",))
+    held = await put(provider, a("api"), aaaa("api"), marker)
+    ledger = held.pop(RRKey(LEDGER, RRType.TXT))
+    store.commit(added=[RecordSet(marker.name, "TXT", 30, ("detour/1 owner=theirs",))], by="theirs")
+
+    moved = RRset(LEDGER, RRType.TXT, 5, ("detour/1 batch=next",))
+    with pytest.raises(BatchRefusedError):
+        await provider.apply(Batch(Change(ledger, moved), tuple(Change(each, None) for each in held.values())))
+
+    assert served(store, "api")
+    assert served(store, "api", "AAAA")
+
+
+async def test_a_name_is_removed_with_its_marker(provider: AzureDNSProvider, store: ZoneStore) -> None:
+    marker = RRset(marker_name(f"api.{DOMAIN}"), RRType.TXT, 30, ("detour/1 owner=ours",))
+    held = await put(provider, a("api"), aaaa("api"), marker)
+    ledger = held.pop(RRKey(LEDGER, RRType.TXT))
+
+    moved = RRset(LEDGER, RRType.TXT, 5, ("detour/1 batch=next",))
+    await provider.apply(Batch(Change(ledger, moved), tuple(Change(each, None) for each in held.values())))
+
+    assert not {("api." + DOMAIN, "A"), ("api." + DOMAIN, "AAAA"), (marker.name, "TXT")} & set(store.served())
 
 
 @pytest.mark.parametrize("kind", [FaultKind.RESET_AFTER, FaultKind.RESET_BEFORE, FaultKind.SERVER_ERROR])

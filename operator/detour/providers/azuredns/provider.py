@@ -28,7 +28,7 @@ from detour.enactment.contract import (
     ZoneFacts,
     ZoneMissingError,
 )
-from detour.model.names import MARKER_LABEL, canonical
+from detour.model.names import MARKER_LABEL, canonical, marker_name
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns.client import AzureClient
@@ -115,11 +115,13 @@ class AzureDNSProvider:
         changes = _families_first(batch.changes)
         etag = await self._confirm(batch.ledger)
         etags = {each.key: each.old.version or await self._confirm(each) for each in changes if each.old is not None}
-        staying = await self._read_staying(changes)
+        staying, markers = await self._read_staying(changes), _markers_that_go(changes)
         done = [await self._write(batch.ledger, etag)]
         for count, change in enumerate(changes):
             doing = f"{self._doing('batch')}: the ledger moved and {count} of {len(changes)} changes were made"
             try:
+                if (marker := markers.get(change.key)) is not None:
+                    etags[marker.rrset.key] = await self._prove_ours(marker, etags[marker.rrset.key])
                 if (other := staying.get(change.key)) is not None:
                     done.append(await self._renew(other))
                 done.append(await self._write(change, etags.get(change.key)))
@@ -181,6 +183,14 @@ class AzureDNSProvider:
                 if model is not None and in_words(model, self._domain) is not None:
                     staying[change.key] = model
         return staying
+
+    async def _prove_ours(self, marker: StoredSet, etag: str | None) -> str | None:
+        """Renew the marker of a name that goes, and return its new ETag: whoever has taken the name over is in the way.
+
+        The marker itself goes last, so that a removal that ends midway can be finished.
+        """
+        renewed = await self._write(Change(marker, marker.rrset), etag)
+        return renewed.version if renewed else etag
 
     async def _renew(self, model: Any) -> StoredSet | None:
         name, rrtype = model.name, model.type.rsplit("/", 1)[-1]
@@ -263,6 +273,15 @@ def _families_first(changes: Iterable[Change]) -> list[Change]:
             ordered.setdefault(other.key, other)
         ordered.setdefault(key, change)
     return list(ordered.values())
+
+
+def _markers_that_go(changes: Iterable[Change]) -> dict[RRKey, StoredSet]:
+    """Return the marker that goes with a name, by the first of the name's sets to be deleted."""
+    gone = {change.key: change.old for change in changes if change.new is None and change.old is not None}
+    first: dict[str, RRKey] = {}
+    for key in gone:
+        first.setdefault(key.name, key)
+    return {key: found for name, key in first.items() if (found := gone.get(RRKey(marker_name(name), RRType.TXT)))}
 
 
 async def open_zone(

@@ -5,10 +5,11 @@ not blind; a change of answers without anything to see, to be told or to repair 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.model.record import WhenAllUnhealthy
+from detour.model.rrset import RRKey, RRset
 from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
@@ -167,15 +168,19 @@ def fails_static(history: History) -> Iterator[Violation]:
         for hostname in names_in(event):
             before = replay.answers(event.zone, hostname)
             after = answers_after(before, event, hostname)
-            if after == before:
+            changed = [key.type for key in sorted(before.keys() | after.keys()) if _of(before, key) != _of(after, key)]
+            if not changed:
                 continue
-            changed = [key.type for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
             place = (event.zone, hostname, changed[0] if event.zone in history.terms.one_by_one else "")
             since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
             if before and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             last_sent[place] = event.sent_at
             causes.publish(event, hostname)
+
+
+def _of(answers: Mapping[RRKey, RRset], key: RRKey) -> tuple[str, ...]:
+    return answers[key].values if key in answers else ()
 
 
 def _is_dark(replay: Replay, hostname: str, sight: _Sight, at: float) -> bool:

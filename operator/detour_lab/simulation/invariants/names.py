@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from detour.enactment.markers import parse_marker
-from detour.model.names import hostname_of_marker
+from detour.model.names import hostname_of_marker, marker_name
 from detour.model.record import DeletionPolicy, ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
 from detour_lab.simulation.history import (
@@ -31,13 +31,17 @@ def never_empty(history: History) -> Iterator[Violation]:
     """No write of ours leaves a name without an answer, but for the observed deletion of the object it belongs to.
 
     With several sites, each of which has an object of its own, that is any object of the namespace and name in the
-    marker; with one it is the object with the UID in the marker, and no other.
+    marker; with one it is the object with the UID in the marker, and no other. Where sets are written one by one the
+    marker counts as it was when the batch was sent.
     """
     replay = Replay(history)
     several_sites = len(set(history.terms.sites.values())) > 1 and history.terms.shares_markers
     doomed: set[str | ObjectKey] = set()
     policies: dict[str, DeletionPolicy] = {}
+    tampered: dict[tuple[str, RRKey], tuple[float, RRset | None]] = {}
     for event in replay:
+        if isinstance(event, ZoneChanged) and event.by == OUTSIDER:
+            tampered.update({(event.zone, each.key): (event.at, each.before) for each in event.changes})
         if isinstance(event, Declared):
             if event.record is not None:
                 policies[event.uid] = event.record.deletion_policy
@@ -50,6 +54,9 @@ def never_empty(history: History) -> Iterator[Violation]:
             if not before or answers_after(before, event, hostname):
                 continue
             _, marker = replay.marker(event.zone, hostname)
+            at, earlier = tampered.get((event.zone, RRKey(marker_name(hostname), RRType.TXT)), (0.0, None))
+            if event.zone in history.terms.one_by_one and at > event.sent_at:
+                marker = parse_marker(earlier)
             if marker is None or not doomed.intersection((marker.uid, marker.record)):
                 yield Violation(
                     invariant="NeverEmpty",

@@ -63,7 +63,7 @@ def blast_radius(history: History) -> Iterator[Violation]:
                         more = True
                     for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
                         came_at[event.zone, hostname, value] = event.at
-                for place in [each for each, at in places.items() if at < event.at - history.terms.window]:
+                for place in [each for each, at in places.items() if at < event.at - history.terms.window * DRIFT]:
                     del places[place]
                 lost = _lost_regions(replay, event, places) if more else set()
                 if len(lost) > history.terms.regions_per_window:
