@@ -218,13 +218,13 @@ class Engine:
         loop = self._observation.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
-            rests_on_memory = self._observation.rests_on_memory(record)
-            if keeper.memory_is_outdated(self.zones.keepers) and (rests_on_memory or not keeper.has_followed):
+            remembered = self._observation.remembered(record)
+            if keeper.memory_is_outdated(self.zones.keepers) and (remembered or not keeper.has_followed):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
-            keeper.decide(drained_regions=drained, zones=self.zones.keepers)
+            keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
             passed = self._gatekeeper.hand_over(keeper)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:

@@ -67,6 +67,9 @@ class ZoneGate:
         """
         key = proposal.record
         self._place(key, proposal.regions_before)
+        for region, since in sorted(proposal.absent.items()):  # a leader before us evacuated it, and may not have said
+            if key not in self._left.get(region, ()):
+                self._leave(key, region, since)
         reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal)
         if reason is None:
             self._held.pop(key, None)
@@ -89,11 +92,15 @@ class ZoneGate:
         key = proposal.record
         if proposal.after != proposal.before:
             for region in sorted(proposal.evacuates):
-                self._left.setdefault(region, {})[key] = self._clock()
-                self._departures.append((self._clock(), region, key))
+                self._leave(key, region, self._clock())
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
         return proposal.after
+
+    def _leave(self, record: ObjectKey, region: str, at: float) -> None:
+        if at >= self._clock() - self.safety.window:
+            self._left.setdefault(region, {})[record] = at
+            self._departures.append((at, region, record))
 
     def _reason_to_hold(self, proposal: Proposal) -> HoldReason | None:
         if proposal.after == proposal.before:

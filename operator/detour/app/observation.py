@@ -146,6 +146,8 @@ class Observation:
                     Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency),
                     remembered=max(record.timing.fall, record.timing.rise),
                 )
+                if verdict is Verdict.UNHEALTHY:
+                    self._turned_bad[target] = since  # it may be this vantage that failed, and still does
 
     def doubt(self, record: Record) -> None:
         """Take no verdict of this record from an earlier status: what was not checked often enough here is Unknown."""
@@ -154,9 +156,10 @@ class Observation:
                 self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
         self._reschedule()
 
-    def rests_on_memory(self, record: Record) -> bool:
-        """Tell whether any verdict of this record still rests on an earlier status."""
-        return any(self._targets[target].remembered for target in self._targets_of.get(record.key, ()))
+    def remembered(self, record: Record) -> frozenset[str]:
+        """Return the addresses of this record whose verdict still rests on an earlier status."""
+        targets = self._targets_of.get(record.key, ())
+        return frozenset(target.address for target in targets if self._targets[target].remembered)
 
     def doubt_since(self, at: float) -> None:
         """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
@@ -223,13 +226,13 @@ class Observation:
         }
 
     def bad_share(self, window: float) -> float:
-        """Return the share of all targets that turned from Healthy to Unhealthy within `window` seconds and are so."""
+        """Return the share of all targets that turned Unhealthy within `window` seconds and have not recovered."""
         since = self._clock.now() - window
         bad = sum(1 for at in self._turned_bad.values() if at >= since)
         return bad / max(1, len(self._targets))
 
     def newest_bad(self) -> float:
-        """Return when the last target turned from Healthy to Unhealthy (engine seconds)."""
+        """Return when the last target turned Unhealthy (engine seconds)."""
         return max(self._turned_bad.values(), default=float("-inf"))
 
     def cause_at(self, key: ObjectKey) -> float | None:
@@ -262,14 +265,16 @@ class Observation:
         if watched is None:
             return target.timing.interval
         before = watched.streak
-        watched.remembered = max(0, watched.remembered - 1)
+        if watched.remembered:
+            watched.remembered -= 1
+            if not watched.remembered:
+                self._on_news(tuple(watched.users))  # what it says counts from now on
         watched.streak = observe(before, result, target.timing, self._clock.now())
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
                 self._turned_bad.pop(target, None)
-            was_good = before.verdict is Verdict.HEALTHY or target in self._turned_bad  # or doubted since
-            if was_good and watched.streak.verdict is Verdict.UNHEALTHY:
+            if watched.streak.verdict is Verdict.UNHEALTHY:  # from Unknown too: it may be blind since it started
                 self._turned_bad[target] = self._clock.now()
             logger.info(
                 "%s turns %s%s",

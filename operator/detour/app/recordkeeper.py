@@ -11,7 +11,7 @@ from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
-from detour.model.record import ObjectKey, Publish, Record
+from detour.model.record import ObjectKey, Publish, Record, Strategy
 from detour.model.rrset import RRset
 from detour.planning.gate import Proposal
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
@@ -90,10 +90,17 @@ class RecordKeeper:
                     return True
         return False
 
-    def decide(self, *, drained_regions: frozenset[str], zones: Mapping[ObjectKey, ZoneKeeper]) -> None:
+    def decide(
+        self,
+        *,
+        drained_regions: frozenset[str],
+        zones: Mapping[ObjectKey, ZoneKeeper],
+        remembered: frozenset[str] = frozenset(),
+    ) -> None:
         """Plan anew.
 
-        Only what is in force here is decided for; who comes into force starts from what the zones hold.
+        Only what is in force here is decided for; who comes into force starts from what the zones hold. Verdicts of
+        the addresses in `remembered` come from an earlier status: they keep out who is out, and remove nobody.
         """
         record = self.record
         in_force = self._zones_in_force(zones)
@@ -111,9 +118,13 @@ class RecordKeeper:
             if report is not None:
                 published[key] = report.published if report.owns or record.adopt else ()
             limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
+        in_place = frozenset(value for sets in published.values() for value in values_of(sets))
         situation = Situation(
             record=record,
-            healths=self.healths,
+            healths={
+                each.name: _doubted(self.healths[each.name], remembered & self._checked_for(each, in_place))
+                for each in record.endpoints
+            },
             drained_regions=drained_regions,
             published=published,
             serving=self._serving,
@@ -176,11 +187,30 @@ class RecordKeeper:
             is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=report.is_marked,
             values_in=self._values_in(present, before),
+            absent=self._absent(present) if by_health else {},
         )
+
+    def _absent(self, present: list[Endpoint]) -> dict[str, float]:
+        """Return the regions that would have the name if they did not fail, and since when they do (engine seconds)."""
+        here = {each.region for each in present}
+        best = min((each.priority for each in present), default=0)
+        absent: dict[str, float] = {}
+        for each in self.record.endpoints:
+            has_a_place = self.record.strategy is Strategy.MULTI_VALUE or each.priority <= best
+            if each.region not in here and has_a_place and self._fails(each) and not self._is_taken_out(each):
+                absent[each.region] = max(self.healths[each.name].since, absent.get(each.region, 0.0))
+        return absent
 
     def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:
         values = set(values_of(sets))
         return [each for each in self.record.endpoints if values & self._values_of(each)]
+
+    def _checked_for(self, endpoint: Endpoint, values: frozenset[str]) -> frozenset[str]:
+        """Return the addresses of an endpoint that are checked for any of these values."""
+        addresses = frozenset(address for address, _ in self.healths[endpoint.name].addresses)
+        if self.record.publish is Publish.CNAME:
+            return addresses if endpoint.hostname in values else frozenset()
+        return addresses & values
 
     def _values_of(self, endpoint: Endpoint) -> set[str]:
         if endpoint.hostname is not None and self.record.publish is Publish.CNAME:
@@ -364,6 +394,16 @@ def _remembered(memory: RecordMemory, clock: Clock) -> dict[str, EndpointHealth]
         )
         for each in memory.endpoints
     }
+
+
+def _doubted(health: EndpointHealth, addresses: frozenset[str]) -> EndpointHealth:
+    """Return `health` with Unknown in place of Unhealthy for these of its addresses."""
+    bad = {address for address, verdict in health.addresses if verdict is Verdict.UNHEALTHY} & addresses
+    if not bad:
+        return health
+    doubted = tuple((address, Verdict.UNKNOWN if address in bad else verdict) for address, verdict in health.addresses)
+    verdict = Verdict.UNKNOWN if health.verdict is Verdict.UNHEALTHY else health.verdict
+    return replace(health, verdict=verdict, addresses=doubted)
 
 
 def _patience(record: Record) -> float:

@@ -56,7 +56,8 @@ class Proposal:
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
     because they were found Unhealthy. `is_declared` says that a person's change of a declaration is behind it,
     `is_ours` that the name bears our mark in the zone. `returns` are regions that the name had left because they
-    failed, and comes back to; `values_in` the addresses that `before` has in each region, none for a CNAME.
+    failed, and comes back to; `values_in` the addresses that `before` has in each region, none for a CNAME. `absent`
+    are regions that the name is not in because they fail, and since when (engine seconds).
     """
 
     record: ObjectKey
@@ -70,6 +71,7 @@ class Proposal:
     is_ours: bool = True
     returns: frozenset[str] = frozenset()
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    absent: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def evacuates(self) -> frozenset[str]:

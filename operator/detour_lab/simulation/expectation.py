@@ -96,20 +96,32 @@ def _of_report(run: "Run", record: Record, zone: ObjectKey, writer: Controller) 
 def _wanted(
     run: "Run", record: Record, held: dict[ObjectKey, tuple[RRset, ...]]
 ) -> Iterator[dict[ObjectKey, tuple[RRset, ...]]]:
-    """Give what the zones should hold. Where a person has to ask for a failback, staying is right as well."""
-    ever_failed = (None,) if record.failback.mode is FailbackMode.AUTOMATIC else (None, 0.0)
-    for failed_at in ever_failed:
-        situation = Situation(
-            record=record,
-            healths={each.name: _health(run, each, failed_at) for each in record.endpoints},
-            drained_regions=frozenset(run.drained_regions),
-            published=held,
-            serving=None,
-            value_limit=VALUES_PER_SET,
-            patience_until=0.0,
-        )
-        outcome = plan(situation, run.loop.now)
-        yield dict(outcome.sets) if isinstance(outcome, Decision) else {}
+    """Give what the zones should hold.
+
+    Where a person has to ask for a failback, staying is right as well, and each zone may have a site of its own that
+    stays where that zone is.
+    """
+    yield _planned(run, record, held, failed_at=None)
+    if record.failback.mode is not FailbackMode.AUTOMATIC:
+        yield _planned(run, record, held, failed_at=0.0)
+        for zone, sets in held.items():
+            yield {zone: _planned(run, record, {zone: sets}, failed_at=0.0).get(zone, ())}
+
+
+def _planned(
+    run: "Run", record: Record, held: dict[ObjectKey, tuple[RRset, ...]], *, failed_at: float | None
+) -> dict[ObjectKey, tuple[RRset, ...]]:
+    situation = Situation(
+        record=record,
+        healths={each.name: _health(run, each, failed_at) for each in record.endpoints},
+        drained_regions=frozenset(run.drained_regions),
+        published=held,
+        serving=None,
+        value_limit=VALUES_PER_SET,
+        patience_until=0.0,
+    )
+    outcome = plan(situation, run.loop.now)
+    return dict(outcome.sets) if isinstance(outcome, Decision) else {}
 
 
 def _health(run: "Run", endpoint: Endpoint, failed_at: float | None) -> EndpointHealth:

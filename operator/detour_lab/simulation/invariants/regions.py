@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detour.model.record import FailbackMode, Record, WhenAllUnhealthy
+from detour.model.record import FailbackMode, Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
@@ -85,8 +85,13 @@ def _regions_failed(
         ):
             continue
         gone = (values_in(before) - values_in(after)) & failed
+        best = min(
+            (each.priority for each in record.endpoints if values_in(after).intersection(each.addresses)), default=0
+        )
         since = event.sent_at - replay.history.terms.detection
         for endpoint in record.endpoints:
+            if record.strategy is Strategy.PRIORITY and endpoint.priority > best:
+                continue  # its turn is over: a better one is back
             lately = any(failed_at[each] > since for each in gone.intersection(endpoint.addresses))
             if lately and endpoint.region not in _regions(record, values_in(after)):
                 yield endpoint.region
