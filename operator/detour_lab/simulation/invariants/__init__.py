@@ -10,8 +10,9 @@ from detour_lab.simulation.history import History, Violation
 from detour_lab.simulation.invariants.causes import fails_static
 from detour_lab.simulation.invariants.ending import converges, no_defects, truthful
 from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
+from detour_lab.simulation.invariants.holddown import holds_down
 from detour_lab.simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
-from detour_lab.simulation.invariants.regions import blast_radius, holds_down
+from detour_lab.simulation.invariants.radius import blast_radius
 
 Invariant = Callable[[History], Iterator[Violation]]
 

@@ -5,7 +5,7 @@ not blind; a change of answers without anything to see, to be told or to repair 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.model.record import WhenAllUnhealthy
@@ -24,7 +24,7 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
-from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
 NEVER = float("-inf")
 
@@ -135,6 +135,10 @@ class _Causes:
         if self._created_at.get(hostname, NEVER) >= self._published_at.get(place, NEVER):
             self._published_at[place] = event.sent_at
 
+    def all_work(self, addresses: Iterable[str]) -> bool:
+        """Tell whether these addresses really work."""
+        return all(self._truth.get(each, True) for each in addresses)
+
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
         sight = self.sights[event.by]
@@ -155,11 +159,14 @@ class _Causes:
 def fails_static(history: History) -> Iterator[Violation]:
     """We change no answer without a cause since the last change: something seen, declared, or damaged.
 
+    Who works, and had a place before, may come back to it at any time.
+
     Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change.
     """
     replay = Replay(history)
     causes = _Causes(replay)
     last_sent: dict[tuple[str, str, str], float] = {}
+    had: dict[tuple[str, str], set[str]] = defaultdict(set)
     for event in replay:
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             causes.take(event)
@@ -173,7 +180,10 @@ def fails_static(history: History) -> Iterator[Violation]:
                 continue
             place = (event.zone, hostname, changed[0] if event.zone in history.terms.one_by_one else "")
             since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
-            if before and causes.last(event, hostname) < since:
+            known, came = had[event.zone, hostname], values_in(after) - values_in(before)
+            returns = came and came <= known and values_in(before) <= values_in(after) and causes.all_work(came)
+            known |= values_in(after)
+            if before and not returns and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             last_sent[place] = event.sent_at
             causes.publish(event, hostname)

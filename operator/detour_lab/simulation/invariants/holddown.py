@@ -1,0 +1,98 @@
+"""When an endpoint that failed returns: HoldsDown.
+
+It goes by the truth about each endpoint, not by what a controller believed of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from detour.model.record import FailbackMode
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Approved,
+    BlindChanged,
+    Declared,
+    HealthChanged,
+    History,
+    RegionDeclared,
+    StatusDamaged,
+    Violation,
+    ZoneChanged,
+)
+from detour_lab.simulation.invariants.radius import DRIFT
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
+
+UNTOLD = 5.0
+"""Seconds within which a change may not have got into the status that the next leader goes on from."""
+
+DETECTED = 20.0
+"""Seconds after which every controller knows of a recovery."""
+
+
+def holds_down(history: History) -> Iterator[Violation]:
+    """An endpoint that failed returns only after its hold-down, or when a person says so, while others serve well.
+
+    A status that was lost takes the memory of failures along, so that is an excuse; so is a leader that ends before it
+    can tell, and a new declaration.
+    """
+    replay = Replay(history)
+    truth: dict[str, bool] = {}
+    changed_at: dict[str, float] = {}
+    removed_at: dict[tuple[str, str, str], float] = {}  # zone, name, value: when we took it out because it failed
+    recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
+    claims: dict[str, str] = {}
+    for event in replay:
+        if isinstance(event, ZoneChanged) and event.ledger is not None and event.by != OUTSIDER:
+            if claims.get(event.zone, event.ledger.claim) != event.ledger.claim:
+                for place in [each for each, at in removed_at.items() if at > event.at - UNTOLD]:
+                    del removed_at[place]
+            claims[event.zone] = event.ledger.claim
+        match event:
+            case HealthChanged():
+                truth[event.address] = event.works
+                changed_at[event.address] = event.at
+                if event.works:
+                    recovered_at.setdefault(event.address, event.at)
+            case StatusDamaged() | Approved() | BlindChanged() | Declared() | RegionDeclared():
+                removed_at.clear()
+            case ZoneChanged(by=by, damage=True) if by == OUTSIDER:
+                removed_at.clear()
+            case ZoneChanged(by=by) if by != OUTSIDER:
+                for hostname in names_in(event):
+                    yield from _returns_early(
+                        replay, event, hostname, removed_at, _Truth(truth, changed_at, recovered_at)
+                    )
+            case _:
+                pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """Which addresses work, since when, and when each first recovered after we took it out."""
+
+    works: dict[str, bool]
+    changed_at: dict[str, float]
+    recovered_at: dict[str, float]
+
+
+def _returns_early(
+    replay: Replay, event: ZoneChanged, hostname: str, removed_at: dict[tuple[str, str, str], float], truth: _Truth
+) -> Iterator[Violation]:
+    before = replay.answers(event.zone, hostname)
+    after = answers_after(before, event, hostname)
+    gone, came = values_in(before) - values_in(after), values_in(after) - values_in(before)
+    for record in replay.declared(hostname)[:1]:
+        hold_down = record.failback.hold_down if record.failback.mode is FailbackMode.AUTOMATIC else float("inf")
+        stayed_well = any(
+            truth.works.get(each, True) and truth.changed_at.get(each, 0.0) < event.at - DETECTED for each in gone
+        )
+        for value in came:
+            out_since = removed_at.pop((event.zone, hostname, value), None)
+            recovered_at = max(truth.recovered_at.get(value, 0.0), out_since or 0.0)
+            if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
+                told = f"{event.by} brought {value} back to {hostname} in {event.zone} before its hold-down was over"
+                yield Violation(invariant="HoldsDown", at=event.at, message=told)
+    for value in gone:
+        if not truth.works.get(value, True):
+            removed_at[event.zone, hostname, value] = event.at
+            truth.recovered_at.pop(value, None)

@@ -1,0 +1,132 @@
+"""How much may leave a region at once: BlastRadius.
+
+It goes by the truth about each endpoint, not by what a controller believed of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from detour.model.endpoint import AdminState
+from detour.model.record import Record, Strategy, WhenAllUnhealthy
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Approved,
+    Event,
+    HealthChanged,
+    History,
+    RegionDeclared,
+    Violation,
+    ZoneChanged,
+)
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
+
+DRIFT = 0.9
+"""The share of a time that a clock which runs fast leaves of it."""
+
+
+def blast_radius(history: History) -> Iterator[Violation]:
+    """Within the window no more than the permitted number of regions lose most of their names by failures.
+
+    A region has lost them once more of its names have left it than are still there. Approval begins a new count. Where
+    sets are written one by one the end of a batch counts, not the way there.
+    """
+    replay = Replay(history)
+    departures = _Departures(replay)
+    found: dict[str, tuple[tuple[str, float], Violation]] = {}  # by zone: the batch that it was found in
+    for event in replay:
+        if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
+            departures.take(event)
+            continue
+        batch = (event.by, event.sent_at)
+        if event.zone in found and found[event.zone][0] != batch:
+            yield found.pop(event.zone)[1]
+        left = departures.leave(event)
+        lost = departures.lost_regions(event) if left or event.zone in found else set()
+        found.pop(event.zone, None)
+        if len(lost) > history.terms.regions_per_window:
+            message = f"{', '.join(sorted(lost))} lost most of their names in {event.zone} within the window"
+            found[event.zone] = (batch, Violation(invariant="BlastRadius", at=event.at, message=message))
+    yield from (violation for _, violation in found.values())
+
+
+class _Departures:
+    """Which names have left which regions because they failed there."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._left: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by zone: name and region, and when
+        self._failed_at: dict[str, float] = {}
+        self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
+        self._drained: set[tuple[str, str]] = set()
+
+    def take(self, event: Event) -> None:
+        """Take note of an event that is not a change of ours."""
+        match event:
+            case RegionDeclared(site=site, region=region, drained=drained):
+                (self._drained.add if drained else self._drained.discard)((site, region))
+            case HealthChanged(address=address, works=works):
+                self._failed_at[address] = event.at if works else float("inf")
+            case Approved(zone=zone) | ZoneChanged(zone=zone, damage=True):
+                self._left[zone].clear()  # what an outsider took away is missing by his hand
+            case _:
+                pass
+
+    def leave(self, event: ZoneChanged) -> bool:
+        """Take note of a change of ours; tell whether a name leaves a region by it."""
+        left, places = False, self._left[event.zone]
+        for hostname in names_in(event):
+            before = self._replay.answers(event.zone, hostname)
+            for region in self._regions_failed(event, hostname):
+                places[hostname, region] = event.at
+                left = True
+            for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
+                self._came_at[event.zone, hostname, value] = event.at
+        for place in [each for each, at in places.items() if at < event.at - self._replay.history.terms.window * DRIFT]:
+            del places[place]
+        return left
+
+    def lost_regions(self, event: ZoneChanged) -> set[str]:
+        """Return the regions that more names have left than are there after `event`."""
+        serving: dict[str, set[str]] = {}
+        for record in self._replay.records.values():
+            answers = answers_after(self._replay.answers(event.zone, record.hostname), event, record.hostname)
+            serving[record.hostname] = _regions(record, values_in(answers))
+        lost, places = set(), self._left[event.zone]
+        for region in {region for _, region in places}:
+            gone = sum(1 for name, place in places if place == region and region not in serving.get(name, set()))
+            if gone > sum(1 for regions in serving.values() if region in regions):
+                lost.add(region)
+        return lost
+
+    def _regions_failed(self, event: ZoneChanged, hostname: str) -> Iterator[str]:
+        """Give the regions that a name leaves by `event` for addresses that failed while they answered."""
+        terms = self._replay.history.terms
+        before = self._replay.answers(event.zone, hostname)
+        after = values_in(answers_after(before, event, hostname))
+        since = event.sent_at - terms.detection
+        lately = {
+            value
+            for value in values_in(before) - after
+            if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
+        }
+        for record in self._replay.declared(hostname)[:1]:
+            if not after or self._was_last_resort(record, values_in(before), event.sent_at - terms.window):
+                continue
+            best = min((each.priority for each in record.endpoints if after.intersection(each.addresses)), default=0)
+            for endpoint in record.endpoints:
+                replaced = record.strategy is Strategy.PRIORITY and endpoint.priority > best  # by a better one
+                is_out = (terms.sites.get(event.by, ""), endpoint.region) in self._drained
+                taken_out = endpoint.state is AdminState.DRAINED or is_out
+                fails = bool(lately.intersection(endpoint.addresses))
+                if fails and not replaced and not taken_out and endpoint.region not in _regions(record, after):
+                    yield endpoint.region
+
+    def _was_last_resort(self, record: Record, before: frozenset[str], since: float) -> bool:
+        """Tell whether everybody answered because nobody was healthy: whoever stops to then lost no region."""
+        everyone = {address for each in record.endpoints for address in each.addresses}
+        failed = all(self._failed_at.get(each, -1.0) > since for each in everyone)
+        return record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and failed and everyone <= before
+
+
+def _regions(record: Record, values: frozenset[str]) -> set[str]:
+    return {each.region for each in record.endpoints if values.intersection(each.addresses)}
