@@ -67,6 +67,8 @@ class ZoneGate:
         """
         key = proposal.record
         self._place(key, proposal.regions_before)
+        for region in proposal.regions_before & proposal.regions_shown:
+            self._left.get(region, {}).pop(key, None)  # it has come back
         for region, since in sorted(proposal.absent.items()):  # a leader before us evacuated it, and may not have said
             if key not in self._left.get(region, ()):
                 self._leave(key, region, since)
@@ -115,16 +117,14 @@ class ZoneGate:
         return ZoneSituation(self._serving, left, frozenset(self._evacuated), is_suspected=self.is_suspected)
 
     def _place(self, record: ObjectKey, regions: frozenset[str]) -> None:
-        """Take note that a name has values in these regions; what it had left and came back to is not left any more."""
+        """Take note that a name has, or is to have, values in these regions."""
         before = self._regions.pop(record, frozenset())
         self._serving.subtract(before)
         self._serving.update(regions)
         if regions:
             self._regions[record] = regions
-        for region in regions - before:
-            self._left.get(region, {}).pop(record, None)
-            if before:
-                self._evacuated.pop(region, None)  # names come back to it
+        for region in regions - before if before else ():
+            self._evacuated.pop(region, None)  # names come back to it
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""

@@ -104,8 +104,8 @@ class RecordKeeper:
         """
         record = self.record
         in_force = self._zones_in_force(zones)
-        if not self._in_force:
-            self._serving = None
+        if not self._in_force or record.suspend:
+            self._serving = None  # what the zones hold has its place, whatever was decided meanwhile
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
@@ -188,17 +188,20 @@ class RecordKeeper:
             is_ours=report.is_marked,
             values_in=self._values_in(present, before),
             absent=self._absent(present) if by_health else {},
+            regions_shown=frozenset(each.region for each in self._endpoints_in(report.published)),
         )
 
     def _absent(self, present: list[Endpoint]) -> dict[str, float]:
-        """Return the regions that would have the name if they did not fail, and since when they do (engine seconds)."""
+        """Return the regions that would have the name if they did not fail, or had not, and when they did."""
         here = {each.region for each in present}
         best = min((each.priority for each in present), default=0)
         absent: dict[str, float] = {}
         for each in self.record.endpoints:
+            health = self.healths[each.name]
+            failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
             has_a_place = self.record.strategy is Strategy.MULTI_VALUE or each.priority <= best
-            if each.region not in here and has_a_place and self._fails(each) and not self._is_taken_out(each):
-                absent[each.region] = max(self.healths[each.name].since, absent.get(each.region, 0.0))
+            if failed_at and has_a_place and each.region not in here and not self._is_taken_out(each):
+                absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
         return absent
 
     def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:

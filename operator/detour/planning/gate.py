@@ -57,7 +57,8 @@ class Proposal:
     because they were found Unhealthy. `is_declared` says that a person's change of a declaration is behind it,
     `is_ours` that the name bears our mark in the zone. `returns` are regions that the name had left because they
     failed, and comes back to; `values_in` the addresses that `before` has in each region, none for a CNAME. `absent`
-    are regions that the name is not in because they fail, and since when (engine seconds).
+    are regions that the name is not in because they failed, and when they did (engine seconds); `regions_shown` those
+    that the zone itself has it in.
     """
 
     record: ObjectKey
@@ -72,6 +73,7 @@ class Proposal:
     returns: frozenset[str] = frozenset()
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
+    regions_shown: frozenset[str] = frozenset()
 
     @property
     def evacuates(self) -> frozenset[str]:

@@ -66,8 +66,14 @@ class _Departures:
                 (self._drained.add if drained else self._drained.discard)((site, region))
             case HealthChanged(address=address, works=works):
                 self._failed_at[address] = event.at if works else float("inf")
-            case Approved(zone=zone) | ZoneChanged(zone=zone, damage=True):
+            case Approved(zone=zone):
+                self._left[zone].clear()
+            case ZoneChanged(zone=zone, damage=True):
                 self._left[zone].clear()  # what an outsider took away is missing by his hand
+                for hostname in names_in(event):
+                    before = self._replay.answers(zone, hostname)
+                    brought = values_in(answers_after(before, event, hostname)) - values_in(before)
+                    self._came_at.update({(zone, hostname, value): float("inf") for value in brought})
             case _:
                 pass
 
@@ -90,10 +96,12 @@ class _Departures:
         serving: dict[str, set[str]] = {}
         for record in self._replay.records.values():
             answers = answers_after(self._replay.answers(event.zone, record.hostname), event, record.hostname)
-            serving[record.hostname] = _regions(record, values_in(answers))
+            kept = _regions(record, values_in(answers))
+            is_foreign = bool(answers) and not kept  # an outsider's, and nobody's evacuation
+            serving[record.hostname] = {each.region for each in record.endpoints} if is_foreign else kept
         lost, places = set(), self._left[event.zone]
         for region in {region for _, region in places}:
-            gone = sum(1 for name, place in places if place == region and region not in serving.get(name, set()))
+            gone = sum(1 for name, place in places if place == region and region not in serving.get(name, {region}))
             if gone > sum(1 for regions in serving.values() if region in regions):
                 lost.add(region)
         return lost
