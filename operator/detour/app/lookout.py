@@ -4,7 +4,6 @@ What differs is only suspected here. The enactor reads it through the provider's
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from detour.enactment.enactor import Enactor
 from detour.enactment.escaped import is_escaped
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
+from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
 from detour.model.names import ledger_name
 from detour.model.rrset import RRset, RRType
@@ -151,8 +151,7 @@ class Lookout:
             if self.delegation != before:
                 self._on_delegation()
             self._look_up_again.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_up_again.wait(), pause)
+            await news_within(self._look_up_again, pause)
 
     def look_up_again(self) -> None:
         """The servers were declared anew."""

@@ -59,8 +59,15 @@ class RecordKeeper:
         self.record = record
 
     def recall(self, memory: RecordMemory) -> None:
-        """Go on from the history in a status: our own of an earlier run, or that of the leader before us."""
+        """Go on from the history in a status: our own of an earlier run, or that of the leader before us.
+
+        Who failed while another one led is held down from now on, as the clocks of two replicas may differ by hours.
+        """
         self.memory = memory
+        now = self._clock.now()
+        for each in memory.endpoints:
+            if each.failed_at is not None and (known := self.healths.get(each.name)) and known.failed_at is None:
+                self.healths[each.name] = replace(known, failed_at=now, since=now)
         self._revisions: tuple[Revision, ...] = tuple(
             Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
         )[:HISTORY_LENGTH]

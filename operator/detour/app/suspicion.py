@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from detour.enactment.waiting import news_within
+
 logger = logging.getLogger(__name__)
 
 PROMPT = 1.5
@@ -80,10 +82,7 @@ class Suspicion:
 
     async def _pause(self, *, cut_short: bool) -> None:
         """Wait for the next round; what turns bad after a round that passed needs one of its own at once."""
-        try:
-            await asyncio.wait_for(self._look_again.wait() if cut_short else asyncio.Event().wait(), REFERENCE_PERIOD)
-        except TimeoutError:
-            return
+        await news_within(self._look_again if cut_short else asyncio.Event(), REFERENCE_PERIOD)
 
     def _turn(self, *, blind: bool, window: float) -> None:
         """Whoever cannot see has no verdict: what it found bad is withdrawn when that shows, and again when it ends."""

@@ -47,6 +47,7 @@ from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
 from detour.enactment.view import ZoneView
+from detour.enactment.waiting import news_within
 from detour.enactment.wishes import (
     NameChange,
     Refusal,
@@ -303,13 +304,7 @@ class Enactor:
                     self._backoff = 0.0
                     self._set_trouble(None)
             if delay > 0.0:
-                await self._rest(delay)
-
-    async def _rest(self, delay: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), delay)
-        except TimeoutError:
-            return
+                await news_within(self._news, delay)
 
     def _fail(self, error: ProviderError) -> float:
         """Note `error` and return the seconds to wait before the next step."""

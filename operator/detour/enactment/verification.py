@@ -15,6 +15,7 @@ from typing import Protocol
 
 from detour.enactment.asking import Ask, NoAnswerError
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
+from detour.enactment.waiting import news_within
 from detour.model.rrset import RRset, RRType
 
 FIRST_LOOK = 0.02
@@ -110,10 +111,7 @@ class Verifier:
             while True:
                 self._news.clear()
                 delay = self._start_due()
-                try:
-                    await asyncio.wait_for(self._news.wait(), delay)
-                except TimeoutError:
-                    continue
+                await news_within(self._news, delay)
         finally:
             for task in self._looking:
                 task.cancel()

@@ -6,6 +6,7 @@ It goes by the truth about each endpoint, not by what a controller believed of i
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from detour.model.endpoint import AdminState
 from detour.model.record import FailbackMode
 from detour_lab.simulation.history import (
     OUTSIDER,
@@ -22,8 +23,8 @@ from detour_lab.simulation.history import (
 from detour_lab.simulation.invariants.radius import DRIFT
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
-UNTOLD = 5.0
-"""Seconds within which a change may not have got into the status that the next leader goes on from."""
+UNTOLD = 20.0
+"""Seconds within which a change may not have got into the status that another replica goes on from."""
 
 DETECTED = 20.0
 """Seconds after which every controller knows of a recovery."""
@@ -40,13 +41,13 @@ def holds_down(history: History) -> Iterator[Violation]:
     changed_at: dict[str, float] = {}
     removed_at: dict[tuple[str, str, str], float] = {}  # zone, name, value: when we took it out because it failed
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
-    claims: dict[str, str] = {}
+    writers: dict[str, str] = {}
     for event in replay:
-        if isinstance(event, ZoneChanged) and event.ledger is not None and event.by != OUTSIDER:
-            if claims.get(event.zone, event.ledger.claim) != event.ledger.claim:
+        if isinstance(event, ZoneChanged) and event.by != OUTSIDER:
+            if writers.get(event.zone, event.by) != event.by:
                 for place in [each for each, at in removed_at.items() if at > event.at - UNTOLD]:
                     del removed_at[place]
-            claims[event.zone] = event.ledger.claim
+            writers[event.zone] = event.by
         match event:
             case HealthChanged():
                 truth[event.address] = event.works
@@ -83,10 +84,18 @@ def _returns_early(
     gone, came = values_in(before) - values_in(after), values_in(after) - values_in(before)
     for record in replay.declared(hostname)[:1]:
         hold_down = record.failback.hold_down if record.failback.mode is FailbackMode.AUTOMATIC else float("inf")
+        wanted = {a for each in record.endpoints if each.state is not AdminState.DRAINED for a in each.addresses}
         stayed_well = any(
-            truth.works.get(each, True) and truth.changed_at.get(each, 0.0) < event.at - DETECTED for each in gone
+            truth.works.get(each, True) and truth.changed_at.get(each, 0.0) < event.at - DETECTED
+            for each in gone & wanted
         )
-        for value in came:
+        elsewhere = {
+            value
+            for zone in record.zones
+            if zone.name != event.zone
+            for value in values_in(replay.answers(zone.name, hostname))
+        }
+        for value in came - elsewhere:
             out_since = removed_at.pop((event.zone, hostname, value), None)
             recovered_at = max(truth.recovered_at.get(value, 0.0), out_since or 0.0)
             if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
