@@ -198,19 +198,14 @@ class Engine:
         due, self._due = self._due, {}
         drained = self._regions.drained()
         touched: set[str] = set()
-        for key in due:
-            known = self._records.get(key)
-            if known is not None and known.awaiting is None:
-                try:
-                    touched |= self._decide(known, drained)
-                except Exception:
-                    # A defect of ours that one record brings to light must not keep the others where they are.
-                    logger.exception("record %s could not be decided; its names stay as they are", key)
+        records = [known for key in due if (known := self._records.get(key)) is not None and known.awaiting is None]
+        for step in (lambda known: touched.update(self._plan(known, drained)), self._survey, self._hand_on):
+            records = [known for known in records if _succeeds(step, known)]
         for name in touched:
             self._regions.judge(name)
 
-    def _decide(self, known: KnownRecord, drained: frozenset[str]) -> set[str]:
-        """Plan one record and hand its wishes on; return the regions whose endpoints have a new verdict."""
+    def _plan(self, known: KnownRecord, drained: frozenset[str]) -> set[str]:
+        """Plan one record; return the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
         before = {name: health.verdict for name, health in keeper.healths.items()}
         keeper.healths = self._observation.health(record, keeper.healths)
@@ -225,6 +220,20 @@ class Engine:
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
+        return {
+            endpoint.region
+            for endpoint in record.endpoints
+            if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
+        }
+
+    def _survey(self, known: KnownRecord) -> None:
+        if known.keeper.refusal is None:
+            self._gatekeeper.survey(known.keeper)
+
+    def _hand_on(self, known: KnownRecord) -> None:
+        """Hand on what one record wants."""
+        keeper, record = known.keeper, known.keeper.record
+        if keeper.refusal is None:
             passed = self._gatekeeper.hand_over(keeper)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
@@ -234,11 +243,6 @@ class Engine:
         if record.failback_now and keeper.decision is not None and not self._dry_run:
             self._outlets.patch(known.subject, without_annotation(FAILBACK_ANNOTATION))
         self._outlets.mark(known.subject)
-        return {
-            endpoint.region
-            for endpoint in record.endpoints
-            if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
-        }
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
         declared = self.zones.declared(key)
@@ -431,6 +435,16 @@ class Engine:
 
 def _regions_of(record: Record) -> set[str]:
     return {endpoint.region for endpoint in record.endpoints}
+
+
+def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:
+    """Take one step for a record: a defect of ours that one brings to light must not keep the others where they are."""
+    try:
+        step(known)
+    except Exception:
+        logger.exception("record %s could not be decided; its names stay as they are", known.keeper.record.key)
+        return False
+    return True
 
 
 def _loop_refusal(record: Record, hostname: str) -> Refusal:

@@ -72,6 +72,17 @@ class Gatekeeper:
             keeper.serve(held=held, passed=bool(passed))
         return passed
 
+    def survey(self, keeper: RecordKeeper) -> None:
+        """Show a record to the gates that do not know it yet, before anything passes them."""
+        record = keeper.record.key
+        for zone in keeper.record.zones:
+            zonekeeper = self._zones.keepers.get(zone)
+            if zonekeeper is None or zone in keeper.zone_refusals or zonekeeper.gate.last(record) is not None:
+                continue
+            wish, report = keeper.wish_for(zone), zonekeeper.report(record)
+            if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
+                zonekeeper.gate.survey(keeper.proposal(zonekeeper.gate, wish.sets, report))
+
     def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
         record = keeper.record.key
         zonekeeper = self._zones.keepers.get(zone)

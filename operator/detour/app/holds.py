@@ -66,12 +66,7 @@ class ZoneGate:
         Where a name would leave several failing regions at once, it leaves as many as it may and stays in the others.
         """
         key = proposal.record
-        self._place(key, proposal.regions_before)
-        for region in proposal.regions_before & proposal.regions_shown:
-            self._left.get(region, {}).pop(key, None)  # it has come back
-        for region, since in sorted(proposal.absent.items()):  # a leader before us evacuated it, and may not have said
-            if key not in self._left.get(region, ()):
-                self._leave(key, region, since)
+        self.survey(proposal)
         reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal)
         if reason is None:
             self._held.pop(key, None)
@@ -85,6 +80,16 @@ class ZoneGate:
                 if partial is not None and self._reason_to_hold(partial) is None:
                     return self._let(partial)
         return proposal.before
+
+    def survey(self, proposal: Proposal) -> None:
+        """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
+        key = proposal.record
+        self._place(key, proposal.regions_before)
+        for region in proposal.regions_before & proposal.regions_shown:
+            self._left.get(region, {}).pop(key, None)  # it has come back
+        for region, since in sorted(proposal.absent.items()):  # a leader before us evacuated it, and may not have said
+            if key not in self._left.get(region, ()):
+                self._leave(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
         """Tell whether a person approved exactly this; an approval counts once."""

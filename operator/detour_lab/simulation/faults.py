@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from detour.kube.kinds import Kind
 from detour_lab.simulation import outsiders
 from detour_lab.simulation.controller import LEASE
-from detour_lab.simulation.history import BlindChanged
+from detour_lab.simulation.history import BlindChanged, ClockJumped
 from detour_lab.simulation.schedule import Fault, Step
 from detour_lab.simulation.weather import WRITE, Sky, Strike, Weather
 
@@ -53,6 +53,7 @@ def _jump(run: "Run", step: Step) -> None:
     controller = run.slots[step.where].controller
     if controller is not None:
         controller.wall_offset += step.number
+        run.history.add(ClockJumped(at=run.loop.now, controller=step.where))
 
 
 def _weather(sky: Sky, *, writes_only: bool = False) -> Act:

@@ -26,6 +26,9 @@ NAMESPACE = "shop"
 PROVIDERS = ("route53", "clouddns", "rfc2136", "azuredns")
 REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
 FIRST_FAULT = 6.0
+OFFSET = 5.0
+"""Seconds by which the wall clock of a replica may be off; the fault that sets one does so by up to an hour."""
+
 
 PROCESS = {
     Fault.CRASH: 3, Fault.CRASH_BEFORE: 2, Fault.CRASH_AFTER: 3, Fault.CRASH_BEFORE_WRITE: 1,
@@ -214,7 +217,7 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         name = "ab"[number]
         replicas = tuple(
             ControllerSetting(
-                name=f"{name}{place}", rate=draw.uniform(0.95, 1.05), wall_offset=draw.uniform(-3600.0, 3600.0)
+                name=f"{name}{place}", rate=draw.uniform(0.95, 1.05), wall_offset=draw.uniform(-OFFSET, OFFSET)
             )
             for place in range(1, draw.choice(taste.controllers) + 1)
         )

@@ -104,6 +104,14 @@ class ProcessChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped:
+    """A controller's wall clock was set, far away from those of the others."""
+
+    at: float
+    controller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusDamaged:
     """A site's objects lost their status, or have an older one."""
 
@@ -163,6 +171,7 @@ Event = (
     | HealthChanged
     | BlindChanged
     | ProcessChanged
+    | ClockJumped
     | StatusDamaged
     | Approved
     | Told

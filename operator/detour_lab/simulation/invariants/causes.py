@@ -4,11 +4,12 @@ The truth about each endpoint is in the history. What a vantage could have seen 
 not blind; a change of answers without anything to see, to be told or to repair has no cause.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from detour.model.record import WhenAllUnhealthy
+from detour.model.record import Strategy, WhenAllUnhealthy
 from detour.model.rrset import RRKey, RRset
 from detour_lab.simulation.history import (
     OUTSIDER,
@@ -135,9 +136,20 @@ class _Causes:
         if self._created_at.get(hostname, NEVER) >= self._published_at.get(place, NEVER):
             self._published_at[place] = event.sent_at
 
-    def all_work(self, addresses: Iterable[str]) -> bool:
-        """Tell whether these addresses really work."""
-        return all(self._truth.get(each, True) for each in addresses)
+    def all_belong(
+        self, before: dict[RRKey, RRset], after: dict[RRKey, RRset], hostname: str, had: Mapping[str, set[str]]
+    ) -> bool:
+        """Tell whether there are only more answers, which all work, and had a place before or have one by priority."""
+        came = values_in(after) - values_in(before)
+        if not came or not values_in(before) <= values_in(after):
+            return False
+        with_place = set(had[hostname])
+        for record in self._replay.declared(hostname)[:1]:
+            tiers = [each.priority for each in record.endpoints if values_in(before).intersection(each.addresses)]
+            best = math.inf if record.strategy is Strategy.MULTI_VALUE else min(tiers, default=math.inf)
+            for each in record.endpoints:
+                with_place.update(each.addresses if each.priority <= best else ())
+        return came <= with_place and all(self._truth.get(each, True) for each in came)
 
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
@@ -159,14 +171,15 @@ class _Causes:
 def fails_static(history: History) -> Iterator[Violation]:
     """We change no answer without a cause since the last change: something seen, declared, or damaged.
 
-    Who works, and had a place before, may come back to it at any time.
+    Who works, and had a place before or has one by its priority, may take it at any time.
 
     Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change.
     """
     replay = Replay(history)
     causes = _Causes(replay)
     last_sent: dict[tuple[str, str, str], float] = {}
-    had: dict[tuple[str, str], set[str]] = defaultdict(set)
+    had: dict[str, set[str]] = defaultdict(set)
+    accepted: dict[tuple[str, str], tuple[str, float]] = {}
     for event in replay:
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             causes.take(event)
@@ -180,11 +193,12 @@ def fails_static(history: History) -> Iterator[Violation]:
                 continue
             place = (event.zone, hostname, changed[0] if event.zone in history.terms.one_by_one else "")
             since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
-            known, came = had[event.zone, hostname], values_in(after) - values_in(before)
-            returns = came and came <= known and values_in(before) <= values_in(after) and causes.all_work(came)
-            known |= values_in(after)
-            if before and not returns and causes.last(event, hostname) < since:
+            is_accepted = accepted.get((event.zone, hostname)) == (event.by, event.sent_at)  # another set of it was
+            belongs = is_accepted or causes.all_belong(before, after, hostname, had)
+            if before and not belongs and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
+            accepted[event.zone, hostname] = (event.by, event.sent_at)
+            had[hostname] |= values_in(after)
             last_sent[place] = event.sent_at
             causes.publish(event, hostname)
 

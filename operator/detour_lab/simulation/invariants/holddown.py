@@ -12,6 +12,7 @@ from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
     BlindChanged,
+    ClockJumped,
     Declared,
     HealthChanged,
     History,
@@ -34,7 +35,7 @@ def holds_down(history: History) -> Iterator[Violation]:
     """An endpoint that failed returns only after its hold-down, or when a person says so, while others serve well.
 
     A status that was lost takes the memory of failures along, so that is an excuse; so is a leader that ends before it
-    can tell, and a new declaration.
+    can tell, a wall clock that jumps, and a new declaration.
     """
     replay = Replay(history)
     truth: dict[str, bool] = {}
@@ -43,6 +44,8 @@ def holds_down(history: History) -> Iterator[Violation]:
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
     writers: dict[str, str] = {}
     for event in replay:
+        if isinstance(event, ClockJumped):
+            return
         if isinstance(event, ZoneChanged) and event.by != OUTSIDER:
             if writers.get(event.zone, event.by) != event.by:
                 for place in [each for each, at in removed_at.items() if at > event.at - UNTOLD]:

@@ -11,6 +11,7 @@ from detour.model.record import Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
+    ClockJumped,
     Event,
     HealthChanged,
     History,
@@ -28,12 +29,15 @@ def blast_radius(history: History) -> Iterator[Violation]:
     """Within the window no more than the permitted number of regions lose most of their names by failures.
 
     A region has lost them once more of its names have left it than are still there. Approval begins a new count. Where
-    sets are written one by one the end of a batch counts, not the way there.
+    sets are written one by one the end of a batch counts, not the way there. A new leader knows by the wall clock when
+    the one before it evacuated, so nothing is said of a run in which one jumped.
     """
     replay = Replay(history)
     departures = _Departures(replay)
     found: dict[str, tuple[tuple[str, float], Violation]] = {}  # by zone: the batch that it was found in
     for event in replay:
+        if isinstance(event, ClockJumped):
+            return
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             departures.take(event)
             continue
