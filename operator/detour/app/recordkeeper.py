@@ -188,9 +188,7 @@ class RecordKeeper:
             after=after,
             regions_before=frozenset(each.region for each in present),
             regions_after=frozenset(each.region for each in wanted),
-            failing=frozenset(
-                each.region for each in leaving if by_health and self._fails(each) and not self._is_taken_out(each)
-            ),
+            failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, wanted)),
             is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=report.is_marked,
             values_in=self._values_in(present, before),
@@ -201,15 +199,25 @@ class RecordKeeper:
     def _absent(self, present: list[Endpoint]) -> dict[str, float]:
         """Return the regions that would have the name if they did not fail, or had not, and when they did."""
         here = {each.region for each in present}
-        best = min((each.priority for each in present), default=0)
         absent: dict[str, float] = {}
         for each in self.record.endpoints:
             health = self.healths[each.name]
             failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
-            has_a_place = self.record.strategy is Strategy.MULTI_VALUE or each.priority <= best
-            if failed_at and has_a_place and each.region not in here and not self._is_taken_out(each):
+            if failed_at and each.region not in here and self._has_place_beside(each, present):
                 absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
         return absent
+
+    def _leaves_failed(self, endpoint: Endpoint, staying: list[Endpoint]) -> bool:
+        """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person."""
+        if self._fails(endpoint):
+            return not self._is_taken_out(endpoint)
+        return self.healths[endpoint.name].failed_at is not None and self._has_place_beside(endpoint, staying)
+
+    def _has_place_beside(self, endpoint: Endpoint, others: list[Endpoint]) -> bool:
+        """Tell whether an endpoint would answer beside these others if it were healthy."""
+        best = min((each.priority for each in others), default=endpoint.priority)
+        has_rank = self.record.strategy is Strategy.MULTI_VALUE or endpoint.priority <= best
+        return has_rank and not self._is_taken_out(endpoint)
 
     def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:
         values = set(values_of(sets))

@@ -115,6 +115,8 @@ class AzureDNSProvider:
         changes = _families_first(batch.changes)
         etag = await self._confirm(batch.ledger)
         etags = {each.key: each.old.version or await self._confirm(each) for each in changes if each.old is not None}
+        for each in _first_publications(changes):
+            await self._confirm(each)
         staying, markers = await self._read_staying(changes), _markers_that_go(changes)
         done = [await self._write(batch.ledger, etag)]
         for count, change in enumerate(changes):
@@ -282,6 +284,16 @@ def _markers_that_go(changes: Iterable[Change]) -> dict[RRKey, StoredSet]:
     for key in gone:
         first.setdefault(key.name, key)
     return {key: found for name, key in first.items() if (found := gone.get(RRKey(marker_name(name), RRType.TXT)))}
+
+
+def _first_publications(changes: Iterable[Change]) -> list[Change]:
+    """Return the sets to be created for names that get their marker along with them, which must not be there yet.
+
+    The marker comes first; beside a set that somebody else has put there meanwhile it would make that one ours.
+    """
+    created = [change for change in changes if change.old is None]
+    markers = {change.key.name for change in created if change.key.type is RRType.TXT}
+    return [change for change in created if marker_name(change.key.name) in markers]
 
 
 async def open_zone(

@@ -6,7 +6,7 @@ not blind; a change of answers without anything to see, to be told or to repair 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.model.record import Strategy, WhenAllUnhealthy
@@ -143,13 +143,21 @@ class _Causes:
         came = values_in(after) - values_in(before)
         if not came or not values_in(before) <= values_in(after):
             return False
-        with_place = set(had[hostname])
+        return came <= had[hostname] | self.with_place(hostname, values_in(before)) and self.all_work(came)
+
+    def with_place(self, hostname: str, values: frozenset[str]) -> set[str]:
+        """Return the addresses that have a place beside `values` by their priority."""
+        found: set[str] = set()
         for record in self._replay.declared(hostname)[:1]:
-            tiers = [each.priority for each in record.endpoints if values_in(before).intersection(each.addresses)]
+            tiers = [each.priority for each in record.endpoints if values.intersection(each.addresses)]
             best = math.inf if record.strategy is Strategy.MULTI_VALUE else min(tiers, default=math.inf)
             for each in record.endpoints:
-                with_place.update(each.addresses if each.priority <= best else ())
-        return came <= with_place and all(self._truth.get(each, True) for each in came)
+                found.update(each.addresses if each.priority <= best else ())
+        return found
+
+    def all_work(self, addresses: Iterable[str]) -> bool:
+        """Tell whether all of these really work."""
+        return all(self._truth.get(each, True) for each in addresses)
 
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
@@ -171,7 +179,8 @@ class _Causes:
 def fails_static(history: History) -> Iterator[Violation]:
     """We change no answer without a cause since the last change: something seen, declared, or damaged.
 
-    Who works, and had a place before or has one by its priority, may take it at any time.
+    Who works, and had a place before or has one by its priority, may take it at any time; and whoever has just claimed
+    a zone finds its verdicts one by one.
 
     Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change.
     """
@@ -179,6 +188,7 @@ def fails_static(history: History) -> Iterator[Violation]:
     causes = _Causes(replay)
     last_sent: dict[tuple[str, str, str], float] = {}
     had: dict[str, set[str]] = defaultdict(set)
+    terms: dict[tuple[str, str], float] = {}
     accepted: dict[tuple[str, str], tuple[str, float]] = {}
     for event in replay:
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
@@ -194,7 +204,15 @@ def fails_static(history: History) -> Iterator[Violation]:
             place = (event.zone, hostname, changed[0] if event.zone in history.terms.one_by_one else "")
             since = last_sent.get(place, NEVER) - history.terms.detection - sight.paused_for
             is_accepted = accepted.get((event.zone, hostname)) == (event.by, event.sent_at)  # another set of it was
-            belongs = is_accepted or causes.all_belong(before, after, hostname, had)
+            began_at = terms.setdefault((event.zone, event.ledger.claim if event.ledger else ""), event.sent_at)
+            is_new = event.sent_at < began_at + history.terms.detection and not sight.blind
+            gone = values_in(before) - values_in(after)
+            settles = (
+                is_new
+                and causes.all_work(values_in(after))
+                and not gone & causes.with_place(hostname, values_in(after))
+            )
+            belongs = is_accepted or settles or causes.all_belong(before, after, hostname, had)
             if before and not belongs and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             accepted[event.zone, hostname] = (event.by, event.sent_at)
