@@ -5,9 +5,10 @@
 Questions are answered from what each zone's store serves, so `store.lag` delays them; updates and transfers see the
 newest state. Without a fault in force a datagram is answered at once, in the callback that receives it.
 
-What faults (`detour_lab.faults`) mean here, for the operations QUERY, AXFR and UPDATE on a zone's domain: LATENCY
-delays, HANG does so until the fault is removed, SERVER_ERROR answers SERVFAIL, THROTTLE REFUSED; the resets break a TCP
-connection and leave a datagram without an answer, before or after an update is applied; APPLY_LATE applies it later.
+What faults (`detour_lab.faults`) mean here, for the operations QUERY, AXFR, UPDATE and PREREQUISITES (an UPDATE that
+consists of them alone) on a zone's domain: LATENCY delays, HANG does so until the fault is removed, SERVER_ERROR says
+SERVFAIL, THROTTLE REFUSED; the resets break a TCP connection and leave a datagram without an answer, before or after an
+update is applied; APPLY_LATE applies it later.
 A server that is down is one that was stopped: `start` takes the same port again.
 """
 
@@ -31,7 +32,7 @@ from detour_lab.dnsresponse import room, write_format_error, write_response
 from detour_lab.dnssockets import DNSSockets, Replies
 from detour_lab.dnstransfer import transfer
 from detour_lab.dnstsig import Signature, judge
-from detour_lab.dnsupdate import UpdateRefused, apply_update
+from detour_lab.dnsupdate import UPDATES, UpdateRefused, apply_update
 from detour_lab.dnswire import FormatError, Request, read_request
 from detour_lab.faults import Fault, FaultKind, Faults
 from detour_lab.store import ZoneStore
@@ -63,7 +64,7 @@ class _Call:
     @property
     def operation(self) -> str:
         if self.request.opcode == dns.opcode.UPDATE:
-            return "UPDATE"
+            return "UPDATE" if any(each.section == UPDATES for each in self.request.records) else "PREREQUISITES"
         return "AXFR" if self.is_transfer else "QUERY"
 
     @property

@@ -18,6 +18,7 @@ from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.soak.schedule import LEADER, PROVIDER_KINDS, Event, Kind
 from detour_lab.soak.watch import EVERY_ZONE, Watch
 from detour_lab.stage import RELEASE_NAMESPACE, Stage
+from detour_lab.steppedclock import NOTICED_WITHIN
 
 HOUR = 3600
 TAKE_OVER = 20.0
@@ -114,6 +115,7 @@ class Fire:
                     clock = self._stage.clocks[operator.name]
                     clock.move(HOUR)
                     try:
+                        await asyncio.sleep(NOTICED_WITHIN + 0.2)
                         yield
                     finally:
                         clock.move(0)
