@@ -81,7 +81,7 @@ class Gatekeeper:
                 continue
             wish, report = keeper.wish_for(zone), zonekeeper.report(record)
             if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-                zonekeeper.gate.survey(keeper.proposal(zonekeeper.gate, wish.sets, report))
+                zonekeeper.gate.survey(keeper.proposal(zone, zonekeeper.gate, wish.sets, report))
 
     def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
         record = keeper.record.key
@@ -95,7 +95,7 @@ class Gatekeeper:
         report = zonekeeper.report(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
             held_before = gate.held(record)
-            wish = replace(wish, sets=gate.submit(keeper.proposal(gate, wish.sets, report)) or None)
+            wish = replace(wish, sets=gate.submit(keeper.proposal(zone, gate, wish.sets, report)) or None)
             if gate.held(record) != held_before:
                 self.look_again_soon()
         zonekeeper.want(wish)

@@ -171,7 +171,7 @@ class RecordKeeper:
             kept.remove(next(each for each in reversed(kept) if str(each.number) != self.record.pin))
         return tuple(kept)
 
-    def proposal(self, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
+    def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
         last = gate.last(self.record.key)
         before = last if last is not None else (report.published if report.owns else ())
@@ -192,18 +192,20 @@ class RecordKeeper:
             is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=report.is_marked,
             values_in=self._values_in(present, before),
-            absent=self._absent(present) if by_health else {},
+            absent=self._absent(zone, present) if by_health else {},
             regions_shown=frozenset(each.region for each in self._endpoints_in(report.published)),
         )
 
-    def _absent(self, present: list[Endpoint]) -> dict[str, float]:
-        """Return the regions that would have the name if they did not fail, or had not, and when they did."""
+    def _absent(self, zone: ObjectKey, present: list[Endpoint]) -> dict[str, float]:
+        """Return the regions that had the name by our status, and have it no more because they failed; since when."""
         here = {each.region for each in present}
+        known = self._known_values.get(zone, frozenset())
         absent: dict[str, float] = {}
         for each in self.record.endpoints:
             health = self.healths[each.name]
             failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
-            if failed_at and each.region not in here and self._has_place_beside(each, present):
+            was_here = bool(known & self._values_of(each))
+            if failed_at and was_here and each.region not in here and not self._is_taken_out(each):
                 absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
         return absent
 
