@@ -3,9 +3,12 @@
 import random
 import re
 
+import pytest
+
 from detour_lab.simulation.playing import usual_profile
 
 from .commands import simulator
+from .found import FOUND_IN_THE_LONG_RUN
 
 FOUND = {
     "general:78": "Converges: a call of the background reading that was cancelled left the zone stuck",
@@ -47,6 +50,11 @@ def play(*arguments: str) -> str:
 
 def test_what_was_found_once_stays_mended() -> None:
     assert LAST_LINE.fullmatch(play(*(f"--only={each}" for each in FOUND)))
+
+
+@pytest.mark.parametrize("invariant", FOUND_IN_THE_LONG_RUN)
+def test_what_the_long_run_found_stays_mended(invariant: str) -> None:
+    assert LAST_LINE.fullmatch(play(*(f"--only={each}" for each in FOUND_IN_THE_LONG_RUN[invariant])))
 
 
 def test_no_promise_is_broken_in_the_usual_mix() -> None:
