@@ -6,6 +6,7 @@ Who waits is served by urgency, then in order of arrival: failover ahead of repa
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -114,6 +115,10 @@ class Budget:
         self._requests.resize(limits.requests_per_second, limits.requests_burst)
         self._changes.resize(limits.changes_per_second, limits.changes_burst)
 
+    def now(self) -> float:
+        """Return the time by this budget's clock (engine seconds)."""
+        return self._clock()
+
     async def request(self, number: int = 1, urgency: Urgency = Urgency.FAILOVER) -> None:
         """Wait until `number` requests may be sent, and count them."""
         await self._requests.wait(number, charge=True, urgency=urgency)
@@ -162,3 +167,26 @@ class ZoneBudget:
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
         await self.account.request(number, self.urgency)
+
+    async def room(
+        self, wanted: int, urgency: Urgency, *, news: asyncio.Event, due: float, unless: Callable[[], bool]
+    ) -> float | None:
+        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them.
+
+        None where `unless` holds before: that is asked whenever there is `news`, and once it is `due` (engine seconds).
+        """
+        if (room := self.account.changes_now(wanted)) is not None:
+            return room
+        asking = asyncio.ensure_future(self.account.changes(wanted, urgency))
+        try:
+            while not asking.done():
+                news.clear()
+                listening = asyncio.ensure_future(news.wait())
+                pause = None if due == math.inf else max(0.0, due - self.account.now())
+                await asyncio.wait({asking, listening}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                listening.cancel()
+                if not asking.done() and unless():
+                    return None
+            return asking.result()
+        finally:
+            asking.cancel()

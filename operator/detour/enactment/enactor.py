@@ -18,9 +18,8 @@ sets: what to publish is decided on what the one before us left behind.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from detour.enactment.batches import BatchFiller
 from detour.enactment.budget import ZoneBudget
@@ -30,9 +29,7 @@ from detour.enactment.contract import (
     Provider,
     ProviderError,
     StoredSet,
-    ThrottledError,
     UnavailableError,
-    ZoneFacts,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
 from detour.enactment.escaped import is_escaped
@@ -40,10 +37,11 @@ from detour.enactment.fence import Fence
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import Names
+from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import STANDBY, Precedence, Yielding
-from detour.enactment.reading import BackgroundReading
 from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
+from detour.enactment.setbacks import Setbacks
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
 from detour.enactment.view import ZoneView
@@ -57,13 +55,8 @@ from detour.enactment.wishes import (
     Withdrawal,
     ZoneReport,
 )
-from detour.model.generation import Generation
-from detour.model.names import marker_name
+from detour.enactment.zonereader import ZoneReader
 from detour.model.record import ObjectKey
-
-FIRST_BACKOFF = 0.25
-LONGEST_BACKOFF = 30.0
-"""Seconds to wait after an error: doubling from the first to the longest."""
 
 LONGEST_REST = 60.0
 """Seconds between two looks at what is due; news come sooner."""
@@ -73,25 +66,6 @@ PROPAGATION = 60.0
 
 QUARANTINE = 60.0
 """Seconds after which a set that the provider refused by itself is tried again."""
-
-
-class Observer(Protocol):
-    """Who is told what happens in a zone."""
-
-    def record_changed(self, record: ObjectKey) -> None:
-        """`Enactor.report` has news of this record."""
-
-    def zone_changed(self) -> None:
-        """`Enactor.zone_report` has news."""
-
-    def accepted(self, change: NameChange, generation: Generation) -> None:
-        """The provider has applied `change`."""
-
-    def withdrawn(self, withdrawal: Withdrawal) -> None:
-        """The name of a deleted record is gone, or was found not to be its own."""
-
-    def incident(self, incident: Refusal) -> None:
-        """Something happened to the zone that a person should know: refused credentials, a ledger put back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +111,16 @@ class Enactor:
             several_sites=settings.site.has_others,
         )
         self._names = Names(rules)
-        self._facts: ZoneFacts | None = None
-        self._must_describe = True
-        self._view: ZoneView | None = None
-        self._suspects: set[str] = set()
-        self._suspects_ledger = False
         self._is_needed = False
-        self._read_zone_at = 0.0
         self._renewed_at = 0.0
         self._in_force = False
         self._lost_ledger: str | None = None
-        self._trouble: Refusal | None = None
         self._yielding: Refusal | None = None
-        self._backoff = 0.0
-        self._retry_at = 0.0
         self._stopping = False
         self._news = asyncio.Event()
-        self._reading = BackgroundReading(self._news.set)
+        self._reader = ZoneReader(fence.key.name, settings.periods, clock=clock, random=random, on_news=self._news.set)
         self.tally = Tally()
+        self._setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._delivery = Delivery(fence, self.tally, clock=clock)
         self.precedence = Precedence(
             owner=settings.owner, domain=settings.domain, site=settings.site, leadership=leadership, clock=clock
@@ -183,7 +149,7 @@ class Enactor:
 
     def suspect(self, hostname: str) -> None:
         """Read `hostname` through the API and repair what differs."""
-        self._suspects.add(hostname)
+        self._reader.suspect(hostname)
         self._news.set()
 
     def ledger_shown(self, ledger: Ledger | None) -> None:
@@ -193,15 +159,14 @@ class Enactor:
             return
         lags = ledger is not None and ledger.claim == held.claim and ledger.generation < held.generation
         if not (lags and self._clock() - self._renewed_at < PROPAGATION):
-            self._suspects_ledger = True
+            self._reader.suspect_ledger()
             self._news.set()
 
     async def use(self, provider: Provider, budget: ZoneBudget) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider, self._budget = self._provider, provider, budget
-        self._reading.cancel()
-        self._must_describe = True  # at once, so that wrong credentials show now and not at the next failover
-        self._backoff = self._retry_at = 0.0
+        self._reader.reconnect()
+        self._setbacks.reset()
         self._news.set()
         await before.close()
 
@@ -218,7 +183,7 @@ class Enactor:
     def reconsider(self) -> None:
         """The leadership has changed, or another site's ledger was looked at: see again whether to write."""
         if self._leadership.leads and self._fence.held is None:
-            self.precedence.forget()
+            self.precedence.begin_term()
         self._news.set()
 
     # -- what is the case ----------------------------------------------------------------------------------------
@@ -226,13 +191,13 @@ class Enactor:
     @property
     def is_read(self) -> bool:
         """Tell whether the zone's contents are known."""
-        return self._view is not None
+        return self._reader.is_read
 
     @property
     def in_force(self) -> bool:
         """Tell whether what is decided for the zone counts here; in a dry run, whether it would."""
         if self._settings.dry_run:
-            return self._view is not None and self._leadership.leads
+            return self._reader.is_read and self._leadership.leads
         return self._in_force
 
     @property
@@ -242,32 +207,36 @@ class Enactor:
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        news_are_waiting = self._read_zone_at == 0.0 or self._reading.is_there
-        is_doubtful = self._fence.unsettled or self._fence.held is None or news_are_waiting
+        is_doubtful = self._fence.unsettled or self._fence.held is None or self._reader.is_doubtful
         return self._names.report(record, self._view, unsettled=is_doubtful)
+
+    @property
+    def _view(self) -> ZoneView | None:
+        return self._reader.view if self._reader.is_read else None
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
-        ledger = parse_ledger(stored.rrset) if self._view and (stored := self._view.get(self._fence.key)) else None
+        view, facts = self._view, self._reader.facts
+        ledger = parse_ledger(stored.rrset) if view and (stored := view.get(self._fence.key)) else None
         holds = self._fence.held is not None
         idle = not self._must_hold()
         standby = self.standby
-        trouble = self._trouble or (standby if standby and standby.reason != STANDBY else None)
+        trouble = self._setbacks.trouble or (standby if standby and standby.reason != STANDBY else None)
         return ZoneReport(
-            ready=self._view is not None and trouble is None and (holds or idle or standby is not None),
-            zone_id=self._facts.zone_id if self._facts else None,
-            name_servers=self._facts.name_servers if self._facts else (),
-            negative_ttl=self._facts.negative_ttl if self._facts else None,
+            ready=view is not None and trouble is None and (holds or idle or standby is not None),
+            zone_id=facts.zone_id if facts else None,
+            name_servers=facts.name_servers if facts else (),
+            negative_ttl=facts.negative_ttl if facts else None,
             generation=self._fence.generation or (ledger.generation if ledger else None),
             site=ledger.site if ledger else None,
             owned=self._names.owned_count,
-            orphans=self._names.orphans(self._view) if self._view else (),
+            orphans=self._names.orphans(view) if view else (),
             pending=self._names.pending_count,
             trouble=trouble,
             throttled_until=self._budget.account.paused_until,
             in_force=self._in_force,
             standby=standby,
-            missing=self._names.unmarked(self._view) if self._view and standby else (),
+            missing=self._names.unmarked(view) if view and standby else (),
             ledger_seen_at=None if holds else self.precedence.seen_at,
             ledger_moved_at=None if holds else self.precedence.moved_at,
         )
@@ -284,13 +253,13 @@ class Enactor:
         try:
             await self._work()
         finally:
-            self._reading.cancel()
+            self._reader.cancel()
             await self._provider.close()
 
     async def _work(self) -> None:
         while not self._stopping:
             self._news.clear()
-            delay = max(0.0, self._retry_at - self._clock())
+            delay = self._setbacks.delay
             if delay == 0.0:
                 try:
                     delay = await self._step()
@@ -301,36 +270,20 @@ class Enactor:
                         raise
                     delay = self._fail(UnavailableError("a call to the provider ended as if it had been cancelled"))
                 else:
-                    self._backoff = 0.0
-                    self._set_trouble(None)
+                    self._setbacks.over()
             if delay > 0.0:
                 await news_within(self._news, delay)
 
     def _fail(self, error: ProviderError) -> float:
         """Note `error` and return the seconds to wait before the next step."""
-        self.tally.errors += 1
-        self._backoff = min(LONGEST_BACKOFF, max(FIRST_BACKOFF, self._backoff * 2))
-        delay = self._backoff * (0.5 + self._random() / 2)
-        if isinstance(error, ThrottledError):
-            self.tally.throttled += 1
-            delay = error.retry_after if error.retry_after is not None else delay
-            self._budget.account.pause(delay)
-        self._retry_at = self._clock() + delay
-        self._set_trouble(Refusal(error.reason, str(error)))
         if isinstance(error, CredentialsRefusedError):
             self._observer.incident(Refusal(error.reason, str(error)))
-        return delay
-
-    def _set_trouble(self, trouble: Refusal | None) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._observer.zone_changed()
+        return self._setbacks.met(error, self._budget)
 
     async def _step(self) -> float:
         """Do the one thing that is most due, and return the seconds until the next may be."""
-        if self._must_describe:
-            self._facts = await self._provider.describe()
-            self._must_describe = False
+        if self._reader.must_describe:
+            await self._reader.describe(self._provider)
             self._observer.zone_changed()
         self._names.end_quarantines(self._clock())
         if (self._fence.held is not None or self._in_force) and not self._leadership.leads:
@@ -338,13 +291,14 @@ class Enactor:
             self._leave_force()
         if self._delivery.doubt is not None:
             await self._resolve(self._delivery.doubt)
-        elif self._reading.is_there and self._view is not None:
-            self._take_view(self._reading.take(self._view))
-        elif self._view is None or (self._clock() >= self._read_zone_at and not self._reading.is_under_way):
+        elif self._reader.has_news:
+            self._reader.take_news()
+            self._was_read()
+        elif self._reader.is_due:
             await self._read_zone()
         elif self._clock() >= self._renewal_due:
             await self._send([], Urgency.LEDGER)
-        elif self._suspects or self._suspects_ledger:
+        elif self._reader.has_suspects:
             await self._read_suspects()
         elif self._must_hold() and self._fence.held is None:
             return await self._take_over()
@@ -367,8 +321,7 @@ class Enactor:
         return self._renewed_at + site.renew_every if self._fence.held and site.has_others else math.inf
 
     def _idle_time(self) -> float:
-        reading_due = math.inf if self._reading.is_under_way else self._read_zone_at
-        times = (reading_due, self._names.next_retry, self._renewal_due)
+        times = (self._reader.due_at, self._names.next_retry, self._renewal_due)
         due = min(at for at in times if at is not None)
         return max(0.01, min(due - self._clock(), LONGEST_REST))
 
@@ -376,37 +329,26 @@ class Enactor:
 
     async def _read_zone(self) -> None:
         """Read the zone: where that is owed, before anything else; when its time has come, beside the work."""
-        if self._view is not None and self._in_force and self._read_zone_at > 0.0:
+        if self._in_force and not self._reader.is_doubtful:
             self._budget.urgency = Urgency.HOUSEKEEPING
-            self._reading.begin(self._provider)
+            self._reader.begin(self._provider)
             return
-        self._reading.cancel()
         self._budget.urgency = Urgency.FAILOVER
-        view = ZoneView(await self._provider.read_zone())
-        self._suspects.clear()
-        self._take_view(view)
+        await self._reader.read(self._provider)
+        self._was_read()
 
-    def _take_view(self, view: ZoneView) -> None:
-        self._view = view
-        self._read_zone_at = self._clock() + self._settings.periods.reading * (0.9 + self._random() / 5)
+    def _was_read(self) -> None:
+        """Look at the ledger and at every name as they were just read."""
         if self._fence.held is not None:
             self._watch_ledger()
         if self._fence.held is not None:
             self._in_force = True
-        self._names.all_reread(self._view)
+        self._names.all_reread(self._reader.view)
         self._tell_all()
 
-    def _owe_reading(self) -> None:
-        """Believe nothing that was read of the zone so far, and read it before anything else."""
-        self._reading.cancel()
-        self._read_zone_at = 0.0
-
     async def _read_suspects(self) -> None:
-        hostnames = sorted(self._suspects)
-        self._suspects_ledger = False
         self._budget.urgency = Urgency.REPAIR
-        await self._reread(hostnames)
-        self._suspects.difference_update(hostnames)
+        hostnames = await self._reader.read_suspects(self._provider)
         if self._fence.held is not None:
             self._watch_ledger()
         for hostname in hostnames:
@@ -414,25 +356,15 @@ class Enactor:
         if self.standby is not None:
             self._observer.zone_changed()
 
-    async def _reread(self, hostnames: Iterable[str]) -> None:
-        """Read the ledger and these hostnames with their markers."""
-        hostnames = list(hostnames)
-        names = {self._fence.key.name, *hostnames, *map(marker_name, hostnames)}
-        contents = await self._provider.read_names(names)
-        self._reading.touch(names)
-        if self._view is not None:
-            self._view.reread(names, contents)
-
     def _watch_ledger(self) -> None:
-        assert self._view is not None  # noqa: S101 - called right after a reading
-        stored = self._view.get(self._fence.key)
+        stored = self._reader.view.get(self._fence.key)
         match self._fence.watch(stored):
             case Settlement.SUPERSEDED:
                 self._stand_by(stored)
             case Settlement.LOST:
                 self._observer.zone_changed()  # the claim that follows says what was lost
             case Settlement.EARLIER_APPLIED:
-                self._owe_reading()
+                self._reader.owe()
             case _:
                 pass
 
@@ -440,13 +372,12 @@ class Enactor:
 
     async def _take_over(self) -> float:
         """Claim the zone, or leave it to whoever has precedence; return the seconds until the next step."""
-        assert self._view is not None  # noqa: S101 - the step before read it
         yielding = self.precedence.keeps_waiting()
         if yielding is None:
             self._budget.urgency = Urgency.LEDGER
-            await self._reread(())
-            stored = self._view.get(self._fence.key)
-            is_fresh = not self._names.any_marked(self._view)
+            await self._reader.read_names(self._provider, ())
+            stored = self._reader.view.get(self._fence.key)
+            is_fresh = not self._names.any_marked(self._reader.view)
             yielding = self.precedence.judge(
                 stored.rrset if stored else None, is_fresh=is_fresh, was_ours=self._in_force
             )
@@ -471,7 +402,7 @@ class Enactor:
     def _claimed(self) -> None:
         self.precedence.claimed()
         self._set_yielding(None)
-        self._owe_reading()  # what was read before the claim may have been changed by the one before us
+        self._reader.owe()  # what was read before the claim may have been changed by the one before us
         if self._lost_ledger is not None:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
             self._observer.incident(Refusal("LedgerRestored", told))
@@ -494,17 +425,16 @@ class Enactor:
     def _leave_force(self) -> None:
         """What was decided for this zone is void: whoever comes into force next decides on what the zone holds then."""
         self._in_force = False
-        self._reading.cancel()
+        self._reader.cancel()
         self._names.undecide()
         self._tell_all()
 
     async def _resolve(self, doubt: Doubt) -> None:
         """Read what a batch of unclear outcome was about, and go on from there."""
-        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         self._budget.urgency = Urgency.FAILOVER
-        await self._reread(each.hostname for each in doubt.work)
-        finding = self._delivery.settle(doubt, self._view, atomic=self._provider.limits.atomic)
-        self._retry_at = max(self._retry_at, self._delivery.pause_until)
+        await self._reader.read_names(self._provider, (each.hostname for each in doubt.work))
+        finding = self._delivery.settle(doubt, self._reader.view, atomic=self._provider.limits.atomic)
+        self._setbacks.wait_until(self._delivery.pause_until)
         self._quarantine(finding.refused, doubt.error)
         match finding.settlement:
             case Settlement.APPLIED if doubt.claims:
@@ -512,9 +442,9 @@ class Enactor:
             case Settlement.APPLIED if self._provider.limits.atomic:
                 self._applied(doubt.work)
             case Settlement.EARLIER_APPLIED:
-                self._owe_reading()
+                self._reader.owe()
             case Settlement.SUPERSEDED:
-                self._stand_by(self._view.get(self._fence.key))
+                self._stand_by(self._reader.view.get(self._fence.key))
             case _:
                 pass
         if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
@@ -534,7 +464,6 @@ class Enactor:
 
     async def _write(self) -> bool:
         """Write the next batch; False where nothing is left to write."""
-        assert self._view is not None  # noqa: S101 - the step before read it
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
@@ -543,7 +472,7 @@ class Enactor:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
-        settled = self._names.fill(filler, self._view, now=self._clock(), writable=self._fence.held is not None)
+        settled = self._names.fill(filler, self._reader.view, now=self._clock(), writable=self._fence.held is not None)
         for record in settled.records:
             self._observer.record_changed(record)
         for withdrawal in settled.withdrawals:
@@ -559,22 +488,12 @@ class Enactor:
         That is a more urgent change, the ledger's renewal, the end of our leadership, or `stop`.
         """
         urgency = self._names.urgency
-        if (room := self._budget.account.changes_now(wanted)) is not None:
-            return room
-        asking = asyncio.ensure_future(self._budget.account.changes(wanted, urgency))
-        try:
-            while not asking.done():
-                self._news.clear()
-                listening = asyncio.ensure_future(self._news.wait())
-                pause = None if self._renewal_due == math.inf else max(0.0, self._renewal_due - self._clock())
-                await asyncio.wait({asking, listening}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-                listening.cancel()
-                overtaken = self._names.urgency < urgency or self._clock() >= self._renewal_due
-                if not asking.done() and (overtaken or self._stopping or not self._leadership.leads):
-                    return None
-            return asking.result()
-        finally:
-            asking.cancel()
+
+        def is_overtaken() -> bool:
+            is_late = self._clock() >= self._renewal_due
+            return is_late or self._names.urgency < urgency or self._stopping or not self._leadership.leads
+
+        return await self._budget.room(wanted, urgency, news=self._news, due=self._renewal_due, unless=is_overtaken)
 
     async def _send(self, work: Sequence[NameChange], urgency: Urgency) -> None:
         self._budget.urgency = urgency
@@ -582,7 +501,6 @@ class Enactor:
 
     async def _apply(self, batch: Batch, work: Sequence[NameChange]) -> None:
         """Send `batch` once. Whatever is unclear afterwards becomes a doubt, resolved by the next step."""
-        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         limits = self._provider.limits
         self._budget.account.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
         was_unsettled = self._fence.unsettled
@@ -590,16 +508,14 @@ class Enactor:
         if stored is None:
             return
         self._renewed_at = self._clock()
-        self._reading.touch(change.key.name for change in (batch.ledger, *batch.changes))
-        self._view.wrote([change.key for change in batch.changes if change.new is None], stored)
+        self._reader.wrote(batch, stored)
         self._applied(work)
         if was_unsettled:
             self._tell_all()
 
     def _applied(self, work: Sequence[NameChange]) -> None:
-        assert self._view is not None  # noqa: S101 - nothing is written before the zone was read
         for each in work:
-            self._names.applied(each, self._fence.generation, self._view)
+            self._names.applied(each, self._fence.generation, self._reader.view)
             self.tally.repairs += each.is_repair
             if self._fence.generation is not None:
                 self._observer.accepted(each, self._fence.generation)

@@ -106,7 +106,7 @@ class Precedence:
         self._rival = None
         self.may_take_over = False
 
-    def forget(self) -> None:
+    def begin_term(self) -> None:
         """A new term as leader begins: who superseded the last one does not count; another site does."""
         if self._rival is not None and (self._rival.ledger is None or not self._is_anothers(self._rival.ledger)):
             self._rival = None

@@ -20,6 +20,7 @@ from detour.enactment.fence import Fence
 from detour.enactment.ledger import Ledger
 from detour.enactment.names import Names
 from detour.enactment.precedence import Precedence
+from detour.enactment.zonereader import ZoneReader
 from detour.kube.resources.memory import RecordMemory
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
@@ -122,7 +123,7 @@ def _no_order_at_azure() -> tuple[Replacement, ...]:
 
 
 def _no_owed_reading() -> tuple[Replacement, ...]:
-    return ((Enactor, "_owe_reading", lambda self: None),)
+    return ((ZoneReader, "owe", lambda self: None),)
 
 
 def _no_touch_after_lost_answers() -> tuple[Replacement, ...]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from detour.enactment.contract import UnavailableError
-from detour.enactment.enactor import LONGEST_BACKOFF, QUARANTINE
+from detour.enactment.enactor import QUARANTINE
+from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault
 
 from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish

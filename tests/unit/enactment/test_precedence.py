@@ -219,12 +219,12 @@ def test_a_permission_by_hand_counts_for_one_claim() -> None:
 def test_a_new_term_forgets_who_superseded_us_here_but_not_another_site() -> None:
     post = one_of_several()
     post.precedence.superseded_by(stored(ledger(9, site="here")))
-    post.precedence.forget()
+    post.precedence.begin_term()
     assert post.judge(stored(ledger(9, site="here"))) is None
     post.judge(stored(ledger(10)))
     moved = post.precedence.moved_at
     post.now += 30.0
-    post.precedence.forget()
+    post.precedence.begin_term()
     assert post.precedence.moved_at == moved
 
 
