@@ -9,12 +9,12 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
-from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
-from detour.model.record import ObjectKey, Publish, Record, Strategy
+from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.planning.gate import Proposal
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+from detour.planning.presence import Presence
 
 HISTORY_LENGTH = 10
 SMALLEST_VALUE_LIMIT = 20
@@ -129,7 +129,7 @@ class RecordKeeper:
         situation = Situation(
             record=record,
             healths={
-                each.name: _doubted(self.healths[each.name], remembered & self._checked_for(each, in_place))
+                each.name: _doubted(self.healths[each.name], remembered & self._presence.checked_for(each, in_place))
                 for each in record.endpoints
             },
             drained_regions=drained_regions,
@@ -174,87 +174,21 @@ class RecordKeeper:
     def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
         last = gate.last(self.record.key)
-        before = last if last is not None else (report.published if report.owns else ())
-        present, wanted = self._endpoints_in(before), self._endpoints_in(after)
-        leaving = [each for each in present if each not in wanted]
-        by_health = self.decision is not None and self.decision.basis is not Basis.PINNED
-        lost = set(values_of(before)) - set(values_of(after))
-        by_a_person = all(self._is_taken_out(each) for each in present if lost & self._values_of(each))
         basis = self.decision.basis if self.decision is not None else None
-        return Proposal(
-            record=self.record.key,
-            hostname=self.record.hostname,
-            before=before,
-            after=after,
-            regions_before=frozenset(each.region for each in present),
-            regions_after=frozenset(each.region for each in wanted),
-            failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, wanted)),
-            is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
+        return self._presence.proposal(
+            last if last is not None else (report.published if report.owns else ()),
+            after,
+            shown=report.published,
+            known=self._known_values.get(zone, frozenset()),
+            by_health=basis not in (None, Basis.PINNED),
+            is_pinned=basis is Basis.PINNED,
+            is_chosen=basis is Basis.CHOSEN,
             is_ours=report.is_marked,
-            values_in=self._values_in(present, before),
-            absent=self._absent(zone, present) if by_health else {},
-            regions_shown=frozenset(each.region for each in self._endpoints_in(report.published)),
         )
 
-    def _absent(self, zone: ObjectKey, present: list[Endpoint]) -> dict[str, float]:
-        """Return the regions that had the name by our status, and have it no more because they failed; since when."""
-        here = {each.region for each in present}
-        known = self._known_values.get(zone, frozenset())
-        absent: dict[str, float] = {}
-        for each in self.record.endpoints:
-            health = self.healths[each.name]
-            failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
-            was_here = bool(known & self._values_of(each))
-            if failed_at and was_here and each.region not in here and not self._is_taken_out(each):
-                absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
-        return absent
-
-    def _leaves_failed(self, endpoint: Endpoint, staying: list[Endpoint]) -> bool:
-        """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person."""
-        if self._fails(endpoint):
-            return not self._is_taken_out(endpoint)
-        return self.healths[endpoint.name].failed_at is not None and self._has_place_beside(endpoint, staying)
-
-    def _has_place_beside(self, endpoint: Endpoint, others: list[Endpoint]) -> bool:
-        """Tell whether an endpoint would answer beside these others if it were healthy."""
-        best = min((each.priority for each in others), default=endpoint.priority)
-        has_rank = self.record.strategy is Strategy.MULTI_VALUE or endpoint.priority <= best
-        return has_rank and not self._is_taken_out(endpoint)
-
-    def _endpoints_in(self, sets: tuple[RRset, ...]) -> list[Endpoint]:
-        values = set(values_of(sets))
-        return [each for each in self.record.endpoints if values & self._values_of(each)]
-
-    def _checked_for(self, endpoint: Endpoint, values: frozenset[str]) -> frozenset[str]:
-        """Return the addresses of an endpoint that are checked for any of these values."""
-        addresses = frozenset(address for address, _ in self.healths[endpoint.name].addresses)
-        if self.record.publish is Publish.CNAME:
-            return addresses if endpoint.hostname in values else frozenset()
-        return addresses & values
-
-    def _values_of(self, endpoint: Endpoint) -> set[str]:
-        if endpoint.hostname is not None and self.record.publish is Publish.CNAME:
-            return {endpoint.hostname}
-        health = self.healths.get(endpoint.name)
-        return set(endpoint.addresses) or {address for address, _ in (health.addresses if health else ())}
-
-    def _values_in(self, endpoints: list[Endpoint], sets: tuple[RRset, ...]) -> dict[str, frozenset[str]]:
-        if self.record.publish is Publish.CNAME:
-            return {}
-        values = set(values_of(sets))
-        regions: dict[str, frozenset[str]] = {}
-        for each in endpoints:
-            found = frozenset(values & self._values_of(each))
-            regions[each.region] = regions.get(each.region, frozenset()) | found
-        return regions
-
-    def _is_taken_out(self, endpoint: Endpoint) -> bool:
-        """Tell whether a person took the endpoint, or its region, out."""
-        return endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
-
-    def _fails(self, endpoint: Endpoint) -> bool:
-        """Tell whether an endpoint leaves because it was found Unhealthy."""
-        return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
+    @property
+    def _presence(self) -> Presence:
+        return Presence(self.record, self.healths, self._drained)
 
     def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: bool) -> None:
         """Take note of who serves: those decided for where that `passed` in any zone, and those in sets that are held.
@@ -262,7 +196,7 @@ class RecordKeeper:
         Whoever the safety gate keeps in place has not left, and whoever it keeps out has not come.
         """
         decided = self.decision.serving if self.decision and passed else ()
-        staying = {each.name for sets in held for each in self._endpoints_in(sets)}
+        staying = {each.name for sets in held for each in self._presence.endpoints_in(sets)}
         self._serving = frozenset({each.endpoint for each in decided} | staying)
 
     def _pinned_values(self) -> tuple[str, ...] | None:

@@ -1,0 +1,123 @@
+"""Which endpoints of a record answer with which values, which leave, and why. Pure.
+
+The safety gate counts regions; here is told which regions a change concerns, and whether failures are behind it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from detour.model.endpoint import AdminState, Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import Publish, Record, Strategy
+from detour.model.rrset import RRset
+from detour.planning.gate import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A record with the health of its endpoints; `drained` are the regions that a person took out."""
+
+    record: Record
+    healths: Mapping[str, EndpointHealth]
+    drained: frozenset[str]
+
+    def proposal(
+        self,
+        before: tuple[RRset, ...],
+        after: tuple[RRset, ...],
+        *,
+        shown: tuple[RRset, ...],
+        known: frozenset[str],
+        by_health: bool,
+        is_pinned: bool,
+        is_chosen: bool,
+        is_ours: bool,
+    ) -> Proposal:
+        """Return what would change from `before` to `after`, for the safety gate.
+
+        `shown` is what the zone itself holds, `known` the values that the status told of when we came to lead.
+        `by_health` says that health decided, `is_pinned` that a person pinned a revision, `is_chosen` that healthy
+        endpoints were chosen and no rule filled in; `is_ours` that the name bears our mark.
+        """
+        present, wanted = self.endpoints_in(before), self.endpoints_in(after)
+        leaving = [each for each in present if each not in wanted]
+        lost = _values(before) - _values(after)
+        by_a_person = all(self.is_taken_out(each) for each in present if lost & self.values_of(each))
+        return Proposal(
+            record=self.record.key,
+            hostname=self.record.hostname,
+            before=before,
+            after=after,
+            regions_before=frozenset(each.region for each in present),
+            regions_after=frozenset(each.region for each in wanted),
+            failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, wanted)),
+            is_declared=is_pinned or (is_chosen and by_a_person),
+            is_ours=is_ours,
+            values_in=self._values_in(present, before),
+            absent=self._absent(known, present) if by_health else {},
+            regions_shown=frozenset(each.region for each in self.endpoints_in(shown)),
+        )
+
+    def endpoints_in(self, sets: Iterable[RRset]) -> list[Endpoint]:
+        """Return the endpoints that answer by these sets."""
+        values = _values(sets)
+        return [each for each in self.record.endpoints if values & self.values_of(each)]
+
+    def values_of(self, endpoint: Endpoint) -> set[str]:
+        """Return the values that an endpoint may have in DNS."""
+        if endpoint.hostname is not None and self.record.publish is Publish.CNAME:
+            return {endpoint.hostname}
+        health = self.healths.get(endpoint.name)
+        return set(endpoint.addresses) or {address for address, _ in (health.addresses if health else ())}
+
+    def checked_for(self, endpoint: Endpoint, values: frozenset[str]) -> frozenset[str]:
+        """Return the addresses of an endpoint that are checked for any of these values."""
+        addresses = frozenset(address for address, _ in self.healths[endpoint.name].addresses)
+        if self.record.publish is Publish.CNAME:
+            return addresses if endpoint.hostname in values else frozenset()
+        return addresses & values
+
+    def is_taken_out(self, endpoint: Endpoint) -> bool:
+        """Tell whether a person took the endpoint, or its region, out."""
+        return endpoint.state is AdminState.DRAINED or endpoint.region in self.drained
+
+    def _fails(self, endpoint: Endpoint) -> bool:
+        return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
+
+    def _leaves_failed(self, endpoint: Endpoint, staying: list[Endpoint]) -> bool:
+        """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person."""
+        if self._fails(endpoint):
+            return not self.is_taken_out(endpoint)
+        return self.healths[endpoint.name].failed_at is not None and self._has_place_beside(endpoint, staying)
+
+    def _has_place_beside(self, endpoint: Endpoint, others: list[Endpoint]) -> bool:
+        """Tell whether an endpoint would answer beside these others if it were healthy."""
+        best = min((each.priority for each in others), default=endpoint.priority)
+        has_rank = self.record.strategy is Strategy.MULTI_VALUE or endpoint.priority <= best
+        return has_rank and not self.is_taken_out(endpoint)
+
+    def _absent(self, known: frozenset[str], present: list[Endpoint]) -> dict[str, float]:
+        """Return the regions that had the name by `known`, and have it no more because they failed; since when."""
+        here = {each.region for each in present}
+        absent: dict[str, float] = {}
+        for each in self.record.endpoints:
+            health = self.healths[each.name]
+            failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
+            was_here = bool(known & self.values_of(each))
+            if failed_at and was_here and each.region not in here and not self.is_taken_out(each):
+                absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
+        return absent
+
+    def _values_in(self, endpoints: list[Endpoint], sets: tuple[RRset, ...]) -> dict[str, frozenset[str]]:
+        if self.record.publish is Publish.CNAME:
+            return {}
+        values = _values(sets)
+        regions: dict[str, frozenset[str]] = {}
+        for each in endpoints:
+            found = frozenset(values & self.values_of(each))
+            regions[each.region] = regions.get(each.region, frozenset()) | found
+        return regions
+
+
+def _values(sets: Iterable[RRset]) -> set[str]:
+    return {value for each in sets for value in each.values}
