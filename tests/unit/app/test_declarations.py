@@ -97,6 +97,13 @@ def test_what_means_something_to_us_is_declared_again(world: World, news: dict[s
     assert len(world.engine.records) == 2
 
 
+def test_another_spec_of_the_same_generation_is_declared_as_after_a_restore_of_etcd(world: World) -> None:
+    raw = failover_record(ttl=30)
+    world.declarations.take(Seen(FR, raw), 1.0)
+    world.declarations.take(Listed(FR, [{**raw, "spec": {**raw["spec"], "ttl": 60}}], 2.0), 2.0)
+    assert [each.ttl for each in world.engine.records] == [30, 60]
+
+
 def test_other_peoples_annotations_and_labels_mean_nothing_to_us(world: World) -> None:
     raw = failover_record()
     world.declarations.take(Seen(FR, raw), 1.0)

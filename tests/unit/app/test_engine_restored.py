@@ -1,0 +1,54 @@
+"""What an operator does with memories: of a status, of another leader, and of an API server that was set back."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+
+from detour.kube.kinds import Kind
+
+from .objects import dns_zone
+from .test_engine_gate import CALM, EAST, NORTH, ready, record
+from .world import World
+
+Boot = Callable[..., World]
+FR = Kind.FAILOVER_RECORD
+
+
+def both(**spec: object) -> dict[str, object]:
+    return record("api", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.3", 1), **spec)
+
+
+async def test_a_verdict_from_an_earlier_status_removes_nobody_until_it_was_seen_here(boot: Boot) -> None:
+    world = boot(dns_zone(**CALM), both())
+    await world.until(lambda: world.answers() == {"192.0.2.1", "192.0.2.3"} and ready(world))
+    await world.kill()
+    raw = world.api.objects[FR, "shop", "api"]
+    lying = copy.deepcopy(raw)
+    for each in lying["status"]["endpoints"]:
+        if each["name"] == "e0":
+            each["verdict"] = "Unhealthy"
+            each["addresses"] = [{**one, "verdict": "Unhealthy"} for one in each["addresses"]]
+    world.api._store((FR, "shop", "api"), lying)
+
+    again = boot()
+    for _ in range(600):
+        await asyncio.sleep(0.1)
+        assert again.answers() == {"192.0.2.1", "192.0.2.3"}
+
+
+async def test_a_record_that_comes_back_with_the_api_servers_data_is_published_again(boot: Boot) -> None:
+    world = boot(dns_zone(), both(deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(5)
+    backup = copy.deepcopy(world.api.objects[FR, "shop", "api"])
+    world.api.delete(FR, "api")
+    await asyncio.sleep(0.5)  # seen, and gathering
+
+    world.api._store((FR, "shop", "api"), backup)
+    await asyncio.sleep(90)
+
+    assert world.answers() == {"192.0.2.1", "192.0.2.3"}
+    world.clouds.zone().guarded.clear()
+    world.api.delete(FR, "api")
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+    assert world.answers() == set()

@@ -1,0 +1,80 @@
+"""Whether a change is an evacuation: who leaves because it failed, and who for another reason."""
+
+from dataclasses import replace
+
+from detour.model.endpoint import AdminState, Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import Strategy
+from detour.model.rrset import RRset, address_sets
+from detour.planning.gate import Proposal
+from detour.planning.presence import Presence
+
+from .situations import record
+
+HOSTNAME = "api.example.org"
+EAST, WEST = "aws-us-east-1", "azure-westeurope"
+FIRST = Endpoint(name="first", region=EAST, addresses=("192.0.2.1",), priority=1)
+SECOND = Endpoint(name="second", region=WEST, addresses=("192.0.2.2",), priority=2)
+HEALTHY = EndpointHealth(Verdict.HEALTHY, since=10.0)
+FAILING = EndpointHealth(Verdict.UNHEALTHY, since=50.0, failed_at=50.0)
+HELD_DOWN = EndpointHealth(Verdict.HEALTHY, since=60.0, failed_at=50.0)
+
+
+def presence(
+    first: EndpointHealth = HEALTHY,
+    second: EndpointHealth = HEALTHY,
+    *,
+    strategy: Strategy = Strategy.PRIORITY,
+    endpoints: tuple[Endpoint, ...] = (FIRST, SECOND),
+    drained: frozenset[str] = frozenset(),
+) -> Presence:
+    of = record(*endpoints, hostname=HOSTNAME, strategy=strategy)
+    return Presence(of, {"first": first, "second": second}, drained)
+
+
+def sets(*addresses: str) -> tuple[RRset, ...]:
+    return address_sets(HOSTNAME, 30, addresses)
+
+
+def proposal(of: Presence, before: str, after: str, known: str = "") -> Proposal:
+    return of.proposal(
+        sets(*before.split()),
+        sets(*after.split()),
+        shown=sets(*before.split()),
+        known=frozenset(known.split()),
+        by_health=True,
+        is_pinned=False,
+        is_chosen=True,
+        is_ours=True,
+    )
+
+
+def test_a_region_whose_endpoint_fails_is_evacuated() -> None:
+    assert proposal(presence(FAILING), "192.0.2.1", "192.0.2.2").evacuates == {EAST}
+
+
+def test_so_is_one_whose_endpoint_has_recovered_and_is_held_down() -> None:
+    everybody = presence(HELD_DOWN, strategy=Strategy.MULTI_VALUE)
+    assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
+
+
+def test_a_failback_evacuates_nothing_though_the_second_best_failed_once() -> None:
+    assert not proposal(presence(HEALTHY, HELD_DOWN), "192.0.2.2", "192.0.2.1").evacuates
+
+
+def test_what_a_person_takes_out_is_no_evacuation() -> None:
+    of_region = presence(FAILING, drained=frozenset({EAST}))
+    of_endpoint = presence(FAILING, endpoints=(replace(FIRST, state=AdminState.DRAINED), SECOND))
+    for each in (of_region, of_endpoint):
+        change = proposal(each, "192.0.2.1", "192.0.2.2")
+        assert not change.evacuates
+        assert change.is_declared
+
+
+def test_a_region_that_the_status_tells_of_and_the_zone_has_no_more_was_left_when_it_failed() -> None:
+    change = proposal(presence(FAILING), "192.0.2.2", "192.0.2.2", known="192.0.2.1")
+    assert change.absent == {EAST: 50.0}
+
+
+def test_a_region_that_never_had_the_name_was_not_left() -> None:
+    assert not proposal(presence(HEALTHY, FAILING), "192.0.2.1", "192.0.2.1", known="192.0.2.1").absent
