@@ -182,6 +182,11 @@ PROFILES: Mapping[str, Profile] = {
         },
         controllers=(1, 2), sites=(1,), spec={"deletionPolicy": "Delete"},
     ),
+    "stolen": Profile(
+        weights={Fault.MARKER_STOLEN: 8, Fault.MARKER_DELETED: 2, Fault.RECORD_DELETED: 8, Fault.SLOW: 2},
+        providers=("azuredns",), zones=(1, 1), controllers=(1,), sites=(1,), steps=(12, 20), records=(1, 1),
+        length=(30.0, 40.0), spec={"deletionPolicy": "Delete"}, lasting={Fault.RECORD_DELETED: (1.0, 4.0)},
+    ),
     "standby": Profile(
         weights={
             Fault.SERVERS_AWAY: 5, Fault.SERVERS_LAG: 2, Fault.BLIND: 5, Fault.SLOW: 1, Fault.PROVIDER_AWAY: 1,

@@ -130,6 +130,13 @@ def _no_touch_after_lost_answers() -> tuple[Replacement, ...]:
     return ((Names, "unanswered", lambda self, change: None),)
 
 
+def _no_proof_of_markers() -> tuple[Replacement, ...]:
+    async def prove(self: Any, marker: Any, etag: str | None) -> str | None:
+        return etag
+
+    return ((azuredns.AzureDNSProvider, "_prove_ours", prove),)
+
+
 # -- what is decided on --------------------------------------------------------------------------------------------
 
 
@@ -289,6 +296,7 @@ MUTANTS: Mapping[str, Mutant] = {
             mistake=_removals_only,
         ),
         Mutant(name="Unknown keeps its place", profile="amnesia", within=50, seed=2, off=_unknown_loses_its_place),
+        Mutant(name="marker proved at Azure", profile="stolen", within=50, seed=4, off=_no_proof_of_markers),
         Mutant(name="verdicts restored at start", profile="restarts", within=50, seed=16, off=_no_memory),
         Mutant(name="deletion hold", profile="deletions", within=20, off=_no_deletion_hold),
         Mutant(name="ownership check", profile="outsiders", within=50, seed=15, off=_no_ownership_check),
