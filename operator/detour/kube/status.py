@@ -170,8 +170,20 @@ def _published_elsewhere(picture: RecordPicture) -> Condition | None:
     if missing is not None and missing.standby is not None:
         told = f"zone {missing.zone}: not published there, and {missing.standby.message}"
         return Condition("Published", False, "NotPublishedThere", f"{told}; declare this record in its cluster too")
+    for each in picture.zones:
+        if strange := [value for value in each.values if not _is_declared(picture, value)]:
+            told = f"zone {each.zone}: another site publishes {', '.join(strange)}, which no endpoint here has"
+            return Condition("Published", False, "DeclaredOtherwise", f"{told}; declare the same in both clusters")
     shown = "; ".join(f"{each.zone}: {', '.join(each.values)}" for each in picture.zones)
     return Condition("Published", True, "PublishedByAnotherSite", f"another site keeps it ({shown})")
+
+
+def _is_declared(picture: RecordPicture, value: str) -> bool:
+    """Tell whether a published value may be one of an endpoint here; what a hostname resolves to differs by place."""
+    endpoints = picture.record.endpoints
+    if picture.record.publish is Publish.CNAME:
+        return any(value == each.hostname for each in endpoints)
+    return any(value in each.addresses or each.hostname is not None for each in endpoints)
 
 
 def _healthy(picture: RecordPicture) -> Condition:

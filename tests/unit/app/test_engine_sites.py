@@ -224,11 +224,6 @@ async def test_sites_with_different_declarations_do_not_flap_and_the_standby_nam
     assert "only-b.example.org" in warned
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="F25: a standby compares names only: a record that another cluster declares with other endpoints is Ready "
-    "there, PublishedByAnotherSite, though none of its values is published",
-)
 async def test_a_name_declared_otherwise_at_the_standby_is_named_as_a_difference(cluster: Begin) -> None:
     others = [{"name": "x", "region": "gcp-europe-west3", "addresses": ["192.0.2.7"]}]
     first = cluster("a", 0, dns_zone(), failover_record()).start()
@@ -236,8 +231,8 @@ async def test_a_name_declared_otherwise_at_the_standby_is_named_as_a_difference
     second = cluster("b", 1, dns_zone(), failover_record(endpoints=others)).start()
     await second.until(lambda: second.api.condition("InForce", "main", DZ) == ("False", "Standby"))
     await asyncio.sleep(300)
-    told_here = [each["message"] for each in second.api.status("main", DZ)["conditions"] if each["type"] == "Warning"]
-    assert not ready(second) or API in told_here[0]
+    assert second.api.condition("Published") == ("False", "DeclaredOtherwise")
+    assert not ready(second)
 
 
 async def test_a_site_that_takes_over_moves_names_before_it_writes_markers(cluster: Begin, clouds: Clouds) -> None:
