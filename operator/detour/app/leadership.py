@@ -154,9 +154,10 @@ class Elector:
         if leads:
             logger.info("this replica leads", extra={"event": "leads", "identity": self._identity})
         else:
-            logger.warning(
-                "this replica leads no longer: %s does", self.holder or "nobody", extra={"event": "leads-no-longer"}
-            )
+            by_itself = self.holder in (None, "", self._identity)
+            told = "it gives the lead up" if by_itself else f"{self.holder} does"
+            level = logging.INFO if by_itself else logging.WARNING
+            logger.log(level, "this replica leads no longer: %s", told, extra={"event": "leads-no-longer"})
         self._on_change()
 
     def _note_silence(self, error: ClusterError) -> None:
