@@ -160,7 +160,7 @@ class Engine:
             for known in self._records.values():
                 known.raw = followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
-                known.keeper.has_followed = True
+                known.keeper.has_followed = known.subject in followed
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
         self.decide(self._records)

@@ -92,6 +92,8 @@ class Gatekeeper:
             zonekeeper.forget(record)
             return None
         wish, gate = keeper.wish_for(zone), zonekeeper.gate
+        if wish.suspended:
+            gate.set_aside(record)
         report = zonekeeper.report(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
             held_before = gate.held(record)

@@ -3,7 +3,8 @@
 A change that is held stays undone: what was let through before is written, and put back where somebody changes it.
 """
 
-from collections import Counter, deque
+import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -49,7 +50,9 @@ class ZoneGate:
         self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._regions: dict[ObjectKey, frozenset[str]] = {}
         self._serving: Counter[str] = Counter()
-        self._departures: deque[tuple[float, str, ObjectKey]] = deque()
+        self._departures: list[tuple[float, str, ObjectKey]] = []  # a heap
+        self._returning: dict[str, dict[ObjectKey, float]] = {}  # let back into a region that does not show them yet
+        self._began_at = clock()
         self._left: dict[str, dict[ObjectKey, float]] = {}
         self._held: dict[ObjectKey, _Held] = {}
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
@@ -86,10 +89,14 @@ class ZoneGate:
         key = proposal.record
         self._place(key, proposal.regions_before)
         for region in proposal.regions_before & proposal.regions_shown:
-            self._left.get(region, {}).pop(key, None)  # it has come back
-        for region, since in sorted(proposal.absent.items()):  # a leader before us evacuated it, and may not have said
-            if key not in self._left.get(region, ()):
-                self._leave(key, region, since)
+            self._returning.get(region, {}).pop(key, None)  # it has come back
+        for region in proposal.regions_before - proposal.regions_after:
+            if (left_at := self._returning.get(region, {}).pop(key, None)) is not None:
+                self._leave(key, region, left_at)  # it never did
+        if self._clock() < self._began_at + self.safety.window:
+            for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
+                if key not in self._left.get(region, ()):
+                    self._leave(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
         """Tell whether a person approved exactly this; an approval counts once."""
@@ -100,6 +107,9 @@ class ZoneGate:
         if proposal.after != proposal.before:
             for region in sorted(proposal.evacuates):
                 self._leave(key, region, self._clock())
+        for region in proposal.regions_after:
+            if (left_at := self._left.get(region, {}).pop(key, None)) is not None:
+                self._returning.setdefault(region, {})[key] = left_at
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
         return proposal.after
@@ -107,7 +117,7 @@ class ZoneGate:
     def _leave(self, record: ObjectKey, region: str, at: float) -> None:
         if at >= self._clock() - self.safety.window:
             self._left.setdefault(region, {})[record] = at
-            self._departures.append((at, region, record))
+            heapq.heappush(self._departures, (at, region, record))
 
     def _reason_to_hold(self, proposal: Proposal) -> HoldReason | None:
         if proposal.after == proposal.before:
@@ -134,13 +144,21 @@ class ZoneGate:
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
+        self.set_aside(record)
+        for records in self._returning.values():
+            records.pop(record, None)
+
+    def set_aside(self, record: ObjectKey) -> None:
+        """What was let through, held or approved for the record does not count any more: it is suspended."""
         self._let_through.pop(record, None)
         self._held.pop(record, None)
         self._approved.pop(record, None)
 
     def begin_term(self, evacuated: Mapping[str, float]) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
+        self._began_at = self._clock()
         self._evacuated.update(evacuated)
+        self._returning.clear()
         self._let_through.clear()
         self._held.clear()
         self._approved.clear()
@@ -183,7 +201,7 @@ class ZoneGate:
     def _forget_old(self) -> None:
         since = self._clock() - self.safety.window
         while self._departures and self._departures[0][0] < since:
-            at, region, record = self._departures.popleft()
+            at, region, record = heapq.heappop(self._departures)
             if self._left.get(region, {}).get(record) == at:
                 del self._left[region][record]
         self._evacuated = {region: at for region, at in self._evacuated.items() if at >= since}

@@ -14,7 +14,7 @@ from detour.app.metrics import Metrics
 from detour.checks.periodic import Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.checks.scheduler import CheckScheduler
-from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, endpoint_health
+from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, next_delay, observe
 from detour.kube.resources.memory import EndpointMemory
@@ -46,7 +46,7 @@ class _Name:
 class _Watched:
     streak: Streak
     users: set[ObjectKey] = field(default_factory=set)
-    remembered: int = 0  # checks until the verdict rests on what was seen here, not on an earlier status
+    is_remembered: bool = False  # the verdict is that of an earlier status, and was not found here yet
 
 
 class Observation:
@@ -133,7 +133,6 @@ class Observation:
                 fall = record.timing.fall
                 name.state = ResolvedName(
                     seen=tuple((address, now) for address, _ in memory.addresses),
-                    empties=fall if memory.reason == NO_ADDRESSES else 0,
                     failures=fall if memory.reason == NAME_UNRESOLVED else 0,
                     message=memory.message,
                 )
@@ -144,7 +143,7 @@ class Observation:
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
                 self._targets[target] = _Watched(
                     Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency),
-                    remembered=max(record.timing.fall, record.timing.rise),
+                    is_remembered=True,
                 )
                 if verdict is Verdict.UNHEALTHY:
                     self._turned_bad[target] = since  # it may be this vantage that failed, and still does
@@ -152,14 +151,14 @@ class Observation:
     def doubt(self, record: Record) -> None:
         """Take no verdict of this record from an earlier status: what was not checked often enough here is Unknown."""
         for target in self._targets_of.get(record.key, ()):
-            if self._targets[target].remembered:
+            if self._targets[target].is_remembered:
                 self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
         self._reschedule()
 
     def remembered(self, record: Record) -> frozenset[str]:
         """Return the addresses of this record whose verdict still rests on an earlier status."""
         targets = self._targets_of.get(record.key, ())
-        return frozenset(target.address for target in targets if self._targets[target].remembered)
+        return frozenset(target.address for target in targets if self._targets[target].is_remembered)
 
     def doubt_since(self, at: float) -> None:
         """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
@@ -265,11 +264,10 @@ class Observation:
         if watched is None:
             return target.timing.interval
         before = watched.streak
-        if watched.remembered:
-            watched.remembered -= 1
-            if not watched.remembered:
-                self._on_news(tuple(watched.users))  # what it says counts from now on
         watched.streak = observe(before, result, target.timing, self._clock.now())
+        if watched.is_remembered and _is_own(watched.streak, before, target.timing):
+            watched.is_remembered = False
+            self._on_news(tuple(watched.users))  # what it says counts from now on
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
@@ -295,6 +293,8 @@ class Observation:
             )
         elif (watched.streak.reason, watched.streak.message) != (before.reason, before.message):
             self._on_news(tuple(watched.users))
+        if watched.is_remembered and watched.streak.failures:
+            return target.timing.recheck_interval
         return next_delay(watched.streak, target.timing)
 
     def _resolved(self, key: _NameKey, resolution: Resolution, started: float) -> float:
@@ -328,6 +328,11 @@ class Observation:
         elif name.canonical_names != led_through:
             self._on_news(tuple(name.users))
         return delay
+
+
+def _is_own(streak: Streak, before: Streak, timing: CheckTiming) -> bool:
+    """Tell whether a verdict was found by checks of this process."""
+    return streak.verdict is not before.verdict or streak.failures >= timing.fall or streak.passes >= timing.rise
 
 
 def _weight(state: ResolvedName, fall: int) -> tuple[bool, bool]:

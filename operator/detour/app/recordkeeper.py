@@ -45,6 +45,7 @@ class RecordKeeper:
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
         self._clock = clock
+        self._recalled_at = clock.now()
         self._serving: frozenset[str] | None = None
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
@@ -63,11 +64,13 @@ class RecordKeeper:
 
         Who failed while another one led is held down from now on, as the clocks of two replicas may differ by hours.
         """
-        self.memory = memory
-        now = self._clock.now()
+        before = {each.name: each.failed_at or 0.0 for each in self.memory.endpoints}
+        self.memory, now = memory, self._clock.now()
         for each in memory.endpoints:
-            if each.failed_at is not None and (known := self.healths.get(each.name)) and known.failed_at is None:
+            known, has_failed = self.healths.get(each.name), (each.failed_at or 0.0) > before.get(each.name, 0.0)
+            if known is not None and has_failed and (known.failed_at or 0.0) < self._recalled_at:
                 self.healths[each.name] = replace(known, failed_at=now, since=now)
+        self._recalled_at = now
         self._revisions: tuple[Revision, ...] = tuple(
             Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
         )[:HISTORY_LENGTH]
@@ -188,7 +191,7 @@ class RecordKeeper:
 
     @property
     def _presence(self) -> Presence:
-        return Presence(self.record, self.healths, self._drained)
+        return Presence(self.record, self.healths, self._drained, self._clock.now())
 
     def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: bool) -> None:
         """Take note of who serves: those decided for where that `passed` in any zone, and those in sets that are held.

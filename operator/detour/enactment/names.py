@@ -77,6 +77,7 @@ class Names:
         else:
             del self._wishes[hostname]
             self._dirty.pop(hostname, None)
+            self._unanswered.pop(hostname, None)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Drop the wish of a deleted record and remove its name."""
@@ -153,7 +154,8 @@ class Names:
         Where sets are written one by one the ledger says nothing of each. A request whose answer was lost is on its
         way, on the condition of that version: it must meet another one (design, Fence: touch that set).
         """
-        self._unanswered.setdefault(change.hostname, set()).update(each.old for each in change.changes if each.old)
+        if change.hostname in self._wishes:
+            self._unanswered.setdefault(change.hostname, set()).update(each.old for each in change.changes if each.old)
 
     def _mark(self, hostname: str, urgency: Urgency) -> None:
         self._dirty[hostname] = min(urgency, self._dirty.get(hostname, urgency))
@@ -210,7 +212,9 @@ class Names:
 
     def _touching(self, outcome: Outcome, hostname: str, view: ZoneView) -> Outcome:
         """Return `outcome` with the sets that a request of ours may still change, as they are."""
-        before = self._unanswered.get(hostname)
+        before = {each for each in self._unanswered.pop(hostname, ()) if view.get(each.rrset.key) == each}
+        if before:
+            self._unanswered[hostname] = before
         if not before or outcome.owner is None or self._wishes[hostname][outcome.owner].sets is None:
             return outcome
         change = outcome.change or NameChange(hostname, outcome.owner, (), Urgency.REPAIR)
@@ -218,7 +222,7 @@ class Names:
         touched = tuple(
             Change(stored, stored.rrset)
             for stored in sorted(before, key=lambda each: each.rrset.key)
-            if stored.rrset.key not in written and view.get(stored.rrset.key) == stored
+            if stored.rrset.key not in written
         )
         return replace(outcome, change=replace(change, changes=touched + change.changes)) if touched else outcome
 

@@ -58,7 +58,8 @@ class Reporter:
         self._build = build
         self._wall_clock = wall_clock
         self._clock = clock
-        self._written_at: dict[Subject, float] = {}
+        self._known_at: dict[Subject, float] = {}  # since when we know what it bears: we adopted it, or wrote it
+        self._ours: set[Subject] = set()
         self._written: dict[Subject, Status] = {}
         self._versions: dict[Subject, int] = {}
         self._in_flight: set[Subject] = set()
@@ -75,6 +76,7 @@ class Reporter:
             self._written[subject] = dict(status)
             if version.isdecimal():
                 self._versions[subject] = int(version)
+                self._known_at[subject] = self._clock()
 
     def seen(self, subject: Subject, status: Mapping[str, Any], version: str, listed_at: float | None) -> bool:
         """Compare what an object bears with what we wrote, or found; where somebody else changed it, that is undone.
@@ -86,7 +88,7 @@ class Reporter:
         """
         if subject not in self._versions or subject in self._in_flight or not version.isdecimal():
             return False
-        is_listed_since = listed_at is not None and listed_at > self._written_at.get(subject, math.inf)
+        is_listed_since = listed_at is not None and listed_at > self._known_at.get(subject, math.inf)
         if int(version) <= self._versions[subject] and not is_listed_since:
             return False
         if _is_same(status, self._written.get(subject, {})):
@@ -94,13 +96,14 @@ class Reporter:
         self._written[subject] = dict(status)
         self._versions[subject] = int(version)
         self.mark(subject)
-        return subject in self._written_at or not status
+        return subject in self._ours or not status
 
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
         self._written.pop(subject, None)
         self._versions.pop(subject, None)
-        self._written_at.pop(subject, None)
+        self._known_at.pop(subject, None)
+        self._ours.discard(subject)
         self._dirty.pop(subject, None)
 
     def mark(self, subject: Subject) -> None:
@@ -180,7 +183,8 @@ class Reporter:
                 self._in_flight.discard(subject)
             self._written[subject] = status
             version = str(patched.get("metadata", {}).get("resourceVersion") or "")
-            self._written_at[subject] = self._clock()
+            self._known_at[subject] = self._clock()
+            self._ours.add(subject)
             if version.isdecimal():
                 self._versions[subject] = int(version)
             if self._is_cut_off:

@@ -54,11 +54,11 @@ class Proposal:
 
     `before` is what was let through last, or stands in the zone; `after` what the planner wants. `regions_before` and
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
-    because they were found Unhealthy. `is_declared` says that a person's change of a declaration is behind it,
-    `is_ours` that the name bears our mark in the zone. `returns` are regions that the name had left because they
-    failed, and comes back to; `values_in` the addresses that `before` has in each region, none for a CNAME. `absent`
-    are regions that the name is not in because they failed, and when they did (engine seconds); `regions_shown` those
-    that the zone itself has it in.
+    because they were found Unhealthy, or are held down since. `is_declared` says that a person's change of a
+    declaration is behind it, `is_ours` that the name bears our mark in the zone. `returns` are regions that the name
+    had left because they failed, and comes back to; `values_in` the addresses that `before` has in each region, none
+    for a CNAME. `absent` are regions that the name is not in because they failed, and when they did (engine seconds);
+    `regions_shown` those that the zone itself has it in.
     """
 
     record: ObjectKey

@@ -15,11 +15,15 @@ from detour.planning.gate import Proposal
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A record with the health of its endpoints; `drained` are the regions that a person took out."""
+    """A record with the health of its endpoints; `drained` are the regions that a person took out.
+
+    `now` in engine seconds.
+    """
 
     record: Record
     healths: Mapping[str, EndpointHealth]
     drained: frozenset[str]
+    now: float
 
     def proposal(
         self,
@@ -88,7 +92,9 @@ class Presence:
         """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person."""
         if self._fails(endpoint):
             return not self.is_taken_out(endpoint)
-        return self.healths[endpoint.name].failed_at is not None and self._has_place_beside(endpoint, staying)
+        health = self.healths[endpoint.name]
+        is_held_down = health.failed_at is not None and self.now < health.since + self.record.failback.hold_down
+        return is_held_down and self._has_place_beside(endpoint, staying)
 
     def _has_place_beside(self, endpoint: Endpoint, others: list[Endpoint]) -> bool:
         """Tell whether an endpoint would answer beside these others if it were healthy."""

@@ -12,6 +12,7 @@ from detour.planning.presence import Presence
 from .situations import record
 
 HOSTNAME = "api.example.org"
+NOW = 70.0
 EAST, WEST = "aws-us-east-1", "azure-westeurope"
 FIRST = Endpoint(name="first", region=EAST, addresses=("192.0.2.1",), priority=1)
 SECOND = Endpoint(name="second", region=WEST, addresses=("192.0.2.2",), priority=2)
@@ -29,7 +30,7 @@ def presence(
     drained: frozenset[str] = frozenset(),
 ) -> Presence:
     of = record(*endpoints, hostname=HOSTNAME, strategy=strategy)
-    return Presence(of, {"first": first, "second": second}, drained)
+    return Presence(of, {"first": first, "second": second}, drained, NOW)
 
 
 def sets(*addresses: str) -> tuple[RRset, ...]:
