@@ -477,6 +477,12 @@ class Enactor:
             self._observer.record_changed(record)
         for withdrawal in settled.withdrawals:
             self._observer.withdrawn(withdrawal)
+        if unseen := self._reader.unfresh(each.hostname for each in filler.taken if each.is_first):
+            self._budget.urgency = urgency
+            await self._reader.read_names(self._provider, unseen)  # what came up there meanwhile is not ours to take
+            for hostname in unseen:
+                self._names.reread(hostname)
+            return True
         if not filler.taken:
             return bool(settled.records or settled.withdrawals) and self._names.is_dirty
         await self._send(filler.taken, urgency)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from detour.enactment.contract import Change
 from detour.model.generation import Generation
+from detour.model.names import marker_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 
@@ -69,6 +70,12 @@ class NameChange:
     changes: tuple[Change, ...]
     urgency: Urgency
     is_repair: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether the name gets its marker by this, and so becomes ours."""
+        marker = marker_name(self.hostname)
+        return any(each.key.name == marker and each.old is None and each.new is not None for each in self.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from detour.enactment.reading import BackgroundReading
 from detour.enactment.view import ZoneView
 from detour.model.names import marker_name
 
+FRESH = 5.0
+"""Seconds for which a reading of a name is good enough to publish the name for the first time."""
+
 
 class ZoneReader:
     """Reads one zone, and lays what is written over what was read. Times are engine seconds.
@@ -38,6 +41,8 @@ class ZoneReader:
         self._is_owed = True
         self._suspects: set[str] = set()
         self._suspects_ledger = False
+        self._began_at = -math.inf
+        self._read_at: dict[str, float] = {}
         self._background = BackgroundReading(on_news)
         self._view: ZoneView | None = None
         self.facts: ZoneFacts | None = None
@@ -110,6 +115,11 @@ class ZoneReader:
         """Read no further beside the work."""
         self._background.cancel()
 
+    def unfresh(self, hostnames: Iterable[str]) -> list[str]:
+        """Return those of `hostnames` of which nobody can say what has stood there for the last moments."""
+        since = self._clock() - FRESH
+        return [each for each in hostnames if max(self._began_at, self._read_at.get(each, -math.inf)) < since]
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def describe(self, provider: Provider) -> None:
@@ -124,7 +134,9 @@ class ZoneReader:
     async def read(self, provider: Provider) -> None:
         """Read the zone, and do nothing else until it is read."""
         self._background.cancel()
+        began_at = self._clock()
         view = ZoneView(await provider.read_zone())
+        self._began_at = began_at
         self._suspects.clear()
         self._take(view)
 
@@ -145,6 +157,9 @@ class ZoneReader:
         hostnames = list(hostnames)
         names = {self._ledger_name, *hostnames, *map(marker_name, hostnames)}
         contents = await provider.read_names(names)
+        now = self._clock()
+        self._read_at = {each: at for each, at in self._read_at.items() if at >= now - FRESH}
+        self._read_at.update(dict.fromkeys(hostnames, now))
         self._background.touch(names)
         if self._view is not None:
             self._view.reread(names, contents)
