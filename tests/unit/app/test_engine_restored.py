@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from detour.kube.kinds import Kind
 
-from .objects import dns_zone
+from .objects import dns_zone, failover_record
 from .test_engine_gate import CALM, EAST, NORTH, ready, record
 from .world import World
 
@@ -52,3 +52,27 @@ async def test_a_record_that_comes_back_with_the_api_servers_data_is_published_a
     world.api.delete(FR, "api")
     await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
     assert world.answers() == set()
+
+
+async def test_a_name_without_addresses_by_an_earlier_status_keeps_its_place_until_it_was_asked(boot: Boot) -> None:
+    endpoints = [
+        {"name": "one", "region": EAST, "hostname": "lb1.example.net", "priority": 1},
+        {"name": "two", "region": NORTH, "hostname": "lb2.example.net", "priority": 2},
+    ]
+    names = {"lb1.example.net": ("192.0.2.1",), "lb2.example.net": ("192.0.2.2",)}
+    world = boot(dns_zone(**CALM), failover_record(endpoints=endpoints))
+    world.names = names
+    await world.until(lambda: ready(world) and world.answers() == {"192.0.2.1"})
+    await asyncio.sleep(30)
+    await world.kill()
+    lying = copy.deepcopy(world.api.objects[FR, "shop", "api"])
+    for each in lying["status"]["endpoints"]:
+        if each["name"] == "one":
+            each["verdict"], each["reason"] = "Unhealthy", "NoAddresses"
+    world.api._store((FR, "shop", "api"), lying)
+
+    again = boot()
+    again.names = names
+    for _ in range(300):
+        await asyncio.sleep(0.1)
+        assert again.answers() == {"192.0.2.1"}

@@ -1,6 +1,7 @@
 """What a record decides, remembers and wishes, apart from the engine."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from detour.app.clock import Clock
 from detour.app.recordkeeper import HISTORY_LENGTH, RecordKeeper
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import WishReport
-from detour.kube.resources.memory import HistoryMemory, RecordMemory, ZoneMemory
+from detour.kube.resources.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey
@@ -20,6 +21,7 @@ from .objects import failover_record
 
 MAIN = ObjectKey("shop", "main")
 ONE, TWO = "192.0.2.1", "192.0.2.2"
+WALL = 1.7e9
 
 
 class Zone:
@@ -39,7 +41,7 @@ class Zone:
 def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
     loop = asyncio.get_running_loop()
     record = record_from(failover_record(**spec), None)
-    return RecordKeeper(record, memory or RecordMemory(), Clock(now=loop.time, wall=lambda: 1.7e9 + loop.time()))
+    return RecordKeeper(record, memory or RecordMemory(), Clock(now=loop.time, wall=lambda: WALL + loop.time()))
 
 
 def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) -> Any:
@@ -125,3 +127,14 @@ async def test_a_verdict_that_is_lost_does_not_move_what_this_process_decided() 
     decide(found, U, H, Zone(ONE))
     assert decide(found, U, N, Zone(TWO)) is None
     assert found.wish_for(MAIN).sets == address_sets("api.example.org", 30, (TWO,))
+
+
+async def test_who_failed_again_under_another_leader_is_held_down_by_the_next() -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(10_000)
+    addresses = (("192.0.2.1", Verdict.HEALTHY),)
+    week_ago = EndpointMemory("one", Verdict.HEALTHY, since=WALL + 300, failed_at=WALL + 100, addresses=addresses)
+    found = keeper(RecordMemory(endpoints=(week_ago,)))
+    just_now = replace(week_ago, since=WALL + loop.time() - 2, failed_at=WALL + loop.time() - 5)
+    found.recall(RecordMemory(endpoints=(just_now,)))
+    assert found.healths["one"].since == loop.time()
