@@ -29,9 +29,7 @@ async def test_an_echo_of_an_earlier_version_is_none() -> None:
     assert found.status_of(RECORD) == {"summary": "new"}
 
 
-async def test_the_last_word_of_the_leader_before_us_is_overwritten_without_a_word_and_a_wiped_status_with_one() -> (
-    None
-):
+async def test_the_last_word_of_the_leader_before_us_is_overwritten_in_silence_and_a_wiped_status_is_told() -> None:
     found = reporter(now=5.0)
     found.adopt(RECORD, {"summary": "one"}, "100")
     assert not found.seen(RECORD, {"summary": "its last"}, "101", listed_at=None)
