@@ -21,6 +21,7 @@ FOUND = {
     "general:1223": "Truthful: at Azure a set whose write was lost was not touched",
     "general:1319": "Truthful: the same, in one of two families",
     "general:1916": "Truthful: the same, with a second zone at Route 53",
+    "general:77825": "the run itself: a process killed between the end of a task and the news of it was not cleaned up",
     "late at azure:1863": "Truthful: the same, and the write landed a quarter of a minute later",
     "late at azure:2476": "Truthful: the same, under two controllers",
     "sites:66": "FailsStatic: everybody's answers were published for a moment after a site had been cut off",
