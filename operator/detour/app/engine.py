@@ -158,9 +158,9 @@ class Engine:
                 if subject.kind is Kind.DNS_ZONE:
                     self.zones.recall(subject, raw)
             for known in self._records.values():
-                known.raw = followed.get(known.subject, known.raw)
+                before, known.raw = known.raw, followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
-                known.keeper.has_followed = known.subject in followed
+                known.keeper.has_followed = known.raw.get("status") != before.get("status")  # it saw a leader at work
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
         self.decide(self._records)
