@@ -450,6 +450,20 @@ async def test_a_name_whose_marker_is_another_one_by_now_is_not_removed(
     assert served(store, "api", "AAAA")
 
 
+async def test_no_marker_is_put_beside_a_name_that_somebody_else_has_created_meanwhile(
+    provider: AzureDNSProvider, store: ZoneStore
+) -> None:
+    held = await put(provider)
+    store.commit(added=[RecordSet(f"api.{DOMAIN}", "A", 60, ("203.0.113.9",))], by="theirs")
+    marker = RRset(marker_name(f"api.{DOMAIN}"), RRType.TXT, 30, ("detour/1 owner=ours",))
+
+    with pytest.raises(BatchRefusedError):
+        await provider.apply(moving(held, Change(None, marker), Change(None, a("api"))))
+
+    assert (marker.name, "TXT") not in store.served()
+    assert served(store, "api") == ("203.0.113.9",)
+
+
 async def test_a_name_is_removed_with_its_marker(provider: AzureDNSProvider, store: ZoneStore) -> None:
     marker = RRset(marker_name(f"api.{DOMAIN}"), RRType.TXT, 30, ("detour/1 owner=ours",))
     held = await put(provider, a("api"), aaaa("api"), marker)
