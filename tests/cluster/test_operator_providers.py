@@ -194,10 +194,10 @@ async def test_a_slow_provider_delays_neither_other_zones_nor_checks(stage: Stag
         both = [{"name": "aws"}, {"name": "zone"}]
         await stage.apply(*stage.basics(), *aws.manifests(), stage.record([virginia, netherlands], zones=both))
         await stage.ready()
-        aws.faults.inject(Fault(FaultKind.LATENCY, WRITE, stage.domain, seconds=5, times=1))
+        aws.faults.inject(Fault(FaultKind.LATENCY, WRITE, stage.domain, seconds=9, times=1))
         before = netherlands.service.requests
         await virginia.service.switch(Mode.REFUSING)
-        await stage.serves(netherlands.address, within=4)
+        await stage.serves(netherlands.address, within=8)
         assert stage.published(store=aws.store) == (virginia.address,)
         await stage.condition("api", "Published", "False", "InProgress", saying="aws")
         await stage.serves(netherlands.address, store=aws.store)

@@ -39,6 +39,9 @@ class LeaseStore(Protocol):
 class Elector:
     """Stands for election with `identity`, which no other process may ever use. Implements `Leadership`.
 
+    What precedes the last underscore of `identity`, if there is one, is the replica's name: a process of that name that
+    still holds the Lease when this one starts is the one before it, and is succeeded at once.
+
     `on_change` is called whenever `leads` has changed.
     """
 
@@ -63,6 +66,7 @@ class Elector:
         self._sighting: Sighting | None = None
         self._confirmed_at = float("-inf")
         self._is_cut_off = False
+        self._has_just_started = True
 
     def confirmed_since(self, at: float) -> bool:
         """Tell whether the Lease was taken or renewed by a request sent after `at` (engine seconds)."""
@@ -102,17 +106,21 @@ class Elector:
     async def _look(self) -> None:
         """Make the next move. A leader first tries to renew what it holds, which tells it all there is to know."""
         sighting = self._sighting
-        if sighting is None or next_move(sighting, self._identity, self._clock.now()) is not Move.RENEW:
+        if sighting is None or self._move_for(sighting) is not Move.RENEW:
             sighting = self._see(await self._read())
+        move, self._has_just_started = self._move_for(sighting), False
         try:
-            await self._make(next_move(sighting, self._identity, self._clock.now()), sighting.lease)
+            await self._make(move, sighting.lease)
         except ClusterError as error:
             if error.status not in (GONE, CONFLICT):
                 raise
             # Somebody else was quicker, or deleted the Lease: what it says now decides.
             sighting = self._see(await self._read())
-            if next_move(sighting, self._identity, self._clock.now()) is Move.RENEW:
+            if self._move_for(sighting) is Move.RENEW:
                 await self._make(Move.RENEW, sighting.lease)
+
+    def _move_for(self, sighting: Sighting) -> Move:
+        return next_move(sighting, self._identity, self._clock.now(), has_just_started=self._has_just_started)
 
     async def _make(self, move: Move, lease: Lease | None) -> None:
         sent_at = self._clock.now()

@@ -78,7 +78,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         help="namespace/name of the Lease by which replicas elect a leader (default: no election)",
         type=_lease,
     )
-    add("--identity", help="name of this replica in the Lease (default: its host name and a random part)")
+    add(
+        "--identity",
+        help="name of this process in the Lease; one that starts does not wait for a holder whose name is the same up "
+        "to the last underscore (default: the host name, an underscore and a random part)",
+    )
     add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
     add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
     add("--resolver", help="resolver for endpoint hostnames, address:port (default: the system's)")

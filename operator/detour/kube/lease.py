@@ -1,7 +1,8 @@
 """Leader election with a Kubernetes Lease: what to do next, from what the Lease says. Pure.
 
 A Lease is believed by the clock of whoever looks at it: it has expired once it was seen unchanged for as long as it is
-to last. No clocks are compared (coordination.k8s.io/v1, LeaseSpec).
+to last. No clocks are compared (coordination.k8s.io/v1, LeaseSpec). Only a process that has just started need not wait
+where the holder is the process before it of the same replica: that one has ended.
 """
 
 import enum
@@ -53,8 +54,8 @@ def sight(before: Sighting | None, found: Lease | None, now: float) -> Sighting:
     return before if before is not None and before.lease == found else Sighting(found, now)
 
 
-def next_move(sighting: Sighting, identity: str, now: float) -> Move:
-    """Return what the candidate `identity` does about the Lease that it sees."""
+def next_move(sighting: Sighting, identity: str, now: float, *, has_just_started: bool = False) -> Move:
+    """Return what the candidate `identity` does about the Lease that it sees; `has_just_started` at its first look."""
     lease = sighting.lease
     if lease is None:
         return Move.CREATE
@@ -62,7 +63,14 @@ def next_move(sighting: Sighting, identity: str, now: float) -> Move:
         return Move.RENEW
     if not lease.holder or now - sighting.since >= lease.seconds:
         return Move.TAKE
+    if has_just_started and _replica(identity) and _replica(identity) == _replica(lease.holder):
+        return Move.TAKE
     return Move.WAIT
+
+
+def _replica(identity: str) -> str:
+    """Return the name that a replica keeps when it is started again: all before the last underscore, or empty."""
+    return identity.rpartition("_")[0]
 
 
 def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:

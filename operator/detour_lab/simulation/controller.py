@@ -152,7 +152,7 @@ class Controller:
                 connection,
                 namespace=LEASE[0],
                 name=LEASE[1],
-                identity=self.name,
+                identity=self.name.replace("#", "_"),
                 clock=self.clock,
                 on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made below
             )

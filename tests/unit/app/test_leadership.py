@@ -93,6 +93,40 @@ async def test_a_leader_that_is_killed_is_replaced_soon_after_its_lease_has_expi
     assert await until(lambda: second.leads) < LEASE_SECONDS + 2 * RENEW_PERIOD
 
 
+async def test_a_leader_that_is_started_again_leads_again_at_once(stand: Stand) -> None:
+    first = stand("a_1")
+    await until(lambda: first.leads)
+    other = stand("b_1")
+    await asyncio.sleep(1)
+    await first.die()
+    again = stand("a_2")
+    assert await until(lambda: again.leads) < 0.2
+    await asyncio.sleep(60)
+    assert again.leads
+    assert not other.terms
+
+
+async def test_who_was_succeeded_by_its_own_replica_never_takes_the_lead_back(stand: Stand) -> None:
+    """A process that only seemed dead, or a second one that was given the first one's name by mistake."""
+    first = stand("a_1")
+    await until(lambda: first.leads)
+    again = stand("a_2")
+    await asyncio.sleep(60)
+    assert (first.leads, again.leads) == (False, True)
+    assert [leads for leads, _ in first.terms] == [True, False]
+
+
+async def test_a_start_without_an_api_server_does_not_use_the_first_look_up(stand: Stand, api: ApiServer) -> None:
+    first = stand("a_1")
+    await until(lambda: first.leads)
+    await first.die()
+    api.is_away = True
+    again = stand("a_2")
+    await asyncio.sleep(1)
+    api.is_away = False
+    assert await until(lambda: again.leads) <= RENEW_PERIOD
+
+
 async def test_a_leader_that_resigns_is_replaced_at_the_next_look(stand: Stand, api: ApiServer) -> None:
     first = stand("a")
     await until(lambda: first.leads)

@@ -37,6 +37,24 @@ def test_what_a_candidate_does_about_the_lease_that_it_sees(lease: Lease | None,
     assert next_move(Sighting(lease, 100.0), "us", 100.0 + age) is move
 
 
+@pytest.mark.parametrize(
+    ("holder", "identity", "move"),
+    [
+        ("detour-5f-x_8a01", "detour-5f-x_c977", Move.TAKE),
+        ("detour-5f-y_8a01", "detour-5f-x_c977", Move.WAIT),
+        ("detour_5f", "detour", Move.WAIT),
+        ("them", "us", Move.WAIT),
+        ("_8a01", "_c977", Move.WAIT),
+    ],
+)
+def test_a_process_succeeds_the_one_before_it_of_its_replica_at_its_first_look_only(
+    holder: str, identity: str, move: Move
+) -> None:
+    seen = Sighting(Lease(holder, 10.0, 3, "7"), 100.0)
+    assert next_move(seen, identity, 100.0, has_just_started=True) is move
+    assert next_move(seen, identity, 109.0) is Move.WAIT
+
+
 def test_a_lease_lasts_as_long_as_its_holder_said_and_not_as_long_as_ours_would() -> None:
     patient = Lease("them", 60.0, 3, "7")
     assert next_move(Sighting(patient, 0.0), "us", 59.0) is Move.WAIT
