@@ -108,12 +108,13 @@ class Elector:
         sighting = self._sighting
         if sighting is None or self._move_for(sighting) is not Move.RENEW:
             sighting = self._see(await self._read())
-        move, self._has_just_started = self._move_for(sighting), False
         try:
-            await self._make(move, sighting.lease)
+            await self._make(self._move_for(sighting), sighting.lease)
+            self._has_just_started = False
         except ClusterError as error:
             if error.status not in (GONE, CONFLICT):
                 raise
+            self._has_just_started = False
             # Somebody else was quicker, or deleted the Lease: what it says now decides.
             sighting = self._see(await self._read())
             if self._move_for(sighting) is Move.RENEW:

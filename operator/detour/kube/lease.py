@@ -2,7 +2,8 @@
 
 A Lease is believed by the clock of whoever looks at it: it has expired once it was seen unchanged for as long as it is
 to last. No clocks are compared (coordination.k8s.io/v1, LeaseSpec). Only a process that has just started need not wait
-where the holder is the process before it of the same replica: that one has ended.
+where the holder is the process before it of the same replica: that one has ended. Should two live processes share a
+host name after all, the older stops when it sees the newer one, or at the ledger.
 """
 
 import enum

@@ -103,12 +103,16 @@ class Presence:
         return has_rank and not self.is_taken_out(endpoint)
 
     def _absent(self, known: frozenset[str], present: list[Endpoint]) -> dict[str, float]:
-        """Return the regions that had the name by `known`, and have it no more because they failed; since when."""
+        """Return the regions that had the name by `known`, and have it no more because they failed; since when.
+
+        Where an endpoint's verdict is not known yet, only a failure explains that one of its rank is missing.
+        """
         here = {each.region for each in present}
         absent: dict[str, float] = {}
         for each in self.record.endpoints:
             health = self.healths[each.name]
-            failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) else 0.0)
+            is_missed = health.verdict is Verdict.UNKNOWN and self._has_place_beside(each, present)
+            failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) or is_missed else 0.0)
             was_here = bool(known & self.values_of(each))
             if failed_at and was_here and each.region not in here and not self.is_taken_out(each):
                 absent[each.region] = max(failed_at, absent.get(each.region, 0.0))

@@ -7,6 +7,7 @@ import pytest
 
 from detour.app.clock import Clock
 from detour.app.leadership import Elector
+from detour.kube.cluster import ClusterError
 from detour.kube.lease import LEASE_SECONDS, RENEW_PERIOD
 
 from .world import LEASE, WALL, ApiServer, Connection
@@ -116,14 +117,22 @@ async def test_who_was_succeeded_by_its_own_replica_never_takes_the_lead_back(st
     assert [leads for leads, _ in first.terms] == [True, False]
 
 
-async def test_a_start_without_an_api_server_does_not_use_the_first_look_up(stand: Stand, api: ApiServer) -> None:
+@pytest.mark.parametrize("call", ["read_lease", "replace_lease"])
+async def test_an_api_server_that_fails_at_the_start_does_not_use_the_first_look_up(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     first = stand("a_1")
     await until(lambda: first.leads)
     await first.die()
-    api.is_away = True
     again = stand("a_2")
-    await asyncio.sleep(1)
-    api.is_away = False
+
+    async def fail(*_: object) -> None:
+        raise ClusterError("nobody there", 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(again.connection, call, fail)
+        await asyncio.sleep(1)
+    assert not again.leads
     assert await until(lambda: again.leads) <= RENEW_PERIOD
 
 

@@ -77,5 +77,18 @@ def test_a_region_that_the_status_tells_of_and_the_zone_has_no_more_was_left_whe
     assert change.absent == {EAST: 50.0}
 
 
+def test_a_region_missing_from_the_zone_counts_as_left_while_its_verdict_is_not_known() -> None:
+    """The leader before took it out and was killed before it told why."""
+    unknown = EndpointHealth(Verdict.UNKNOWN, since=65.0)
+    of = presence(HEALTHY, unknown, strategy=Strategy.MULTI_VALUE)
+    change = proposal(of, "192.0.2.1", "192.0.2.1", known="192.0.2.1 192.0.2.2")
+    assert change.absent == {WEST: 65.0}
+
+
+def test_a_worse_endpoint_that_gave_its_place_up_was_not_left() -> None:
+    unknown = EndpointHealth(Verdict.UNKNOWN, since=65.0)
+    assert not proposal(presence(HEALTHY, unknown), "192.0.2.1", "192.0.2.1", known="192.0.2.2").absent
+
+
 def test_a_region_that_never_had_the_name_was_not_left() -> None:
     assert not proposal(presence(HEALTHY, FAILING), "192.0.2.1", "192.0.2.1", known="192.0.2.1").absent
