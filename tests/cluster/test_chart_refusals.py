@@ -29,7 +29,7 @@ def test_an_owner_that_is_no_dns_label_is_named_with_the_rule(control_plane: Con
 
 
 def test_several_sites_need_names_and_time_enough(control_plane: ControlPlane) -> None:
-    assert 'site.name is still "default"' in refusal(control_plane, "owner=production", "site.enabled=true")
+    assert "site.name is missing" in refusal(control_plane, "owner=production", "site.enabled=true")
     hasty = ("owner=production", "site.name=east", "site.enabled=true", "site.takeOverAfter=59")
     assert "a site that lives would be taken for dead" in refusal(control_plane, *hasty)
 

@@ -174,7 +174,7 @@ def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPl
 
 
 def test_confinement_leaves_cluster_wide_only_the_regions(control_plane: ControlPlane) -> None:
-    manifests = render(control_plane, values_file("confined"))
+    manifests = render(control_plane, values_file("confined"), "--set=site.name=frankfurt")
     assert {each for _, rule in rules(manifests, "ClusterRole") for each in rule["resources"]} == {
         "cloudregions",
         "cloudregions/status",
@@ -189,6 +189,15 @@ def test_roles_and_account_can_be_somebody_else_s(control_plane: ControlPlane) -
     assert {each["kind"] for each in manifests} == {"Deployment", "Service", "PodDisruptionBudget"}
     assert one(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "dns-robot"
     assert container(manifests)["image"] == "registry.example.com/detour:0.1.0-rc.1"
+
+
+def test_only_a_cluster_without_a_name_may_read_the_namespace_that_gives_it_one(control_plane: ControlPlane) -> None:
+    (rule,) = [
+        rule
+        for _, rule in rules(render(control_plane, values_file("confined")), "ClusterRole")
+        if "namespaces" in rule["resources"]
+    ]
+    assert (rule["resourceNames"], rule["verbs"]) == (["kube-system"], ["get"])
 
 
 def test_a_digest_names_the_image_whatever_the_tag(control_plane: ControlPlane) -> None:

@@ -360,6 +360,7 @@ async def test_two_clusters_that_were_given_one_owner_by_mistake_leave_it_to_the
                 assert "site 'a'" in told[zone]
                 assert "site.enabled=true" in told[zone]
             await says_that_declarations_differ(sites, lonely)
+            await says(sites.b, "api", "Published", "False", "DeclaredOtherwise")
             async with Watch(sites.a, sites.truth) as watch:
                 await sites.lab.break_region(REGION)
                 await watch.until_right(PATIENCE)

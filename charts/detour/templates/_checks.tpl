@@ -11,8 +11,8 @@
 {{- if and .Values.site.enabled (lt (int .Values.site.takeOverAfter) (mul 3 (int .Values.site.renewEvery))) -}}
 {{- fail (printf "site.takeOverAfter is %d s, less than three times site.renewEvery (%d s): a site that lives would be taken for dead." (int .Values.site.takeOverAfter) (int .Values.site.renewEvery)) -}}
 {{- end -}}
-{{- if and .Values.site.enabled (eq .Values.site.name "default") -}}
-{{- fail "site.name is still \"default\": with site.enabled=true each cluster needs a name of its own, such as --set site.name=eu-west." -}}
+{{- if and .Values.site.enabled (not .Values.site.name) -}}
+{{- fail "site.name is missing: with site.enabled=true each cluster needs a name of its own, such as --set site.name=eu-west." -}}
 {{- end -}}
 {{- $ipv4 := "[0-9]{1,3}([.][0-9]{1,3}){3}" -}}
 {{- $ipv6 := "[0-9a-fA-F:]*:[0-9a-fA-F:.]*" -}}

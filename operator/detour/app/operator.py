@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from detour.app.clock import Clock
+from detour.app.clustersite import ClusterSite
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
@@ -74,6 +75,7 @@ class Operator:
         workshop = Workshop(
             owner=settings.owner,
             site=settings.site,
+            named_site=ClusterSite(settings.site, self._cluster.namespace_uid),
             leadership=self._elector or SOLE_LEADER,
             dry_run=settings.dry_run,
             clock=self._clock,

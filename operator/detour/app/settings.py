@@ -24,16 +24,16 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 class Settings:
     """What the operator was started with.
 
-    `owner` names the installation in ledgers and markers, `site` the cluster. `lease` is namespace and name of the
-    Lease by which replicas elect a leader, None where there is only one; `identity` is this process's name in it.
-    `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the operator,
-    none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are the
-    `Periods`, in seconds. `reference_checks` (`address:port`) tell whether this process can see at all; without any,
-    the zones' name servers do.
+    `owner` names the installation in ledgers and markers, `site` the cluster (without a name: see `ClusterSite`).
+    `lease` is namespace and name of the Lease by which replicas elect a leader, None where there is only one;
+    `identity` is this process's name in it. `resolver` (`address:port`) resolves endpoint hostnames, None means the
+    system's. `namespaces` confine the operator, none means all. `listen` is `address:port` for /livez, /readyz and
+    /metrics. `audit_every` and `read_every` are the `Periods`, in seconds. `reference_checks` (`address:port`) tell
+    whether this process can see at all; without any, the zones' name servers do.
     """
 
     owner: str
-    site: Site = Site("default")  # noqa: RUF009 - it is frozen
+    site: Site = Site("")  # noqa: RUF009 - it is frozen
     lease: tuple[str, str] | None = None
     identity: str = ""
     kubeconfig: str | None = None
@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     )
     add = parser.add_argument
     add("--owner", help="name of this installation in ledgers and markers, a DNS label; required", type=_label)
-    add("--site", help="name of this cluster among those that share the owner (default: default)", type=_label)
+    add("--site", help="name of this cluster among those of the owner (default: made from its UID)", type=_label)
     add("--site-rank", help="place among the sites that wait to take over, 0 comes first (default: 0)", type=_rank)
     add(
         "--renew-every",
@@ -124,12 +124,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 
 def _site(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> Site:
     values = {
-        "name": given["site"] or "default",
+        "name": given["site"] or "",
         "rank": given["site_rank"],
         "renew_every": given["renew_every"],
         "take_over_after": given["take_over_after"],
     }
     site = Site(**{name: value for name, value in values.items() if value is not None})
+    if site.has_others and not site.name:
+        parser.error("--site is missing: where several clusters share an owner, each needs a name of its own")
     if site.has_others and site.take_over_after < 3 * site.renew_every:
         parser.error(
             f"--take-over-after={site.take_over_after:g} is less than three times --renew-every={site.renew_every:g}: "

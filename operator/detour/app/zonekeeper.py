@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from detour.app.clock import Clock
+from detour.app.clustersite import NAMESPACE
 from detour.app.holds import ZoneGate
 from detour.app.lookout import Lookout, Sight
 from detour.checks.resolver import Delegation
@@ -76,10 +77,14 @@ async def _limits_of(zone: Zone) -> ProviderLimits:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What every zone needs of its surroundings. `budget_of` gives the one budget of an account."""
+    """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
+
+    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError.
+    """
 
     owner: str
     site: Site
+    named_site: Callable[[], Awaitable[Site]]
     dry_run: bool
     clock: Clock
     randomness: random.Random
@@ -113,6 +118,7 @@ class ZoneKeeper:
         self._workshop = workshop
         self._watcher = watcher
         self._known = known
+        self._site: Site | None = None
         self._secret: Secret | None = None
         self._enactor: Enactor | None = None
         self._trouble: Refusal | None = None
@@ -313,11 +319,16 @@ class ZoneKeeper:
         """Read the credentials, and open the provider with them where they are new; False where that failed."""
         zone = self.zone
         try:
+            self._site = self._site or await self._workshop.named_site()
+        except ClusterError as error:
+            self._set_trouble(_site_trouble(error))
+            return False
+        try:
             secret = await self._read_secret(zone)
             same = secret == self._secret and self._connected == _connection(zone)
             if self._enactor is not None and self._trouble is None and same:
                 return True
-            await self._connect(zone, secret)
+            await self._connect(zone, secret, self._site)
         except ClusterError as error:
             if self._enactor is not None and error.status != 404:
                 return True  # the credentials in hand go on serving while they cannot be read anew
@@ -342,7 +353,7 @@ class ZoneKeeper:
             raise CredentialsRefusedError(f"Secret {zone.key.namespace}/{zone.secret_name} is empty")
         return secret
 
-    async def _connect(self, zone: Zone, secret: Secret) -> None:
+    async def _connect(self, zone: Zone, secret: Secret, site: Site) -> None:
         self._limits = await self._workshop.limits_of(zone)
         budget = ZoneBudget(self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits))
         provider = await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request)
@@ -355,12 +366,11 @@ class ZoneKeeper:
         settings = EnactorSettings(
             owner=self._workshop.owner,
             domain=zone.domain,
-            site=self._workshop.site,
+            site=site,
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
             delete_command=partial(registry.delete_command, zone),
         )
-        site = settings.site
         fence = Fence(
             owner=settings.owner,
             domain=zone.domain,
@@ -451,6 +461,14 @@ class ZoneKeeper:
 def _connection(zone: Zone) -> tuple[object, ...]:
     """Return what of a zone's declaration needs a new connection when it changes."""
     return (zone.domain, zone.settings, zone.secret_name, zone.budget)
+
+
+def _site_trouble(error: ClusterError) -> Refusal:
+    return Refusal(
+        "SiteUnknown",
+        f"this cluster's name in ledgers comes from the UID of namespace {NAMESPACE}, which cannot be read: {error}. "
+        "Permit that, or give the cluster a name with the chart's site.name",
+    )
 
 
 def _secret_trouble(zone: Zone, error: ClusterError) -> Refusal:

@@ -192,6 +192,7 @@ class Precedence:
         return Refusal(
             HELD_BY_ANOTHER_SITE,
             f"the ledger of owner {self._owner!r} in {self._domain} was written by site {found.site!r}, this is "
-            f"{self._site.name!r}. If both are meant to run, give both clusters the chart's site.enabled=true; if that "
-            "site is gone for good, take the zone over by hand",
+            f"{self._site.name!r}. If both are meant to run, give both clusters the chart's site.enabled=true; if they "
+            "are installations of their own, give this one another owner; if that site is gone for good, take the zone "
+            "over by hand",
         )

@@ -12,7 +12,8 @@ class Site:
 
     While it is in force for a zone it moves the ledger on every `renew_every` seconds; 0 means that there is no other
     site, so nothing is renewed and nothing taken over. A standby claims a zone whose ledger stood still for
-    `take_over_after` seconds and a stagger for its `rank` (0 comes first).
+    `take_over_after` seconds and a stagger for its `rank` (0 comes first). `name` stands in the ledger; it is empty
+    only before it is known (`ClusterSite`).
     """
 
     name: str

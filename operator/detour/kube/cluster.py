@@ -84,6 +84,13 @@ class Cluster:
         found = [each.metadata for each in listed.items if each.metadata is not None]
         return {str(each.name): {key: str(value) for key, value in (each.labels or {}).items()} for each in found}
 
+    async def namespace_uid(self, name: str) -> str:
+        """Return the UID of a namespace."""
+        found = await self._call(
+            "namespace", lambda api: client.CoreV1Api(api).read_namespace(name, _request_timeout=CALL_TIMEOUT)
+        )
+        return str(found.metadata.uid) if found.metadata is not None else ""
+
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
         """Return the decoded data of a Secret; values that are no text are left out."""
         found = await self._call(

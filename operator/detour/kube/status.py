@@ -137,6 +137,8 @@ def _published(picture: RecordPicture) -> Condition:
         waiting = ", ".join(str(each.zone) for each in picture.zones if each.values)
         return Condition("Published", False, "Deleting", f"the name is being removed from {waiting or 'its zones'}")
     for each in picture.zones:
+        if otherwise := _declared_otherwise(picture, each):
+            return otherwise
         if each.refusal is not None:
             return Condition("Published", False, each.refusal.reason, f"zone {each.zone}: {each.refusal.message}")
     if away := _published_elsewhere(picture):
@@ -170,12 +172,18 @@ def _published_elsewhere(picture: RecordPicture) -> Condition | None:
     if missing is not None and missing.standby is not None:
         told = f"zone {missing.zone}: not published there, and {missing.standby.message}"
         return Condition("Published", False, "NotPublishedThere", f"{told}; declare this record in its cluster too")
-    for each in picture.zones:
-        if strange := [value for value in each.values if not _is_declared(picture, value)]:
-            told = f"zone {each.zone}: another site publishes {', '.join(strange)}, which no endpoint here has"
-            return Condition("Published", False, "DeclaredOtherwise", f"{told}; declare the same in both clusters")
     shown = "; ".join(f"{each.zone}: {', '.join(each.values)}" for each in picture.zones)
     return Condition("Published", True, "PublishedByAnotherSite", f"another site keeps it ({shown})")
+
+
+def _declared_otherwise(picture: RecordPicture, zone: ZonePicture) -> Condition | None:
+    """Return what there is to say where another site keeps a zone, agreed on or not, and means other values."""
+    strange = [value for value in zone.values if not _is_declared(picture, value)]
+    if zone.standby is None or not strange:
+        return None
+    told = f"zone {zone.zone}: another site publishes {', '.join(strange)}, which no endpoint here has"
+    cure = "declare the same in both clusters, or give each an owner of its own"
+    return Condition("Published", False, "DeclaredOtherwise", f"{told}; {cure}")
 
 
 def _is_declared(picture: RecordPicture, value: str) -> bool:

@@ -20,7 +20,7 @@ from detour.kube.login import connection_info
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 3.0
 """Seconds between the end of kopf, or a failed listing, and the next try: doubling from the first to the longest."""
 
 MISSING_RESOURCES = "the API server does not know Detour's custom resources: apply crds/ or install the chart with them"

@@ -263,6 +263,9 @@ class Connection:
             found.append(Listed(kind, await self._call(lambda kind=kind: self.server.listed(kind)), began_at))  # type: ignore[misc]
         return found
 
+    async def namespace_uid(self, name: str) -> str:
+        return await self._call(lambda: f"{name}-{self.server.site}")
+
     async def read_object(self, kind: Kind, namespace: str, name: str) -> RawObject:
         return await self._call(lambda: self.server.read(kind, namespace, name))
 

@@ -14,6 +14,7 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from detour.app.clock import Clock
+from detour.app.clustersite import ClusterSite
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
@@ -159,6 +160,7 @@ class Controller:
         workshop = Workshop(
             owner=around.owner,
             site=self._site,
+            named_site=ClusterSite(self._site, connection.namespace_uid),
             dry_run=False,
             clock=self.clock,
             randomness=self._randomness,

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from detour_lab.simulation.run import Run
 
 
-def help_out(run: "Run") -> None:
-    """Read what every controller in force says of its records, and do what it asks for."""
+def help_out(run: "Run") -> bool:
+    """Read what every controller in force says of its records, and do what it asks for; False where nothing does."""
+    has_helped = False
     for record in expectation.declared(run):
         for zone in record.zones:
             for writer in expectation.in_force(run, zone):
                 report = writer.engine.zones.keepers[zone].report(record.key)
                 if report is not None and report.refusal is not None:
                     _do(run, record, run.surroundings.zones[zone.name], report.refusal)
+                    has_helped = True
     for slot in run.slots.values():
         if not slot.is_running or slot.controller is None:
             continue
@@ -39,11 +41,14 @@ def help_out(run: "Run") -> None:
                 )
                 run.history.add(Approved(at=run.loop.now, zone=key.name))
                 slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, approve=holds.digest)
+                has_helped = True
             trouble = keeper.zone_report().trouble
             if trouble is not None and trouble.reason == "HeldByAnotherSite":
                 _tell(run, f"a person annotates {key.name} in {slot.server.site} to take the zone over")
                 run.history.add(Approved(at=run.loop.now, zone=key.name))
                 slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, take_over="now")
+                has_helped = True
+    return has_helped
 
 
 def _do(run: "Run", record: Record, zone: SimulatedZone, refusal: Refusal) -> None:

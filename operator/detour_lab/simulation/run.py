@@ -41,8 +41,8 @@ from detour_lab.simulation.zones import SimulatedZone
 PERSON_AFTER = (45.0, 75.0, 105.0)
 """Seconds of quiet after which a person looks, and does what conditions ask for."""
 
-QUIET = 200.0
-"""Seconds of quiet, with a person's help, after which everything must be as it should be."""
+QUIET = 60.0
+"""Seconds of quiet after which everything must be as it should be, counted anew whenever a person has helped."""
 
 LOOK_EVERY = 3.0
 SAMPLE_EVERY = 1.0
@@ -86,6 +86,7 @@ class Run:
         self.executed = 0
         self._failures: dict[str, int] = {}
         self._converged_since: float | None = None
+        self._quiet_since = 0.0
 
     @property
     def now(self) -> float:
@@ -183,16 +184,21 @@ class Run:
         for server in self.servers.values():
             self.follow_desired(server)
         for after in PERSON_AFTER:
-            self.loop.later(after, person.help_out, self)
-        self.loop.later(LOOK_EVERY, self._look, self.loop.now + QUIET)
+            self.loop.later(after, self._ask_for_help)
+        self._quiet_since = self.loop.now
+        self.loop.later(LOOK_EVERY, self._look)
 
-    def _look(self, deadline: float) -> None:
+    def _ask_for_help(self) -> None:
+        if person.help_out(self):
+            self._quiet_since = self.loop.now
+
+    def _look(self) -> None:
         """See whether all is as it should be, and stays so."""
         now = self.loop.now
         wrong = expectation.discrepancies(self)
         if wrong:
             self._converged_since = None
-            if now > deadline:
+            if now > self._quiet_since + QUIET:
                 self.history.add(Unsettled(at=now, text=wrong[0]))
                 self.loop.stop()
                 return
@@ -201,7 +207,7 @@ class Run:
         elif now - self._converged_since >= STAYS_FOR:
             self.loop.stop()
             return
-        self.loop.later(LOOK_EVERY, self._look, deadline)
+        self.loop.later(LOOK_EVERY, self._look)
 
     def _sample(self) -> None:
         """See whether what is said to be in sync is."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -15,6 +16,8 @@ class ApiServer:
     """Holds objects and Leases; every change of an object is watched by everyone in `watchers`."""
 
     def __init__(self) -> None:
+        self.uid = str(uuid.uuid4())
+        self.uid_refused = False
         self.objects: dict[tuple[Kind, str, str], dict[str, Any]] = {}
         self.leases: dict[tuple[str, str], dict[str, Any]] = {}
         self.events: list[tuple[str, str]] = []
@@ -142,6 +145,13 @@ class Connection:
     def __init__(self, server: ApiServer) -> None:
         self.is_cut = False
         self._server = server
+
+    async def namespace_uid(self, name: str) -> str:
+        assert name == "kube-system"
+        await self._pass()
+        if self._server.uid_refused:
+            raise ClusterError("the API server answers 403 Forbidden", 403)
+        return self._server.uid
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         await self._pass()

@@ -44,10 +44,10 @@ def epoch(world: World) -> int:
 class Cluster:
     """One site: an API server of its own, with objects of its own UIDs, and the processes that run there."""
 
-    def __init__(self, clouds: Clouds, name: str, rank: int) -> None:
+    def __init__(self, clouds: Clouds, name: str, rank: int, site: Site | None = None) -> None:
         self.clouds, self.name = clouds, name
         self.api = ApiServer()
-        self.site = Site(name, rank=rank, renew_every=20.0, take_over_after=90.0)
+        self.site = site or Site(name, rank=rank, renew_every=20.0, take_over_after=90.0)
         self.worlds: list[World] = []
 
     def declare(self, *objects: dict[str, Any]) -> None:
@@ -72,8 +72,8 @@ class Cluster:
 async def cluster(clouds: Clouds) -> AsyncIterator[Callable[..., Cluster]]:
     made: list[Cluster] = []
 
-    def begin(name: str, rank: int, *objects: dict[str, Any]) -> Cluster:
-        made.append(Cluster(clouds, name, rank))
+    def begin(name: str, rank: int, *objects: dict[str, Any], site: Site | None = None) -> Cluster:
+        made.append(Cluster(clouds, name, rank, site))
         made[-1].declare(*objects)
         return made[-1]
 
@@ -222,6 +222,34 @@ async def test_sites_with_different_declarations_do_not_flap_and_the_standby_nam
     warned = next(each["message"] for each in second.api.status("main", DZ)["conditions"] if each["type"] == "Warning")
     assert "only-a.example.org" in warned
     assert "only-b.example.org" in warned
+
+
+async def test_two_clusters_with_one_owner_and_the_chart_s_defaults_leave_the_zone_to_the_first(cluster: Begin) -> None:
+    """Nobody gave either a name: each is told from the other by its own UID, also after a restart."""
+    others = [{"name": "x", "region": "gcp-europe-west3", "addresses": ["192.0.2.7"]}]
+    first = cluster("a", 0, dns_zone(), failover_record(), site=Site(""))
+    keeper = first.start()
+    await keeper.until(lambda: ready(keeper))
+    intruder = cluster("b", 0, dns_zone(), failover_record(endpoints=others), site=Site("")).start()
+    await intruder.until(lambda: intruder.api.condition("Ready", "main", DZ) == ("False", "HeldByAnotherSite"))
+    await asyncio.sleep(1800)
+    assert intruder.api.condition("Published") == ("False", "DeclaredOtherwise")
+    assert not [each for provider in intruder.clouds.providers[1:] for each in provider.writes]
+    assert epoch(keeper) == 1
+    assert keeper.answers() == ONE
+    await keeper.kill()
+    again = first.start()
+    await again.until(lambda: again.api.condition("InForce", "main", DZ) == ("True", "ThisSite") and epoch(again) == 2)
+
+
+async def test_a_cluster_whose_uid_cannot_be_read_says_so_and_writes_nothing(cluster: Begin) -> None:
+    nameless = cluster("a", 0, dns_zone(), failover_record(), site=Site(""))
+    nameless.api.uid_refused = True
+    world = nameless.start()
+    await world.until(lambda: world.api.condition("Ready", "main", DZ) == ("False", "SiteUnknown"))
+    assert not world.clouds.providers
+    nameless.api.uid_refused = False
+    await world.until(lambda: ready(world))
 
 
 async def test_a_name_declared_otherwise_at_the_standby_is_named_as_a_difference(cluster: Begin) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from detour.app.clock import Clock
+from detour.app.clustersite import ClusterSite
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
@@ -111,6 +112,7 @@ class World:
         workshop = Workshop(
             owner="production",
             site=site,
+            named_site=ClusterSite(site, self.connection.namespace_uid),
             leadership=leadership,
             dry_run=dry_run,
             clock=self.clock,

@@ -14,8 +14,10 @@ from detour_lab.simulation.history import (
     BlindChanged,
     ClockJumped,
     Declared,
+    Event,
     HealthChanged,
     History,
+    ProcessChanged,
     RegionDeclared,
     StatusDamaged,
     Violation,
@@ -25,7 +27,7 @@ from detour_lab.simulation.invariants.radius import DRIFT
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
 UNTOLD = 20.0
-"""Seconds within which a change may not have got into the status that another replica goes on from."""
+"""Seconds within which a change may not have got into the status that another process goes on from."""
 
 DETECTED = 20.0
 """Seconds after which every controller knows of a recovery."""
@@ -46,11 +48,7 @@ def holds_down(history: History) -> Iterator[Violation]:
     for event in replay:
         if isinstance(event, ClockJumped):
             return
-        if isinstance(event, ZoneChanged) and event.by != OUTSIDER:
-            if writers.get(event.zone, event.by) != event.by:
-                for place in [each for each, at in removed_at.items() if at > event.at - UNTOLD]:
-                    del removed_at[place]
-            writers[event.zone] = event.by
+        _forget_untold(event, writers, removed_at)
         match event:
             case HealthChanged():
                 truth[event.address] = event.works
@@ -68,6 +66,20 @@ def holds_down(history: History) -> Iterator[Violation]:
                     )
             case _:
                 pass
+
+
+def _forget_untold(event: Event, writers: dict[str, str], removed_at: dict[tuple[str, str, str], float]) -> None:
+    """Forget what the process that wrote a zone before may not have told the one that writes it now."""
+    match event:
+        case ProcessChanged(controller=controller, state="ended"):
+            writers.update({zone: "" for zone, by in writers.items() if by == controller})
+        case ZoneChanged(zone=zone, by=by, at=now) if by != OUTSIDER:
+            if writers.get(zone, by) != by:
+                for place in [each for each, at in removed_at.items() if at > now - UNTOLD]:
+                    del removed_at[place]
+            writers[zone] = by
+        case _:
+            pass
 
 
 @dataclass(frozen=True, slots=True)
