@@ -59,6 +59,7 @@ class Engine:
         self._clock = clock
         self._metrics = metrics
         self._dry_run = workshop.dry_run
+        self._shares_zones = workshop.site.has_others
         self._records: dict[ObjectKey, KnownRecord] = {}
         self._gatekeeper = Gatekeeper(
             self.zones,
@@ -218,7 +219,10 @@ class Engine:
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
-                self._outlets.tell(known.subject, STATUS_RESTORED, told, warning=True)
+                self._outlets.incident(known.subject, STATUS_RESTORED, told)
+            elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.keepers):
+                told = "this status was lost: it is written again from what the zones hold"
+                self._outlets.incident(known.subject, STATUS_RESTORED, told)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
         return {
             endpoint.region
@@ -331,7 +335,7 @@ class Engine:
             keeper, declared = self.zones.keepers.get(zone), self.zones.declared(zone)
             while keeper is not None and keeper.incidents:
                 incident = keeper.incidents.pop(0)
-                self._outlets.tell(subject, incident.reason, incident.message, warning=True)
+                self._outlets.incident(subject, incident.reason, incident.message)
             if keeper is not None and keeper.stands_by:
                 self._farewells.leave_to_another(zone)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
@@ -354,7 +358,7 @@ class Engine:
         if change.is_repair:
             self._metrics.repairs.inc()
             told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
-            self._outlets.tell(known.subject, "Repaired", told, warning=True)
+            self._outlets.incident(known.subject, "Repaired", told)
         self._observe_stage(known, "accepted")
 
     def visible(self, zone: ObjectKey, record: ObjectKey) -> None:

@@ -22,6 +22,7 @@ from detour.kube.status import (
     record_status,
     region_conditions,
     region_status,
+    timestamp,
     zone_conditions,
     zone_status,
 )
@@ -61,6 +62,7 @@ class Outlets:
         self._transitions = Transitions()
         self._quiet_start = QuietStart(wall_clock)
         self._adopted: set[Subject] = set()
+        self._incidents: dict[Subject, Status] = {}  # the last one of each, of this term
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
 
@@ -90,11 +92,12 @@ class Outlets:
             return
         if self._writer.seen(subject, _status(raw), _version(raw), listed_at):
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
-            self.tell(subject, STATUS_RESTORED, told, warning=True)
+            self.incident(subject, STATUS_RESTORED, told)
 
     def begin_term(self) -> Mapping[Subject, RawObject]:
         """This process leads now: go on from the status that each object bears, which is returned."""
         followed, self._followed = self._followed, {}
+        self._incidents.clear()
         for subject, raw in followed.items():
             self.forget(subject)
             self.adopt(subject, raw)
@@ -109,6 +112,7 @@ class Outlets:
         self._transitions.forget(subject)
         self._quiet_start.forget(subject)
         self._adopted.discard(subject)
+        self._incidents.pop(subject, None)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
@@ -122,6 +126,13 @@ class Outlets:
         """Create an event."""
         if self._leadership.leads:
             self._writer.tell(subject, reason, message, warning=warning)
+
+    def incident(self, subject: Subject, reason: str, message: str) -> None:
+        """Create an event about something that was found wrong, and keep it in the status, which outlives the event."""
+        if self._leadership.leads:
+            self._incidents[subject] = {"at": timestamp(self._wall_clock()), "reason": reason, "message": message}
+            self.tell(subject, reason, message, warning=True)
+            self.mark(subject)
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
@@ -143,7 +154,8 @@ class Outlets:
             return None
         for each in self._transitions.news(subject, conditions):
             self.tell(subject, each.reason, each.message, warning=each.warning)
-        return status
+        last = self._incidents.get(subject) or previous.get("lastIncident")
+        return {**status, "lastIncident": last} if last else status
 
     def _build(self, subject: Subject, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
         assert self._pictures is not None  # noqa: S101 - connected before anything runs

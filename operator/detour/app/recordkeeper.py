@@ -100,6 +100,15 @@ class RecordKeeper:
                     return True
         return False
 
+    def memory_is_lost(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Tell, once, whether a zone holds this very object's name though the status that we began with is empty."""
+        if not self._memory_is_unchecked or self.memory.zones:
+            return False
+        keepers = [zones[key] for key in self.record.zones if key in zones]
+        reports = [report for each in keepers if (report := each.report(self.record.key)) is not None]
+        self._memory_is_unchecked = not reports
+        return any(each.owns and each.published for each in reports)
+
     def decide(
         self,
         *,

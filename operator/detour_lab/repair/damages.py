@@ -225,8 +225,7 @@ DAMAGES: tuple[Damage, ...] = (
         name="status-wiped",
         objects=ObjectDamage.STATUS_WIPED,
         running=STATUS_RESTORED,
-        # Whoever starts cannot know that there was a status: the condition that comes anew is what there is to tell.
-        restarted=WrittenBack(kind=RECORD, reasons=("StatusRestored", "InSync")),
+        restarted=STATUS_RESTORED,
     ),
     Damage(
         name="status-from-a-backup",

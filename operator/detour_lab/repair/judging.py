@@ -16,6 +16,9 @@ from detour_lab.store import RecordSet
 _LEDGER = re.compile(
     r'"detour/1 site=(?P<site>\S+) claim=[0-9a-f]+ renew=\d+ epoch=(?P<epoch>\d+) seq=(?P<seq>\d+) batch=\S+"'
 )
+INCIDENTS = frozenset({"Repaired", "LedgerRestored", "StatusRestored"})
+"""Reasons of events that stay in the status too."""
+
 _COMMAND = re.compile(r"`?kubectl ([^`;]+)`?")
 
 Generation = tuple[int, int]
@@ -52,6 +55,16 @@ def untold(expectation: WrittenBack, events: Sequence[Event]) -> list[str]:
         return []
     seen = ", ".join(sorted({f"{each.reason} ({each.kind})" for each in events})) or "none"
     return [f"expected an event {' or '.join(expectation.reasons)} about the {expectation.kind}, seen {seen}"]
+
+
+def unrecorded(expectation: WrittenBack, seen: Seen) -> list[str]:
+    """Return what an event told of an incident, and the status does not."""
+    told = {each.reason for each in seen.events if each.kind == expectation.kind} & INCIDENTS
+    item = seen.record if expectation.kind == "FailoverRecord" else seen.zone
+    last = ((item.get("status") or {}).get("lastIncident") or {}).get("reason")
+    if not told & {*expectation.reasons} or last in told:
+        return []
+    return [f"expected {' or '.join(sorted(told))} as the {expectation.kind}'s last incident, seen {last}"]
 
 
 def unasked(cell: Cell, expectation: Asks, seen: Seen, left: Names) -> list[str]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from detour_lab.repair.cells import Cell, namespaces_of
 from detour_lab.repair.servers import Servers, Service
-from detour_lab.repair.suite import DEFAULT_LIMITS, Suite
+from detour_lab.repair.suite import DEFAULT_LIMITS, SITE, Suite
 from detour_lab.repair.trials import Limits, Verdict
 from detour_lab.scenarios.result import Result
 from detour_lab.stage import Stage
@@ -30,7 +30,10 @@ async def set_up(
     """
     domains = {service: [cell.domain for cell in cells if cell.service is service] for service in Service}
     namespaces, secrets = namespaces_of(cells), sorted({cell.service.value for cell in cells})
-    values = {"credentials": {"secrets": [{"namespace": name, "names": secrets} for name in namespaces]}}
+    values = {
+        "site": {"name": SITE},
+        "credentials": {"secrets": [{"namespace": name, "names": secrets} for name in namespaces]},
+    }
     async with (
         Servers(domains, throttled=throttled) as servers,
         Stage(records=False, real_bind=False, values=values, flags=flags, namespaces=namespaces) as stage,

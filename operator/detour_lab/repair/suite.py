@@ -26,7 +26,7 @@ from detour_lab.stage import OWNER, Stage
 
 FIRST_REGION, SECOND_REGION = "aws-us-east-1", "azure-westeurope"
 SERVICE = "api"
-SITE = "default"
+SITE = "lab"
 DEFAULT_LIMITS = Limits()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from detour_lab.repair.answers import Answers, Span, Story
 from detour_lab.repair.cells import Cell
 from detour_lab.repair.damages import Asks, Column, Expectation
-from detour_lab.repair.judging import Generation, Standard, unasked, untold, unwell
+from detour_lab.repair.judging import Generation, Standard, unasked, unrecorded, untold, unwell
 from detour_lab.repair.survey import Names, Seen
 
 
@@ -54,6 +54,7 @@ class Trial:
         return [
             *unwell(self.cell, self.last, standard, floor=self.floor),
             *untold(self.expectation, self.last.events),
+            *unrecorded(self.expectation, self.last),
         ]
 
     def story(self, allowed: tuple[frozenset[str], ...]) -> Story:

@@ -115,6 +115,12 @@ async def test_an_outside_edit_is_repaired_within_a_minute(boot: Boot) -> None:
     world.clouds.zone().drop(RRKey(API, RRType.A))
     assert await world.until(lambda: world.answers() == ONE, within=61)
     await world.until(lambda: sum(reason == "Repaired" for reason, _ in world.api.events) == 2)
+    await world.until(lambda: world.api.status()["lastIncident"]["reason"] == "Repaired")
+    told = dict(world.api.status()["lastIncident"])
+    await world.kill()
+    again = boot()
+    await asyncio.sleep(60)
+    assert again.api.status()["lastIncident"] == told, "the next process keeps it"
 
 
 async def test_a_deleted_record_with_the_policy_delete_takes_its_name_along(boot: Boot) -> None:

@@ -36,6 +36,23 @@ async def test_a_verdict_from_an_earlier_status_removes_nobody_until_it_was_seen
         assert again.answers() == {"192.0.2.1", "192.0.2.3"}
 
 
+async def test_a_status_that_was_lost_while_nobody_ran_is_told_and_a_first_one_is_not(boot: Boot) -> None:
+    world = boot(dns_zone(), both())
+    await world.until(lambda: ready(world))
+    assert "StatusRestored" not in [reason for reason, _ in world.api.events]
+    await world.kill()
+    wiped = copy.deepcopy(world.api.objects[FR, "shop", "api"])
+    wiped["status"] = {}
+    world.api._store((FR, "shop", "api"), wiped)
+
+    again = boot()
+    await again.until(lambda: ready(again))
+    assert [told for reason, told in again.api.events if reason == "StatusRestored"] == [
+        "this status was lost: it is written again from what the zones hold"
+    ]
+    assert again.api.status()["lastIncident"]["reason"] == "StatusRestored"
+
+
 async def test_a_record_that_comes_back_with_the_api_servers_data_is_published_again(boot: Boot) -> None:
     world = boot(dns_zone(), both(deletionPolicy="Delete"))
     await world.until(lambda: ready(world))

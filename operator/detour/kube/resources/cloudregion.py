@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from detour.kube.resources.conditions import Conditions, Time
+from detour.kube.resources.conditions import Conditions, LastIncident, Time
 from detour.kube.resources.rules import Declared, Reported, Rule, Rules, shaped
 from detour.kube.resources.values import Integer
 from detour.model.endpoint import AdminState
@@ -83,4 +83,5 @@ class CloudRegionStatus(Reported):
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")
     message: str | None = Field(default=None, description="Why, as a sentence.")
     endpoints: EndpointCounts | None = Field(default=None, description="The region's endpoints, over all records.")
+    last_incident: LastIncident = None
     conditions: Conditions = Field(default=(), description="Ready and others.")

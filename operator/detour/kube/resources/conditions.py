@@ -37,4 +37,17 @@ class Condition(Reported):
     )
 
 
+class Incident(Reported):
+    """Something that was found wrong, and what Detour did about it."""
+
+    at: Time = Field(description="When it was found.")
+    reason: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        description="What it was, as one CamelCase word: Repaired, LedgerRestored or StatusRestored."
+    )
+    message: Annotated[str, StringConstraints(max_length=32768)] = Field(default="", description="As a sentence.")
+
+
+LastIncident = Annotated[
+    Incident | None, Field(description="What was found wrong here last and put right; its event does not last as long.")
+]
 Conditions = Annotated[tuple[Condition, ...], Field(max_length=32), Unique("type")]

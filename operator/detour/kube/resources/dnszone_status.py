@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from detour.kube.resources.conditions import Conditions, Time
+from detour.kube.resources.conditions import Conditions, LastIncident, Time
 from detour.kube.resources.rules import Reported
 from detour.kube.resources.values import Integer
 
@@ -50,9 +50,7 @@ class DNSZoneStatus(Reported):
     observed_generation: Integer | None = Field(
         default=None, description="The `metadata.generation` that this status speaks of."
     )
-    provider: str | None = Field(
-        default=None, description="The provider: route53, azureDNS, googleCloudDNS or rfc2136."
-    )
+    provider: str | None = Field(default=None, description="The provider: route53, azuredns, clouddns or rfc2136.")
     zone_id: str | None = Field(default=None, description="The provider's ID of the zone.")
     name_servers: Annotated[tuple[str, ...], Field(max_length=32)] = Field(
         default=(), description="Name servers that the provider assigned to the zone."
@@ -72,4 +70,5 @@ class DNSZoneStatus(Reported):
     )
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
+    last_incident: LastIncident = None
     conditions: Conditions = Field(default=(), description="Ready, InForce, Frozen, Throttled and Warning.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from detour.kube.resources.conditions import Conditions, Time
+from detour.kube.resources.conditions import Conditions, LastIncident, Time
 from detour.kube.resources.failoverrecord import MAXIMUM_ENDPOINTS, MAXIMUM_ZONES
 from detour.kube.resources.rules import Reported, Unique
 from detour.kube.resources.values import Flag, Integer, Number
@@ -122,4 +122,5 @@ class FailoverRecordStatus(Reported):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LENGTH)] = Field(
         default=(), description="The last ten published sets, newest first."
     )
+    last_incident: LastIncident = None
     conditions: Conditions = Field(default=(), description="Ready, Published, Healthy, FailedOver and Pinned.")
