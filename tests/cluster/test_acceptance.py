@@ -4,7 +4,16 @@ import pytest
 
 from detour_lab import acceptance
 
-SMALL = {"latency": 3, "kill": 2, "manifests": 150, "thousand": 60, "sitelost": 4, "takeover": 2, "soak": 1}
+SMALL = {
+    "latency": 3,
+    "kill": 2,
+    "manifests": 150,
+    "thousand": 60,
+    "sitelost": 4,
+    "takeover": 2,
+    "simulation": 40,
+    "soak": 1,
+}
 """Sizes at which a row still shows what it is for. The rows `conformance` and `repair` are tests by themselves."""
 
 

@@ -1,7 +1,7 @@
 """The long figures, each a row that prints `PASS <row> key=value…`; `make test` plays the same rows small.
 
 A row is a module with `play(size, say)`; `size` is what its docstring says (failovers, kills,
-manifests, records, seconds, minutes).
+manifests, records, seconds, schedules, minutes).
 """
 
 import asyncio
@@ -41,7 +41,8 @@ ROWS: Mapping[str, Sizes] = {
     "repair": Sizes(full=6, seconds=180),
     "sitelost": Sizes(full=90, seconds=240),
     "takeover": Sizes(full=10, seconds=260, is_timed=True),
-    "soak": Sizes(full=5, seconds=330),
+    "simulation": Sizes(full=2000, seconds=100, is_timed=True),
+    "soak": Sizes(full=20, seconds=1240),
 }
 
 
