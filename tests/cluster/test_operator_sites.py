@@ -254,6 +254,8 @@ async def test_an_annotation_at_the_standby_moves_one_zone_and_is_gone_afterward
     told = await says(sites.a, ROUTE53, "InForce", "False", "Standby", kind="dnszone")
 
     assert "site 'b' is in force" in told
+    for cluster, in_force_there in ((sites.a, 0.0), (sites.b, 1.0)):  # what the alert DetourZoneLost asks for
+        assert await metric(cluster.operator.url, "detour_zone_in_force", zone=ROUTE53) == in_force_there
     await wait_for(lambda: annotation_gone(sites.b, ROUTE53), timeout=PATIENCE, what="an end of the annotation")
     sides = dict.fromkeys(sites.lab.zones, "a") | {ROUTE53: "b"}
     await sites.renewed(sides, times=TIMES.take_over_after, timeout=PATIENCE)
@@ -277,6 +279,7 @@ async def annotation_gone(cluster: SiteCluster, zone: str) -> bool:
 async def test_a_site_that_stood_still_for_too_long_becomes_the_standby_and_applies_nothing_old(
     sites: TwoSites,
 ) -> None:
+    superseded_before = await metric(sites.a.operator.url, "detour_zone_superseded", zone=ROUTE53)
     async with Watch(sites.a, sites.truth) as watch:
         sites.a.operator.pause()
         await sites.lab.break_region(REGION)
@@ -286,10 +289,13 @@ async def test_a_site_that_stood_still_for_too_long_becomes_the_standby_and_appl
         sites.a.operator.resume()
         await sites.until_standby(sites.a, PATIENCE)
         await sites.renewed_by("b", times=TIMES.take_over_after, timeout=PATIENCE)
+        superseded = await metric(sites.a.operator.url, "detour_zone_superseded", zone=ROUTE53)
         late = commits_of(sites, sites.a, since=resumed_at)
         wrong = watch.wrong()
         verdict = watch.verdict(left=[])
 
+    assert superseded_before is not None
+    assert superseded == superseded_before + 1
     assert not late
     assert not wrong
     assert verdict.passed, "\n".join(verdict.complaints)

@@ -345,8 +345,8 @@ def _frozen(picture: ZoneObjectPicture) -> Condition:
     more = f"; and {len(held) - HELD_TOLD} more" if len(held) > HELD_TOLD else ""
     approve = f"kubectl annotate dz/{zone.key.name} -n {zone.key.namespace} --overwrite detour.dev/approve="
     stale = f" (detour.dev/approve={zone.approved} stands for other changes)" if zone.approved else ""
-    told = f"{len(held)} changes are held ({shown}{more}) because {why}. To let exactly these through: {approve}"
-    return Condition("Frozen", True, reasons[0], f"{told}{picture.holds.digest}{stale}")
+    told = f"{len(held)} changes are held ({shown}{more}) because {why}. To let exactly these through: `{approve}"
+    return Condition("Frozen", True, reasons[0], f"{told}{picture.holds.digest}`{stale}")
 
 
 def _why_held(reason: HoldReason, safety: Safety) -> str:

@@ -1,0 +1,129 @@
+"""The safety gate and the pin, as a person meets them with kubectl: what is held says so, and how to let it through."""
+
+import shlex
+
+import pytest
+
+from detour_lab.services import Mode
+
+from .measuring import metric
+from .operating import Stage
+from .operatorprocess import until
+from .stories import story
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def held(stage: Stage, reason: str, saying: str) -> str:
+    """Wait until the zone says what it holds, in its condition, an event and a metric; return the command it gives."""
+    told = await stage.condition("zone", "Frozen", "True", reason, saying=saying, kind="dz")
+    await stage.saw(f"Warning {reason}: ")
+    operator = await stage.lab.operator()
+    assert (await metric(operator.url, "detour_zone_held_changes", namespace=stage.namespace) or 0) > 0
+    _, command, *_ = told.split("`")
+    return command
+
+
+async def run(stage: Stage, command: str) -> None:
+    """Run a command as it stands in a condition, and wait until its annotation was used up."""
+    program, *arguments = shlex.split(command)
+    assert program == "kubectl"
+    await stage.lab.kubectl(*arguments)
+
+    async def used_up() -> bool:
+        return "detour.dev/approve" not in (await stage.read("zone", "dz"))["metadata"].get("annotations", {})
+
+    await until(used_up, "the approval was used up", 30)
+
+
+@story
+async def test_a_frozen_zone_holds_a_failover_until_a_person_approves_exactly_that(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
+    await stage.ready()
+    await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
+    await stage.condition("zone", "Frozen", "True", kind="dz")
+    await virginia.service.switch(Mode.REFUSING)
+    command = await held(stage, "FrozenByUser", netherlands.address)
+    await stage.condition("api", "Published", "False", "Held")
+    assert stage.published() == (virginia.address,)
+    await stage.lab.kubectl(*shlex.split(command)[1:-1], "detour.dev/approve=0123456789ab")
+    await run(stage, command)
+    await stage.serves(netherlands.address)
+    await stage.saw("Normal Approved: ")
+    await stage.patch("zone", {"safety": {"frozen": False}}, "dz")
+    await stage.condition("zone", "Frozen", "False", kind="dz")
+    await stage.ready()
+
+
+@story
+async def test_a_hold_that_became_unnecessary_ends_by_itself(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
+    await stage.ready()
+    await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
+    await virginia.service.switch(Mode.REFUSING)
+    await held(stage, "FrozenByUser", netherlands.address)
+    await virginia.service.switch(Mode.UP)
+    await stage.ready()
+    assert "held" not in await stage.status("zone", "dz")
+    assert stage.published() == (virginia.address,)
+
+
+@story
+async def test_the_second_region_that_fails_waits_for_a_person(stage: Stage) -> None:
+    virginia, ohio, netherlands = await stage.places("virginia", "ohio", "netherlands")
+    safe = stage.zone(safety={"panicThreshold": 100})
+    east, west = stage.record([virginia, netherlands], "east"), stage.record([ohio, netherlands], "west")
+    await stage.apply(*stage.basics(), safe, east, west)
+    await stage.ready("east")
+    await stage.ready("west")
+    await virginia.service.switch(Mode.REFUSING)
+    await stage.serves(netherlands.address, name="east")
+    await ohio.service.switch(Mode.REFUSING)
+    command = await held(stage, "TooManyRegions", f"west.{stage.domain}")
+    assert stage.published("west") == (ohio.address,)
+    await run(stage, command)
+    await stage.serves(netherlands.address, name="west")
+
+
+@story
+async def test_a_mass_deletion_takes_no_name_before_a_person_approved_it(stage: Stage) -> None:
+    (virginia,) = await stage.places("virginia")
+    names = [f"n{number}" for number in range(12)]
+    await stage.apply(*stage.basics(), *(stage.record([virginia], name, deletionPolicy="Delete") for name in names))
+    for name in names:
+        await stage.ready(name)
+    await stage.kubectl("delete", "fr", "--all", "--wait=false")
+    command = await held(stage, "TooManyDeletions", "12")
+    assert all(stage.published(name) for name in names)
+    await run(stage, command)
+    await until(lambda: not any(stage.published(name) for name in names), "the names are gone", 30)
+
+
+@story
+async def test_a_pinned_revision_is_published_until_the_annotation_goes(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
+    await stage.ready()
+    await virginia.service.switch(Mode.REFUSING)
+    await stage.serves(netherlands.address)
+    await stage.condition("api", "FailedOver", "True")
+    newest, first = (await stage.status())["history"]
+    assert (newest["values"], first["values"]) == ([netherlands.address], [virginia.address])
+    assert all(each["reason"] for each in (newest, first))
+
+    await stage.kubectl("annotate", "fr", "api", f"detour.dev/pin={first['revision']}")
+    await stage.serves(virginia.address)
+    told = await stage.condition("api", "Pinned", "True", "PinnedByUser")
+    assert str(first["revision"]) in told
+    header, row = (await stage.kubectl("get", "fr", "api", "-o", "wide")).splitlines()
+    assert row[header.index("PINNED") :].split()[0] == str(first["revision"])
+
+    await stage.kubectl("annotate", "fr", "api", "detour.dev/pin-")
+    await stage.serves(netherlands.address)
+    await stage.condition("api", "Pinned", "False", "NotPinned")
+    await stage.kubectl("annotate", "fr", "api", "detour.dev/pin=99")
+    assert "99" in await stage.condition("api", "Pinned", "False", "PinInvalid")
+    assert stage.published() == (netherlands.address,)
+    assert not stage.was_ever_empty()
