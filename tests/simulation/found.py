@@ -80,6 +80,9 @@ FOUND_IN_THE_LONG_RUN = {
         "sites:42656",
         "sites:43704",
         "sites:56608",
+        "general:2251",
+        "general:10305",
+        "general:35827",
     ],
     "Converges": [
         "general:3619",
@@ -135,6 +138,7 @@ FOUND_IN_THE_LONG_RUN = {
         "sites:55096",
         "sites:65824",
         "late at azure:28487",
+        "general:22572",
     ],
     "HoldsDown": [
         "general:8633",

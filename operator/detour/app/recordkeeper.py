@@ -1,5 +1,6 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -191,12 +192,24 @@ class RecordKeeper:
             last if last is not None else (report.published if report.owns else ()),
             after,
             shown=report.published,
-            known=self._known_values.get(zone, frozenset()),
+            known=self._known_in(zone, gate.safety.window),
             by_health=basis not in (None, Basis.PINNED),
             is_pinned=basis is Basis.PINNED,
             is_chosen=basis is Basis.CHOSEN,
             is_ours=report.is_marked,
         )
+
+    def _known_in(self, zone: ObjectKey, window: float) -> frozenset[str]:
+        """Return the values that a zone had within `window` seconds before we came to lead, by the status."""
+        if zone not in self._known_values:
+            return frozenset()
+        since, ended_at = self._clock.wall() - window, math.inf
+        known = set(self._known_values[zone])
+        for each in self.memory.history:  # the newest first, which is still in force
+            if ended_at >= since:
+                known |= set(each.values)
+            ended_at = each.at or 0.0
+        return frozenset(known)
 
     @property
     def _presence(self) -> Presence:

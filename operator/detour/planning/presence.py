@@ -39,7 +39,8 @@ class Presence:
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
-        `shown` is what the zone itself holds, `known` the values that the status told of when we came to lead.
+        `shown` is what the zone itself holds, `known` the values that it had within the window before we came to lead,
+        by the status.
         `by_health` says that health decided, `is_pinned` that a person pinned a revision, `is_chosen` that healthy
         endpoints were chosen and no rule filled in; `is_ours` that the name bears our mark.
         """
@@ -54,7 +55,7 @@ class Presence:
             after=after,
             regions_before=frozenset(each.region for each in present),
             regions_after=frozenset(each.region for each in wanted),
-            failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, wanted)),
+            failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, lost, wanted)),
             is_declared=is_pinned or (is_chosen and by_a_person),
             is_ours=is_ours,
             values_in=self._values_in(present, before),
@@ -88,9 +89,16 @@ class Presence:
     def _fails(self, endpoint: Endpoint) -> bool:
         return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
 
-    def _leaves_failed(self, endpoint: Endpoint, staying: list[Endpoint]) -> bool:
-        """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person."""
-        if self._fails(endpoint):
+    def _all_fail(self, addresses: frozenset[str], endpoint: Endpoint) -> bool:
+        bad = {address for address, verdict in self.healths[endpoint.name].addresses if verdict is Verdict.UNHEALTHY}
+        return bool(addresses) and addresses <= bad
+
+    def _leaves_failed(self, endpoint: Endpoint, lost: set[str], staying: list[Endpoint]) -> bool:
+        """Tell whether an endpoint leaves because it fails or is held down, and not for a better one or by a person.
+
+        It fails also where all its addresses that are `lost` do, and others of it, not in DNS yet, are not known well.
+        """
+        if self._fails(endpoint) or self._all_fail(self.checked_for(endpoint, frozenset(lost)), endpoint):
             return not self.is_taken_out(endpoint)
         health = self.healths[endpoint.name]
         is_held_down = health.failed_at is not None and self.now < health.since + self.record.failback.hold_down

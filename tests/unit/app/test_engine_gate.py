@@ -172,6 +172,36 @@ async def test_a_restart_during_a_hold_lets_nothing_through(boot: Boot) -> None:
         assert frozen(world) == ("True", "TooManyRegions")
 
 
+async def test_a_region_that_some_names_had_left_before_a_restart_is_counted_with_those_that_leave_after_it(
+    boot: Boot,
+) -> None:
+    """The status tells of whole regions evacuated; of one name that left a region only its history does."""
+    names = ["a", "b", "c"]
+    multi = [
+        record(
+            each,
+            *((region, f"192.0.2.{place}{number}", 1) for number, region in enumerate((EAST, WEST, NORTH), 1)),
+            strategy="MultiValue",
+        )
+        for place, each in enumerate(names, 1)
+    ]
+    world = boot(dns_zone(**CALM), *multi)
+    await world.until(lambda: ready(world, *names))
+    west = {"192.0.2.12", "192.0.2.22", "192.0.2.32"}
+    world.down = set(west)
+    await world.until(lambda: all(not west & world.answers(f"{each}.example.org") for each in names))
+    world.down = west | {"192.0.2.11"}
+    await world.until(lambda: world.answers("a.example.org") == {"192.0.2.13"})
+    await asyncio.sleep(5)
+    down = world.down
+    await world.kill()
+
+    again = boot()
+    again.down = down | {"192.0.2.21"}
+    await again.until(lambda: frozen(again) == ("True", "TooManyRegions"))
+    assert again.answers("b.example.org") == {"192.0.2.21", "192.0.2.23"}
+
+
 @pytest.mark.parametrize("strategy", ["MultiValue", "Priority"])
 async def test_a_name_in_two_failing_regions_leaves_one_now_and_the_other_after_the_window(
     boot: Boot, strategy: str

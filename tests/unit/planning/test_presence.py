@@ -59,6 +59,17 @@ def test_so_is_one_whose_endpoint_has_recovered_and_is_held_down() -> None:
     assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
 
 
+def test_a_region_is_evacuated_too_where_all_that_answers_of_an_endpoint_fails() -> None:
+    """Its other address was not in DNS, and is not known well enough to come in."""
+    two = replace(FIRST, addresses=("192.0.2.1", "2001:db8::1"))
+    half = EndpointHealth(
+        Verdict.UNKNOWN, since=50.0, addresses=(("192.0.2.1", Verdict.UNHEALTHY), ("2001:db8::1", Verdict.UNKNOWN))
+    )
+    everybody = presence(half, strategy=Strategy.MULTI_VALUE, endpoints=(two, SECOND))
+    assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
+    assert not proposal(everybody, "2001:db8::1 192.0.2.2", "192.0.2.2").evacuates
+
+
 def test_a_failback_evacuates_nothing_though_the_second_best_failed_once() -> None:
     assert not proposal(presence(HEALTHY, HELD_DOWN), "192.0.2.2", "192.0.2.1").evacuates
 

@@ -6,7 +6,7 @@ not blind; a change of answers without anything to see, to be told or to repair 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.model.record import Strategy, WhenAllUnhealthy
@@ -159,6 +159,13 @@ class _Causes:
         """Tell whether all of these really work."""
         return all(self._truth.get(each, True) for each in addresses)
 
+    def serves_all(self, addresses: Collection[str], hostname: str) -> bool:
+        """Tell whether nobody works, and everybody is to answer where that is so."""
+        declared = self._replay.declared(hostname)
+        wanted = bool(declared) and declared[0].when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
+        works = [each for each in _addresses(self._replay, hostname) if self._truth.get(each, True)]
+        return wanted and bool(addresses) and not works
+
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
         sight = self.sights[event.by]
@@ -207,10 +214,9 @@ def fails_static(history: History) -> Iterator[Violation]:
             began_at = terms.setdefault((event.zone, event.ledger.claim if event.ledger else ""), event.sent_at)
             is_new = event.sent_at < began_at + history.terms.detection and not sight.blind
             gone = values_in(before) - values_in(after)
-            settles = (
-                is_new
-                and causes.all_work(values_in(after))
-                and not gone & causes.with_place(hostname, values_in(after))
+            settles = is_new and (
+                causes.serves_all(values_in(after), hostname)
+                or (causes.all_work(values_in(after)) and not gone & causes.with_place(hostname, values_in(after)))
             )
             belongs = is_accepted or settles or causes.all_belong(before, after, hostname, had)
             if before and not belongs and causes.last(event, hostname) < since:

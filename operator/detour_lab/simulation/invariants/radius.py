@@ -12,6 +12,7 @@ from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
     ClockJumped,
+    Declared,
     Event,
     HealthChanged,
     History,
@@ -62,12 +63,15 @@ class _Departures:
         self._failed_at: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
         self._drained: set[tuple[str, str]] = set()
+        self._declared: dict[str, Record] = {}  # by name, also once it is gone
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
         match event:
             case RegionDeclared(site=site, region=region, drained=drained):
                 (self._drained.add if drained else self._drained.discard)((site, region))
+            case Declared(record=Record() as record):
+                self._declared[record.hostname] = record
             case HealthChanged(address=address, works=works):
                 self._failed_at[address] = event.at if works else float("inf")
             case Approved(zone=zone):
@@ -103,10 +107,12 @@ class _Departures:
             kept = _regions(record, values_in(answers))
             is_foreign = bool(answers) and not kept  # an outsider's, and nobody's evacuation
             serving[record.hostname] = {each.region for each in record.endpoints} if is_foreign else kept
+        orphans = [each for name, each in self._declared.items() if name not in serving]
+        still = [_regions(each, values_in(self._replay.answers(event.zone, each.hostname))) for each in orphans]
         lost, places = set(), self._left[event.zone]
         for region in {region for _, region in places}:
             gone = sum(1 for name, place in places if place == region and region not in serving.get(name, {region}))
-            if gone > sum(1 for regions in serving.values() if region in regions):
+            if gone > sum(1 for regions in (*serving.values(), *still) if region in regions):
                 lost.add(region)
         return lost
 
