@@ -7,7 +7,10 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
+from detour.app.agenda import Agenda
+from detour.app.chronicle import Chronicle
 from detour.app.clock import Clock
 from detour.app.farewells import Farewells
 from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
@@ -15,9 +18,9 @@ from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
-from detour.app.recordkeeper import RecordKeeper, Transition
+from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
-from detour.app.zonekeeper import Workshop
+from detour.app.workshop import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
 from detour.kube.kinds import Kind, RawObject
@@ -29,7 +32,6 @@ from detour.kube.translate import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, rec
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
-from detour.model.rrset import ANSWER_TYPES
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class Engine:
         self._outlets = outlets
         self._leadership = workshop.leadership
         self._clock = clock
-        self._metrics = metrics
+        self._chronicle = Chronicle(observation, outlets, clock=clock, metrics=metrics, dry_run=workshop.dry_run)
         self._dry_run = workshop.dry_run
         self._shares_zones = workshop.site.has_others
         self._records: dict[ObjectKey, KnownRecord] = {}
@@ -80,9 +82,7 @@ class Engine:
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
-        self._due: dict[ObjectKey, None] = {}  # in the order of their coming, so that a run can be repeated exactly
-        self._sweep: asyncio.Handle | None = None
-        self._alarms: dict[ObjectKey | str, asyncio.TimerHandle] = {}
+        self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Engine:
         now = self._clock.wall()
         self._regions.declare(subject, region)
         if region.is_drained(now) and region.until is not None:
-            self._set_alarm(region.name, self._clock.now() + region.until - now + 0.1)
+            self._agenda.ring_at(region.name, self._clock.now() + region.until - now + 0.1, self._drain_over)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
@@ -190,13 +190,9 @@ class Engine:
 
     def decide(self, keys: Iterable[ObjectKey]) -> None:
         """Plan these records anew, with everything else that is due by then."""
-        self._due.update(dict.fromkeys(keys))
-        if self._due and self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_soon(self._decide_due)
+        self._agenda.add(keys)
 
-    def _decide_due(self) -> None:
-        self._sweep = None
-        due, self._due = self._due, {}
+    def _decide_due(self, due: Iterable[ObjectKey]) -> None:
         drained = self._regions.drained()
         touched: set[str] = set()
         records = [known for key in due if (known := self._records.get(key)) is not None and known.awaiting is None]
@@ -241,9 +237,9 @@ class Engine:
             passed = self._gatekeeper.hand_over(keeper)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
-                self._tell_transition(known, transition)
+                self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
-                self._set_alarm(record.key, keeper.decide_again_at)
+                self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
         if record.failback_now and keeper.decision is not None and not self._dry_run:
             self._outlets.patch(known.subject, without_annotation(FAILBACK_ANNOTATION))
         self._outlets.mark(known.subject)
@@ -265,32 +261,9 @@ class Engine:
             )
         return None
 
-    def _set_alarm(self, key: ObjectKey | str, at: float) -> None:
-        """Decide again at `at` (engine seconds): one record by its key, or all records for a region's name."""
-        if old := self._alarms.pop(key, None):
-            old.cancel()
-        keys = (key,) if isinstance(key, ObjectKey) else None
-        delay = max(0.0, at - self._clock.now())
-        self._alarms[key] = asyncio.get_running_loop().call_later(delay, self._ring, keys)
-
-    def _ring(self, keys: tuple[ObjectKey, ...] | None) -> None:
-        self.decide(self._records if keys is None else keys)
-        if keys is None:
-            self._regions.judge_all()
-
-    def _tell_transition(self, known: KnownRecord, transition: Transition) -> None:
-        record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
-        self._metrics.decisions.labels(transition.basis.value).inc()
-        if cause is not None and not transition.is_first:
-            known.keeper.decided_for = cause
-            self._metrics.stage_seconds.labels("decided").observe(self._clock.now() - cause)
-        before, after = ", ".join(transition.before) or "nothing", ", ".join(transition.after)
-        told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
-        logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
-        if transition.is_first:
-            self._outlets.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
-        elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
-            self._outlets.tell(known.subject, "Rerouted", told)
+    def _drain_over(self) -> None:
+        self.decide(self._records)
+        self._regions.judge_all()
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
@@ -298,8 +271,7 @@ class Engine:
             return
         del self._records[subject.key]
         self._observation.forget(subject.key)
-        if alarm := self._alarms.pop(subject.key, None):
-            alarm.cancel()
+        self._agenda.silence(subject.key)
         record = known.keeper.record
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
@@ -343,36 +315,13 @@ class Engine:
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
-        known = self._records.get(change.record)
-        answers = [each.new for each in change.changes if each.new and each.new.type in ANSWER_TYPES]
-        values = ", ".join(value for each in answers for value in each.values) or "its marker"
-        logger.info(
-            "%s: %s accepts %s",
-            change.hostname,
-            zone,
-            values,
-            extra={"event": "accepted", "zone": str(zone), "hostname": change.hostname},
-        )
-        if known is None:
-            return
-        if change.is_repair:
-            self._metrics.repairs.inc()
-            told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
-            self._outlets.incident(known.subject, "Repaired", told)
-        self._observe_stage(known, "accepted")
+        self._chronicle.accepted(zone, change, self._records.get(change.record))
 
     def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
         """All authoritative servers of a zone show what was changed last."""
         known = self._records.get(record)
         if known is not None:
-            hostname = known.keeper.record.hostname
-            extra = {"event": "visible", "zone": str(zone), "hostname": hostname}
-            logger.info("%s: every name server of %s shows it", hostname, zone, extra=extra)
-            self._observe_stage(known, "visible")
-
-    def _observe_stage(self, known: KnownRecord, stage: str) -> None:
-        if known.keeper.decided_for is not None:
-            self._metrics.stage_seconds.labels(stage).observe(self._clock.now() - known.keeper.decided_for)
+            self._chronicle.visible(zone, known)
 
     def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
         """A record's name is gone from a zone."""

@@ -6,9 +6,9 @@ What differs is only suspected here. The enactor reads it through the provider's
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from detour.app.nameservers import LOOK_UP_RETRY, NameServers
+from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
@@ -20,9 +20,6 @@ from detour.enactment.wishes import WishReport
 from detour.model.names import ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
-
-if TYPE_CHECKING:
-    from detour.app.zonekeeper import Workshop
 
 REFUSED_AT_ONCE = 20
 """Names that are refused to us and looked at again in one audit: somebody may have made room."""
@@ -45,7 +42,7 @@ class Lookout:
 
     def __init__(
         self,
-        workshop: "Workshop",
+        workshop: Workshop,
         *,
         zone: Callable[[], Zone],
         enactor: Callable[[], Enactor | None],

@@ -21,7 +21,7 @@ from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
-from detour.app.zonekeeper import Workshop
+from detour.app.workshop import Workshop
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.reference import most_accept

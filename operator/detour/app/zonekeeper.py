@@ -6,26 +6,21 @@ Records hand their wishes in here, also before the zone could be opened for the 
 import asyncio
 import logging
 import math
-import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
-from detour.app.clock import Clock
-from detour.app.clustersite import NAMESPACE
 from detour.app.holds import ZoneGate
 from detour.app.lookout import Lookout, Sight
+from detour.app.troubles import secret_trouble, site_trouble
+from detour.app.workshop import Workshop, ZoneWatcher
 from detour.checks.resolver import Delegation
-from detour.enactment.asking import Ask
-from detour.enactment.budget import Budget, ZoneBudget
-from detour.enactment.contract import CredentialsRefusedError, Pace, Provider, ProviderError, ProviderLimits, Secret
+from detour.enactment.budget import ZoneBudget
+from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
 from detour.enactment.delivery import Tally
 from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
-from detour.enactment.leadership import SOLE_LEADER, Leadership
-from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
@@ -43,60 +38,6 @@ SECRET_PERIOD = 30.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds to wait where a zone could not be opened: doubling from the first to the longest."""
-
-
-class ZoneWatcher(Protocol):
-    """Who is told of a zone's news: the engine."""
-
-    def record_changed(self, record: ObjectKey) -> None:
-        """A record's standing in the zone has changed."""
-
-    def zone_changed(self, zone: ObjectKey) -> None:
-        """The zone's own standing has changed."""
-
-    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
-        """The provider has applied a change."""
-
-    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
-        """All authoritative servers show what was changed last."""
-
-    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
-        """A deleted record's name is gone from the zone."""
-
-
-class OpenZone(Protocol):
-    """How a zone's provider is opened; `registry.open_zone` says what it may raise."""
-
-    async def __call__(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider: ...
-
-
-async def _limits_of(zone: Zone) -> ProviderLimits:
-    await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
-    return registry.limits_for(zone)
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
-
-    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError.
-    """
-
-    owner: str
-    site: Site
-    named_site: Callable[[], Awaitable[Site]]
-    dry_run: bool
-    clock: Clock
-    randomness: random.Random
-    read_secret: Callable[[str, str], Awaitable[Secret]]
-    look_up: Callable[[str], Awaitable[tuple[str, ...]]]
-    delegation_of: Callable[[str], Awaitable[Delegation | None]]
-    ask: Ask
-    budget_of: Callable[[str, ProviderLimits], Budget]
-    limits_of: Callable[[Zone], Awaitable[ProviderLimits]] = _limits_of
-    open_zone: OpenZone = registry.open_zone
-    periods: Periods = DEFAULT_PERIODS
-    leadership: Leadership = SOLE_LEADER
 
 
 class ZoneKeeper:
@@ -321,7 +262,7 @@ class ZoneKeeper:
         try:
             self._site = self._site or await self._workshop.named_site()
         except ClusterError as error:
-            self._set_trouble(_site_trouble(error))
+            self._set_trouble(site_trouble(error))
             return False
         try:
             secret = await self._read_secret(zone)
@@ -332,7 +273,7 @@ class ZoneKeeper:
         except ClusterError as error:
             if self._enactor is not None and error.status != 404:
                 return True  # the credentials in hand go on serving while they cannot be read anew
-            self._set_trouble(_secret_trouble(zone, error))
+            self._set_trouble(secret_trouble(zone, error))
             return False
         except ProviderError as error:
             self._set_trouble(Refusal(error.reason, str(error)))
@@ -461,25 +402,3 @@ class ZoneKeeper:
 def _connection(zone: Zone) -> tuple[object, ...]:
     """Return what of a zone's declaration needs a new connection when it changes."""
     return (zone.domain, zone.settings, zone.secret_name, zone.budget)
-
-
-def _site_trouble(error: ClusterError) -> Refusal:
-    return Refusal(
-        "SiteUnknown",
-        f"this cluster's name in ledgers comes from the UID of namespace {NAMESPACE}, which cannot be read: {error}. "
-        "Permit that, or give the cluster a name with the chart's site.name",
-    )
-
-
-def _secret_trouble(zone: Zone, error: ClusterError) -> Refusal:
-    secret = f"Secret {zone.key.namespace}/{zone.secret_name}"
-    match error.status:
-        case 404:
-            return Refusal("SecretMissing", f"{secret} does not exist: create it, or correct credentialsSecretRef")
-        case 403:
-            return Refusal(
-                "SecretForbidden",
-                f"the operator may not read {secret}: name it in the chart's value credentials.secrets",
-            )
-        case _:
-            return Refusal("SecretUnreadable", f"{secret} cannot be read: {error}")

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detour.app.metrics import ZoneState
-from detour.app.zonekeeper import Workshop, ZoneKeeper, ZoneWatcher
+from detour.app.workshop import Workshop, ZoneWatcher
+from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import Refusal, ZoneReport
 from detour.kube.kinds import RawObject
 from detour.kube.picture import Holds, ZoneObjectPicture

@@ -22,7 +22,7 @@ from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.app.operator import LISTING_PERIOD
 from detour.app.outlets import Outlets
-from detour.app.zonekeeper import Workshop
+from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget

@@ -1,0 +1,73 @@
+"""What became of a record's name, told as it happens: a log line, an event, and how long it took."""
+
+import logging
+
+from detour.app.clock import Clock
+from detour.app.known import KnownRecord
+from detour.app.metrics import Metrics
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.recordkeeper import Transition
+from detour.enactment.wishes import NameChange
+from detour.model.record import ObjectKey
+from detour.model.rrset import ANSWER_TYPES
+
+logger = logging.getLogger(__name__)
+
+
+class Chronicle:
+    """Tells of decisions, of their acceptance by a provider, and of the moment when every name server shows them."""
+
+    def __init__(
+        self, observation: Observation, outlets: Outlets, *, clock: Clock, metrics: Metrics, dry_run: bool
+    ) -> None:
+        self._observation = observation
+        self._outlets = outlets
+        self._clock = clock
+        self._metrics = metrics
+        self._dry_run = dry_run
+
+    def decided(self, known: KnownRecord, transition: Transition) -> None:
+        """Something else is to be published from now on."""
+        record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
+        self._metrics.decisions.labels(transition.basis.value).inc()
+        if cause is not None and not transition.is_first:
+            known.keeper.decided_for = cause
+            self._observe_stage(known, "decided")
+        before, after = ", ".join(transition.before) or "nothing", ", ".join(transition.after)
+        told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
+        logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
+        if transition.is_first:
+            self._outlets.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
+        elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
+            self._outlets.tell(known.subject, "Rerouted", told)
+
+    def accepted(self, zone: ObjectKey, change: NameChange, known: KnownRecord | None) -> None:
+        """A provider has applied a change; `known` is its record, None where that is gone."""
+        answers = [each.new for each in change.changes if each.new and each.new.type in ANSWER_TYPES]
+        values = ", ".join(value for each in answers for value in each.values) or "its marker"
+        logger.info(
+            "%s: %s accepts %s",
+            change.hostname,
+            zone,
+            values,
+            extra={"event": "accepted", "zone": str(zone), "hostname": change.hostname},
+        )
+        if known is None:
+            return
+        if change.is_repair:
+            self._metrics.repairs.inc()
+            told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
+            self._outlets.incident(known.subject, "Repaired", told)
+        self._observe_stage(known, "accepted")
+
+    def visible(self, zone: ObjectKey, known: KnownRecord) -> None:
+        """All authoritative servers of a zone show what was changed last."""
+        hostname = known.keeper.record.hostname
+        extra = {"event": "visible", "zone": str(zone), "hostname": hostname}
+        logger.info("%s: every name server of %s shows it", hostname, zone, extra=extra)
+        self._observe_stage(known, "visible")
+
+    def _observe_stage(self, known: KnownRecord, stage: str) -> None:
+        if known.keeper.decided_for is not None:
+            self._metrics.stage_seconds.labels(stage).observe(self._clock.now() - known.keeper.decided_for)

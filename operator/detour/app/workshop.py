@@ -1,0 +1,74 @@
+"""What the keeper of a zone works with, and whom it tells."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from detour.app.clock import Clock
+from detour.checks.resolver import Delegation
+from detour.enactment.asking import Ask
+from detour.enactment.budget import Budget
+from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
+from detour.enactment.leadership import SOLE_LEADER, Leadership
+from detour.enactment.periods import DEFAULT_PERIODS, Periods
+from detour.enactment.sites import Site
+from detour.enactment.wishes import NameChange, Withdrawal
+from detour.model.record import ObjectKey
+from detour.model.zone import Zone
+from detour.providers import registry
+
+
+class ZoneWatcher(Protocol):
+    """Who is told of a zone's news: the engine."""
+
+    def record_changed(self, record: ObjectKey) -> None:
+        """A record's standing in the zone has changed."""
+
+    def zone_changed(self, zone: ObjectKey) -> None:
+        """The zone's own standing has changed."""
+
+    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
+        """The provider has applied a change."""
+
+    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
+        """All authoritative servers show what was changed last."""
+
+    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
+        """A deleted record's name is gone from the zone."""
+
+
+class OpenZone(Protocol):
+    """How a zone's provider is opened; `registry.open_zone` says what it may raise."""
+
+    async def __call__(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider: ...
+
+
+async def _limits_of(zone: Zone) -> ProviderLimits:
+    await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
+    return registry.limits_for(zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
+
+    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError.
+    """
+
+    owner: str
+    site: Site
+    named_site: Callable[[], Awaitable[Site]]
+    dry_run: bool
+    clock: Clock
+    randomness: random.Random
+    read_secret: Callable[[str, str], Awaitable[Secret]]
+    look_up: Callable[[str], Awaitable[tuple[str, ...]]]
+    delegation_of: Callable[[str], Awaitable[Delegation | None]]
+    ask: Ask
+    budget_of: Callable[[str, ProviderLimits], Budget]
+    limits_of: Callable[[Zone], Awaitable[ProviderLimits]] = _limits_of
+    open_zone: OpenZone = registry.open_zone
+    periods: Periods = DEFAULT_PERIODS
+    leadership: Leadership = SOLE_LEADER
