@@ -17,7 +17,6 @@ sets: what to publish is decided on what the one before us left behind.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +43,7 @@ from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
 from detour.enactment.setbacks import Setbacks
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
+from detour.enactment.tenure import Tenure
 from detour.enactment.view import ZoneView
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import (
@@ -60,9 +60,6 @@ from detour.model.record import ObjectKey
 
 LONGEST_REST = 60.0
 """Seconds between two looks at what is due; news come sooner."""
-
-PROPAGATION = 60.0
-"""Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
 
 QUARANTINE = 60.0
 """Seconds after which a set that the provider refused by itself is tried again."""
@@ -112,19 +109,17 @@ class Enactor:
         )
         self._names = Names(rules)
         self._is_needed = False
-        self._renewed_at = 0.0
-        self._in_force = False
-        self._lost_ledger: str | None = None
-        self._yielding: Refusal | None = None
         self._stopping = False
         self._news = asyncio.Event()
         self._reader = ZoneReader(fence.key.name, settings.periods, clock=clock, random=random, on_news=self._news.set)
         self.tally = Tally()
         self._setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._delivery = Delivery(fence, self.tally, clock=clock)
+        site = settings.site
         self.precedence = Precedence(
-            owner=settings.owner, domain=settings.domain, site=settings.site, leadership=leadership, clock=clock
+            owner=settings.owner, domain=settings.domain, site=site, leadership=leadership, clock=clock
         )
+        self._tenure = Tenure(fence, self.precedence, site=site, leadership=leadership, clock=clock, observer=observer)
 
     # -- what is wished ------------------------------------------------------------------------------------------
 
@@ -154,11 +149,7 @@ class Enactor:
 
     def ledger_shown(self, ledger: Ledger | None) -> None:
         """A name server shows this as our ledger; read it through the API where that is not just propagation."""
-        held = self._fence.held
-        if held is None or ledger == held:
-            return
-        lags = ledger is not None and ledger.claim == held.claim and ledger.generation < held.generation
-        if not (lags and self._clock() - self._renewed_at < PROPAGATION):
+        if self._tenure.is_contradicted_by(ledger):
             self._reader.suspect_ledger()
             self._news.set()
 
@@ -172,7 +163,7 @@ class Enactor:
 
     def allow_take_over(self, allowed: bool) -> None:
         """Claim the zone also where another site is in force, as long as a person says so."""
-        self.precedence.may_take_over = allowed and self._fence.held is None
+        self._tenure.allow_take_over(allowed)
         self._news.set()
 
     def need(self, needed: bool) -> None:
@@ -182,8 +173,7 @@ class Enactor:
 
     def reconsider(self) -> None:
         """The leadership has changed, or another site's ledger was looked at: see again whether to write."""
-        if self._leadership.leads and self._fence.held is None:
-            self.precedence.begin_term()
+        self._tenure.reconsider()
         self._news.set()
 
     # -- what is the case ----------------------------------------------------------------------------------------
@@ -198,16 +188,16 @@ class Enactor:
         """Tell whether what is decided for the zone counts here; in a dry run, whether it would."""
         if self._settings.dry_run:
             return self._reader.is_read and self._leadership.leads
-        return self._in_force
+        return self._tenure.in_force
 
     @property
     def standby(self) -> Refusal | None:
         """Why the zone is left to somebody else, None where it is not."""
-        return None if self._fence.held is not None else self._yielding
+        return self._tenure.standby
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        is_doubtful = self._fence.unsettled or self._fence.held is None or self._reader.is_doubtful
+        is_doubtful = self._fence.unsettled or not self._tenure.holds or self._reader.is_doubtful
         return self._names.report(record, self._view, unsettled=is_doubtful)
 
     @property
@@ -218,7 +208,7 @@ class Enactor:
         """Return how the zone stands."""
         view, facts = self._view, self._reader.facts
         ledger = parse_ledger(stored.rrset) if view and (stored := view.get(self._fence.key)) else None
-        holds = self._fence.held is not None
+        holds = self._tenure.holds
         idle = not self._must_hold()
         standby = self.standby
         trouble = self._setbacks.trouble or (standby if standby and standby.reason != STANDBY else None)
@@ -234,7 +224,7 @@ class Enactor:
             pending=self._names.pending_count,
             trouble=trouble,
             throttled_until=self._budget.account.paused_until,
-            in_force=self._in_force,
+            in_force=self._tenure.in_force,
             standby=standby,
             missing=self._names.unmarked(view) if view and standby else (),
             ledger_seen_at=None if holds else self.precedence.seen_at,
@@ -286,7 +276,7 @@ class Enactor:
             await self._reader.describe(self._provider)
             self._observer.zone_changed()
         self._names.end_quarantines(self._clock())
-        if (self._fence.held is not None or self._in_force) and not self._leadership.leads:
+        if self._tenure.has_lapsed:
             self._fence.release()
             self._leave_force()
         if self._delivery.doubt is not None:
@@ -296,11 +286,11 @@ class Enactor:
             self._was_read()
         elif self._reader.is_due:
             await self._read_zone()
-        elif self._clock() >= self._renewal_due:
+        elif self._clock() >= self._tenure.renewal_due:
             await self._send([], Urgency.LEDGER)
         elif self._reader.has_suspects:
             await self._read_suspects()
-        elif self._must_hold() and self._fence.held is None:
+        elif self._must_hold() and not self._tenure.holds:
             return await self._take_over()
         elif self._names.is_dirty and await self._write():
             return 0.0
@@ -314,14 +304,8 @@ class Enactor:
         is_needed = self._names.has_wishes or self._is_needed
         return not self._settings.dry_run and is_needed and self._leadership.leads
 
-    @property
-    def _renewal_due(self) -> float:
-        """When the ledger must move on, so that no other site takes the zone over; never where none would."""
-        site = self._settings.site
-        return self._renewed_at + site.renew_every if self._fence.held and site.has_others else math.inf
-
     def _idle_time(self) -> float:
-        times = (self._reader.due_at, self._names.next_retry, self._renewal_due)
+        times = (self._reader.due_at, self._names.next_retry, self._tenure.renewal_due)
         due = min(at for at in times if at is not None)
         return max(0.01, min(due - self._clock(), LONGEST_REST))
 
@@ -329,7 +313,7 @@ class Enactor:
 
     async def _read_zone(self) -> None:
         """Read the zone: where that is owed, before anything else; when its time has come, beside the work."""
-        if self._in_force and not self._reader.is_doubtful:
+        if self._tenure.in_force and not self._reader.is_doubtful:
             self._budget.urgency = Urgency.HOUSEKEEPING
             self._reader.begin(self._provider)
             return
@@ -339,17 +323,17 @@ class Enactor:
 
     def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
-        if self._fence.held is not None:
+        if self._tenure.holds:
             self._watch_ledger()
-        if self._fence.held is not None:
-            self._in_force = True
+        if self._tenure.holds:
+            self._tenure.in_force = True
         self._names.all_reread(self._reader.view)
         self._tell_all()
 
     async def _read_suspects(self) -> None:
         self._budget.urgency = Urgency.REPAIR
         hostnames = await self._reader.read_suspects(self._provider)
-        if self._fence.held is not None:
+        if self._tenure.holds:
             self._watch_ledger()
         for hostname in hostnames:
             self._names.reread(hostname)
@@ -377,22 +361,19 @@ class Enactor:
             self._budget.urgency = Urgency.LEDGER
             await self._reader.read_names(self._provider, ())
             stored = self._reader.view.get(self._fence.key)
-            is_fresh = not self._names.any_marked(self._reader.view)
-            yielding = self.precedence.judge(
-                stored.rrset if stored else None, is_fresh=is_fresh, was_ours=self._in_force
-            )
-            if yielding is None:
-                self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
-                await self._apply(self._fence.claim(stored), [])
-                if self._fence.held is not None:
+            claim = self._tenure.claim(stored, is_fresh=not self._names.any_marked(self._reader.view))
+            if isinstance(claim, Batch):
+                await self._apply(claim, [])
+                if self._tenure.holds:
                     self._claimed()
                 return 0.0
+            yielding = claim
         return await self._yield_to(yielding)
 
     async def _yield_to(self, yielding: Yielding) -> float:
         """Look at the names of a zone that somebody else keeps, and leave them as they are."""
-        self._set_yielding(yielding.trouble or self._yielding)
-        if self._in_force:
+        self._tenure.yield_to(yielding)
+        if self._tenure.in_force:
             self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
             await self._write()
@@ -400,31 +381,18 @@ class Enactor:
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
-        self.precedence.claimed()
-        self._set_yielding(None)
+        self._tenure.claimed()
         self._reader.owe()  # what was read before the claim may have been changed by the one before us
-        if self._lost_ledger is not None:
-            told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
-            self._observer.incident(Refusal("LedgerRestored", told))
-            self._lost_ledger = None
-
-    def _set_yielding(self, why: Refusal | None) -> None:
-        if why != self._yielding:
-            self._yielding = why
-            self._observer.zone_changed()
 
     def _stand_by(self, stored: StoredSet | None) -> None:
         """Another writer holds the zone: leave it alone while its ledger moves."""
         self.tally.superseded += 1
-        self.precedence.superseded_by(stored.rrset if stored else None)
-        self._set_yielding(
-            Refusal("Superseded", "another writer of this installation has taken the zone over: standing by")
-        )
+        self._tenure.superseded_by(stored)
         self._leave_force()
 
     def _leave_force(self) -> None:
         """What was decided for this zone is void: whoever comes into force next decides on what the zone holds then."""
-        self._in_force = False
+        self._tenure.in_force = False
         self._reader.cancel()
         self._names.undecide()
         self._tell_all()
@@ -448,7 +416,7 @@ class Enactor:
             case _:
                 pass
         if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
-            self._renewed_at = self._clock()
+            self._tenure.moved()
         for each in doubt.work:
             if doubt.lost and not self._provider.limits.atomic:
                 self._names.unanswered(each)
@@ -467,12 +435,12 @@ class Enactor:
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
-        room = await self._room(wanted) if self._fence.held else wanted
+        room = await self._room(wanted) if self._tenure.holds else wanted
         if room is None:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
-        settled = self._names.fill(filler, self._reader.view, now=self._clock(), writable=self._fence.held is not None)
+        settled = self._names.fill(filler, self._reader.view, now=self._clock(), writable=self._tenure.holds)
         for record in settled.records:
             self._observer.record_changed(record)
         for withdrawal in settled.withdrawals:
@@ -496,10 +464,12 @@ class Enactor:
         urgency = self._names.urgency
 
         def is_overtaken() -> bool:
-            is_late = self._clock() >= self._renewal_due
+            is_late = self._clock() >= self._tenure.renewal_due
             return is_late or self._names.urgency < urgency or self._stopping or not self._leadership.leads
 
-        return await self._budget.room(wanted, urgency, news=self._news, due=self._renewal_due, unless=is_overtaken)
+        return await self._budget.room(
+            wanted, urgency, news=self._news, due=self._tenure.renewal_due, unless=is_overtaken
+        )
 
     async def _send(self, work: Sequence[NameChange], urgency: Urgency) -> None:
         self._budget.urgency = urgency
@@ -513,7 +483,7 @@ class Enactor:
         stored = await self._delivery.send(self._provider, batch, work)
         if stored is None:
             return
-        self._renewed_at = self._clock()
+        self._tenure.moved()
         self._reader.wrote(batch, stored)
         self._applied(work)
         if was_unsettled:

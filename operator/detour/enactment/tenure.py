@@ -1,0 +1,126 @@
+"""Who has a zone: whether we hold its ledger, whether it is in force here, and to whom it is left otherwise.
+
+We hold a zone once our claim was written into its ledger. It is in force here once it was also read since: only then is
+known what the one before us left behind.
+"""
+
+import math
+from collections.abc import Callable
+
+from detour.enactment.contract import Batch, StoredSet
+from detour.enactment.fence import Fence
+from detour.enactment.leadership import Leadership
+from detour.enactment.ledger import Ledger
+from detour.enactment.observer import Observer
+from detour.enactment.precedence import Precedence, Yielding
+from detour.enactment.sites import Site
+from detour.enactment.wishes import Refusal
+
+PROPAGATION = 60.0
+"""Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
+
+
+class Tenure:
+    """Of one zone. Times are engine seconds. `in_force` is set by who has read the zone."""
+
+    def __init__(
+        self,
+        fence: Fence,
+        precedence: Precedence,
+        *,
+        site: Site,
+        leadership: Leadership,
+        clock: Callable[[], float],
+        observer: Observer,
+    ) -> None:
+        self.precedence = precedence
+        self.in_force = False
+        self._fence = fence
+        self._site = site
+        self._leadership = leadership
+        self._clock = clock
+        self._observer = observer
+        self._renewed_at = 0.0
+        self._yielding: Refusal | None = None
+        self._lost_ledger: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the ledger bears our claim, as far as is known."""
+        return self._fence.held is not None
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Tell whether the zone is ours though this process should not write any more."""
+        return (self.holds or self.in_force) and not self._leadership.leads
+
+    @property
+    def standby(self) -> Refusal | None:
+        """Why the zone is left to somebody else, None where it is not."""
+        return None if self.holds else self._yielding
+
+    @property
+    def renewal_due(self) -> float:
+        """When the ledger must move on, so that no other site takes the zone over; never where none would."""
+        return self._renewed_at + self._site.renew_every if self.holds and self._site.has_others else math.inf
+
+    def moved(self) -> None:
+        """A write of ours has moved the ledger on."""
+        self._renewed_at = self._clock()
+
+    def is_contradicted_by(self, shown: Ledger | None) -> bool:
+        """Tell whether a ledger that a name server shows is another than ours, and not just ours of a moment ago."""
+        held = self._fence.held
+        if held is None or shown == held:
+            return False
+        lags = shown is not None and shown.claim == held.claim and shown.generation < held.generation
+        return not (lags and self._clock() - self._renewed_at < PROPAGATION)
+
+    # -- gaining it ------------------------------------------------------------------------------------------------
+
+    def allow_take_over(self, allowed: bool) -> None:
+        """A person says whether to claim the zone also where another site is in force."""
+        self.precedence.may_take_over = allowed and not self.holds
+
+    def reconsider(self) -> None:
+        """The leadership has changed, or another site's ledger was looked at."""
+        if self._leadership.leads and not self.holds:
+            self.precedence.begin_term()
+
+    def claim(self, stored: StoredSet | None, *, is_fresh: bool) -> Batch | Yielding:
+        """Return the batch that claims the zone over the ledger just read, or for how long to leave it to its writer.
+
+        `is_fresh` says that nothing in the zone bears our owner's mark.
+        """
+        found = stored.rrset if stored else None
+        yielding = self.precedence.judge(found, is_fresh=is_fresh, was_ours=self.in_force)
+        if yielding is not None:
+            return yielding
+        self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
+        return self._fence.claim(stored)
+
+    def claimed(self) -> None:
+        """The claim was written."""
+        self.precedence.claimed()
+        self.leave_to(None)
+        if self._lost_ledger is not None:
+            told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
+            self._observer.incident(Refusal("LedgerRestored", told))
+            self._lost_ledger = None
+
+    # -- losing it -------------------------------------------------------------------------------------------------
+
+    def superseded_by(self, stored: StoredSet | None) -> None:
+        """Another writer holds the zone: stand by while its ledger, `stored`, moves."""
+        self.precedence.superseded_by(stored.rrset if stored else None)
+        self.leave_to(Refusal("Superseded", "another writer of this installation has taken the zone over: standing by"))
+
+    def leave_to(self, why: Refusal | None) -> None:
+        """Leave the zone to somebody else for this reason, or (None) to nobody."""
+        if why != self._yielding:
+            self._yielding = why
+            self._observer.zone_changed()
+
+    def yield_to(self, yielding: Yielding) -> None:
+        """Leave the zone to who has precedence; where that says nothing new, for the reason that held before."""
+        self.leave_to(yielding.trouble or self._yielding)
