@@ -1,10 +1,13 @@
 """Whose a name is: what exists is not taken, what is another's is not touched, what is deleted goes alone."""
 
+import asyncio
+import tempfile
+
 import pytest
 
 from detour_lab.services import Mode
 
-from .operating import OUTSIDER, Stage
+from .operating import OUTSIDER, TSIG_SECRET, Stage
 from .operatorprocess import until
 from .stories import story
 
@@ -81,6 +84,14 @@ async def test_a_name_of_another_installation_is_never_taken_not_even_with_adopt
     assert "shop/api" in told
     assert stage.published() == ("192.0.2.7",)
     assert marker(stage) == foreign
+
+    _, command, _ = told.split("`")
+    with tempfile.NamedTemporaryFile("w", suffix=".key") as key:
+        key.write(f'key "detour-lab." {{ algorithm hmac-sha256; secret "{TSIG_SECRET}"; }};\n')
+        key.flush()
+        typed = await asyncio.create_subprocess_shell(command.replace("KEYFILE", key.name))
+        assert await typed.wait() == 0
+    await stage.serves(virginia.address)
 
 
 @story

@@ -29,6 +29,7 @@ from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone
 from detour.providers import registry
+from detour.providers.commands import delete_command
 
 logger = logging.getLogger(__name__)
 
@@ -310,7 +311,7 @@ class ZoneKeeper:
             site=site,
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
-            delete_command=partial(registry.delete_command, zone),
+            delete_command=partial(delete_command, zone),
         )
         fence = Fence(
             owner=settings.owner,

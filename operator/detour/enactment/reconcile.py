@@ -15,11 +15,11 @@ from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset, RRType
 from detour.planning.gate import never_empty
 
-DeleteCommand = Callable[[str, str], str]
-"""`delete_command(name, type)` gives the command by which a person deletes a set at the provider, "" where unknown."""
+DeleteCommand = Callable[[RRset], str]
+"""Gives the command by which a person deletes a set at the provider, "" where unknown."""
 
 
-def no_command(name: str, rrtype: str) -> str:
+def no_command(rrset: RRset) -> str:
     """Know of no command."""
     return ""
 
@@ -122,7 +122,8 @@ def _refusal(
         return Refusal(
             "OwnedByAnother",
             f"{wish.hostname} belongs to the Detour installation {marker.owner!r} (record {marker.record}): "
-            f"let that one give it up first by deleting the marker {found.marker.rrset.name if found.marker else ''}",
+            f"let that one give it up first, then delete the marker {found.marker.rrset.name if found.marker else ''}"
+            f"{_by_hand(rules, found.marker.rrset if found.marker else None)}",
         )
     if marker is not None and marker.record != wish.record and not (wish.adopt or left):
         return Refusal(
@@ -134,7 +135,8 @@ def _refusal(
         return Refusal(
             "MarkerUnreadable",
             f"the TXT record at {found.marker.rrset.name} is no marker of Detour's, so it is unclear who owns "
-            f"{wish.hostname}: remove that record, or set spec.adopt to true",
+            f"{wish.hostname}: set spec.adopt to true, or remove that record"
+            f"{_by_hand(rules, found.marker.rrset)}",
         )
     taken = marker is None and not wish.was_published and (found.answers or _opaque_answers(found))
     if taken and not wish.adopt:
@@ -185,13 +187,14 @@ def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Ref
         return Refusal(
             "TypeReplaced",
             f"{name} now has type {_types(found)} and this provider cannot swap types in one step: delete that set by "
-            f"hand, and Detour will publish the name again{_by_hand(rules, name, found)}",
+            f"hand, and Detour will publish the name again{_by_hand(rules, *found.answers)}",
         )
     return None
 
 
-def _by_hand(rules: ZoneRules, name: str, found: NameView) -> str:
-    commands = [text for each in found.answers if (text := rules.delete_command(name, each.type.value))]
+def _by_hand(rules: ZoneRules, *sets: RRset | None) -> str:
+    """Return what a person types to delete these sets, to follow what says so."""
+    commands = [text for each in sets if each is not None and (text := rules.delete_command(each))]
     return f": `{'; '.join(commands)}`" if commands else ""
 
 

@@ -80,19 +80,6 @@ def account_of(zone: Zone, secret: Secret | None) -> str:
     return f"{kind.name}-{kind.load().account(zone.settings, secret)}"
 
 
-def delete_command(zone: Zone, name: str, rrtype: str) -> str:
-    """Return the command by which a person deletes a set that is in the way; "" where Detour never asks for that."""
-    match zone.settings:
-        case AzureDNSSettings(resource_group=group):
-            label = name.removesuffix(zone.domain).rstrip(".") or "@"
-            return (
-                f"az network dns record-set {rrtype.lower()} delete --resource-group {group} --zone-name {zone.domain} "
-                f"--name {label} --yes"
-            )
-        case _:
-            return ""
-
-
 async def open_zone(zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider:
     """Return the provider of `zone`. Raises CredentialsRefusedError where `secret` is unusable."""
     module = kind_of(zone.settings).load()

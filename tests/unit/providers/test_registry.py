@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from detour.model.record import ObjectKey
+from detour.model.rrset import RRset, RRType
 from detour.model.zone import (
     AzureDNSSettings,
     BudgetOverride,
@@ -16,6 +17,7 @@ from detour.model.zone import (
     Zone,
 )
 from detour.providers import registry
+from detour.providers.commands import delete_command
 
 ALL = [
     Route53Settings(),
@@ -34,6 +36,38 @@ def test_every_kind_of_zone_has_a_provider_with_limits_and_an_account(settings: 
     limits = registry.limits_for(zone(settings))
     assert limits.batch_elements > limits.elements_per_replacement
     assert registry.account_of(zone(settings), None).startswith(registry.kind_of(settings).name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            Route53Settings(zone_id="Z1"),
+            "aws route53 change-resource-record-sets --hosted-zone-id Z1 --change-batch "
+            '\'{"Changes":[{"Action":"DELETE","ResourceRecordSet":{"Name":"_detour.api.example.com","Type":"TXT",'
+            '"TTL":300,"ResourceRecords":[{"Value":"\\"detour/1 x\\""}]}}]}\'',
+        ),
+        (Route53Settings(), "--hosted-zone-id $(aws route53 list-hosted-zones-by-name --dns-name example.com "),
+        (
+            AzureDNSSettings("subscription", "group"),
+            "az network dns record-set txt delete --resource-group group "
+            "--zone-name example.com --name _detour.api --yes",
+        ),
+        (
+            GoogleCloudDNSSettings("project", "shop"),
+            "gcloud dns record-sets delete _detour.api.example.com. --type=TXT --project=project --zone=shop",
+        ),
+        (GoogleCloudDNSSettings("project"), "--zone=$(gcloud dns managed-zones list --project=project "),
+        (
+            RFC2136Settings("[2001:db8::53]:53"),
+            "printf 'server 2001:db8::53 53\\nupdate delete _detour.api.example.com. TXT\\nsend\\n' "
+            "| nsupdate -k KEYFILE",
+        ),
+    ],
+)
+def test_the_command_that_deletes_a_set_names_it_and_its_zone(settings: ProviderSettings, expected: str) -> None:
+    marker = RRset("_detour.api.example.com", RRType.TXT, 300, ('"detour/1 x"',))
+    assert expected in delete_command(zone(settings), marker)
 
 
 def test_a_budget_overrides_the_quotas_that_it_names_and_no_others() -> None:
