@@ -187,15 +187,12 @@ class RecordKeeper:
     def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
         last = gate.last(self.record.key)
-        basis = self.decision.basis if self.decision is not None else None
         return self._presence.proposal(
             last if last is not None else (report.published if report.owns else ()),
             after,
             shown=report.published,
             known=self._known_in(zone, gate.safety.window),
-            by_health=basis not in (None, Basis.PINNED),
-            is_pinned=basis is Basis.PINNED,
-            is_chosen=basis is Basis.CHOSEN,
+            basis=self.decision.basis if self.decision is not None else None,
             is_ours=report.is_marked,
         )
 

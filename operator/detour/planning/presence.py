@@ -11,6 +11,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.model.rrset import RRset
 from detour.planning.gate import Proposal
+from detour.planning.planner import Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,16 @@ class Presence:
         *,
         shown: tuple[RRset, ...],
         known: frozenset[str],
-        by_health: bool,
-        is_pinned: bool,
-        is_chosen: bool,
+        basis: Basis | None,
         is_ours: bool,
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
         `shown` is what the zone itself holds, `known` the values that it had within the window before we came to lead,
         by the status.
-        `by_health` says that health decided, `is_pinned` that a person pinned a revision, `is_chosen` that healthy
-        endpoints were chosen and no rule filled in; `is_ours` that the name bears our mark.
+        `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark.
         """
+        by_health = basis not in (None, Basis.PINNED)
         present, wanted = self.endpoints_in(before), self.endpoints_in(after)
         leaving = [each for each in present if each not in wanted]
         lost = _values(before) - _values(after)
@@ -56,7 +55,7 @@ class Presence:
             regions_before=frozenset(each.region for each in present),
             regions_after=frozenset(each.region for each in wanted),
             failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, lost, wanted)),
-            is_declared=is_pinned or (is_chosen and by_a_person),
+            is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=is_ours,
             values_in=self._values_in(present, before),
             absent=self._absent(known, present) if by_health else {},

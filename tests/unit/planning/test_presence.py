@@ -7,6 +7,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Strategy
 from detour.model.rrset import RRset, address_sets
 from detour.planning.gate import Proposal
+from detour.planning.planner import Basis
 from detour.planning.presence import Presence
 
 from .situations import record
@@ -43,9 +44,7 @@ def proposal(of: Presence, before: str, after: str, known: str = "") -> Proposal
         sets(*after.split()),
         shown=sets(*before.split()),
         known=frozenset(known.split()),
-        by_health=True,
-        is_pinned=False,
-        is_chosen=True,
+        basis=Basis.CHOSEN,
         is_ours=True,
     )
 
