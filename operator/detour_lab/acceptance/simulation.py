@@ -1,4 +1,7 @@
-"""simulation: `size` schedules, from the first seed, in one process; none breaks a promise."""
+"""simulation: `size` schedules, from the first seed, in one process; none breaks a promise.
+
+How fast they are played counts only where nothing else runs beside them (no `slack`).
+"""
 
 import asyncio
 import re
@@ -28,7 +31,7 @@ async def play(size: int, say: Say, *, slack: float = 1.0) -> Result:
         return Result(passed=False, values={"schedules": size})
     rate = size / float(found[6])
     return Result(
-        rate >= LEAST_RATE / slack,
+        rate >= LEAST_RATE or slack > 1.0,
         {
             "schedules": found[2],
             "violations": found[4],
