@@ -83,6 +83,8 @@ FOUND_IN_THE_LONG_RUN = {
         "general:2251",
         "general:10305",
         "general:35827",
+        "general:89356",
+        "general:90542",
     ],
     "Converges": [
         "general:3619",
@@ -139,6 +141,8 @@ FOUND_IN_THE_LONG_RUN = {
         "sites:65824",
         "late at azure:28487",
         "general:22572",
+        "general:68094",
+        "general:83484",
     ],
     "HoldsDown": [
         "general:8633",

@@ -29,6 +29,9 @@ from detour_lab.simulation.invariants.replay import Replay, answers_after, names
 
 NEVER = float("-inf")
 
+CROSSED = 0.5
+"""Seconds after a write has landed in which another one may be sent that was decided before."""
+
 
 @dataclass(slots=True)
 class _Sight:
@@ -186,6 +189,8 @@ class _Causes:
 def fails_static(history: History) -> Iterator[Violation]:
     """We change no answer without a cause since the last change: something seen, declared, or damaged.
 
+    What was decided while a write was on its way may be to keep what stood there before that.
+
     Who works, and had a place before or has one by its priority, may take it at any time; and whoever has just claimed
     a zone finds its verdicts one by one.
 
@@ -194,6 +199,8 @@ def fails_static(history: History) -> Iterator[Violation]:
     replay = Replay(history)
     causes = _Causes(replay)
     last_sent: dict[tuple[str, str, str], float] = {}
+    landed: dict[tuple[str, str, str], float] = {}
+    replaced: dict[tuple[str, str, str], frozenset[str]] = {}  # by what landed last
     had: dict[str, set[str]] = defaultdict(set)
     terms: dict[tuple[str, str], float] = {}
     accepted: dict[tuple[str, str], tuple[str, float]] = {}
@@ -218,12 +225,14 @@ def fails_static(history: History) -> Iterator[Violation]:
                 causes.serves_all(values_in(after), hostname)
                 or (causes.all_work(values_in(after)) and not gone & causes.with_place(hostname, values_in(after)))
             )
-            belongs = is_accepted or settles or causes.all_belong(before, after, hostname, had)
+            undoes = event.sent_at < landed.get(place, NEVER) + CROSSED and values_in(after) == replaced.get(place)
+            belongs = is_accepted or settles or undoes or causes.all_belong(before, after, hostname, had)
             if before and not belongs and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             accepted[event.zone, hostname] = (event.by, event.sent_at)
             had[hostname] |= values_in(after)
             last_sent[place] = event.sent_at
+            landed[place], replaced[place] = event.at, values_in(before)
             causes.publish(event, hostname)
 
 

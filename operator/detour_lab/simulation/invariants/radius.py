@@ -63,6 +63,7 @@ class _Departures:
         self._failed_at: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
         self._drained: set[tuple[str, str]] = set()
+        self._published: set[tuple[str, str]] = set()  # zone and name: written by us
         self._declared: dict[str, Record] = {}  # by name, also once it is gone
 
     def take(self, event: Event) -> None:
@@ -89,6 +90,7 @@ class _Departures:
         """Take note of a change of ours; tell whether a name leaves a region by it."""
         left, places = False, self._left[event.zone]
         for hostname in names_in(event):
+            self._published.add((event.zone, hostname))
             before = self._replay.answers(event.zone, hostname)
             for region in self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
@@ -105,7 +107,8 @@ class _Departures:
         for record in self._replay.records.values():
             answers = answers_after(self._replay.answers(event.zone, record.hostname), event, record.hostname)
             kept = _regions(record, values_in(answers))
-            is_foreign = bool(answers) and not kept  # an outsider's, and nobody's evacuation
+            was_ours = (event.zone, record.hostname) in self._published
+            is_foreign = (answers or was_ours) and not kept  # by an outsider's hand, and nobody's evacuation
             serving[record.hostname] = {each.region for each in record.endpoints} if is_foreign else kept
         orphans = [each for name, each in self._declared.items() if name not in serving]
         still = [_regions(each, values_in(self._replay.answers(event.zone, each.hostname))) for each in orphans]
