@@ -155,6 +155,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:43647",
         "general:51003",
         "general:200460",
+        "general:95509",
     ],
     "NeverEmpty": [
         "general:15219",

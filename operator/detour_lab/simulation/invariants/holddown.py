@@ -29,6 +29,9 @@ from detour_lab.simulation.invariants.replay import Replay, answers_after, names
 UNTOLD = 20.0
 """Seconds within which a change may not have got into the status that another process goes on from."""
 
+CROSSED = 5.0
+"""Seconds after a declaration in which a write may land that was decided by the one before."""
+
 DETECTED = 20.0
 """Seconds after which every controller knows of a recovery."""
 
@@ -45,6 +48,7 @@ def holds_down(history: History) -> Iterator[Violation]:
     removed_at: dict[tuple[str, str, str], float] = {}  # zone, name, value: when we took it out because it failed
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
     writers: dict[str, str] = {}
+    declared_at = float("-inf")
     for event in replay:
         if isinstance(event, ClockJumped):
             return
@@ -57,12 +61,13 @@ def holds_down(history: History) -> Iterator[Violation]:
                     recovered_at.setdefault(event.address, event.at)
             case StatusDamaged() | Approved() | BlindChanged() | Declared() | RegionDeclared():
                 removed_at.clear()
+                declared_at = event.at if isinstance(event, Declared | RegionDeclared) else declared_at
             case ZoneChanged(by=by, damage=True) if by == OUTSIDER:
                 removed_at.clear()
             case ZoneChanged(by=by) if by != OUTSIDER:
                 for hostname in names_in(event):
                     yield from _returns_early(
-                        replay, event, hostname, removed_at, _Truth(truth, changed_at, recovered_at)
+                        replay, event, hostname, removed_at, _Truth(truth, changed_at, recovered_at, declared_at)
                     )
             case _:
                 pass
@@ -84,11 +89,12 @@ def _forget_untold(event: Event, writers: dict[str, str], removed_at: dict[tuple
 
 @dataclass(frozen=True, slots=True)
 class _Truth:
-    """Which addresses work, since when, and when each first recovered after we took it out."""
+    """Which addresses work, since when, and when each first recovered after we took it out; the last declaration."""
 
     works: dict[str, bool]
     changed_at: dict[str, float]
     recovered_at: dict[str, float]
+    declared_at: float
 
 
 def _returns_early(
@@ -117,6 +123,6 @@ def _returns_early(
                 told = f"{event.by} brought {value} back to {hostname} in {event.zone} before its hold-down was over"
                 yield Violation(invariant="HoldsDown", at=event.at, message=told)
     for value in gone:
-        if not truth.works.get(value, True):
+        if not truth.works.get(value, True) and event.at > truth.declared_at + CROSSED:
             removed_at[event.zone, hostname, value] = event.at
             truth.recovered_at.pop(value, None)
