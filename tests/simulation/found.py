@@ -85,6 +85,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:35827",
         "general:89356",
         "general:90542",
+        "general:89199",
     ],
     "Converges": [
         "general:3619",
@@ -143,6 +144,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:22572",
         "general:68094",
         "general:83484",
+        "general:94442",
     ],
     "HoldsDown": [
         "general:8633",
@@ -165,6 +167,7 @@ FOUND_IN_THE_LONG_RUN = {
     ],
     "OnlyOurs": [
         "general:71803",
+        "general:98601",
     ],
 }
 """By the invariant that told first."""

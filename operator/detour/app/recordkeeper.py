@@ -50,6 +50,7 @@ class RecordKeeper:
         self._serving: frozenset[str] | None = None
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
+        self._is_without_memory = False
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
         self._pin: tuple[str, tuple[str, ...]] | None = None
@@ -108,7 +109,8 @@ class RecordKeeper:
         keepers = [zones[key] for key in self.record.zones if key in zones]
         reports = [report for each in keepers if (report := each.report(self.record.key)) is not None]
         self._memory_is_unchecked = not reports
-        return any(each.owns and each.published for each in reports)
+        self._is_without_memory = any(each.owns and each.published for each in reports)
+        return self._is_without_memory
 
     def decide(
         self,
@@ -197,7 +199,12 @@ class RecordKeeper:
         )
 
     def _known_in(self, zone: ObjectKey, window: float) -> frozenset[str]:
-        """Return the values that a zone had within `window` seconds before we came to lead, by the status."""
+        """Return the values that a zone had within `window` seconds before we came to lead, by the status.
+
+        Where that was lost it may have had every one.
+        """
+        if self._is_without_memory:
+            return frozenset(value for each in self.record.endpoints for value in self._presence.values_of(each))
         if zone not in self._known_values:
             return frozenset()
         since, ended_at = self._clock.wall() - window, math.inf

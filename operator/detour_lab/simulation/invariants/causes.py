@@ -162,12 +162,15 @@ class _Causes:
         """Tell whether all of these really work."""
         return all(self._truth.get(each, True) for each in addresses)
 
+    def none_works(self, addresses: Iterable[str]) -> bool:
+        """Tell whether all of these really fail."""
+        return not any(self._truth.get(each, True) for each in addresses)
+
     def serves_all(self, addresses: Collection[str], hostname: str) -> bool:
         """Tell whether nobody works, and everybody is to answer where that is so."""
         declared = self._replay.declared(hostname)
         wanted = bool(declared) and declared[0].when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
-        works = [each for each in _addresses(self._replay, hostname) if self._truth.get(each, True)]
-        return wanted and bool(addresses) and not works
+        return wanted and bool(addresses) and self.none_works(_addresses(self._replay, hostname))
 
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
@@ -223,6 +226,7 @@ def fails_static(history: History) -> Iterator[Violation]:
             gone = values_in(before) - values_in(after)
             settles = is_new and (
                 causes.serves_all(values_in(after), hostname)
+                or (values_in(after) <= values_in(before) and causes.none_works(gone))
                 or (causes.all_work(values_in(after)) and not gone & causes.with_place(hostname, values_in(after)))
             )
             undoes = event.sent_at < landed.get(place, NEVER) + CROSSED and values_in(after) == replaced.get(place)

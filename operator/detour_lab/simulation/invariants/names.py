@@ -69,16 +69,17 @@ def only_ours(history: History) -> Iterator[Violation]:
     """Only our ledger, names that a record declares, and their markers are written; and only where they are ours."""
     replay = Replay(history)
     ours: set[tuple[str, str]] = set()
-    read_at: dict[tuple[str, str], float] = {}
+    reads: dict[tuple[str, str], list[ZoneRead]] = defaultdict(list)
     damaged_at: dict[str, float] = {}
     for event in replay:
         if isinstance(event, ZoneRead):
-            read_at[event.zone, event.by] = event.began_at
+            reads[event.zone, event.by].append(event)
         if isinstance(event, ZoneChanged) and event.by == OUTSIDER:
             damaged_at[event.zone] = event.at
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             continue
-        if damaged_at.get(event.zone, 0.0) > min(read_at.get((event.zone, event.by), 0.0), event.sent_at):
+        known = (each.began_at for each in reversed(reads[event.zone, event.by]) if each.at <= event.sent_at)
+        if damaged_at.get(event.zone, 0.0) > next(known, 0.0):
             continue  # what an outsider did a moment ago nobody can know of, and no provider can be asked to exclude
         for change in event.changes:
             if change.key == replay.ledger_key:
