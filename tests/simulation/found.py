@@ -86,6 +86,8 @@ FOUND_IN_THE_LONG_RUN = {
         "general:89356",
         "general:90542",
         "general:89199",
+        "general:100635",
+        "general:108209",
     ],
     "Converges": [
         "general:3619",
@@ -145,6 +147,10 @@ FOUND_IN_THE_LONG_RUN = {
         "general:68094",
         "general:83484",
         "general:94442",
+        "general:109342",
+        "general:109546",
+        "general:111541",
+        "general:114042",
     ],
     "HoldsDown": [
         "general:8633",
@@ -158,6 +164,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:51003",
         "general:200460",
         "general:95509",
+        "general:101085",
     ],
     "NeverEmpty": [
         "general:15219",
@@ -168,6 +175,7 @@ FOUND_IN_THE_LONG_RUN = {
     "OnlyOurs": [
         "general:71803",
         "general:98601",
+        "general:101730",
     ],
 }
 """By the invariant that told first."""

@@ -69,7 +69,7 @@ class Gatekeeper:
                 else:
                     passed[zone] = sets
         if held or passed:
-            keeper.serve(held=held, passed=bool(passed))
+            keeper.serve(held=held, passed=passed.values())
         return passed
 
     def survey(self, keeper: RecordKeeper) -> None:

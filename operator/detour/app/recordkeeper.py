@@ -1,7 +1,7 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
@@ -48,6 +48,7 @@ class RecordKeeper:
         self._clock = clock
         self._recalled_at = clock.now()
         self._serving: frozenset[str] | None = None
+        self._on_the_way: frozenset[str] = frozenset()
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
         self._is_without_memory = False
@@ -127,7 +128,7 @@ class RecordKeeper:
         record = self.record
         in_force = self._zones_in_force(zones)
         if not self._in_force or record.suspend:
-            self._serving = None  # what the zones hold has its place, whatever was decided meanwhile
+            self._serving, self._on_the_way = None, frozenset()  # what the zones hold has its place, nothing else
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
@@ -153,6 +154,7 @@ class RecordKeeper:
             value_limit=min(limits),
             patience_until=self._patience_until,
             pinned=self._pinned_values(),
+            on_the_way=self._on_the_way,
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
@@ -219,7 +221,7 @@ class RecordKeeper:
     def _presence(self) -> Presence:
         return Presence(self.record, self.healths, self._drained, self._clock.now())
 
-    def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: bool) -> None:
+    def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: Collection[tuple[RRset, ...]]) -> None:
         """Take note of who serves: those decided for where that `passed` in any zone, and those in sets that are held.
 
         Whoever the safety gate keeps in place has not left, and whoever it keeps out has not come.
@@ -227,6 +229,7 @@ class RecordKeeper:
         decided = self.decision.serving if self.decision and passed else ()
         staying = {each.name for sets in held for each in self._presence.endpoints_in(sets)}
         self._serving = frozenset({each.endpoint for each in decided} | staying)
+        self._on_the_way = frozenset(value for sets in (*held, *passed) for value in values_of(sets))
 
     def _pinned_values(self) -> tuple[str, ...] | None:
         """Return the values of the pinned revision, None without a pin or such a revision."""

@@ -47,11 +47,12 @@ def candidates(
     drained_regions: frozenset[str],
     published: frozenset[str],
     serving: frozenset[str] | None,
+    on_the_way: frozenset[str] = frozenset(),
 ) -> tuple[Candidate, ...]:
     """Return the candidates of `record` in the order of its declaration.
 
     `published` are the values of the record's own kind that any of its zones holds; `serving` the names that this
-    process decided for last, None where it has not decided yet.
+    process decided for last, None where it has not decided yet, and `on_the_way` the values that it let through then.
     """
     known = {value for endpoint in record.endpoints for value in _declared(record, endpoint, healths[endpoint.name])}
     unattributed = tuple(sorted(published - known))
@@ -62,6 +63,7 @@ def candidates(
             healths[endpoint.name],
             drained_regions=drained_regions,
             published=published,
+            on_the_way=on_the_way,
             unattributed=unattributed,
             serving=serving,
         )
@@ -76,6 +78,7 @@ def _candidate(
     *,
     drained_regions: frozenset[str],
     published: frozenset[str],
+    on_the_way: frozenset[str],
     unattributed: tuple[str, ...],
     serving: frozenset[str] | None,
 ) -> Candidate:
@@ -87,7 +90,7 @@ def _candidate(
         health=health,
         drained=endpoint.state is AdminState.DRAINED or endpoint.region in drained_regions,
         in_place=endpoint.name in serving if serving is not None else bool(published.intersection(declared)),
-        values=_values(record, health, declared, published),
+        values=_values(record, health, declared, published | on_the_way),
         hopeful_values=_values(record, health, declared, frozenset(declared)),
         declared_values=declared,
     )

@@ -33,7 +33,8 @@ class Situation:
     `published` holds, for each zone whose contents are known, the sets of the record's name (none: an empty tuple).
     `serving` are the names decided for last by this process; `value_limit` the most values that a set can have in
     all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published;
-    `pinned` are the values of the revision that a person pinned, None without a pin.
+    `pinned` are the values of the revision that a person pinned, None without a pin; `on_the_way` those that were let
+    through last, which a zone may not hold yet.
     """
 
     record: Record
@@ -44,6 +45,7 @@ class Situation:
     value_limit: int
     patience_until: float
     pinned: tuple[str, ...] | None = None
+    on_the_way: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         situation.healths,
         drained_regions=situation.drained_regions,
         published=published,
+        on_the_way=situation.on_the_way,
         serving=situation.serving,
     )
     if pinned := _pinned(situation, contenders):

@@ -101,7 +101,8 @@ class Presence:
             return not self.is_taken_out(endpoint)
         health = self.healths[endpoint.name]
         is_held_down = health.failed_at is not None and self.now < health.since + self.record.failback.hold_down
-        return is_held_down and self._has_place_beside(endpoint, staying)
+        is_unknown = health.verdict is Verdict.UNKNOWN  # it should have kept its place
+        return (is_held_down or is_unknown) and self._has_place_beside(endpoint, staying)
 
     def _has_place_beside(self, endpoint: Endpoint, others: list[Endpoint]) -> bool:
         """Tell whether an endpoint would answer beside these others if it were healthy."""
@@ -121,7 +122,7 @@ class Presence:
             is_missed = health.verdict is Verdict.UNKNOWN and self._has_place_beside(each, present)
             failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) or is_missed else 0.0)
             was_here = bool(known & self.values_of(each))
-            if failed_at and was_here and each.region not in here and not self.is_taken_out(each):
+            if failed_at and was_here and each.region not in here:
                 absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
         return absent
 

@@ -66,7 +66,13 @@ def test_a_region_is_evacuated_too_where_all_that_answers_of_an_endpoint_fails()
     )
     everybody = presence(half, strategy=Strategy.MULTI_VALUE, endpoints=(two, SECOND))
     assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
-    assert not proposal(everybody, "2001:db8::1 192.0.2.2", "192.0.2.2").evacuates
+
+
+def test_an_endpoint_of_which_nothing_is_known_should_stay_so_its_leaving_counts() -> None:
+    unknown = EndpointHealth(Verdict.UNKNOWN, since=50.0)
+    everybody = presence(unknown, strategy=Strategy.MULTI_VALUE)
+    assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
+    assert not proposal(presence(HEALTHY, unknown), "192.0.2.2", "192.0.2.1").evacuates
 
 
 def test_a_failback_evacuates_nothing_though_the_second_best_failed_once() -> None:

@@ -15,6 +15,7 @@ from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
     BlindChanged,
+    ClockJumped,
     Declared,
     Event,
     HealthChanged,
@@ -197,7 +198,8 @@ def fails_static(history: History) -> Iterator[Violation]:
     Who works, and had a place before or has one by its priority, may take it at any time; and whoever has just claimed
     a zone finds its verdicts one by one.
 
-    Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change.
+    Where sets are written one by one a plan may end halfway, with its writer; then each set has a last change. How old
+    remembered verdicts are is told by wall clocks, so nothing is said of a run once one jumped.
     """
     replay = Replay(history)
     causes = _Causes(replay)
@@ -208,6 +210,8 @@ def fails_static(history: History) -> Iterator[Violation]:
     terms: dict[tuple[str, str], float] = {}
     accepted: dict[tuple[str, str], tuple[str, float]] = {}
     for event in replay:
+        if isinstance(event, ClockJumped):
+            return
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             causes.take(event)
             continue

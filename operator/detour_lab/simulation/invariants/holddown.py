@@ -5,6 +5,7 @@ It goes by the truth about each endpoint, not by what a controller believed of i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from detour.model.endpoint import AdminState
 from detour.model.record import FailbackMode
@@ -47,7 +48,7 @@ def holds_down(history: History) -> Iterator[Violation]:
     changed_at: dict[str, float] = {}
     removed_at: dict[tuple[str, str, str], float] = {}  # zone, name, value: when we took it out because it failed
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
-    writers: dict[str, str] = {}
+    writers: dict[str, _Writer] = {}
     declared_at = float("-inf")
     for event in replay:
         if isinstance(event, ClockJumped):
@@ -73,16 +74,26 @@ def holds_down(history: History) -> Iterator[Violation]:
                 pass
 
 
-def _forget_untold(event: Event, writers: dict[str, str], removed_at: dict[tuple[str, str, str], float]) -> None:
+class _Writer(NamedTuple):
+    """Which controller wrote a zone last, or an empty name and when its process ended."""
+
+    name: str
+    ended_at: float
+
+
+def _forget_untold(event: Event, writers: dict[str, _Writer], removed_at: dict[tuple[str, str, str], float]) -> None:
     """Forget what the process that wrote a zone before may not have told the one that writes it now."""
     match event:
-        case ProcessChanged(controller=controller, state="ended"):
-            writers.update({zone: "" for zone, by in writers.items() if by == controller})
-        case ZoneChanged(zone=zone, by=by, at=now) if by != OUTSIDER:
-            if writers.get(zone, by) != by:
+        case ProcessChanged(controller=controller, state="ended", at=now):
+            writers.update({zone: _Writer("", now) for zone, each in writers.items() if each.name == controller})
+        case ZoneChanged(zone=zone, by=by, at=now, sent_at=sent_at) if by != OUTSIDER:
+            last = writers.get(zone, _Writer(by, 0.0))
+            if sent_at and sent_at <= last.ended_at:
+                return  # what the process before sent at its end
+            if last.name != by:
                 for place in [each for each, at in removed_at.items() if at > now - UNTOLD]:
                     del removed_at[place]
-            writers[zone] = by
+            writers[zone] = _Writer(by, 0.0)
         case _:
             pass
 

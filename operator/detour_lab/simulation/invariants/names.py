@@ -79,17 +79,18 @@ def only_ours(history: History) -> Iterator[Violation]:
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             continue
         known = (each.began_at for each in reversed(reads[event.zone, event.by]) if each.at <= event.sent_at)
-        if damaged_at.get(event.zone, 0.0) > next(known, 0.0):
-            continue  # what an outsider did a moment ago nobody can know of, and no provider can be asked to exclude
+        # What an outsider did a moment ago nobody can know of, and no provider can be asked to exclude.
+        is_excused = damaged_at.get(event.zone, 0.0) > next(known, 0.0)
         for change in event.changes:
             if change.key == replay.ledger_key:
                 continue
             hostname = _hostname(change)
             told = f"{event.by} changed {change.key.name} {change.key.type} in {event.zone}"
             if hostname is None or hostname not in replay.hostnames:
-                yield Violation(invariant="OnlyOurs", at=event.at, message=f"{told}, which nobody declared")
+                if not is_excused:
+                    yield Violation(invariant="OnlyOurs", at=event.at, message=f"{told}, which nobody declared")
                 continue
-            if why := _trespass(replay, event, hostname, is_known=(event.zone, hostname) in ours):
+            if not is_excused and (why := _trespass(replay, event, hostname, is_known=(event.zone, hostname) in ours)):
                 yield Violation(invariant="OnlyOurs", at=event.at, message=f"{told}: {why}")
             if change.key.type in ANSWER_TYPES:
                 kept = answers_after(replay.answers(event.zone, hostname), event, hostname)
