@@ -64,9 +64,14 @@ async def test_a_hold_that_became_unnecessary_ends_by_itself(stage: Stage) -> No
     await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
     await virginia.service.switch(Mode.REFUSING)
     await held(stage, "FrozenByUser", netherlands.address)
+    await stage.condition("api", "Published", "False", "Held")
     await virginia.service.switch(Mode.UP)
+
+    async def holds_nothing() -> bool:
+        return "held" not in await stage.status("zone", "dz")
+
+    await until(holds_nothing, "the zone holds nothing any more", 30)
     await stage.ready()
-    assert "held" not in await stage.status("zone", "dz")
     assert stage.published() == (virginia.address,)
 
 
@@ -109,6 +114,11 @@ async def test_a_pinned_revision_is_published_until_the_annotation_goes(stage: S
     await virginia.service.switch(Mode.REFUSING)
     await stage.serves(netherlands.address)
     await stage.condition("api", "FailedOver", "True")
+
+    async def both_told() -> bool:
+        return len((await stage.status())["history"]) == 2
+
+    await until(both_told, "the history tells both sets", 30)
     newest, first = (await stage.status())["history"]
     assert (newest["values"], first["values"]) == ([netherlands.address], [virginia.address])
     assert all(each["reason"] for each in (newest, first))
