@@ -42,7 +42,6 @@ class ZoneGate:
     """
 
     def __init__(self, safety: Safety, *, clock: Callable[[], float], evacuated: Mapping[str, float]) -> None:
-        self.safety = safety
         self.is_suspected = False
         self.deletions = Deletions(clock)
         self._clock = clock
@@ -56,12 +55,29 @@ class ZoneGate:
         self._left: dict[str, dict[ObjectKey, float]] = {}
         self._held: dict[ObjectKey, _Held] = {}
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
+        self._thawed: set[ObjectKey] = set()  # in a freeze: what a person approved since it began
+        self.safety = safety
+
+    @property
+    def safety(self) -> Safety:
+        """What the zone's declaration says of it."""
+        return self._safety
+
+    @safety.setter
+    def safety(self, safety: Safety) -> None:
+        self._safety = safety
+        if not safety.frozen:
+            self._thawed.clear()
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
     def last(self, record: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of `record` that were let through last."""
         return self._let_through.get(record)
+
+    def freezes(self, record: ObjectKey) -> bool:
+        """Tell whether the zone is frozen, and no person approved a change of `record` since."""
+        return self.safety.frozen and record not in self._thawed
 
     def submit(self, proposal: Proposal) -> tuple[RRset, ...]:
         """Return the sets to write: those proposed, or where that has to wait, those before (which may be none).
@@ -100,7 +116,11 @@ class ZoneGate:
 
     def _is_approved(self, proposal: Proposal) -> bool:
         """Tell whether a person approved exactly this; an approval counts once."""
-        return proposal.record in self._approved and self._approved.pop(proposal.record) == proposal.after
+        key = proposal.record
+        is_approved = key in self._approved and self._approved.pop(key) == proposal.after
+        if is_approved and self.safety.frozen:
+            self._thawed.add(key)
+        return is_approved
 
     def _let(self, proposal: Proposal) -> tuple[RRset, ...]:
         key = proposal.record
@@ -153,6 +173,7 @@ class ZoneGate:
         self._let_through.pop(record, None)
         self._held.pop(record, None)
         self._approved.pop(record, None)
+        self._thawed.discard(record)
 
     def begin_term(self, evacuated: Mapping[str, float]) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
@@ -162,6 +183,7 @@ class ZoneGate:
         self._let_through.clear()
         self._held.clear()
         self._approved.clear()
+        self._thawed.clear()
 
     # -- what is held ----------------------------------------------------------------------------------------------
 

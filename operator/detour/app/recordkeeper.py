@@ -190,7 +190,7 @@ class RecordKeeper:
 
     def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
-        last = gate.last(self.record.key)
+        last = report.left if gate.freezes(self.record.key) else gate.last(self.record.key)
         return self._presence.proposal(
             last if last is not None else (report.published if report.owns else ()),
             after,

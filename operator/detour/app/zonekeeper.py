@@ -88,6 +88,8 @@ class ZoneKeeper:
         """The DNSZone was changed: open it anew where that matters."""
         before, self.zone = self.zone, zone
         self.gate.safety = zone.safety
+        if zone.safety.frozen is not before.safety.frozen:
+            self._stop_what_is_on_its_way()
         if self._enactor is not None:
             self._enactor.allow_take_over(self.zone.take_over_now)
         if _connection(zone) != _connection(before):
@@ -95,8 +97,18 @@ class ZoneKeeper:
         if zone.verification_servers != before.verification_servers:
             self._lookout.look_up_again()
 
+    def _stop_what_is_on_its_way(self) -> None:
+        """The zone was frozen: what was let through and is not written yet waits; or it is frozen no more."""
+        for wish in tuple(self._wishes.values()):
+            self.want(wish)
+        if self.zone.safety.frozen and self._enactor is not None:
+            for withdrawal in self._enactor.recall_withdrawals():
+                self.gate.deletions.ask(withdrawal)
+            self._need()
+
     def want(self, wish: Wish) -> None:
         """Hand in what a record wants."""
+        wish = replace(wish, is_frozen=self.gate.freezes(wish.record))
         self.gate.deletions.keep(wish.record)
         self._wishes[wish.record] = wish
         self._claimants.setdefault(wish.hostname, set()).add(wish.record)

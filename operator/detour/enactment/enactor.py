@@ -142,6 +142,10 @@ class Enactor:
         """Let the name of a deleted record stay."""
         self._names.abandon(hostname)
 
+    def recall_withdrawals(self) -> list[Withdrawal]:
+        """Give back the withdrawals that are not done: their names stay for now."""
+        return self._names.recall_withdrawals()
+
     def suspect(self, hostname: str) -> None:
         """Read `hostname` through the API and repair what differs."""
         self._reader.suspect(hostname)

@@ -89,6 +89,12 @@ class Names:
         """Let the name of a deleted record stay."""
         self._withdrawals.pop(hostname, None)
 
+    def recall_withdrawals(self) -> list[Withdrawal]:
+        """Give back the withdrawals that are not done: their names stay for now."""
+        recalled = list(self._withdrawals.values())
+        self._withdrawals.clear()
+        return recalled
+
     @property
     def has_wishes(self) -> bool:
         return bool(self._wishes or self._withdrawals)
@@ -196,11 +202,13 @@ class Names:
         wishes = list(self._wishes.get(hostname, {}).values())
         if hostname in self._owned:
             wishes = [replace(each, was_published=True) for each in wishes]
+        found = view.at(hostname)
+        wishes = [self._as_it_was(each, found) if each.is_frozen else each for each in wishes]
         outcome = reconcile(
             hostname,
             wishes,
             self._withdrawals.get(hostname),
-            found=view.at(hostname),
+            found=found,
             cut=view.zone_cut_above(hostname, self._rules.domain),
             rules=self._rules,
         )
@@ -209,6 +217,13 @@ class Names:
             refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
             return Outcome(None, refusals, outcome.owner)
         return outcome
+
+    def _as_it_was(self, wish: Wish, found: NameView) -> Wish:
+        """Return a wish that is frozen as one for what we left at the name; a name of ours that is empty is filled."""
+        if left := self._settled.get(wish.hostname):
+            return replace(wish, sets=wish.sets and left)
+        is_emptied = not found.answers and wish.hostname in self._owned
+        return wish if is_emptied else replace(wish, sets=None)
 
     def _touching(self, outcome: Outcome, hostname: str, view: ZoneView) -> Outcome:
         """Return `outcome` with the sets that a request of ours may still change, as they are."""
@@ -287,6 +302,7 @@ class Names:
             is_marked=hostname in self._owned,
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
+            left=(self._settled.get(hostname) or None) if owns else None,
         )
 
     @property

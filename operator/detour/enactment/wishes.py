@@ -26,7 +26,8 @@ class Wish:
     `sets` is None while nothing is decided: the record claims its name but changes nothing. `was_published` says that
     the record's status shows the name as published here, which proves ownership where the marker was lost.
     `created` (seconds since the Unix epoch) settles who of two claimants came first. `known_values` are the ones that
-    the name had when this process came, by the record's status; `is_news` says that others are wanted since.
+    the name had when this process came, by the record's status; `is_news` says that others are wanted since. While it
+    `is_frozen` nothing is changed: what this process left there is put back, whatever `sets` are.
     """
 
     record: ObjectKey
@@ -39,6 +40,7 @@ class Wish:
     was_published: bool = False
     known_values: frozenset[str] | None = None
     is_news: bool = True
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class WishReport:
     nothing unsettled; `would_publish` what a dry run or a suspended record would write; `generation` the ledger's when
     this process last wrote for the record; `owns` that nothing keeps the record from the name, `is_marked` that the
     name bears our mark, which is `marker`; `denied` that the name is not to be had for it, whatever it wants there.
+    `left` are the sets that this process left there, or found as they should be; None where it has not yet.
     """
 
     published: tuple[RRset, ...]
@@ -97,6 +100,7 @@ class WishReport:
     is_marked: bool = False
     marker: RRset | None = None
     denied: bool = False
+    left: tuple[RRset, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

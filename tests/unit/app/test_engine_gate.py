@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from detour.kube.kinds import Kind
+from detour_lab.simulation.memoryzone import Fault
 
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .world import Clouds, World
@@ -251,6 +252,45 @@ async def test_a_frozen_zone_keeps_what_it_has_and_repairs_it(boot: Boot, clouds
     await world.until(lambda: world.answers() == {"192.0.2.1"})
     world.api.apply(dns_zone(**CALM))
     await world.until(lambda: world.answers() == {"192.0.2.3"})
+
+
+async def test_a_freeze_stops_what_is_decided_and_not_written_yet(boot: Boot, clouds: Clouds) -> None:
+    """Whoever freezes a zone while its provider is slow wants nothing more to happen, not what was decided before."""
+    frozen_zone = dns_zone(safety={"frozen": True, "panicThreshold": 100})
+    world = boot(dns_zone(**CALM), api(), record("old", (EAST, "192.0.2.9", 1), deletionPolicy="Delete"))
+    await world.until(lambda: ready(world, "api", "old"))
+    clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=2)
+    world.down = {"192.0.2.1"}
+    world.api.delete(FR, "old")
+    await world.until(lambda: len(clouds.providers[-1].troubles) < 2)
+    world.api.apply(frozen_zone)
+    world.api.apply(record("new", (EAST, "192.0.2.8", 1)))
+    await world.until(lambda: world.api.status("main", DZ).get("held", {}).get("count") == 3)
+    await asyncio.sleep(90)
+    assert (world.answers(), world.answers("old.example.org")) == ({"192.0.2.1"}, {"192.0.2.9"})
+    assert world.api.condition("Published") == ("False", "Held")
+    clouds.zone().guarded.discard("old.example.org")
+    annotate(world, frozen_zone, approve=digest(world))
+    await world.until(lambda: world.answers() == {"192.0.2.3"})
+    await world.until(lambda: world.answers("new.example.org") == {"192.0.2.8"})
+    await world.until(lambda: not world.answers("old.example.org"))
+
+
+async def test_a_write_that_was_sent_before_a_freeze_stays_where_it_lands(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(**CALM), api())
+    await world.until(lambda: ready(world))
+    writes = clouds.providers[-1].writes
+    before = len(writes)
+    clouds.providers[-1].latency = 3.0
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: world.api.condition("Published")[0] == "False")
+    world.api.apply(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
+    await world.until(lambda: world.answers() == {"192.0.2.3"})
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(90)
+    assert "held" not in world.api.status("main", DZ)
+    assert len([each for each in writes[before:] if each.batch.changes]) == 1
+    assert world.answers() == {"192.0.2.3"}
 
 
 async def test_a_new_name_waits_until_a_freeze_is_over(boot: Boot) -> None:
