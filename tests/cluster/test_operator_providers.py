@@ -114,6 +114,28 @@ async def test_one_record_moves_in_the_zones_of_all_four_providers(stage: Stage)
 
 
 @story
+async def test_a_freeze_also_stops_what_the_provider_has_not_taken_yet(stage: Stage) -> None:
+    async with at_route53(stage) as aws:
+        virginia, netherlands = await stage.places("virginia", "netherlands")
+        await stage.apply(
+            *stage.basics(), *aws.manifests(), stage.record([virginia, netherlands], zones=[{"name": "aws"}])
+        )
+        await stage.ready()
+        throttling = aws.faults.inject(Fault(FaultKind.THROTTLE, WRITE, stage.domain))
+        await virginia.service.switch(Mode.REFUSING)
+        await stage.condition("aws", "Throttled", "True", kind="dz")
+        await stage.patch("aws", {"safety": {"frozen": True}}, "dz")
+        await stage.condition("aws", "Frozen", "True", "FrozenByUser", saying=netherlands.address, kind="dz")
+        await stage.condition("api", "Published", "False", "Held")
+        aws.faults.remove(throttling)
+        await stage.condition("aws", "Throttled", "False", kind="dz")
+        await asyncio.sleep(3)
+        assert stage.published(store=aws.store) == (virginia.address,)
+        await stage.patch("aws", {"safety": {"frozen": False}}, "dz")
+        await stage.serves(netherlands.address, store=aws.store)
+
+
+@story
 async def test_a_missing_secret_is_named_and_used_once_it_is_there(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     namespace, secret, zone = stage.basics()

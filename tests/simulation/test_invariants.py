@@ -15,6 +15,7 @@ from detour_lab.simulation.history import (
     Broke,
     Misreported,
     Unsettled,
+    ZoneDeclared,
 )
 from detour_lab.simulation.invariants import INVARIANTS
 from detour_lab.simulation.invariants.generations import undone_at_azure
@@ -80,6 +81,22 @@ def two_claims_in_one_epoch() -> Story:
 
 def taken_from_a_site_that_lives() -> Story:
     return published().write(50.0).claim(60.0, by="b1", epoch=2, site="b")
+
+
+def frozen(story: Story, *, at: float) -> Story:
+    return story.tell(ZoneDeclared(at=at, site="a", zone=ZONE, frozen=True))
+
+
+def moved_in_a_frozen_zone() -> Story:
+    return frozen(published(), at=5.0).write(9.0, a_set(TWO))
+
+
+def created_in_a_frozen_zone() -> Story:
+    return frozen(Story().declare(record()).claim(1.0), at=5.0).write(9.0, marker(), a_set(ONE))
+
+
+def deleted_in_a_frozen_zone() -> Story:
+    return frozen(published(), at=5.0).declare(None, at=6.0).write(9.0, GONE, marker().key)
 
 
 def foreign_name_changed() -> Story:
@@ -175,6 +192,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "Undisturbed": [taken_from_a_site_that_lives],
     "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
     "AsSeen": [set_changed_unseen],
+    "StaysFrozen": [moved_in_a_frozen_zone, created_in_a_frozen_zone, deleted_in_a_frozen_zone],
     "BlastRadius": [two_regions_evacuated],
     "DeletionsHeld": [many_deleted],
     "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
@@ -226,6 +244,20 @@ def ledger_put_back() -> Story:
     return published().tamper(50.0, LEDGER_KEY).claim(60.0, epoch=2)
 
 
+def repaired_in_a_frozen_zone() -> Story:
+    return frozen(published().tamper(4.0, a_set(THREE)), at=5.0).read(at=8.0).write(9.0, a_set(ONE))
+
+
+def moved_after_a_freeze() -> Story:
+    story = frozen(failed_over(), at=105.0).fail(ONE, at=110.0, works=True)
+    return story.tell(ZoneDeclared(at=129.0, site="a", zone=ZONE, frozen=False)).write(130.0, a_set(ONE))
+
+
+def moved_in_a_frozen_zone_because_a_person_said_so() -> Story:
+    story = frozen(published(), at=50.0).fail(ONE, at=100.0)
+    return story.tell(Approved(at=101.0, zone=ZONE)).write(102.0, a_set(TWO))
+
+
 def deleted_by_a_person() -> Story:
     return published().declare(None, at=5.0).write(9.0, GONE, marker().key)
 
@@ -245,6 +277,9 @@ def adopted() -> Story:
         taken_over_by_another_site,
         taken_over_because_a_person_said_so,
         repaired,
+        repaired_in_a_frozen_zone,
+        moved_after_a_freeze,
+        moved_in_a_frozen_zone_because_a_person_said_so,
         ledger_put_back,
         deleted_by_a_person,
         adopted,

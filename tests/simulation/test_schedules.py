@@ -26,6 +26,8 @@ FOUND = {
     "late at azure:2476": "Truthful: the same, under two controllers",
     "sites:66": "FailsStatic: everybody's answers were published for a moment after a site had been cut off",
     "sites:91": "Converges: a leader that lost its ledger, then the election, stayed in force beside the next one",
+    "frozen:1303": "StaysFrozen: a write that landed after its answer was lost was taken for another's, and undone",
+    "frozen:1814": "StaysFrozen: the same",
     "blind:13": "FailsStatic: everybody's answers were published by a vantage that was blind",
     "blind:27": "FailsStatic: a vantage that was blind for the second time evacuated",
     "blind:38": "FailsStatic: the same, sooner after the first time",
@@ -63,6 +65,12 @@ def test_no_promise_is_broken_in_the_usual_mix() -> None:
 
 def test_no_promise_is_broken_in_new_schedules(new_seed: int) -> None:
     assert LAST_LINE.fullmatch(play(f"--schedules={NEW}", f"--seed={new_seed}"))
+
+
+@pytest.mark.parametrize("invented", [False, True])
+def test_a_frozen_zone_stays_as_it_is(new_seed: int, invented: bool) -> None:
+    seed, count = (new_seed, NEW // 2) if invented else (1, FIXED // 2)
+    assert LAST_LINE.fullmatch(play("--profile=frozen", f"--schedules={count}", f"--seed={seed}"))
 
 
 def test_several_processes_play_what_one_plays() -> None:

@@ -484,6 +484,8 @@ class Enactor:
         limits = self._provider.limits
         self._budget.account.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
         was_unsettled = self._fence.unsettled
+        for each in work:
+            self._names.sent(each, self._reader.view)
         stored = await self._delivery.send(self._provider, batch, work)
         if stored is None:
             return

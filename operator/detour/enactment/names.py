@@ -14,7 +14,7 @@ from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
-from detour.model.rrset import RRset
+from detour.model.rrset import ANSWER_TYPES, RRset
 
 
 @dataclass(slots=True)
@@ -44,6 +44,7 @@ class Names:
         self._owned: set[str] = set()
         self._generations: dict[str, Generation] = {}
         self._settled: dict[str, tuple[RRset, ...]] = {}
+        self._sent: dict[str, set[tuple[RRset, ...]]] = {}
         self._dirty: dict[str, Urgency] = {}
         self._unanswered: dict[str, set[StoredSet]] = {}
 
@@ -72,6 +73,7 @@ class Names:
         self._owned.discard(hostname)
         self._generations.pop(hostname, None)
         self._settled.pop(hostname, None)
+        self._sent.pop(hostname, None)
         if self._wishes[hostname]:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
@@ -108,6 +110,7 @@ class Names:
             for record, wish in claims.items():
                 claims[record] = replace(wish, sets=None)
         self._settled.clear()
+        self._sent.clear()
 
     # -- what is dirty -------------------------------------------------------------------------------------------
 
@@ -203,6 +206,8 @@ class Names:
         if hostname in self._owned:
             wishes = [replace(each, was_published=True) for each in wishes]
         found = view.at(hostname)
+        if found.answers in self._sent.get(hostname, ()):
+            self._settled[hostname] = found.answers  # its answer was lost, and it has landed all the same
         wishes = [self._as_it_was(each, found) if each.is_frozen else each for each in wishes]
         outcome = reconcile(
             hostname,
@@ -262,12 +267,25 @@ class Names:
             del self._quarantine[hostname]
             self._mark(hostname, Urgency.HOUSEKEEPING)
 
+    def sent(self, change: NameChange, view: ZoneView) -> None:
+        """Take note that `change` is on its way: what it makes of the name is ours, whenever that shows."""
+        if change.hostname in self._wishes:
+            answers = {each.key: each for each in view.at(change.hostname).answers}
+            for each in change.changes:
+                if each.new is None:
+                    answers.pop(each.key, None)
+                elif each.key.type in ANSWER_TYPES:
+                    answers[each.key] = each.new
+            made = tuple(sorted(answers.values(), key=lambda each: each.type))
+            self._sent.setdefault(change.hostname, set()).add(made)
+
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
         """Take note that `change` is in the zone, as `view` shows.
 
         The name gets one more look, which should find nothing to do.
         """
         self._unanswered.pop(change.hostname, None)
+        self._sent.pop(change.hostname, None)
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
             self._settled[change.hostname] = view.at(change.hostname).answers

@@ -13,7 +13,7 @@ from detour.kube.kinds import DeletionSeen, Kind, Listed, RawObject, Seen
 from detour.kube.status import timestamp
 from detour.kube.translate import record_from
 from detour.model.record import ObjectKey, Record
-from detour_lab.simulation.history import Declared, History, RegionDeclared, StatusDamaged
+from detour_lab.simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_lab.simulation.loop import VirtualLoop
 from detour_lab.simulation.weather import Caller, CallFailedError, Network
 
@@ -202,6 +202,9 @@ class ApiServer:
         elif key[0] is Kind.CLOUD_REGION:
             drained = raw["spec"].get("state") == "Drained"
             self._history.add(RegionDeclared(at=now, site=self.site, region=key[2], drained=drained))
+        elif key[0] is Kind.DNS_ZONE:
+            frozen = raw["spec"].get("safety", {}).get("frozen", False)
+            self._history.add(ZoneDeclared(at=now, site=self.site, zone=key[2], frozen=frozen))
 
     def _forget(self, key: Key, *, observed: bool) -> None:
         raw = self.objects.pop(key, None)

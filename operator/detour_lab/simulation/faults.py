@@ -253,6 +253,11 @@ def _created(run: "Run", step: Step) -> None:
         run.declare(step.where, spec)
 
 
+def _frozen(run: "Run", step: Step) -> None:
+    run.freeze(step.where, 1)
+    run.loop.later(step.seconds, run.freeze, step.where, -1)
+
+
 def _all_deleted(run: "Run", step: Step) -> None:
     for name in tuple(run.desired):
         run.undeclare(name)
@@ -332,6 +337,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.RECORD_DELETED: _deleted,
     Fault.RECORD_DROPPED: _dropped,
     Fault.RECORD_CREATED: _created,
+    Fault.FROZEN: _frozen,
     Fault.ALL_DELETED: _all_deleted,
     Fault.ENDPOINT_FAILS: _endpoint_fails,
     Fault.REGION_FAILS: _region_fails,

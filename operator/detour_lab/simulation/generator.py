@@ -60,7 +60,7 @@ SITES = {Fault.SITE_LOST: 6}
 OF_ZONES = frozenset(
     {
         Fault.LEDGER_DELETED, Fault.LEDGER_GARBLED, Fault.LEDGER_AHEAD, Fault.LEDGER_BACK, Fault.ZONE_EMPTIED,
-        Fault.ZONE_RESTORED, Fault.FOREIGN_NAME,
+        Fault.ZONE_RESTORED, Fault.FOREIGN_NAME, Fault.FROZEN,
     }
 )  # fmt: skip
 
@@ -169,6 +169,16 @@ PROFILES: Mapping[str, Profile] = {
         weights={Fault.REGION_FAILS: 6, Fault.ENDPOINT_FAILS: 2, Fault.CRASH: 1},
         controllers=(1,), sites=(1,), steps=(2, 6), panic_threshold=(100,), regions_evacuated=(1,), zones=(1, 1),
         records=(2, 3),
+    ),
+    "frozen": Profile(
+        weights={
+            Fault.FROZEN: 8, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 3, Fault.TTL_DECLARED: 2, Fault.RECORD_DELETED: 2,
+            Fault.RECORD_CREATED: 2, Fault.THROTTLED: 3, Fault.PROVIDER_AWAY: 3, Fault.SLOW: 2, Fault.LOST_AFTER: 2,
+            Fault.LATE: 2, Fault.CRASH: 2, Fault.CRASH_AFTER_WRITE: 2, Fault.PAUSE: 2, Fault.VALUES_REPLACED: 2,
+            Fault.NAME_DELETED: 2,
+        },
+        sites=(1,), steps=(8, 16), length=(40.0, 80.0), regions_evacuated=(3,), panic_threshold=(100,),
+        spec={"deletionPolicy": "Delete"}, lasting={Fault.FROZEN: (10.0, 30.0), Fault.ENDPOINT_FAILS: (6.0, 30.0)},
     ),
     "deletions": Profile(
         weights={Fault.ALL_DELETED: 3, Fault.CRASH: 1, Fault.API_AWAY: 1},

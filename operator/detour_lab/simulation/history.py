@@ -77,6 +77,16 @@ class RegionDeclared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneDeclared:
+    """A site's API server holds a DNSZone that is `frozen` from now on, or is not."""
+
+    at: float
+    site: str
+    zone: str
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthChanged:
     """An address works from now on, or does not."""
 
@@ -168,6 +178,7 @@ Event = (
     | ZoneRead
     | Declared
     | RegionDeclared
+    | ZoneDeclared
     | HealthChanged
     | BlindChanged
     | ProcessChanged

@@ -211,6 +211,14 @@ def _no_panic() -> tuple[Replacement, ...]:
     return (*_not(HoldReason.PANIC)(), (Observation, "doubt_since", lambda self, at: None))
 
 
+def _no_freeze_of_decided() -> tuple[Replacement, ...]:
+    return ((holds.ZoneGate, "freezes", lambda self, record: False),)
+
+
+def _no_freeze() -> tuple[Replacement, ...]:
+    return (*_not(HoldReason.FREEZE)(), *_no_freeze_of_decided())
+
+
 def _no_deletion_hold() -> tuple[Replacement, ...]:
     return ((deletions, "deletions_allowed", lambda owned: 1_000_000),)
 
@@ -304,6 +312,8 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=4, off=_not(HoldReason.REGIONS)),
+        Mutant(name="freeze", profile="frozen", within=50, off=_no_freeze),
+        Mutant(name="freeze of what is on its way", profile="frozen", within=50, seed=11, off=_no_freeze_of_decided),
         Mutant(name="panic", profile="blind", within=50, seed=1, off=_no_panic),
     )
 }

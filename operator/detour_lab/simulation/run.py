@@ -5,6 +5,7 @@ there is quiet. By its end all must be as it should be.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Run:
         self.slots: dict[str, Slot] = {}
         self.desired: dict[str, dict[str, Any]] = {}
         self.drained_regions: set[str] = set()
+        self.freezes: Counter[str] = Counter()  # by zone: how many last just now
         self.zone_backups: list[dict[str, dict[Any, RRset]]] = []
         self.api_backups: list[dict[str, Backup]] = []
         self.executed = 0
@@ -142,12 +144,7 @@ class Run:
             server.apply(_object("CloudRegion", region, {"cloud": "AWS", "location": region}, namespace=None))
         for zone in setting.zones:
             own = _provider_settings(zone.provider, zone.name)
-            safety = {
-                "maxRegionsEvacuated": setting.regions_evacuated,
-                "window": f"{setting.window}s",
-                "panicThreshold": setting.panic_threshold,
-            }
-            server.apply(_object("DNSZone", zone.name, {"domain": DOMAIN, "safety": safety, **own}))
+            server.apply(_object("DNSZone", zone.name, {"domain": DOMAIN, "safety": self._safety(zone.name), **own}))
         for each in site.controllers:
             self.slots[each.name] = Slot(self, each, where, server)
 
@@ -241,8 +238,25 @@ class Run:
             for server in self.servers.values():
                 server.delete(Kind.FAILOVER_RECORD, name, NAMESPACE)
 
+    def freeze(self, zone: str, number: int) -> None:
+        """A person freezes a zone in every site (1), or takes that back (-1)."""
+        self.freezes[zone] += number
+        for server in self.servers.values():
+            server.change(Kind.DNS_ZONE, zone, NAMESPACE, safety=self._safety(zone))
+
+    def _safety(self, zone: str) -> dict[str, Any]:
+        setting = self.schedule.setting
+        return {
+            "maxRegionsEvacuated": setting.regions_evacuated,
+            "window": f"{setting.window}s",
+            "panicThreshold": setting.panic_threshold,
+            **({"frozen": True} if self.freezes[zone] else {}),
+        }
+
     def follow_desired(self, server: ApiServer) -> None:
         """Make a site hold what is declared, as whoever brings the manifests there does."""
+        for zone in self.freezes:
+            server.change(Kind.DNS_ZONE, zone, NAMESPACE, safety=self._safety(zone))
         for region in REGIONS:
             wanted = "Drained" if region in self.drained_regions else "Active"
             server.change(Kind.CLOUD_REGION, region, "", state=wanted)

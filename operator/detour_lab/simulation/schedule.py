@@ -73,6 +73,7 @@ class Fault(enum.Enum):
     RECORD_DELETED = "a person deletes {where}, and creates it again after {seconds:.1f} s"
     RECORD_DROPPED = "a person deletes {where} for good"
     RECORD_CREATED = "a person creates {where}"
+    FROZEN = "a person freezes {where} for {seconds:.1f} s"
     ALL_DELETED = "somebody deletes all FailoverRecords"
     # endpoints
     ENDPOINT_FAILS = "{where} fails for {seconds:.1f} s"

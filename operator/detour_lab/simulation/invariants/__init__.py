@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from detour_lab.simulation.history import History, Violation
 from detour_lab.simulation.invariants.causes import fails_static
 from detour_lab.simulation.invariants.ending import converges, no_defects, truthful
+from detour_lab.simulation.invariants.freezes import stays_frozen
 from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
 from detour_lab.simulation.invariants.holddown import holds_down
 from detour_lab.simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
@@ -25,6 +26,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "AsSeen": as_seen,
     "BlastRadius": blast_radius,
     "DeletionsHeld": deletions_held,
+    "StaysFrozen": stays_frozen,
     "FailsStatic": fails_static,
     "HoldsDown": holds_down,
     "Truthful": truthful,
