@@ -16,6 +16,8 @@ FOUND = {
     "general:255": "Converges: after a restart the deletion of the last record of a zone never ended",
     "general:268": "Converges: the same, among other faults",
     "general:278": "Converges: the same, after a kill",
+    "general:302916": "BlastRadius: the window of an evacuation began when it was decided, not when it was written",
+    "regions:5285": "BlastRadius: a start that found a change held forgot what the name had left before",
     "general:294": "Converges: a cancelled call, after a ledger was garbled",
     "general:1006": "FailsStatic: what a standby found while it was blind counted when it came to lead",
     "general:1223": "Truthful: at Azure a set whose write was lost was not touched",

@@ -53,6 +53,7 @@ class ZoneGate:
         self._returning: dict[str, dict[ObjectKey, float]] = {}  # let back into a region that does not show them yet
         self._began_at = clock()
         self._left: dict[str, dict[ObjectKey, float]] = {}
+        self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
         self._held: dict[ObjectKey, _Held] = {}
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._thawed: set[ObjectKey] = set()  # in a freeze: what a person approved since it began
@@ -103,6 +104,8 @@ class ZoneGate:
     def survey(self, proposal: Proposal) -> None:
         """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
         key = proposal.record
+        if not self._leaving.get(key, frozenset()) & proposal.regions_shown:
+            self.arrived(key)
         self._place(key, proposal.regions_before)
         for region in proposal.regions_before & proposal.regions_shown:
             self._returning.get(region, {}).pop(key, None)  # it has come back
@@ -127,12 +130,19 @@ class ZoneGate:
         if proposal.after != proposal.before:
             for region in sorted(proposal.evacuates):
                 self._leave(key, region, self._clock())
+            self._leaving[key] = (self._leaving.get(key, frozenset()) | proposal.evacuates) - proposal.regions_after
         for region in proposal.regions_after:
             if (left_at := self._left.get(region, {}).pop(key, None)) is not None:
                 self._returning.setdefault(region, {})[key] = left_at
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
         return proposal.after
+
+    def arrived(self, record: ObjectKey) -> None:
+        """What was let through last stands in the zone, or is not to be had there: the window begins now."""
+        for region in sorted(self._leaving.pop(record, ())):
+            if record in self._left.get(region, ()):
+                self._leave(record, region, self._clock())
 
     def _leave(self, record: ObjectKey, region: str, at: float) -> None:
         if at >= self._clock() - self.safety.window:
@@ -165,6 +175,7 @@ class ZoneGate:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
         self.set_aside(record)
+        self._leaving.pop(record, None)
         for records in self._returning.values():
             records.pop(record, None)
 
@@ -180,6 +191,7 @@ class ZoneGate:
         self._began_at = self._clock()
         self._evacuated.update(evacuated)
         self._returning.clear()
+        self._leaving.clear()
         self._let_through.clear()
         self._held.clear()
         self._approved.clear()
@@ -226,6 +238,8 @@ class ZoneGate:
             at, region, record = heapq.heappop(self._departures)
             if self._left.get(region, {}).get(record) == at:
                 del self._left[region][record]
+                if region in self._leaving.get(record, ()):
+                    self._leave(record, region, self._clock())  # the provider has not taken it yet
         self._evacuated = {region: at for region, at in self._evacuated.items() if at >= since}
 
 

@@ -207,10 +207,11 @@ class RecordKeeper:
         """
         if self._is_without_memory:
             return frozenset(value for each in self.record.endpoints for value in self._presence.values_of(each))
-        if zone not in self._known_values:
+        told = next((each for each in self.memory.zones if each.key == zone), None)
+        if told is None or zone not in self._published_before:  # a change that is held is not published, and counts
             return frozenset()
         since, ended_at = self._clock.wall() - window, math.inf
-        known = set(self._known_values[zone])
+        known = set(told.values)
         for each in self.memory.history:  # the newest first, which is still in force
             if ended_at >= since:
                 known |= set(each.values)

@@ -360,6 +360,8 @@ class ZoneKeeper:
     def record_changed(self, record: ObjectKey) -> None:
         """Watch what is in sync, and on a standby what another site publishes; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
+        if report and (report.in_sync or report.refusal):
+            self.gate.arrived(record)
         if report and wish and (report.in_sync or self.stands_by):
             self._lookout.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):

@@ -17,12 +17,16 @@ ADDRESSES = {"east": "192.0.2.1", "west": "192.0.2.2", "north": "192.0.2.3"}
 
 
 class Gate:
-    """A gate with a clock, and with records that say where they are and want to be."""
+    """A gate with a clock, and with records that say where they are and want to be.
+
+    While its provider `is_slow` nothing that is let through arrives.
+    """
 
     def __init__(self, safety: Safety | None = None, evacuated: dict[str, float] | None = None) -> None:
         self.now = 10_000.0
         self.zone = ZoneGate(safety or Safety(), clock=lambda: self.now, evacuated=evacuated or {})
         self.at: dict[str, str] = {}
+        self.is_slow = False
 
     def move(self, name: str, to: str, *, failing: str = "", **more: bool) -> bool:
         """Propose that `name` goes to the regions `to`; True where it did."""
@@ -37,6 +41,7 @@ class Gate:
                 regions_before=frozenset(before.split()),
                 regions_after=frozenset(to.split()),
                 failing=frozenset(failing.split()),
+                regions_shown=frozenset(before.split()),
                 values_in={each: frozenset({ADDRESSES[each]}) for each in before.split()},
                 **more,
             )
@@ -44,6 +49,8 @@ class Gate:
         values = {value for each in passed for value in each.values}
         self.at[name] = " ".join(region for region, address in ADDRESSES.items() if address in values)
         assert values == {ADDRESSES[each] for each in self.at[name].split()}, "a gate makes nothing up"
+        if not self.is_slow:
+            self.zone.arrived(key(name))
         return passed == wanted
 
     def delete(self, *names: str) -> None:
@@ -189,6 +196,22 @@ def test_of_two_regions_that_fail_at_once_under_one_name_one_is_left_now_and_the
     gate.now += WINDOW + 1
     assert gate.move("api", "north", failing=staying)
     assert not gate.zone.holds().changes
+
+
+def test_the_window_begins_when_the_provider_has_taken_it() -> None:
+    """A provider that is away for longer than the window would take the moves of two regions at once."""
+    gate = Gate()
+    gate.move("api", "east")
+    gate.move("www", "west")
+    gate.is_slow = True
+    assert gate.move("api", "north", failing="east")
+    gate.now += 10 * WINDOW
+    assert not gate.move("www", "north", failing="west")
+    gate.zone.arrived(key("api"))
+    gate.now += WINDOW - 1
+    assert not gate.move("www", "north", failing="west")
+    gate.now += 2
+    assert gate.move("www", "north", failing="west")
 
 
 def test_what_an_earlier_leader_evacuated_counts_until_its_window_is_over() -> None:
