@@ -15,6 +15,7 @@ from detour.enactment.contract import (
     Change,
     CredentialsRefusedError,
     OutcomeUnknownError,
+    Pace,
     Provider,
     StoredSet,
     ZoneMissingError,
@@ -37,6 +38,10 @@ def a(name: str, *values: str, ttl: int = 60) -> RRset:
     return RRset(f"{name}.{DOMAIN}", RRType.A, ttl, values or ("192.0.2.1",))
 
 
+def stored(text: RRset) -> RecordSet:
+    return RecordSet(text.name, "TXT", text.ttl, (f'"{text.values[0]}"',))
+
+
 async def no_pace(requests: int) -> None:
     """Let everything pass."""
 
@@ -51,10 +56,10 @@ class Lab:
         key = dns.tsig.Key(self.key.name, self.key.secret, dns.tsig.HMAC_SHA256)
         self.server = NameServer([self.store], keys={DOMAIN: key}, clock=lambda: time.time() + self.skew)
 
-    async def open(self, **secret: str) -> Provider:
+    async def open(self, pace: Pace = no_pace, **secret: str) -> Provider:
         settings = RFC2136Settings(self.server.address)
         data = {**self.key.as_secret(), **secret}
-        return await open_zone(domain=DOMAIN, settings=settings, secret=data, limits=LIMITS, pace=no_pace)
+        return await open_zone(domain=DOMAIN, settings=settings, secret=data, limits=LIMITS, pace=pace)
 
 
 @pytest.fixture
@@ -90,6 +95,25 @@ def test_creations_demand_that_nothing_is_in_the_way() -> None:
         if each.deleting is None and each.rdclass == dns.rdataclass.NONE
     }
     assert absences == {("www.example.com.", "A"), ("www.example.com.", "CNAME"), ("alias.example.com.", "ANY")}
+
+
+async def test_a_ledger_that_moves_between_the_question_and_the_proof_of_its_existence_is_not_missing(lab: Lab) -> None:
+    asked = 0
+
+    async def moves_before_the_proof(requests: int) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            lab.store.commit(added=[stored(MOVED)], by="another site")
+
+    lab.store.commit(added=[stored(LEDGER)], by="another site")
+    provider = await lab.open(moves_before_the_proof)
+    try:
+        found = await provider.read_names({LEDGER.name})
+    finally:
+        await provider.close()
+    assert asked == 2
+    assert found.sets.keys() == {LEDGER.key}
 
 
 async def test_a_wrong_clock_is_named_as_the_cause(lab: Lab, provider: Provider) -> None:

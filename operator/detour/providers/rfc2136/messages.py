@@ -73,11 +73,14 @@ def _add_change(message: dns.update.UpdateMessage, change: Change, leaving: Iter
         message.add(name, _rdataset(change.new, change.new.ttl, {}))
 
 
-def proof_of(domain: str, sets: Iterable[StoredSet]) -> dns.update.UpdateMessage:
-    """Return an UPDATE that changes nothing and succeeds only where all of `sets` exist as they are."""
+def existence_of(domain: str, keys: Iterable[RRKey]) -> dns.update.UpdateMessage:
+    """Return an UPDATE that changes nothing and succeeds only where all of `keys` exist with any values (§2.4.1).
+
+    Values would make it fail where a set was changed since it was asked for, as ledgers are all the time.
+    """
     message = dns.update.UpdateMessage(absolute(domain))
-    for each in sets:
-        message.present(absolute(each.rrset.name), _rdataset(each.rrset, 0, _strings(each)))
+    for key in keys:
+        message.present(absolute(key.name), key.type.value)
     return message
 
 

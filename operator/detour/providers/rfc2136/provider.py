@@ -38,7 +38,7 @@ from detour.model.rrset import RRType
 from detour.model.zone import RFC2136Settings
 from detour.providers.contents import only_at
 from detour.providers.rfc2136.keys import key_from
-from detour.providers.rfc2136.messages import FoundSets, absolute, contents_of, proof_of, update_for
+from detour.providers.rfc2136.messages import FoundSets, absolute, contents_of, existence_of, update_for
 from detour.providers.rfc2136.server import Server
 from detour.providers.threads import Threads
 
@@ -129,7 +129,7 @@ class RFC2136Provider:
         return [each for each, exists in zip(sets, confirmed, strict=True) if exists]
 
     async def _confirm(self, groups: Sequence[Sequence[StoredSet]]) -> list[bool]:
-        answers = await self._ask([proof_of(self._domain, group) for group in groups])
+        answers = await self._ask([existence_of(self._domain, [each.rrset.key for each in group]) for group in groups])
         for answer in answers:
             code = answer.rcode()
             if code in (dns.rcode.NOTAUTH, dns.rcode.SERVFAIL):
