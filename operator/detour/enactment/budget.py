@@ -123,6 +123,12 @@ class Budget:
         """Wait until `number` requests may be sent, and count them."""
         await self._requests.wait(number, charge=True, urgency=urgency)
 
+    def request_now(self) -> bool:
+        """Count one request if it may be sent at once; False where it may not."""
+        if is_there := self._requests.has(1):
+            self._requests.charge(1)
+        return is_there
+
     async def changes(self, wanted: int, urgency: Urgency) -> float:
         """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them.
 
@@ -163,21 +169,28 @@ class ZoneBudget:
     def __init__(self, account: Budget) -> None:
         self.account = account
         self.urgency = Urgency.FAILOVER
+        self._has_request = False  # counted already, and not sent yet
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
-        await self.account.request(number, self.urgency)
+        if self._has_request and self.account.paused_until is None:
+            number -= 1
+        self._has_request = False
+        if number:
+            await self.account.request(number, self.urgency)
 
     async def room(
         self, wanted: int, urgency: Urgency, *, news: asyncio.Event, due: float, unless: Callable[[], bool]
     ) -> float | None:
-        """Wait until a worthwhile part of `wanted` changes may be made; return how many may, without counting them.
+        """Wait until a worthwhile part of `wanted` changes may be sent; return how many may, without counting them.
 
-        None where `unless` holds before: that is asked whenever there is `news`, and once it is `due` (engine seconds).
+        The request that sends them is counted, so that a batch waits for nothing once it is filled: what is decided, or
+        forbidden, before it is sent counts. None where `unless` holds before: that is asked whenever there is `news`,
+        and once it is `due` (engine seconds).
         """
-        if (room := self.account.changes_now(wanted)) is not None:
+        if (room := self.account.changes_now(wanted)) is not None and self._take_request_now():
             return room
-        asking = asyncio.ensure_future(self.account.changes(wanted, urgency))
+        asking = asyncio.ensure_future(self._changes_and_request(wanted, urgency))
         try:
             while not asking.done():
                 news.clear()
@@ -190,3 +203,15 @@ class ZoneBudget:
             return asking.result()
         finally:
             asking.cancel()
+
+    def _take_request_now(self) -> bool:
+        self._has_request = self._has_request or self.account.request_now()
+        return self._has_request
+
+    async def _changes_and_request(self, wanted: int, urgency: Urgency) -> float:
+        while True:
+            room = await self.account.changes(wanted, urgency)
+            if self._take_request_now():
+                return room
+            await self.account.request(1, urgency)
+            self._has_request = True

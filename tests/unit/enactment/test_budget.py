@@ -1,11 +1,12 @@
 """The account's quota: bursts, refills, pauses, and who goes first."""
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
 
-from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket
+from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket, ZoneBudget
 from detour.enactment.wishes import Urgency
 from detour_lab.simulation.memoryzone import NO_QUOTA
 
@@ -130,3 +131,23 @@ async def test_other_quotas_hold_from_when_they_are_declared() -> None:
     assert await seconds(budget.changes(400, Urgency.FAILOVER)) == pytest.approx(0.1, abs=0.01)
     budget.limit(replace(LIMITED, changes_per_second=None))
     assert await seconds(budget.changes(10_000, Urgency.FAILOVER)) < 0.01
+
+
+async def test_a_batch_has_its_request_before_it_is_filled() -> None:
+    """What is decided or forbidden while it waits for one is not too late."""
+    budget = Budget(replace(NO_QUOTA, requests_per_second=1.0, requests_burst=1), now)
+    zone = ZoneBudget(budget)
+    await budget.request()  # another zone of the account
+    news = asyncio.Event()
+    room = zone.room(5, Urgency.FAILOVER, news=news, due=math.inf, unless=lambda: False)
+    assert await seconds(room) == pytest.approx(1.0, abs=0.01)
+    assert await seconds(zone.request()) == 0.0
+    assert await seconds(zone.request()) == pytest.approx(1.0, abs=0.01)
+
+
+async def test_a_request_in_hand_does_not_pass_a_pause() -> None:
+    budget = Budget(NO_QUOTA, now)
+    zone = ZoneBudget(budget)
+    assert await zone.room(5, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
+    budget.pause(30.0)
+    assert await seconds(zone.request()) == pytest.approx(30.0, abs=0.01)
