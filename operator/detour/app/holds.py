@@ -94,6 +94,9 @@ class ZoneGate:
         before = self._held.get(key)
         since = before.since if before and before.after == proposal.after else self._clock()
         self._held[key] = _Held(reason, _change_line(proposal), since, proposal.after)
+        if reason is HoldReason.FREEZE:
+            self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
+            self._leaving.pop(key, None)
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})
@@ -175,7 +178,6 @@ class ZoneGate:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
         self.set_aside(record)
-        self._leaving.pop(record, None)
         for records in self._returning.values():
             records.pop(record, None)
 
@@ -185,6 +187,7 @@ class ZoneGate:
         self._held.pop(record, None)
         self._approved.pop(record, None)
         self._thawed.discard(record)
+        self._leaving.pop(record, None)  # it may never leave: what it counts for ends with the window
 
     def begin_term(self, evacuated: Mapping[str, float]) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""

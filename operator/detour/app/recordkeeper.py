@@ -51,7 +51,6 @@ class RecordKeeper:
         self._on_the_way: frozenset[str] = frozenset()
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
-        self._is_without_memory = False
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
         self._pin: tuple[str, tuple[str, ...]] | None = None
@@ -85,6 +84,7 @@ class RecordKeeper:
         self._published_before = {each.key for each in memory.zones if each.published or each.generation}
         self._known_values = {each.key: frozenset(each.values) for each in memory.zones if each.published}
         self._has_news = False
+        self._is_without_memory = False
 
     def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell, once, whether the status that we began with tells of other values than a zone holds.
@@ -110,7 +110,7 @@ class RecordKeeper:
         keepers = [zones[key] for key in self.record.zones if key in zones]
         reports = [report for each in keepers if (report := each.report(self.record.key)) is not None]
         self._memory_is_unchecked = not reports
-        self._is_without_memory = any(each.owns and each.published for each in reports)
+        self._is_without_memory = any(each.is_marked and each.published for each in reports)
         return self._is_without_memory
 
     def decide(
@@ -200,23 +200,25 @@ class RecordKeeper:
             is_ours=report.is_marked,
         )
 
-    def _known_in(self, zone: ObjectKey, window: float) -> frozenset[str]:
+    def _known_in(self, zone: ObjectKey, window: float) -> dict[str, float]:
         """Return the values that a zone had within `window` seconds before we came to lead, by the status.
 
-        Where that was lost it may have had every one.
+        With each goes when it left (engine seconds, infinite where it had not). Where the status was lost the zone may
+        have had every value.
         """
         if self._is_without_memory:
-            return frozenset(value for each in self.record.endpoints for value in self._presence.values_of(each))
+            return {value: math.inf for each in self.record.endpoints for value in self._presence.values_of(each)}
         told = next((each for each in self.memory.zones if each.key == zone), None)
         if told is None or zone not in self._published_before:  # a change that is held is not published, and counts
-            return frozenset()
-        since, ended_at = self._clock.wall() - window, math.inf
-        known = set(told.values)
+            return {}
+        ahead = self._clock.wall() - self._clock.now()
+        since, ended_at = self._clock.now() - window, math.inf
+        known = dict.fromkeys(told.values, math.inf)
         for each in self.memory.history:  # the newest first, which is still in force
             if ended_at >= since:
-                known |= set(each.values)
-            ended_at = each.at or 0.0
-        return frozenset(known)
+                known = {**dict.fromkeys(each.values, ended_at), **known}
+            ended_at = (each.at or 0.0) - ahead
+        return known
 
     @property
     def _presence(self) -> Presence:

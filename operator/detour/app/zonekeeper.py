@@ -89,7 +89,7 @@ class ZoneKeeper:
         before, self.zone = self.zone, zone
         self.gate.safety = zone.safety
         if zone.safety.frozen is not before.safety.frozen:
-            self._stop_what_is_on_its_way()
+            self._freeze_or_thaw()
         if self._enactor is not None:
             self._enactor.allow_take_over(self.zone.take_over_now)
         if _connection(zone) != _connection(before):
@@ -97,7 +97,7 @@ class ZoneKeeper:
         if zone.verification_servers != before.verification_servers:
             self._lookout.look_up_again()
 
-    def _stop_what_is_on_its_way(self) -> None:
+    def _freeze_or_thaw(self) -> None:
         """The zone was frozen: what was let through and is not written yet waits; or it is frozen no more."""
         for wish in tuple(self._wishes.values()):
             self.want(wish)
@@ -311,7 +311,9 @@ class ZoneKeeper:
         self._limits = await self._workshop.limits_of(zone)
         budget = ZoneBudget(self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits))
         provider = await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request)
+        unfinished: list[Withdrawal] = []
         if self._connected != _connection(zone):
+            unfinished = self._enactor.recall_withdrawals() if self._enactor is not None else []
             await self._stop_enactor()  # what it knows may be of another zone
             self._connected = _connection(zone)
         if self._enactor is not None:
@@ -344,6 +346,8 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
+        for each in unfinished:
+            self._enactor.withdraw(each)
         self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())

@@ -225,7 +225,7 @@ class Names:
 
     def _as_it_was(self, wish: Wish, found: NameView) -> Wish:
         """Return a wish that is frozen as one for what we left at the name; a name of ours that is empty is filled."""
-        if left := self._settled.get(wish.hostname):
+        if wish.hostname in self._owned and (left := self._settled.get(wish.hostname)):
             return replace(wish, sets=wish.sets and left)
         is_emptied = not found.answers and wish.hostname in self._owned
         return wish if is_emptied else replace(wish, sets=None)

@@ -13,6 +13,9 @@ from detour.model.rrset import RRset
 from detour.planning.gate import Proposal
 from detour.planning.planner import Basis
 
+CLOCKS_APART = 10.0
+"""Seconds by which the clocks of two replicas may differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Presence:
@@ -32,14 +35,14 @@ class Presence:
         after: tuple[RRset, ...],
         *,
         shown: tuple[RRset, ...],
-        known: frozenset[str],
+        known: Mapping[str, float],
         basis: Basis | None,
         is_ours: bool,
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
         `shown` is what the zone itself holds, `known` the values that it had within the window before we came to lead,
-        by the status.
+        by the status, with the time at which each left (engine seconds, infinite where it had not).
         `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark.
         """
         by_health = basis not in (None, Basis.PINNED)
@@ -110,10 +113,11 @@ class Presence:
         has_rank = self.record.strategy is Strategy.MULTI_VALUE or endpoint.priority <= best
         return has_rank and not self.is_taken_out(endpoint)
 
-    def _absent(self, known: frozenset[str], present: list[Endpoint]) -> dict[str, float]:
+    def _absent(self, known: Mapping[str, float], present: list[Endpoint]) -> dict[str, float]:
         """Return the regions that had the name by `known`, and have it no more because they failed; since when.
 
-        Where an endpoint's verdict is not known yet, only a failure explains that one of its rank is missing.
+        Where an endpoint's verdict is not known yet, only a failure explains that one of its rank is missing. What a
+        person took out before it failed has not left for that.
         """
         here = {each.region for each in present}
         absent: dict[str, float] = {}
@@ -121,8 +125,10 @@ class Presence:
             health = self.healths[each.name]
             is_missed = health.verdict is Verdict.UNKNOWN and self._has_place_beside(each, present)
             failed_at = max(health.failed_at or 0.0, health.since if self._fails(each) or is_missed else 0.0)
-            was_here = bool(known & self.values_of(each))
-            if failed_at and was_here and each.region not in here:
+            left_at = max((known[value] for value in self.values_of(each) if value in known), default=None)
+            if not failed_at or left_at is None or each.region in here:
+                continue
+            if not self.is_taken_out(each) or failed_at <= left_at + CLOCKS_APART:
                 absent[each.region] = max(failed_at, absent.get(each.region, 0.0))
         return absent
 

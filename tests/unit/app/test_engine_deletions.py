@@ -1,62 +1,31 @@
 """Mass deletions: held before the first name goes, through restarts, until a person approves or calls them off."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from detour.kube.kinds import Kind
+from detour_lab.simulation.memoryzone import Fault
 
-from .objects import changed, dns_zone, failover_record
+from .gating import (
+    CALM,
+    DZ,
+    EAST,
+    FR,
+    RECORDS_FIRST,
+    WEST,
+    WINDOW,
+    ZONES_FIRST,
+    Boot,
+    annotate,
+    digest,
+    frozen,
+    ready,
+    record,
+)
+from .objects import dns_zone
 from .world import Clouds, World
-
-Boot = Callable[..., World]
-FR, DZ = Kind.FAILOVER_RECORD, Kind.DNS_ZONE
-EAST, WEST, NORTH = "aws-us-east-1", "azure-westeurope", "gcp-europe-west3"
-ZONES_FIRST, RECORDS_FIRST = (DZ, FR, Kind.CLOUD_REGION), (FR, DZ, Kind.CLOUD_REGION)
-WINDOW = 600.0
-"""Panic out of the way, for tests of the other protections."""
-
-
-def record(name: str, *endpoints: tuple[str, str, int], uid: str = "", **spec: Any) -> dict[str, Any]:
-    """Return a FailoverRecord with endpoints of (region, address, priority)."""
-    listed = [
-        {"name": f"e{place}", "region": region, "addresses": [address], "priority": priority}
-        for place, (region, address, priority) in enumerate(endpoints)
-    ]
-    return failover_record(name, uid=uid or f"u-{name}", endpoints=listed, **spec)
-
-
-def api() -> dict[str, Any]:
-    return record("api", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.3", 2))
-
-
-def www() -> dict[str, Any]:
-    return record("www", (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.4", 2))
-
-
-def frozen(world: World, name: str = "main") -> tuple[str, str]:
-    return world.api.condition("Frozen", name, DZ)
-
-
-def message(world: World, type: str, name: str = "main", kind: Kind = DZ) -> str:
-    found = [each for each in world.api.status(name, kind).get("conditions", ()) if each["type"] == type]
-    return str(found[0]["message"]) if found else ""
-
-
-def ready(world: World, *names: str) -> bool:
-    return all(world.api.condition("Ready", name)[0] == "True" for name in names or ("api",))
-
-
-def annotate(world: World, raw: dict[str, Any], **annotations: str) -> None:
-    """Set `detour.dev/` annotations (underscores become dashes)."""
-    given = {f"detour.dev/{name.replace('_', '-')}": value for name, value in annotations.items()}
-    world.api.apply(changed(raw, annotations=given))
-
-
-def digest(world: World) -> str:
-    return str(world.api.status("main", DZ)["held"]["digest"])
 
 
 def many(number: int, **spec: Any) -> list[dict[str, Any]]:
@@ -138,3 +107,18 @@ async def test_a_held_deletion_is_called_off_by_the_policy_retain(boot: Boot, cl
         world.api.apply(spared)
     await world.until(lambda: not [key for key in world.api.objects if key[0] is FR])
     assert all(world.answers(f"{name}.example.org") for name in held)
+
+
+@pytest.mark.parametrize("change", [{"credentialsSecretRef": {"name": "new"}}, {"budget": {"requestsPerSecond": 2}}])
+async def test_a_new_connection_goes_on_with_the_names_that_are_to_go(
+    boot: Boot, clouds: Clouds, change: dict[str, Any]
+) -> None:
+    world = boot(dns_zone(**CALM), record("old", (EAST, "192.0.2.9", 1), deletionPolicy="Delete"))
+    await world.until(lambda: ready(world, "old"))
+    clouds.zone().guarded.discard("old.example.org")
+    clouds.providers[-1].trouble(Fault.THROTTLED, 300.0, times=1)
+    world.api.delete(FR, "old")
+    await world.until(lambda: not clouds.providers[-1].troubles)
+    world.api.apply(dns_zone(**change, **CALM))
+    await world.until(lambda: not world.answers("old.example.org"), within=400.0)
+    await world.until(lambda: (FR, "shop", "old") not in world.api.objects)

@@ -1,68 +1,31 @@
 """The safety gate as a user meets it: what is held, how that shows, what lets it through, and what a restart does."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from detour.kube.kinds import Kind
-from detour_lab.simulation.memoryzone import Fault
-
-from .objects import changed, cloud_region, dns_zone, failover_record
+from .gating import (
+    CALM,
+    DZ,
+    EAST,
+    NORTH,
+    WEST,
+    WINDOW,
+    Boot,
+    annotate,
+    api,
+    digest,
+    frozen,
+    message,
+    ready,
+    record,
+    told,
+    www,
+)
+from .objects import changed, cloud_region, dns_zone
 from .world import Clouds, World
-
-Boot = Callable[..., World]
-FR, DZ = Kind.FAILOVER_RECORD, Kind.DNS_ZONE
-EAST, WEST, NORTH = "aws-us-east-1", "azure-westeurope", "gcp-europe-west3"
-ZONES_FIRST, RECORDS_FIRST = (DZ, FR, Kind.CLOUD_REGION), (FR, DZ, Kind.CLOUD_REGION)
-WINDOW = 600.0
-CALM = {"safety": {"panicThreshold": 100}}
-"""Panic out of the way, for tests of the other protections."""
-
-
-def record(name: str, *endpoints: tuple[str, str, int], uid: str = "", **spec: Any) -> dict[str, Any]:
-    """Return a FailoverRecord with endpoints of (region, address, priority)."""
-    listed = [
-        {"name": f"e{place}", "region": region, "addresses": [address], "priority": priority}
-        for place, (region, address, priority) in enumerate(endpoints)
-    ]
-    return failover_record(name, uid=uid or f"u-{name}", endpoints=listed, **spec)
-
-
-def api() -> dict[str, Any]:
-    return record("api", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.3", 2))
-
-
-def www() -> dict[str, Any]:
-    return record("www", (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.4", 2))
-
-
-def frozen(world: World, name: str = "main") -> tuple[str, str]:
-    return world.api.condition("Frozen", name, DZ)
-
-
-def message(world: World, type: str, name: str = "main", kind: Kind = DZ) -> str:
-    found = [each for each in world.api.status(name, kind).get("conditions", ()) if each["type"] == type]
-    return str(found[0]["message"]) if found else ""
-
-
-def ready(world: World, *names: str) -> bool:
-    return all(world.api.condition("Ready", name)[0] == "True" for name in names or ("api",))
-
-
-def annotate(world: World, raw: dict[str, Any], **annotations: str) -> None:
-    """Set `detour.dev/` annotations (underscores become dashes)."""
-    given = {f"detour.dev/{name.replace('_', '-')}": value for name, value in annotations.items()}
-    world.api.apply(changed(raw, annotations=given))
-
-
-def digest(world: World) -> str:
-    return str(world.api.status("main", DZ)["held"]["digest"])
-
-
-def told(world: World, reason: str) -> list[str]:
-    return [text for what, text in world.api.events if what == reason]
 
 
 async def two_regions_fail(world: World) -> None:
@@ -233,106 +196,6 @@ async def test_one_region_under_many_names_of_two_zones_moves_at_once(boot: Boot
         await world.until(
             lambda zone=zone: all(world.answers(f"{each}.example.org", zone) == {"192.0.2.2"} for each in names)
         )
-
-
-# -- freeze ----------------------------------------------------------------------------------------------------------
-
-
-async def test_a_frozen_zone_keeps_what_it_has_and_repairs_it(boot: Boot, clouds: Clouds) -> None:
-    world = boot(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
-    world.api.apply(dns_zone(**CALM))
-    world.api.apply(api())
-    await world.until(lambda: ready(world))
-    world.api.apply(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
-    await world.until(lambda: frozen(world) == ("True", "FrozenByUser"))
-    world.down = {"192.0.2.1"}
-    await world.until(lambda: world.api.status("main", DZ).get("held"))
-    for key in [each for each in clouds.zone().sets if each.name == "api.example.org"]:
-        clouds.zone().drop(key)
-    await world.until(lambda: world.answers() == {"192.0.2.1"})
-    world.api.apply(dns_zone(**CALM))
-    await world.until(lambda: world.answers() == {"192.0.2.3"})
-
-
-async def test_a_freeze_stops_what_is_decided_and_not_written_yet(boot: Boot, clouds: Clouds) -> None:
-    """Whoever freezes a zone while its provider is slow wants nothing more to happen, not what was decided before."""
-    frozen_zone = dns_zone(safety={"frozen": True, "panicThreshold": 100})
-    world = boot(dns_zone(**CALM), api(), record("old", (EAST, "192.0.2.9", 1), deletionPolicy="Delete"))
-    await world.until(lambda: ready(world, "api", "old"))
-    clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=2)
-    world.down = {"192.0.2.1"}
-    world.api.delete(FR, "old")
-    await world.until(lambda: len(clouds.providers[-1].troubles) < 2)
-    world.api.apply(frozen_zone)
-    world.api.apply(record("new", (EAST, "192.0.2.8", 1)))
-    await world.until(lambda: world.api.status("main", DZ).get("held", {}).get("count") == 3)
-    await asyncio.sleep(90)
-    assert (world.answers(), world.answers("old.example.org")) == ({"192.0.2.1"}, {"192.0.2.9"})
-    assert world.api.condition("Published") == ("False", "Held")
-    clouds.zone().guarded.discard("old.example.org")
-    annotate(world, frozen_zone, approve=digest(world))
-    await world.until(lambda: world.answers() == {"192.0.2.3"})
-    await world.until(lambda: world.answers("new.example.org") == {"192.0.2.8"})
-    await world.until(lambda: not world.answers("old.example.org"))
-
-
-async def test_a_write_that_was_sent_before_a_freeze_stays_where_it_lands(boot: Boot, clouds: Clouds) -> None:
-    world = boot(dns_zone(**CALM), api())
-    await world.until(lambda: ready(world))
-    writes = clouds.providers[-1].writes
-    before = len(writes)
-    clouds.providers[-1].latency = 3.0
-    world.down = {"192.0.2.1"}
-    await world.until(lambda: world.api.condition("Published")[0] == "False")
-    world.api.apply(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
-    await world.until(lambda: world.answers() == {"192.0.2.3"})
-    await world.until(lambda: ready(world))
-    await asyncio.sleep(90)
-    assert "held" not in world.api.status("main", DZ)
-    assert len([each for each in writes[before:] if each.batch.changes]) == 1
-    assert world.answers() == {"192.0.2.3"}
-
-
-async def test_a_new_name_waits_until_a_freeze_is_over(boot: Boot) -> None:
-    world = boot(dns_zone(safety={"frozen": True}), api())
-    await world.until(lambda: world.api.condition("Published") == ("False", "Held"))
-    await asyncio.sleep(60)
-    assert world.answers() == set()
-    world.api.apply(dns_zone())
-    await world.until(lambda: world.answers() == {"192.0.2.1"})
-
-
-async def test_a_name_emptied_while_the_operator_was_down_is_published_again_also_in_a_freeze(
-    boot: Boot, clouds: Clouds
-) -> None:
-    world = boot(dns_zone(), api())
-    await world.until(lambda: ready(world))
-    world.api.apply(dns_zone(safety={"frozen": True}))
-    await asyncio.sleep(5)
-    await world.kill()
-    for key in [each for each in clouds.zone().sets if each.name == "api.example.org"]:
-        clouds.zone().drop(key)
-    again = boot()
-    assert await again.until(lambda: again.answers() == {"192.0.2.1"}) < 60
-
-
-async def test_what_an_outsider_changed_while_the_operator_was_down_is_held_in_a_freeze_and_put_back_on_approval(
-    boot: Boot, clouds: Clouds
-) -> None:
-    """Only a process that saw the name before knows whose values they are; a status may come from an old backup."""
-    world = boot(dns_zone(), api())
-    await world.until(lambda: ready(world))
-    world.api.apply(dns_zone(safety={"frozen": True}))
-    await asyncio.sleep(5)
-    await world.kill()
-    key = next(each for each in clouds.zone().sets if each.name == "api.example.org" and each.type == "A")
-    stored = clouds.zone().rrset(key)
-    assert stored is not None
-    clouds.zone().put(type(stored)(key.name, key.type, 30, ("203.0.113.9",)))
-    again = boot()
-    await again.until(lambda: "203.0.113.9 -> 192.0.2.1" in message(again, "Frozen"))
-    annotate(again, dns_zone(safety={"frozen": True}), approve=digest(again))
-    await again.until(lambda: again.answers() == {"192.0.2.1"})
 
 
 # -- panic -----------------------------------------------------------------------------------------------------------

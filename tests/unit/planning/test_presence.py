@@ -1,6 +1,9 @@
 """Whether a change is an evacuation: who leaves because it failed, and who for another reason."""
 
+import math
 from dataclasses import replace
+
+import pytest
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
@@ -38,12 +41,12 @@ def sets(*addresses: str) -> tuple[RRset, ...]:
     return address_sets(HOSTNAME, 30, addresses)
 
 
-def proposal(of: Presence, before: str, after: str, known: str = "") -> Proposal:
+def proposal(of: Presence, before: str, after: str, known: str = "", left_at: float = math.inf) -> Proposal:
     return of.proposal(
         sets(*before.split()),
         sets(*after.split()),
         shown=sets(*before.split()),
-        known=frozenset(known.split()),
+        known=dict.fromkeys(known.split(), left_at),
         basis=Basis.CHOSEN,
         is_ours=True,
     )
@@ -91,6 +94,15 @@ def test_what_a_person_takes_out_is_no_evacuation() -> None:
 def test_a_region_that_the_status_tells_of_and_the_zone_has_no_more_was_left_when_it_failed() -> None:
     change = proposal(presence(FAILING), "192.0.2.2", "192.0.2.2", known="192.0.2.1")
     assert change.absent == {EAST: 50.0}
+
+
+@pytest.mark.parametrize(("left_at", "is_counted"), [(20.0, False), (49.0, True), (50.0, True), (math.inf, True)])
+def test_a_region_that_was_drained_was_left_for_a_failure_only_if_that_came_first(
+    left_at: float, is_counted: bool
+) -> None:
+    of = presence(FAILING, drained=frozenset({EAST}))
+    change = proposal(of, "192.0.2.2", "192.0.2.2", known="192.0.2.1", left_at=left_at)
+    assert change.absent == ({EAST: 50.0} if is_counted else {})
 
 
 def test_a_region_missing_from_the_zone_counts_as_left_while_its_verdict_is_not_known() -> None:

@@ -1,0 +1,57 @@
+"""Which names count as having left a region because it failed: those that did, and no others."""
+
+import asyncio
+
+from detour.model.rrset import RRset, RRType
+from detour_lab.simulation.memoryzone import Fault
+
+from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, ready, record, told, www
+from .objects import cloud_region, dns_zone
+from .world import Clouds
+
+
+async def test_a_record_that_is_suspended_before_it_left_its_region_keeps_no_other_from_leaving(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(dns_zone(**CALM), api(), www())
+    await world.until(lambda: ready(world, "api", "www"))
+    clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=1)
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: not clouds.providers[-1].troubles)
+    await asyncio.sleep(1)
+    world.api.apply(record("api", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.3", 2), suspend=True))
+    await asyncio.sleep(WINDOW + 60)
+    assert world.answers() == {"192.0.2.1"}
+    assert "evacuations" not in world.api.status("main", DZ)
+    world.down = {"192.0.2.1", "192.0.2.2"}
+    await world.until(lambda: world.answers("www.example.org") == {"192.0.2.4"})
+
+
+async def test_a_record_that_adopts_a_name_has_lost_no_status_and_left_no_region(boot: Boot, clouds: Clouds) -> None:
+    clouds.zone().put(RRset("api.example.org", RRType.A, 300, ("192.0.2.1",)))
+    world = boot(dns_zone(**CALM))
+    world.down = {"192.0.2.2"}
+    three = ((EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2), (NORTH, "192.0.2.3", 3))
+    world.api.apply(record("api", *three, adopt=True))
+    await world.until(lambda: world.api.condition("Published")[0] == "True")
+    await asyncio.sleep(20)
+    world.down = {"192.0.2.1", "192.0.2.2"}
+    await world.until(lambda: world.answers() == {"192.0.2.3"})
+    assert not told(world, "StatusRestored")
+
+
+async def test_a_region_that_was_drained_and_then_shut_down_has_not_failed_for_the_next_leader(boot: Boot) -> None:
+    world = boot(dns_zone(**CALM), cloud_region(EAST), api(), www())
+    await world.until(lambda: ready(world, "api", "www"))
+    world.api.apply(cloud_region(EAST, state="Drained"))
+    await world.until(lambda: world.answers() == {"192.0.2.3"})
+    await asyncio.sleep(30)
+    world.down = {"192.0.2.1"}
+    await asyncio.sleep(60)
+    await world.kill()
+    again = boot()
+    again.down = {"192.0.2.1"}
+    await asyncio.sleep(30)
+    assert "evacuations" not in again.api.status("main", DZ)
+    again.down = {"192.0.2.1", "192.0.2.2"}
+    await again.until(lambda: again.answers("www.example.org") == {"192.0.2.4"})
