@@ -133,6 +133,7 @@ async def test_a_pinned_revision_is_published_until_the_annotation_goes(stage: S
     await stage.kubectl("annotate", "fr", "api", "detour.dev/pin-")
     await stage.serves(netherlands.address)
     await stage.condition("api", "Pinned", "False", "NotPinned")
+    assert "pinned" not in (await stage.status())["summary"]
     await stage.kubectl("annotate", "fr", "api", "detour.dev/pin=99")
     assert "99" in await stage.condition("api", "Pinned", "False", "PinInvalid")
     assert stage.published() == (netherlands.address,)

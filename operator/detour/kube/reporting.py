@@ -167,14 +167,13 @@ class Reporter:
             status = self._build(subject, written)
             if status is None or _is_same(status, written):
                 return True
-            vanished = dict.fromkeys(key for key in written if key not in status)
             self._in_flight.add(subject)
             try:
                 patched = await self._cluster.patch(
                     subject.kind,
                     subject.key.namespace,
                     subject.key.name,
-                    {"status": {**status, **vanished}},
+                    {"status": _replacing(written, status)},
                     status=True,
                 )
             except ClusterError as error:
@@ -213,6 +212,15 @@ class Reporter:
             # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
             return 400 <= error.status < 500 and error.status != 429
         return True
+
+
+def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that makes `after` of `before`: what is gone is null, at any depth (RFC 7396)."""
+    patch: dict[str, Any] = dict.fromkeys(key for key in before if key not in after)
+    for key, value in after.items():
+        old = before.get(key)
+        patch[key] = _replacing(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return patch
 
 
 async def _again_and_again(news: asyncio.Event, flush: Callable[[], Awaitable[bool]]) -> None:

@@ -19,6 +19,9 @@ BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")
 TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")
 """Conditions of which the first sight is no news where they do not hold."""
 
+GOOD_REASONS = frozenset({"NotPinned"})
+"""Reasons for which a condition does not hold, and nothing is wrong."""
+
 
 class Transition(NamedTuple):
     """An event to create."""
@@ -60,7 +63,7 @@ class Transitions:
                 continue
             before = told.get(each.type)
             told[each.type] = state
-            bad = each.holds is (each.type in BAD_WHEN_TRUE)
+            bad = each.holds is (each.type in BAD_WHEN_TRUE) and each.reason not in GOOD_REASONS
             if before != state and (each.holds or bad or before is not None or each.type not in TOLD_WHEN_TRUE):
                 found.append(Transition(each.reason, each.message, bad))
         return found

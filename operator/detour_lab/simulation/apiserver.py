@@ -140,11 +140,11 @@ class ApiServer:
             raise ClusterError("the object has been modified", 409)
         patched = dict(raw)
         if status:
-            patched["status"] = _merged(raw.get("status", {}), body["status"])
+            patched["status"] = merged(raw.get("status", {}), body["status"])
         patched["metadata"] = {
             **raw["metadata"],
             **{
-                field: _merged(raw["metadata"].get(field) or {}, value) if isinstance(value, Mapping) else value
+                field: merged(raw["metadata"].get(field) or {}, value) if isinstance(value, Mapping) else value
                 for field, value in wanted.items()
             },
         }
@@ -306,5 +306,13 @@ def _declares_alike(before: Mapping[str, Any] | None, after: Mapping[str, Any]) 
     return before is not None and before["spec"] == after["spec"] and deletions[0] == deletions[1]
 
 
-def _merged(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in {**before, **change}.items() if value is not None}
+def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `before` with a merge patch applied (RFC 7396): objects are merged, null removes, all else replaces."""
+    result = {key: value for key, value in before.items() if key not in patch}
+    for key, value in patch.items():
+        if isinstance(value, Mapping):
+            old = before.get(key)
+            result[key] = merged(old if isinstance(old, Mapping) else {}, value)
+        elif value is not None:
+            result[key] = value
+    return result

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, RawObject, Seen
+from detour_lab.simulation.apiserver import merged
 
 KINDS = {each.title: each for each in Kind}
 
@@ -64,14 +65,10 @@ class ApiServer:
         if version is not None and version != patched["metadata"]["resourceVersion"]:
             raise ClusterError("the object has been modified", 409)
         if status:
-            patched["status"] = {
-                k: v for k, v in {**patched.get("status", {}), **body["status"]}.items() if v is not None
-            }
+            patched["status"] = merged(patched.get("status", {}), body["status"])
         for field, value in wanted.items():
-            merged = {**patched["metadata"].get(field, {}), **value} if isinstance(value, Mapping) else value
-            patched["metadata"][field] = (
-                {k: v for k, v in merged.items() if v is not None} if isinstance(merged, Mapping) else merged
-            )
+            old = patched["metadata"].get(field, {})
+            patched["metadata"][field] = merged(old, value) if isinstance(value, Mapping) else value
         self._store(key, patched)
         return patched
 

@@ -76,6 +76,7 @@ async def test_a_pin_holds_against_health_until_it_is_removed(boot: Boot) -> Non
     world.api.apply(failover_record(**QUICK))
     assert await world.until(lambda: world.answers() == {ONE}) < 5
     await world.until(lambda: world.api.condition("Pinned") == ("False", "NotPinned"))
+    assert "pinned" not in world.api.status()["summary"]
 
 
 @pytest.mark.parametrize("to", ["99", "0", "-1", "latest", "1 "])
