@@ -17,6 +17,7 @@ FOUND = {
     "general:268": "Converges: the same, among other faults",
     "general:278": "Converges: the same, after a kill",
     "general:302916": "BlastRadius: the window of an evacuation began when it was decided, not when it was written",
+    "general:400508": "FailsStatic: an endpoint removed while the API server was away went once that was known",
     "regions:5285": "BlastRadius: a start that found a change held forgot what the name had left before",
     "general:294": "Converges: a cancelled call, after a ledger was garbled",
     "general:1006": "FailsStatic: what a standby found while it was blind counted when it came to lead",

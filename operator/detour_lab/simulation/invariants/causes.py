@@ -149,6 +149,12 @@ class _Causes:
             return False
         return came <= had[hostname] | self.with_place(hostname, values_in(before)) and self.all_work(came)
 
+    def only_undeclared_go(self, before: dict[RRKey, RRset], after: dict[RRKey, RRset], hostname: str) -> bool:
+        """Tell whether all that happens is that values which nobody declares any more go, however late."""
+        declared = _addresses(self._replay, hostname)
+        gone = values_in(before) - values_in(after)
+        return bool(declared and gone) and values_in(after) <= values_in(before) and not gone & declared
+
     def with_place(self, hostname: str, values: frozenset[str]) -> set[str]:
         """Return the addresses that have a place beside `values` by their priority."""
         found: set[str] = set()
@@ -235,6 +241,7 @@ def fails_static(history: History) -> Iterator[Violation]:
             )
             undoes = event.sent_at < landed.get(place, NEVER) + CROSSED and values_in(after) == replaced.get(place)
             belongs = is_accepted or settles or undoes or causes.all_belong(before, after, hostname, had)
+            belongs = belongs or causes.only_undeclared_go(before, after, hostname)
             if before and not belongs and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             accepted[event.zone, hostname] = (event.by, event.sent_at)
