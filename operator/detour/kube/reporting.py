@@ -240,9 +240,11 @@ async def _again_and_again(news: asyncio.Event, flush: Callable[[], Awaitable[bo
 
 def _is_same(one: Any, other: Any) -> bool:
     """Tell whether two statuses differ in nothing that anybody waits for."""
+    if one == other:
+        return True
     if isinstance(one, dict) and isinstance(other, dict):
         keys = one.keys() - UNWATCHED_FIELDS
         return keys == other.keys() - UNWATCHED_FIELDS and all(_is_same(one[key], other[key]) for key in keys)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_is_same, one, other))
-    return bool(one == other)
+    return False
