@@ -51,7 +51,7 @@ demo-stop: setup
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check

@@ -355,7 +355,7 @@ async def test_two_clusters_that_were_given_one_owner_by_mistake_leave_it_to_the
     sites: TwoSites,
 ) -> None:
     other = json.dumps({"spec": {"endpoints": sites.truth.specs["api"]["endpoints"][2:]}})
-    async with alone(sites.a), alone(sites.b):
+    async with alone(sites.b), alone(sites.a):  # so that b takes nothing over while a starts anew
         await wait_for(lambda: in_force(sites, "a"), timeout=PATIENCE, what="site a in force", interval=0.2)
         began = time.monotonic()
         async with declared(sites.b, "lonely") as lonely:

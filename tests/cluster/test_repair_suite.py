@@ -17,7 +17,7 @@ from detour_lab.repair.trials import Limits
 from detour_lab.stage import Stage
 from detour_lab.store import RecordSet, ZoneStore
 
-SWIFT = ("--audit-every=2",)
+SWIFT = ("--audit-every=5",)
 """What takes half a minute for users takes seconds here; all else is as they have it."""
 
 IMPATIENT = Limits(repair=4.0, failover=5.0)
