@@ -15,7 +15,7 @@ SEED ?=
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
 	@echo "make demo KEEP=1  the same, and leave it running; make demo-stop ends it"
-	@echo "make test         everything (20 min the first time, then 10)"
+	@echo "make test         everything (25 min the first time, then 10 to 20)"
 	@echo "make acceptance   the long figures at full size"
 	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
