@@ -43,16 +43,24 @@ class ZoneContents:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Replace exactly `old` by `new`. Without `old` the set must not exist yet; without `new` it goes."""
+    """Replace exactly `old` by `new`. Without `old` the set must not exist yet; without `new` it goes.
+
+    `beside` is for an address family that goes: the other family of the name, which must stand exactly so at that very
+    moment and stays as it is. A provider makes the removal conditional on it in the same request, so that the name
+    can't lose both to two writers. None where the other family is changed by the same batch.
+    """
 
     old: StoredSet | None
     new: RRset | None
+    beside: StoredSet | None = None
 
     def __post_init__(self) -> None:
         if self.old is None and self.new is None:
             raise ValueError("a change needs an old or a new set")
         if self.old is not None and self.new is not None and self.old.rrset.key != self.new.key:
             raise ValueError(f"{self.old.rrset.key} cannot become {self.new.key}: a change keeps name and type")
+        if self.beside is not None and (self.new is not None or self.beside.rrset.name != self.key.name):
+            raise ValueError(f"{self.key}: only a removal depends on a set beside it, of the same name")
 
     @property
     def key(self) -> RRKey:
@@ -88,7 +96,7 @@ class ProviderLimits:
     """The provider's quotas. One batch holds at most `batch_elements` elements and `batch_characters` of value text.
 
     A creation or a deletion is one element, a replacement `elements_per_replacement`; where `counts_values` is set, one
-    for each value. Rates are per second and per account, each with a burst; None means no quota.
+    for each value. The set beside a removal counts as if it were replaced: Route 53 and Google make sure of it so. Rates are per second and per account, each with a burst; None means no quota.
     """
 
     batch_elements: int
@@ -106,13 +114,15 @@ class ProviderLimits:
         """Return what `change` counts against `batch_elements`."""
         if not self.counts_values:
             return self.cost(change)
-        sets = (change.old.rrset if change.old else None, change.new)
+        beside = change.beside.rrset if change.beside else None
+        sets = (change.old.rrset if change.old else None, change.new, beside, beside)
         return sum(len(each.values) for each in sets if each is not None)
 
     def cost(self, change: Change) -> int:
         """Return what `change` counts against the rate of changes."""
         replaces = change.old is not None and change.new is not None
-        return self.elements_per_replacement if replaces else 1
+        cost = self.elements_per_replacement if replaces else 1
+        return cost + (self.elements_per_replacement if change.beside is not None else 0)
 
 
 class ProviderError(Exception):
@@ -152,6 +162,16 @@ class UnavailableError(ProviderError):
     reason = "ProviderUnreachable"
 
 
+class UnexpectedAnswerError(ProviderError):
+    """The provider, its SDK or a Secret gave something that nobody foresaw, to a call that changes nothing.
+
+    The text names the kind of the fault and never quotes it: it may hold a credential. Where a write ended so, it is an
+    OutcomeUnknownError.
+    """
+
+    reason = "UnexpectedAnswer"
+
+
 class OutcomeUnknownError(ProviderError):
     """A write was sent and its answer was lost, or was a fault that leaves open whether it was applied."""
 
@@ -171,7 +191,8 @@ class BatchRefusedError(ProviderError):
 class Provider(Protocol):
     """One zone at one provider account.
 
-    Every method may raise ZoneMissingError, CredentialsRefusedError, ThrottledError or UnavailableError.
+    Every method may raise ZoneMissingError, CredentialsRefusedError, ThrottledError, UnavailableError or
+    UnexpectedAnswerError. A reading is whole or an error: a method never returns part of what it was asked for.
     Names in and out are canonical (`detour.model.names`).
     """
 
