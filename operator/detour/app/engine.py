@@ -29,6 +29,7 @@ from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.kube.status import record_conditions
 from detour.kube.translate import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
+from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
@@ -313,6 +314,10 @@ class Engine:
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
 
+    def zones_changed(self) -> None:
+        """Another DNSZone than before is written for one zone at a provider."""
+        self.decide(self._records)
+
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
         self._chronicle.accepted(zone, change, self._records.get(change.record))
@@ -394,8 +399,9 @@ def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:
     """Take one step for a record: a defect of ours that one brings to light must not keep the others where they are."""
     try:
         step(known)
-    except Exception:
-        logger.exception("record %s could not be decided; its names stay as they are", known.keeper.record.key)
+    except Exception as error:
+        key = known.keeper.record.key
+        logger.error("record %s could not be decided; its names stay as they are: %s", key, told(error))
         return False
     return True
 

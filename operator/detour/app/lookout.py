@@ -13,6 +13,7 @@ from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
 from detour.enactment.escaped import is_escaped
+from detour.enactment.keptgoing import kept_going
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
@@ -127,8 +128,15 @@ class Lookout:
     # -- looking ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        await asyncio.gather(self._verifier.run(), self._follow_name_servers(), self._watch_other_site(), self._audit())
+        """Look until cancelled. What one look breaks by ends no other."""
+        where = self._zone().key
+        work = (
+            ("verification", self._verifier.run),
+            ("the search for name servers", self._follow_name_servers),
+            ("the watch of another site", self._watch_other_site),
+            ("the audit", self._audit),
+        )
+        await asyncio.gather(*(kept_going(f"{what} of DNSZone {where}", each) for what, each in work))
 
     async def _follow_name_servers(self) -> None:
         """Tell the verifier whom to ask."""

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from detour.checks.run import run_check
 from detour.enactment.asking import ask
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
+from detour.enactment.keptgoing import kept_going
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
 from detour.kube.cluster import Cluster, ClusterError
@@ -154,17 +155,16 @@ class Operator:
         await self._web.start()
         watcher.start()
         logger.info("operator %r is up%s", self._settings.owner, " (dry run)" if self._settings.dry_run else "")
-        work = [
-            asyncio.create_task(each)
-            for each in (
-                self._observation.run(),
-                self._reporter.run(),
-                self._metadata.run(),
-                self._list_again_and_again(watcher),
-                self._do_chores(),
-                *([self._elector.run()] if self._elector else []),
-            )
-        ]
+        chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "checking": self._observation.run,
+            "reporting": self._reporter.run,
+            "writing metadata": self._metadata.run,
+            "listing": partial(self._list_again_and_again, watcher),
+            "the chores": self._do_chores,
+        }
+        if self._elector is not None:
+            chores["the election"] = self._elector.run
+        work = [asyncio.create_task(kept_going(what, each)) for what, each in chores.items()]
         stopped = asyncio.create_task(stop.wait())
         try:
             ends: list[asyncio.Future[Any]] = [stopped, self._engine.zones.failure, *work]

@@ -28,3 +28,12 @@ def secret_trouble(zone: Zone, error: ClusterError) -> Refusal:
             )
         case _:
             return Refusal("SecretUnreadable", f"{secret} cannot be read: {error}")
+
+
+def unforeseen_trouble(error: Exception) -> Refusal:
+    """Say that opening the zone met an error that nobody foresaw; its text may hold a credential, so it isn't told."""
+    return Refusal(
+        "UnexpectedAnswer",
+        f"opening the zone ended in an error that Detour does not know ({type(error).__name__}): look at the Secret "
+        "and the settings; it is tried again",
+    )

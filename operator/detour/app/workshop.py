@@ -29,6 +29,9 @@ class ZoneWatcher(Protocol):
     def zone_changed(self, zone: ObjectKey) -> None:
         """The zone's own standing has changed."""
 
+    def zones_changed(self) -> None:
+        """Another DNSZone than before is written for one zone at a provider."""
+
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """The provider has applied a change."""
 

@@ -6,13 +6,13 @@ Records hand their wishes in here, also before the zone could be opened for the 
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from detour.app.holds import ZoneGate
 from detour.app.lookout import Lookout, Sight
-from detour.app.troubles import secret_trouble, site_trouble
+from detour.app.troubles import secret_trouble, site_trouble, unforeseen_trouble
 from detour.app.workshop import Workshop, ZoneWatcher
 from detour.checks.resolver import Delegation
 from detour.enactment.budget import ZoneBudget
@@ -21,10 +21,12 @@ from detour.enactment.delivery import Tally
 from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
+from detour.enactment.guarded import GuardedProvider
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
 from detour.kube.cluster import ClusterError
+from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone
@@ -32,6 +34,9 @@ from detour.providers import registry
 from detour.providers.commands import delete_command
 
 logger = logging.getLogger(__name__)
+
+Identity = tuple[str, str]
+"""The provider's name and its own ID of a zone: two DNSZones with the same one stand for the same zone."""
 
 SECRET_PERIOD = 30.0
 """Seconds between two readings of the credentials."""
@@ -42,7 +47,10 @@ LONGEST_PAUSE = 30.0
 
 
 class ZoneKeeper:
-    """Keeps one zone. Implements the enactor's Observer."""
+    """Keeps one zone. Implements the enactor's Observer.
+
+    `admit` is told which zone at which provider this is, and says why another DNSZone writes it instead, if one does.
+    """
 
     def __init__(
         self,
@@ -52,8 +60,10 @@ class ZoneKeeper:
         *,
         known: Generation,
         evacuated: Mapping[str, float],
+        admit: Callable[[ObjectKey, Identity], Refusal | None],
     ) -> None:
         self.zone = zone
+        self._admit = admit
         self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, evacuated=evacuated)
         self.incidents: list[Refusal] = []
         self._was_in_force = False
@@ -66,8 +76,8 @@ class ZoneKeeper:
         self._trouble: Refusal | None = None
         self._told_trouble: Refusal | None = None
         self._enactor_task: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
         self._connected: tuple[object, ...] | None = None
+        self._identity: Identity | None = None
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
         self._reopen = asyncio.Event()
@@ -228,7 +238,7 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        looking = self._looking = asyncio.create_task(self._lookout.run())
+        looking = asyncio.create_task(self._lookout.run())
         pause = FIRST_PAUSE
         try:
             while not self._stopping:
@@ -238,7 +248,7 @@ class ZoneKeeper:
                 await self._rest(SECRET_PERIOD if opened else pause)
             if self._enactor is not None and self._enactor_task is not None:
                 self._enactor.stop()
-                await self._enactor_task  # it stays, for the reports to come
+                await asyncio.wait({self._enactor_task})  # it stays, for the reports to come
         finally:
             for task in (looking, *([self._enactor_task] if self._enactor_task else [])):
                 task.cancel()
@@ -253,51 +263,64 @@ class ZoneKeeper:
     async def _stop_enactor(self) -> None:
         if self._enactor is not None and self._enactor_task is not None:
             self._enactor.stop()
-            await self._enactor_task
+            await asyncio.wait({self._enactor_task})
         self._enactor = self._enactor_task = None
 
+    def look_at_twins(self) -> None:
+        """Another DNSZone stands for the same zone, or does no longer: see which of them writes it."""
+        self._reopen.set()
+
     async def _rest(self, seconds: float) -> None:
+        """Wait until there is a reason to look at the connection again: it is time, or the enactor has ended."""
         waiting = asyncio.create_task(self._reopen.wait())
-        working = [each for each in (self._enactor_task, self._looking) if each is not None]
+        writing = [self._enactor_task] if self._enactor_task is not None else []
         try:
-            await asyncio.wait({waiting, *working}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, *writing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
-        for task in working:
-            if task.cancelled():
-                raise RuntimeError(f"the work on DNSZone {self.zone.key} was cancelled from within")
-            if task.done():
-                task.result()  # a defect of ours: let it be seen, and the process start anew
+        if not self._stopping and self._enactor_task is not None and self._enactor_task.done():
+            await self._stop_enactor()  # the zone was made anew, or the enactor broke: another one goes on
+            self._connected = None
 
     async def _open(self) -> bool:
         """Read the credentials, and open the provider with them where they are new; False where that failed."""
-        zone = self.zone
         try:
-            self._site = self._site or await self._workshop.named_site()
-        except ClusterError as error:
-            self._set_trouble(site_trouble(error))
-            return False
-        try:
-            secret = await self._read_secret(zone)
-            same = secret == self._secret and self._connected == _connection(zone)
-            if self._enactor is not None and self._trouble is None and same:
-                return True
-            await self._connect(zone, secret, self._site)
+            trouble = await self._try_to_open(self.zone)
         except ClusterError as error:
             if self._enactor is not None and error.status != 404:
                 return True  # the credentials in hand go on serving while they cannot be read anew
-            self._set_trouble(secret_trouble(zone, error))
-            return False
+            if self._enactor is not None:
+                await self._stop_enactor()  # a Secret that was deleted ends what it permitted
+                self._connected = None
+            trouble = secret_trouble(self.zone, error)
         except ProviderError as error:
-            self._set_trouble(Refusal(error.reason, str(error)))
-            return False
+            trouble = Refusal(error.reason, str(error))
         except asyncio.CancelledError:
             if not is_escaped():
                 raise
             return False
-        self._secret = secret
-        self._set_trouble(None)
-        return True
+        except Exception as error:
+            trouble = unforeseen_trouble(error)
+            if trouble != self._trouble:
+                logger.error("DNSZone %s could not be opened: %s", self.zone.key, told(error))
+        self._set_trouble(trouble)
+        return trouble is None
+
+    async def _try_to_open(self, zone: Zone) -> Refusal | None:
+        """Return why the zone is not open, None where it is. Raises ClusterError and ProviderError."""
+        try:
+            self._site = self._site or await self._workshop.named_site()
+        except ClusterError as error:
+            return site_trouble(error)
+        secret = await self._read_secret(zone)
+        same = secret == self._secret and self._connected == _connection(zone)
+        if self._enactor is not None and self._trouble is None and same and self._identity is not None:
+            if (twin := self._admit(zone.key, self._identity)) is None:
+                return None
+            await self._stop_enactor()
+            self._connected = None
+            return twin
+        return await self._connect(zone, secret, self._site)
 
     async def _read_secret(self, zone: Zone) -> Secret:
         if zone.secret_name is None:
@@ -307,18 +330,36 @@ class ZoneKeeper:
             raise CredentialsRefusedError(f"Secret {zone.key.namespace}/{zone.secret_name} is empty")
         return secret
 
-    async def _connect(self, zone: Zone, secret: Secret, site: Site) -> None:
+    async def _connect(self, zone: Zone, secret: Secret, site: Site) -> Refusal | None:
+        """Open the zone with these credentials and let an enactor write it; return why not, where it is not to.
+
+        A connection in use stays until the new one has found the zone: credentials that are refused replace nothing.
+        """
         self._limits = await self._workshop.limits_of(zone)
         budget = ZoneBudget(self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits))
-        provider = await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request)
-        unfinished: list[Withdrawal] = []
-        if self._connected != _connection(zone):
-            unfinished = self._enactor.recall_withdrawals() if self._enactor is not None else []
-            await self._stop_enactor()  # what it knows may be of another zone
-            self._connected = _connection(zone)
+        provider = GuardedProvider(await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request))
+        is_taken = False
+        try:
+            facts = await provider.describe()
+            self._identity = (registry.kind_of(zone.settings).name, facts.zone_id)
+            is_same = self._connected == _connection(zone) and self._enactor is not None
+            is_same = is_same and self._enactor is not None and self._enactor.zone_id == facts.zone_id
+            unfinished: list[Withdrawal] = []
+            if not is_same and self._enactor is not None:
+                unfinished = self._enactor.recall_withdrawals()
+                await self._stop_enactor()  # what it knows may be of another zone
+            if (twin := self._admit(zone.key, self._identity)) is not None:
+                await self._stop_enactor()
+                self._connected = None
+                return twin
+            self._connected, self._secret = _connection(zone), secret
+            is_taken = True
+        finally:
+            if not is_taken:
+                await provider.close()
         if self._enactor is not None:
-            await self._enactor.use(provider, budget)
-            return
+            await self._enactor.use(provider, budget, facts)
+            return None
         settings = EnactorSettings(
             owner=self._workshop.owner,
             domain=zone.domain,
@@ -343,6 +384,7 @@ class ZoneKeeper:
             clock=self._workshop.clock.now,
             random=self._workshop.randomness.random,
             observer=self,
+            facts=facts,
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
@@ -351,6 +393,7 @@ class ZoneKeeper:
         self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
+        return None
 
     def _set_trouble(self, trouble: Refusal | None) -> None:
         if trouble != self._trouble:

@@ -1,4 +1,7 @@
-"""All DNSZones: each gets a keeper, but of two that stand for the same zone only the older."""
+"""All DNSZones: each gets a keeper, but of two that stand for the same zone only the older is written.
+
+Which zone a DNSZone stands for is what its provider says: not how the object spells it, nor with which credentials.
+"""
 
 import asyncio
 import logging
@@ -7,7 +10,8 @@ from dataclasses import dataclass
 
 from detour.app.metrics import ZoneState
 from detour.app.workshop import Workshop, ZoneWatcher
-from detour.app.zonekeeper import ZoneKeeper
+from detour.app.zonekeeper import Identity, ZoneKeeper
+from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, ZoneReport
 from detour.kube.kinds import RawObject
 from detour.kube.picture import Holds, ZoneObjectPicture
@@ -42,21 +46,26 @@ class Zones:
         self._workshop = workshop
         self._watcher = watcher
         self._declared: dict[ObjectKey, _Declared] = {}
+        self._identities: dict[ObjectKey, Identity] = {}
         self._twins: dict[ObjectKey, ObjectKey] = {}
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
 
     def declare(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
         """A DNSZone is new or changed."""
         created = str(raw.get("metadata", {}).get("creationTimestamp") or "")
-        self._declared[zone.key] = _Declared(subject, zone, raw, created)
-        self._arbitrate()
+        declared = self._declared[zone.key] = _Declared(subject, zone, raw, created)
         if keeper := self.keepers.get(zone.key):
             keeper.update(zone)
+        else:
+            self._start(declared)
 
     def remove(self, key: ObjectKey) -> None:
         """A DNSZone is gone: nothing more is written there, nothing is removed."""
         self._declared.pop(key, None)
-        self._arbitrate()
+        if keeper := self.keepers.pop(key, None):
+            keeper.stop()
+        if self._identities.pop(key, None):
+            self._look_for_twins()
 
     def declared(self, key: ObjectKey) -> Zone | None:
         """Return a DNSZone as declared."""
@@ -70,7 +79,7 @@ class Zones:
             return None
         return Refusal(
             "DuplicateZone",
-            f"DNSZone {older}, which is older, stands for the same zone of the same account: use that one, "
+            f"DNSZone {older}, which is older, stands for the same zone at the same provider: use that one, "
             f"and delete {key}",
         )
 
@@ -149,22 +158,6 @@ class Zones:
                 "need all of them to sign with keys known to each (RFC 8901)",
             )
 
-    def _arbitrate(self) -> None:
-        """See to it that each real zone has exactly one keeper."""
-        oldest: dict[tuple[object, ...], _Declared] = {}
-        for each in sorted(self._declared.values(), key=lambda found: (found.created, found.zone.key)):
-            oldest.setdefault(_identity(each.zone), each)
-        self._twins = {
-            key: first.zone.key
-            for key, each in self._declared.items()
-            if (first := oldest[_identity(each.zone)]).zone.key != key
-        }
-        wanted = {each.zone.key: each for each in oldest.values()}
-        for key in set(self.keepers) - set(wanted):
-            self.keepers.pop(key).stop()
-        for key in set(wanted) - set(self.keepers):
-            self._start(wanted[key])
-
     def _start(self, declared: _Declared) -> None:
         keeper = ZoneKeeper(
             declared.zone,
@@ -172,11 +165,36 @@ class Zones:
             self._watcher,
             known=_remembered_generation(declared.raw),
             evacuated=self._remembered_evacuations(declared.raw),
+            admit=self._admit,
         )
         self.keepers[declared.zone.key] = keeper
-        task = asyncio.create_task(keeper.run())
+        task = asyncio.create_task(kept_going(f"the keeper of DNSZone {declared.zone.key}", keeper.run))
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
+
+    def _admit(self, key: ObjectKey, identity: Identity) -> Refusal | None:
+        """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
+        if self._identities.get(key) != identity:
+            self._identities[key] = identity
+            self._look_for_twins()
+        return self.twin_of(key)
+
+    def _look_for_twins(self) -> None:
+        """See to it that of the DNSZones that stand for one zone at a provider only the oldest is written."""
+        oldest: dict[Identity, ObjectKey] = {}
+        known = [each for each in self._declared.values() if each.zone.key in self._identities]
+        for each in sorted(known, key=lambda found: (found.created, found.zone.key)):
+            oldest.setdefault(self._identities[each.zone.key], each.zone.key)
+        twins = {
+            key: first for key, identity in self._identities.items() if (first := oldest.get(identity, key)) != key
+        }
+        changed = {key for key in {*twins, *self._twins} if twins.get(key) != self._twins.get(key)}
+        self._twins = twins
+        for key in changed:
+            if keeper := self.keepers.get(key):
+                keeper.look_at_twins()
+        if changed:
+            self._watcher.zones_changed()
 
     def recall(self, subject: Subject, raw: RawObject) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""
@@ -201,10 +219,6 @@ def _remembered_generation(raw: RawObject) -> Generation:
     ledger = status.get("ledger") if isinstance(status, dict) else None
     text = ledger.get("generation") if isinstance(ledger, dict) else None
     return (Generation.parse(text) if isinstance(text, str) else None) or NEVER
-
-
-def _identity(zone: Zone) -> tuple[object, ...]:
-    return (zone.domain, zone.settings)
 
 
 def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:

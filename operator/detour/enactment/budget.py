@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.wishes import Urgency
 
+FAILOVER_PATIENCE = 60.0
+"""Seconds for which a failover waits at most because a provider asks for patience: then it is tried once more."""
+
 WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
 
@@ -36,6 +39,7 @@ class TokenBucket:
         self._tokens = burst
         self._at = clock()
         self._paused_until = 0.0
+        self._urgent_paused_until = 0.0
         self._waiters: list[_Waiter] = []
         self._places = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
@@ -63,8 +67,9 @@ class TokenBucket:
             self._tokens = self.available() - tokens
 
     def pause(self, until: float) -> None:
-        """Grant nothing before `until` (engine seconds)."""
+        """Grant nothing before `until` (engine seconds), and to failovers nothing for FAILOVER_PATIENCE at most."""
         self._paused_until = max(self._paused_until, until)
+        self._urgent_paused_until = min(self._paused_until, self._clock() + FAILOVER_PATIENCE)
 
     async def wait(self, needed: float, *, charge: bool, urgency: Urgency) -> None:
         """Wait in line until `needed` tokens (at most the burst) are there, and take them if `charge`."""
@@ -74,12 +79,20 @@ class TokenBucket:
         self._grant()
         await granted  # a cancelled waiter's future is cancelled with it, and skipped
 
-    def has(self, needed: float) -> bool:
+    def has(self, needed: float, urgency: Urgency) -> bool:
         """Tell whether `needed` tokens (at most the burst) are there and nobody waits for them."""
-        return not self._waiters and self._delay(needed) <= 0
+        return not self._waiters and self._delay(needed, urgency) <= 0
 
-    def _delay(self, tokens: float) -> float:
-        pause = self._paused_until - self._clock()
+    def is_paused_for(self, urgency: Urgency) -> bool:
+        """Tell whether nothing is granted for work of this urgency just now."""
+        return self._pause(urgency) > 0
+
+    def _pause(self, urgency: Urgency) -> float:
+        until = self._urgent_paused_until if urgency <= Urgency.FAILOVER else self._paused_until
+        return until - self._clock()
+
+    def _delay(self, tokens: float, urgency: Urgency) -> float:
+        pause = self._pause(urgency)
         if self._rate is None:
             return pause
         return max(pause, (min(tokens, self._burst) - self.available()) / self._rate)
@@ -92,7 +105,7 @@ class TokenBucket:
         while self._waiters:
             first = self._waiters[0]
             if not first.granted.done():
-                delay = self._delay(first.needed)
+                delay = self._delay(first.needed, first.urgency)
                 if delay > 0:
                     self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._grant)
                     return
@@ -123,9 +136,9 @@ class Budget:
         """Wait until `number` requests may be sent, and count them."""
         await self._requests.wait(number, charge=True, urgency=urgency)
 
-    def request_now(self) -> bool:
+    def request_now(self, urgency: Urgency) -> bool:
         """Count one request if it may be sent at once; False where it may not."""
-        if is_there := self._requests.has(1):
+        if is_there := self._requests.has(1, urgency):
             self._requests.charge(1)
         return is_there
 
@@ -138,10 +151,10 @@ class Budget:
         await self._changes.wait(needed, charge=False, urgency=urgency)
         return max(needed, self._changes.available())
 
-    def changes_now(self, wanted: int) -> float | None:
+    def changes_now(self, wanted: int, urgency: Urgency) -> float | None:
         """Return how many changes may be made at once, or None where that is not worthwhile or others wait."""
         needed = max(1.0, wanted * WORTHWHILE_SHARE)
-        return max(needed, self._changes.available()) if self._changes.has(needed) else None
+        return max(needed, self._changes.available()) if self._changes.has(needed, urgency) else None
 
     def count_changes(self, number: int) -> None:
         """Count changes that are about to be sent."""
@@ -152,6 +165,10 @@ class Budget:
         self._paused_until = max(self._paused_until, self._clock() + seconds)
         self._requests.pause(self._paused_until)
         self._changes.pause(self._paused_until)  # a batch is filled after the pause, with what is wished by then
+
+    def is_paused_for(self, urgency: Urgency) -> bool:
+        """Tell whether work of this urgency has to wait for the end of a pause."""
+        return self._requests.is_paused_for(urgency)
 
     @property
     def paused_until(self) -> float | None:
@@ -173,7 +190,7 @@ class ZoneBudget:
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
-        if self._has_request and self.account.paused_until is None:
+        if self._has_request and not self.account.is_paused_for(self.urgency):
             number -= 1
         self._has_request = False
         if number:
@@ -188,7 +205,7 @@ class ZoneBudget:
         forbidden, before it is sent counts. None where `unless` holds before: that is asked whenever there is `news`,
         and once it is `due` (engine seconds).
         """
-        if (room := self.account.changes_now(wanted)) is not None and self._take_request_now():
+        if (room := self.account.changes_now(wanted, urgency)) is not None and self._take_request_now(urgency):
             return room
         asking = asyncio.ensure_future(self._changes_and_request(wanted, urgency))
         try:
@@ -204,14 +221,14 @@ class ZoneBudget:
         finally:
             asking.cancel()
 
-    def _take_request_now(self) -> bool:
-        self._has_request = self._has_request or self.account.request_now()
+    def _take_request_now(self, urgency: Urgency) -> bool:
+        self._has_request = self._has_request or self.account.request_now(urgency)
         return self._has_request
 
     async def _changes_and_request(self, wanted: int, urgency: Urgency) -> float:
         while True:
             room = await self.account.changes(wanted, urgency)
-            if self._take_request_now():
+            if self._take_request_now(urgency):
                 return room
             await self.account.request(1, urgency)
             self._has_request = True

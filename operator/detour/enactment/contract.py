@@ -96,7 +96,8 @@ class ProviderLimits:
     """The provider's quotas. One batch holds at most `batch_elements` elements and `batch_characters` of value text.
 
     A creation or a deletion is one element, a replacement `elements_per_replacement`; where `counts_values` is set, one
-    for each value. The set beside a removal counts as if it were replaced: Route 53 and Google make sure of it so. Rates are per second and per account, each with a burst; None means no quota.
+    for each value. The set beside a removal counts as if it were replaced: Route 53 and Google make sure of it so.
+    Rates are per second and per account, each with a burst; None means no quota.
     """
 
     batch_elements: int

@@ -1,13 +1,13 @@
 """The enactor: the one writer of a zone.
 
 It holds what each record wishes for (the newest wish replaces the older), and in a loop takes one step at a time:
-settle what is in doubt, read what is suspect, claim the zone, write the next batch, or wait. Every step may fail;
-the next one starts from what was read, never from what was meant to happen.
+settle what is in doubt, read what is owed, claim the zone, write the next batch, or wait. Every step may fail; the next
+one starts from what was read, never from what was meant to happen. What is only suspect or due is read beside that.
 
     doubt? ──► read the ledger and the names in doubt
-    never read, or audit due? ──► read the zone
+    never read, or audit due? ──► read the zone (an audit: beside the work)
     ledger to be renewed? ──► move it alone
-    suspicion? ──► read those names
+    suspicion? ──► read those names (in force: beside the work)
     not in force? ──► claim the ledger where nobody has precedence, read the zone
     names to change? ──► fill a batch within budget, write it behind the ledger
     unsettled? ──► move the ledger alone
@@ -17,6 +17,7 @@ sets: what to publish is decided on what the one before us left behind.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,10 +30,14 @@ from detour.enactment.contract import (
     ProviderError,
     StoredSet,
     UnavailableError,
+    UnexpectedAnswerError,
+    ZoneFacts,
+    ZoneMissingError,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
 from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
+from detour.enactment.guarded import GuardedProvider
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import Names
@@ -56,7 +61,10 @@ from detour.enactment.wishes import (
     ZoneReport,
 )
 from detour.enactment.zonereader import ZoneReader
+from detour.model.defects import told
 from detour.model.record import ObjectKey
+
+logger = logging.getLogger(__name__)
 
 LONGEST_REST = 60.0
 """Seconds between two looks at what is due; news come sooner."""
@@ -78,7 +86,12 @@ class EnactorSettings:
 
 
 class Enactor:
-    """Writes one zone. All methods belong to one event loop; times are engine seconds."""
+    """Writes one zone. All methods belong to one event loop; times are engine seconds.
+
+    `facts` are what the provider said of the zone when it was looked for; without them the enactor looks itself. Where
+    the provider comes to have another zone of that name (another ID) `run` ends and the enactor `is_replaced`: what it
+    knows is of the zone before.
+    """
 
     def __init__(
         self,
@@ -91,9 +104,10 @@ class Enactor:
         clock: Callable[[], float],
         random: Callable[[], float],
         observer: Observer,
+        facts: ZoneFacts | None = None,
     ) -> None:
         self._settings = settings
-        self._provider = provider
+        self._provider: Provider = GuardedProvider(provider)
         self._budget = budget
         self._fence = fence
         self._leadership = leadership
@@ -111,9 +125,13 @@ class Enactor:
         self._is_needed = False
         self._stopping = False
         self._news = asyncio.Event()
-        self._reader = ZoneReader(fence.key.name, settings.periods, clock=clock, random=random, on_news=self._news.set)
+        self._reader = ZoneReader(
+            fence.key.name, settings.periods, clock=clock, random=random, on_news=self._news.set, facts=facts
+        )
+        self.is_replaced = False
         self.tally = Tally()
         self._setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._reading_setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._delivery = Delivery(fence, self.tally, clock=clock)
         site = settings.site
         self.precedence = Precedence(
@@ -157,11 +175,17 @@ class Enactor:
             self._reader.suspect_ledger()
             self._news.set()
 
-    async def use(self, provider: Provider, budget: ZoneBudget) -> None:
+    @property
+    def zone_id(self) -> str | None:
+        """The provider's own name for the zone, None before it was found."""
+        return self._reader.facts.zone_id if self._reader.facts else None
+
+    async def use(self, provider: Provider, budget: ZoneBudget, facts: ZoneFacts | None = None) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
-        before, self._provider, self._budget = self._provider, provider, budget
-        self._reader.reconnect()
+        before, self._provider, self._budget = self._provider, GuardedProvider(provider), budget
+        self._reader.reconnect(facts)
         self._setbacks.reset()
+        self._reading_setbacks.reset()
         self._news.set()
         await before.close()
 
@@ -215,7 +239,9 @@ class Enactor:
         holds = self._tenure.holds
         idle = not self._must_hold()
         standby = self.standby
-        trouble = self._setbacks.trouble or (standby if standby and standby.reason != STANDBY else None)
+        trouble = self._setbacks.trouble or self._reading_setbacks.trouble
+        if trouble is None and standby is not None and standby.reason != STANDBY:
+            trouble = standby
         return ZoneReport(
             ready=view is not None and trouble is None and (holds or idle or standby is not None),
             zone_id=facts.zone_id if facts else None,
@@ -243,7 +269,7 @@ class Enactor:
         self._news.set()
 
     async def run(self) -> None:
-        """Write until `stop`. Never ends by a provider's error."""
+        """Write until `stop`, or until the zone `is_replaced`. Never ends by an error."""
         try:
             await self._work()
         finally:
@@ -263,6 +289,10 @@ class Enactor:
                     if not is_escaped():
                         raise
                     delay = self._fail(UnavailableError("a call to the provider ended as if it had been cancelled"))
+                except Exception as error:
+                    logger.error("zone %s: an error of Detour's own: %s", self._settings.domain, told(error))
+                    kind = type(error).__name__
+                    delay = self._fail(UnexpectedAnswerError(f"Detour met an error of its own ({kind}), see its log"))
                 else:
                     self._setbacks.over()
             if delay > 0.0:
@@ -270,15 +300,23 @@ class Enactor:
 
     def _fail(self, error: ProviderError) -> float:
         """Note `error` and return the seconds to wait before the next step."""
+        self._look_into(error)
+        return self._setbacks.met(error, self._budget)
+
+    def _look_into(self, error: ProviderError) -> None:
+        """See whether there are fresh credentials, or another zone, where the error may come from the lack of them."""
         if isinstance(error, CredentialsRefusedError):
             self._observer.incident(Refusal(error.reason, str(error)))
-        return self._setbacks.met(error, self._budget)
+        if isinstance(error, ZoneMissingError):
+            self._reader.look_for_zone()
 
     async def _step(self) -> float:
         """Do the one thing that is most due, and return the seconds until the next may be."""
         if self._reader.must_describe:
-            await self._reader.describe(self._provider)
+            self.is_replaced = not await self._reader.describe(self._provider)
+            self._stopping = self._stopping or self.is_replaced
             self._observer.zone_changed()
+            return 0.0
         self._names.end_quarantines(self._clock())
         if self._tenure.has_lapsed:
             self._fence.release()
@@ -286,8 +324,7 @@ class Enactor:
         if self._delivery.doubt is not None:
             await self._resolve(self._delivery.doubt)
         elif self._reader.has_news:
-            self._reader.take_news()
-            self._was_read()
+            self._take_readings()
         elif self._reader.is_due:
             await self._read_zone()
         elif self._clock() >= self._tenure.renewal_due:
@@ -334,9 +371,29 @@ class Enactor:
         self._names.all_reread(self._reader.view)
         self._tell_all()
 
+    def _take_readings(self) -> None:
+        """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
+        try:
+            hostnames = self._reader.take_news()
+        except ProviderError as error:
+            self._look_into(error)
+            self._reader.retry_at(self._clock() + self._reading_setbacks.met(error, self._budget))
+            return
+        self._reading_setbacks.over()
+        if hostnames is None:
+            self._was_read()
+        else:
+            self._names_were_read(hostnames)
+
     async def _read_suspects(self) -> None:
+        """Read the names in question: beside the work where there is any."""
         self._budget.urgency = Urgency.REPAIR
-        hostnames = await self._reader.read_suspects(self._provider)
+        if self._tenure.in_force and not self._reader.is_doubtful:
+            self._reader.begin_suspects(self._provider)
+        else:
+            self._names_were_read(await self._reader.read_suspects(self._provider))
+
+    def _names_were_read(self, hostnames: Sequence[str]) -> None:
         if self._tenure.holds:
             self._watch_ledger()
         for hostname in hostnames:
@@ -444,20 +501,20 @@ class Enactor:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
-        settled = self._names.fill(filler, self._reader.view, now=self._clock(), writable=self._tenure.holds)
+        awaited = self._reader.awaited
+        settled = self._names.fill(
+            filler, self._reader.view, now=self._clock(), writable=self._tenure.holds, awaited=awaited
+        )
         for record in settled.records:
             self._observer.record_changed(record)
         for withdrawal in settled.withdrawals:
             self._observer.withdrawn(withdrawal)
-        if unseen := self._reader.unfresh(each.hostname for each in filler.taken if each.is_first):
-            self._budget.urgency = urgency
-            await self._reader.read_names(self._provider, unseen)  # what came up there meanwhile is not ours to take
-            for hostname in unseen:
-                self._names.reread(hostname)
-            return True
-        if not filler.taken:
-            return bool(settled.records or settled.withdrawals) and self._names.is_dirty
-        await self._send(filler.taken, urgency)
+        unseen = self._reader.unfresh(each.hostname for each in filler.taken if each.is_first)
+        self._reader.read_first(unseen)  # what came up there meanwhile is not ours to take
+        work = [each for each in filler.taken if each.hostname not in unseen]
+        if not work:
+            return bool(unseen or settled.records or settled.withdrawals) and self._names.is_dirty
+        await self._send(work, urgency)
         return True
 
     async def _room(self, wanted: int) -> float | None:

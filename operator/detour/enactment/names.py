@@ -3,7 +3,8 @@
 Dirty means: look again whether the zone holds what is wished. A name stays dirty until it does, or is refused.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from detour.enactment.batches import BatchFiller
@@ -12,9 +13,12 @@ from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
 from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
+from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -171,16 +175,21 @@ class Names:
 
     # -- what to do ----------------------------------------------------------------------------------------------
 
-    def fill(self, filler: BatchFiller, view: ZoneView, *, now: float, writable: bool) -> Settled:
+    def fill(
+        self, filler: BatchFiller, view: ZoneView, *, now: float, writable: bool, awaited: Collection[str] = ()
+    ) -> Settled:
         """Look at dirty names, the urgent ones first, until `filler` is full; return whom to tell of news.
 
-        Without `writable` (a dry run, or a zone not in force) nothing is filled and every name is judged.
+        Without `writable` (a dry run, or a zone not in force) nothing is filled and every name is judged. Names that
+        are `awaited` stay dirty: they are being read.
         """
         self.end_quarantines(now)
         settled = Settled()
         for hostname in sorted(self._dirty, key=self._dirty.__getitem__):
+            if hostname in awaited:
+                continue
             urgency = self._dirty[hostname]
-            outcome = self._judge(hostname, view)
+            outcome = self._judged(hostname, view)
             change = outcome.change and replace(
                 outcome.change,
                 urgency=max(urgency, outcome.change.urgency),
@@ -200,6 +209,16 @@ class Names:
             if not change and not undecided and (withdrawal := self._withdrawals.pop(hostname, None)):
                 settled.withdrawals.append(withdrawal)
         return settled
+
+    def _judged(self, hostname: str, view: ZoneView) -> Outcome:
+        """Judge one name: a defect of ours that it brings to light must not keep the others where they are."""
+        try:
+            return self._judge(hostname, view)
+        except Exception as error:
+            logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
+            why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
+            refusal = Refusal("InternalError", why)
+            return Outcome(None, dict.fromkeys(self._wishes.get(hostname, {}), refusal))
 
     def _judge(self, hostname: str, view: ZoneView) -> Outcome:
         wishes = list(self._wishes.get(hostname, {}).values())

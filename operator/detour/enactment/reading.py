@@ -1,14 +1,15 @@
-"""Reading a whole zone beside the work that goes on in it.
+"""Reading beside the work that goes on in a zone.
 
 A large zone takes a while: at Azure DNS 10,000 sets are 100 pages at 60 a minute. Neither a failover nor the ledger's
-renewal waits for that. What was read or written at a name meanwhile is newer than what the long reading says of it.
+renewal waits for that, nor for a reading that fails. What was read or written at a name meanwhile is newer than what
+the long reading says of it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
-from detour.enactment.contract import Provider, ZoneContents
-from detour.enactment.view import ZoneView
+from detour.enactment.contract import ZoneContents
 
 
 class BackgroundReading:
@@ -18,6 +19,7 @@ class BackgroundReading:
         self._on_end = on_end
         self._task: asyncio.Task[ZoneContents] | None = None
         self._touched: set[str] = set()
+        self.names: frozenset[str] = frozenset()
 
     @property
     def is_under_way(self) -> bool:
@@ -29,10 +31,11 @@ class BackgroundReading:
         """Tell whether a reading has ended, well or not."""
         return self._task is not None and self._task.done()
 
-    def begin(self, provider: Provider) -> None:
-        """Read the zone."""
+    def begin(self, reading: Coroutine[Any, Any, ZoneContents], names: Iterable[str] = ()) -> None:
+        """Let `reading` run; `names` are those that it is about, none for a whole zone."""
         self._touched = set()
-        self._task = asyncio.ensure_future(provider.read_zone())
+        self.names = frozenset(names)
+        self._task = asyncio.ensure_future(reading)
         self._task.add_done_callback(lambda _: self._on_end())
 
     def touch(self, names: Iterable[str]) -> None:
@@ -40,13 +43,11 @@ class BackgroundReading:
         if self._task is not None:
             self._touched.update(names)
 
-    def take(self, before: ZoneView) -> ZoneView:
-        """Return what was read, with what `before` has of names that were touched meanwhile. Raises ProviderError."""
+    def take(self) -> tuple[ZoneContents, frozenset[str]]:
+        """Return what was read, and the names that were touched meanwhile. Raises ProviderError."""
         assert self._task is not None  # noqa: S101 - only once it is there
         task, self._task = self._task, None
-        view = ZoneView(task.result())
-        view.take_over(before, self._touched)
-        return view
+        return task.result(), frozenset(self._touched)
 
     def cancel(self) -> None:
         """Read no further."""

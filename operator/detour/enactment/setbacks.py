@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from detour.enactment.budget import ZoneBudget
+from detour.enactment.budget import FAILOVER_PATIENCE, ZoneBudget
 from detour.enactment.contract import ProviderError, ThrottledError
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import Refusal
@@ -10,6 +10,9 @@ from detour.enactment.wishes import Refusal
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds to wait after an error: doubling from the first to the longest."""
+
+LONGEST_PATIENCE = 300.0
+"""Seconds for which a provider is left alone at most because it asks for patience, whatever it says."""
 
 
 class Setbacks:
@@ -41,8 +44,9 @@ class Setbacks:
         delay = self._backoff * (0.5 + self._random() / 2)
         if isinstance(error, ThrottledError):
             self._tally.throttled += 1
-            delay = error.retry_after if error.retry_after is not None else delay
-            budget.account.pause(delay)
+            asked = error.retry_after if error.retry_after is not None else delay
+            budget.account.pause(min(LONGEST_PATIENCE, asked))
+            delay = min(FAILOVER_PATIENCE, asked)  # after it nothing but a failover is let through by the budget
         self._retry_at = self._clock() + delay
         self._set(Refusal(error.reason, str(error)))
         return delay

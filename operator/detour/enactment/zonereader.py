@@ -1,13 +1,15 @@
 """What one enactor knows of its zone, and what it has to read again.
 
 The whole zone is read at the start, whenever that is owed, and from time to time beside the work; single names when
-something is suspicious about them. What is owed comes first: until it is read, nothing is known.
+something is suspicious about them. What is owed comes first: until it is read, nothing is known. Everything else is
+read beside the work, and fails beside it.
 """
 
+import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from detour.enactment.contract import Batch, Provider, ZoneContents, ZoneFacts
+from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
 from detour.enactment.periods import Periods
 from detour.enactment.reading import BackgroundReading
 from detour.enactment.view import ZoneView
@@ -20,7 +22,8 @@ FRESH = 5.0
 class ZoneReader:
     """Reads one zone, and lays what is written over what was read. Times are engine seconds.
 
-    `ledger_name` is read along with any name, `on_news` is called when a reading beside the work has ended.
+    `ledger_name` is read along with any name, `on_news` is called when a reading beside the work has ended. `facts` are
+    those of a zone that was looked for already.
     """
 
     def __init__(
@@ -31,21 +34,28 @@ class ZoneReader:
         clock: Callable[[], float],
         random: Callable[[], float],
         on_news: Callable[[], None],
+        facts: ZoneFacts | None = None,
     ) -> None:
         self._ledger_name = ledger_name
         self._periods = periods
         self._clock = clock
         self._random = random
-        self._must_describe = True
+        self._must_describe = facts is None
         self._due_at = 0.0
+        self._retry_at = 0.0
         self._is_owed = True
         self._suspects: set[str] = set()
         self._suspects_ledger = False
+        self._awaited: set[str] = set()
+        self._wants_proof: dict[str, float] = {}
+        self._proved_at: dict[str, float] = {}
         self._began_at = -math.inf
         self._read_at: dict[str, float] = {}
-        self._background = BackgroundReading(on_news)
+        self._whole = BackgroundReading(on_news)
+        self._some = BackgroundReading(on_news)
+        self._some_began_at = -math.inf
         self._view: ZoneView | None = None
-        self.facts: ZoneFacts | None = None
+        self.facts = facts
 
     # -- what is known -------------------------------------------------------------------------------------------
 
@@ -63,38 +73,64 @@ class ZoneReader:
     @property
     def is_doubtful(self) -> bool:
         """Tell whether a reading is owed, or there and not taken yet."""
-        return self._is_owed or self._background.is_there
+        return self._is_owed or self._whole.is_there
+
+    def proved_at(self, hostname: str) -> float | None:
+        """Return when the last reading of `hostname` began that was asked for with `prove`, None where none ended."""
+        return self._proved_at.get(hostname)
 
     # -- what is to be read --------------------------------------------------------------------------------------
 
     @property
     def must_describe(self) -> bool:
-        """Tell whether the zone has to be looked for, as with a fresh connection."""
+        """Tell whether the zone has to be looked for, as where the provider says that it is not there."""
         return self._must_describe
 
     @property
     def has_news(self) -> bool:
         """Tell whether a reading beside the work waits to be taken."""
-        return self._view is not None and self._background.is_there
+        return self._view is not None and (self._whole.is_there or self._some.is_there)
 
     @property
     def has_suspects(self) -> bool:
-        """Tell whether names, or the ledger, have to be read."""
-        return bool(self._suspects) or self._suspects_ledger
+        """Tell whether names, or the ledger, have to be read, and may be now."""
+        is_idle = not self._some.is_under_way and self._clock() >= self._retry_at
+        return is_idle and bool(self._suspects or self._suspects_ledger)
 
     @property
     def due_at(self) -> float:
-        """When the whole zone is to be read; infinite while that is under way."""
-        return math.inf if self._background.is_under_way else self._due_at
+        """When something is to be read next; infinite while everything that is to be is under way."""
+        whole = math.inf if self._whole.is_under_way else self._whole_due_at
+        waits = (self._suspects or self._suspects_ledger) and not self._some.is_under_way
+        return min(whole, self._retry_at if waits else math.inf)
+
+    @property
+    def _whole_due_at(self) -> float:
+        return self._due_at if self._is_owed else max(self._due_at, self._retry_at)
 
     @property
     def is_due(self) -> bool:
         """Tell whether the whole zone is to be read now."""
-        return self._view is None or self._clock() >= self.due_at
+        return self._view is None or (not self._whole.is_under_way and self._clock() >= self._whole_due_at)
+
+    @property
+    def awaited(self) -> Collection[str]:
+        """The hostnames that are not to be written before they are read."""
+        return self._awaited
 
     def suspect(self, hostname: str) -> None:
         """Something seems to be wrong with `hostname`."""
         self._suspects.add(hostname)
+
+    def prove(self, hostname: str) -> None:
+        """Read `hostname` anew, and remember since when it stands as it does."""
+        self._wants_proof[hostname] = self._clock()
+        self._suspects.add(hostname)
+
+    def read_first(self, hostnames: Iterable[str]) -> None:
+        """Read these hostnames before anything is written at them."""
+        self._awaited.update(hostnames)
+        self._suspects.update(self._awaited)
 
     def suspect_ledger(self) -> None:
         """Something seems to be wrong with the ledger."""
@@ -102,18 +138,29 @@ class ZoneReader:
 
     def owe(self) -> None:
         """Believe nothing that was read of the zone so far, and read it before anything else."""
-        self._background.cancel()
+        self.cancel()
         self._due_at = 0.0
         self._is_owed = True
 
-    def reconnect(self) -> None:
-        """There is another connection to the same zone: a reading through the one before ends."""
-        self._background.cancel()
-        self._must_describe = True  # at once, so that wrong credentials show now and not at the next failover
+    def look_for_zone(self) -> None:
+        """The provider says that the zone is not there: it may have been made anew."""
+        self._must_describe = True
+
+    def reconnect(self, facts: ZoneFacts | None) -> None:
+        """There is another connection to the same zone: readings through the one before end."""
+        self.cancel()
+        self.facts = facts or self.facts
+        self._must_describe = facts is None
+        self._retry_at = 0.0
 
     def cancel(self) -> None:
         """Read no further beside the work."""
-        self._background.cancel()
+        self._whole.cancel()
+        self._some.cancel()
+
+    def retry_at(self, at: float) -> None:
+        """A reading beside the work has failed: begin no other before `at`."""
+        self._retry_at = max(self._retry_at, at)
 
     def unfresh(self, hostnames: Iterable[str]) -> list[str]:
         """Return those of `hostnames` of which nobody can say what has stood there for the last moments."""
@@ -122,54 +169,117 @@ class ZoneReader:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    async def describe(self, provider: Provider) -> None:
-        """Find the zone. Raises ProviderError, as all readings do."""
-        self.facts = await provider.describe()
+    async def describe(self, provider: Provider) -> bool:
+        """Find the zone; False where it is another one than before. Raises ProviderError, as all readings do."""
+        facts = await provider.describe()
+        is_same = self.facts is None or self.facts.zone_id == facts.zone_id
+        self.facts = facts
         self._must_describe = False
+        return is_same
 
     def begin(self, provider: Provider) -> None:
         """Read the zone beside the work; `has_news` once it is there."""
-        self._background.begin(provider)
+        self._whole.begin(provider.read_zone())
+
+    def begin_suspects(self, provider: Provider) -> None:
+        """Read what is suspicious beside the work; `has_news` once it is there."""
+        hostnames = self._take_suspects()
+        self._some_began_at = self._clock()
+        self._some.begin(provider.read_names(self._names_to_read(hostnames)), hostnames)
 
     async def read(self, provider: Provider) -> None:
         """Read the zone, and do nothing else until it is read."""
-        self._background.cancel()
+        self.cancel()
         began_at = self._clock()
         view = ZoneView(await provider.read_zone())
         self._began_at = began_at
         self._suspects.clear()
+        self._awaited.clear()
+        self._prove(self._wants_proof, began_at)
         self._take(view)
 
-    def take_news(self) -> None:
-        """Take what was read beside the work."""
-        self._take(self._background.take(self.view))
+    def take_news(self) -> list[str] | None:
+        """Take what was read beside the work; return the hostnames, None where that is the whole zone.
+
+        Raises ProviderError where that failed: then it is still to be read.
+        """
+        if self._whole.is_there:
+            contents, touched = self._whole.take()
+            view = ZoneView(contents)
+            view.take_over(self.view, touched)
+            self._take(view)
+            return None
+        hostnames = sorted(self._some.names)
+        try:
+            contents, touched = self._some.take()
+        except (ProviderError, asyncio.CancelledError):
+            self._suspects.update(hostnames)
+            self._suspects_ledger = True
+            raise
+        self._take_names(hostnames, contents, self._names_to_read(hostnames) - touched, self._some_began_at)
+        return hostnames
 
     async def read_suspects(self, provider: Provider) -> list[str]:
-        """Read what is suspicious; return the hostnames."""
+        """Read what is suspicious, and do nothing else until it is read; return the hostnames."""
+        hostnames = self._take_suspects()
+        try:
+            await self.read_names(provider, hostnames)
+        except BaseException:
+            self._suspects.update(hostnames)
+            self._suspects_ledger = True
+            raise
+        return hostnames
+
+    def _take_suspects(self) -> list[str]:
         hostnames = sorted(self._suspects)
+        self._suspects.clear()
         self._suspects_ledger = False
-        await self.read_names(provider, hostnames)
-        self._suspects.difference_update(hostnames)
         return hostnames
 
     async def read_names(self, provider: Provider, hostnames: Iterable[str]) -> None:
         """Read the ledger, and these hostnames with their markers."""
-        hostnames = list(hostnames)
-        names = {self._ledger_name, *hostnames, *map(marker_name, hostnames)}
+        hostnames, began_at = list(hostnames), self._clock()
+        names = self._names_to_read(hostnames)
         contents = await provider.read_names(names)
-        now = self._clock()
+        for reading in (self._whole, self._some):
+            reading.touch(names)
+        self._take_names(hostnames, contents, names, began_at)
+
+    def _names_to_read(self, hostnames: Iterable[str]) -> set[str]:
+        return {self._ledger_name, *(name for each in hostnames for name in names_beside(each))}
+
+    def _take_names(self, hostnames: Iterable[str], contents: ZoneContents, names: set[str], began_at: float) -> None:
+        """Believe `contents` of `names`, which were read for `hostnames`."""
+        hostnames, now = list(hostnames), self._clock()
         self._read_at = {each: at for each, at in self._read_at.items() if at >= now - FRESH}
         self._read_at.update(dict.fromkeys(hostnames, now))
-        self._background.touch(names)
+        self._awaited.difference_update(hostnames)
+        self._prove(hostnames, began_at)
+        self._whole.touch(names)
         if self._view is not None:
             self._view.reread(names, contents)
 
+    def _prove(self, hostnames: Iterable[str], began_at: float) -> None:
+        for each in list(hostnames):
+            if each in self._wants_proof and began_at >= self._wants_proof[each]:
+                del self._wants_proof[each]
+                self._proved_at[each] = began_at
+            elif each in self._wants_proof:
+                self._suspects.add(each)
+
     def wrote(self, batch: Batch, stored: ZoneContents) -> None:
         """Believe what `batch` left behind."""
-        self._background.touch(change.key.name for change in (batch.ledger, *batch.changes))
+        names = {change.key.name for change in (batch.ledger, *batch.changes)}
+        for reading in (self._whole, self._some):
+            reading.touch(names)
         self.view.wrote([change.key for change in batch.changes if change.new is None], stored)
 
     def _take(self, view: ZoneView) -> None:
         self._view = view
         self._is_owed = False
         self._due_at = self._clock() + self._periods.reading * (0.9 + self._random() / 5)
+
+
+def names_beside(hostname: str) -> tuple[str, ...]:
+    """Return the names that say something of `hostname`: itself, its marker, and where others keep their marks."""
+    return (hostname, marker_name(hostname))

@@ -7,6 +7,7 @@ not do is help: lost answers, late writes and refusals come as the test orders t
 
 import asyncio
 import enum
+import itertools
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ NO_QUOTA = ProviderLimits(
 )
 ONE_BY_ONE = replace(NO_QUOTA, batch_elements=25, elements_per_replacement=1, atomic=False)
 LATENCY = 0.05
+
+_zones = itertools.count(1)
 
 
 class Fault(enum.Enum):
@@ -78,6 +81,7 @@ class MemoryZone:
         self.opaque: list[OpaqueSet] = []
         self.guarded: set[str] = set()
         self.emptied: list[tuple[float, str]] = []
+        self.zone_id = f"zone-{next(_zones)}"
         self._versions = versions
         self._count = 0
 
@@ -109,9 +113,15 @@ class MemoryZone:
     def holds(self, change: Change) -> bool:
         """Tell whether the precondition of `change` holds."""
         stored = self.sets.get(change.key)
+        if change.beside is not None and not self._stands(change.beside):
+            return False
         if change.old is None or stored is None:
             return change.old is None and stored is None
-        return stored.rrset == change.old.rrset and change.old.version in (None, stored.version)
+        return self._stands(change.old)
+
+    def _stands(self, old: StoredSet) -> bool:
+        stored = self.sets.get(old.rrset.key)
+        return stored is not None and stored.rrset == old.rrset and old.version in (None, stored.version)
 
     def make(self, changes: Collection[Change], at: float) -> None:
         """Make the changes in one step and look whether a guarded name went empty by them."""
@@ -145,7 +155,7 @@ class MemoryProvider:
 
     async def describe(self) -> ZoneFacts:
         await self._travel()
-        return ZoneFacts("zone-1", ("192.0.2.53:53",), 60)
+        return ZoneFacts(self.zone.zone_id, ("192.0.2.53:53",), 60)
 
     async def read_zone(self) -> ZoneContents:
         await self._travel()
