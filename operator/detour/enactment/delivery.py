@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
+    Change,
     OutcomeUnknownError,
     Provider,
     ProviderError,
@@ -133,4 +134,9 @@ class Delivery:
 
 
 def _is_untouched(batch: Batch, view: ZoneView) -> bool:
-    return all(view.get(change.key) == change.old for change in (batch.ledger, *batch.changes))
+    return all(_is_met(change, view) for change in (batch.ledger, *batch.changes))
+
+
+def _is_met(change: Change, view: ZoneView) -> bool:
+    is_beside = change.beside is None or view.get(change.beside.rrset.key) == change.beside
+    return is_beside and view.get(change.key) == change.old

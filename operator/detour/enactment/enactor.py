@@ -417,6 +417,8 @@ class Enactor:
 
     async def _take_over(self) -> float:
         """Claim the zone, or leave it to whoever has precedence; return the seconds until the next step."""
+        if (delay := self._tenure.claim_delay) > 0.0:
+            return delay
         yielding = self.precedence.keeps_waiting()
         if yielding is None:
             self._budget.urgency = Urgency.LEDGER

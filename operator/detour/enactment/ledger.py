@@ -87,9 +87,14 @@ def ledger_in_answer(values: tuple[str, ...]) -> Ledger | None:
 
 
 def next_claim(current: Ledger | None, known: Generation, *, site: str, claim: str, renew: int = 0) -> Ledger:
-    """Return the ledger that takes over the zone: above every generation known, with a `claim` of its own."""
+    """Return the ledger that takes over the zone: above every generation known, with a `claim` of its own.
+
+    Above the highest count there is nothing: then the count begins anew. No plan of old can come back by that, as every
+    batch is conditional on the whole ledger, and its claim is random.
+    """
     highest = max(known, current.generation if current else NEVER)
-    return Ledger(site=site, claim=claim, generation=Generation(highest.epoch + 1, 0), renew=renew)
+    epoch = highest.epoch + 1 if highest.epoch < HIGHEST_COUNT else 1
+    return Ledger(site=site, claim=claim, generation=Generation(epoch, 0), renew=renew)
 
 
 def batch_digest(ledger: Ledger, changes: Iterable[tuple[RRset | None, RRset | None]]) -> str:

@@ -3,7 +3,8 @@
     its writer is of ...          we may claim ...
     nobody (missing, garbled)     at once; with several sites, once the one in force had time to put it back
     our own site, never met       at once: whoever wrote it lost the Lease to us
-    our own site, superseded us   once it stood still for STANDSTILL, if we still hold the Lease then
+    our own site, superseded us   once it stood still for STANDSTILL, if we still hold the Lease then; each further time
+                                  within CONTEST_WINDOW after twice as long: two clusters with one name must not flap
     another site that renews      once it stood still for the site's patience, as its own name servers showed
     another site that does not    never: only a person knows which of the two is meant
 
@@ -22,6 +23,16 @@ from detour.model.rrset import RRset
 
 STANDSTILL = 20.0
 """Seconds for which a ledger that superseded ours has to stand still before we claim above it."""
+
+CONTEST_WINDOW = 7200.0
+LONGEST_STANDSTILL = 3600.0
+"""Seconds: how long a take-over by a writer of our own site counts, and what it makes us wait at most."""
+
+CONTESTS_TOLD = 2
+"""A person is told from so many take-overs on: one may be a process that was slow to die."""
+
+SITE_NAME_TWICE = "SiteNameTwice"
+"""The reason of a zone for which two clusters contend that both have the name of this site."""
 
 LOOK_PERIOD = 5.0
 """Seconds between two looks at a ledger that keeps us out."""
@@ -69,7 +80,28 @@ class Precedence:
         self._leadership = leadership
         self._clock = clock
         self._rival: _Rival | None = None
+        self._taken_by_namesakes: list[float] = []
         self.may_take_over = False
+
+    @property
+    def contested(self) -> Refusal | None:
+        """What to say where writers of this very site take the zone from each other, None where they do not."""
+        if self._contests() < CONTESTS_TOLD:
+            return None
+        return Refusal(
+            SITE_NAME_TWICE,
+            f"another writer that also calls itself site {self._site.name!r} takes this zone over again and again: two "
+            "clusters run with one name, or one was cloned from the other. Give each a name of its own with the "
+            "chart's site.name, or stop one of them",
+        )
+
+    def _contests(self) -> int:
+        since = self._clock() - CONTEST_WINDOW
+        self._taken_by_namesakes = [at for at in self._taken_by_namesakes if at >= since]
+        return len(self._taken_by_namesakes)
+
+    def _standstill(self) -> float:
+        return min(LONGEST_STANDSTILL, STANDSTILL * 2.0 ** max(0, self._contests() - 1))
 
     @property
     def watched(self) -> Ledger | None:
@@ -99,7 +131,10 @@ class Precedence:
     def superseded_by(self, stored: RRset | None) -> None:
         """Our claim is void: the zone holds this ledger now."""
         now = self._clock()
-        self._rival = _Rival(parse_ledger(stored), now, now, superseded_us=True)
+        found = parse_ledger(stored)
+        self._rival = _Rival(found, now, now, superseded_us=True)
+        if found is not None and not self._is_anothers(found):
+            self._taken_by_namesakes.append(now)
 
     def claimed(self) -> None:
         """The zone is ours; whoever takes it from us next is yielded to again."""
@@ -141,8 +176,9 @@ class Precedence:
             return self._judge_anothers(found, rival)
         if not rival.superseded_us:
             return None
-        still = now - rival.since >= STANDSTILL
-        return None if still and self._leadership.confirmed_since(rival.since) else Yielding(LOOK_PERIOD)
+        still = now - rival.since >= self._standstill()
+        may = still and self._leadership.confirmed_since(rival.since)
+        return None if may else Yielding(LOOK_PERIOD, self.contested)
 
     def _judge_missing(self, now: float, *, is_fresh: bool) -> Yielding | None:
         if not self._site.has_others or self.may_take_over:

@@ -15,6 +15,9 @@ from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset, RRType
 from detour.planning.gate import never_empty
 
+OPAQUE_ANSWERS = frozenset({*ANSWER_TYPES, "ALIAS", "ANAME"})
+"""Types of opaque sets that answer in place of addresses: those that Detour writes, and what providers have beside."""
+
 DeleteCommand = Callable[[RRset], str]
 """Gives the command by which a person deletes a set at the provider, "" where unknown."""
 
@@ -131,6 +134,12 @@ def _refusal(
             f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
             "spec.adopt to true to take it over",
         )
+    if found.opaque_marker is not None and not wish.was_published:
+        return Refusal(
+            "MarkerUnreadable",
+            f"the TXT record at {found.opaque_marker.name} cannot be read ({found.opaque_marker.why}), so it is "
+            f"unclear who owns {wish.hostname}: remove that record",
+        )
     if marker is None and found.marker is not None and not (wish.was_published or wish.adopt):
         return Refusal(
             "MarkerUnreadable",
@@ -199,7 +208,8 @@ def _by_hand(rules: ZoneRules, *sets: RRset | None) -> str:
 
 
 def _opaque_answers(found: NameView) -> list[OpaqueSet]:
-    return [each for each in found.opaque if each.why]
+    """Return the opaque sets that answer for the name: what else stands there is none of our business."""
+    return [each for each in found.opaque if each.type in OPAQUE_ANSWERS]
 
 
 def _types(found: NameView) -> str:
@@ -221,13 +231,19 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
     present = parse_marker(found.marker.rrset if found.marker else None)
     if present is not None and rules.several_sites:
         present = replace(present, uid=marker.uid)
-    claims = [] if present == marker else [Change(found.marker, marker.rrset(wish.hostname))]
+    is_marked = present == marker or found.opaque_marker is not None  # whoever spoilt it is told of by the audits
+    claims = [] if is_marked else [Change(found.marker, marker.rrset(wish.hostname))]
     writes = [
         Change(found.sets.get(kind), each)
         for kind, each in sorted(wanted.items())
         if kind not in found.sets or found.sets[kind].rrset != each
     ]
-    removals = [Change(found.sets[kind], None) for kind in ANSWER_TYPES if kind in found.sets and kind not in wanted]
+    written = {each.key.type for each in writes}
+    staying = next((found.sets[kind] for kind in sorted(wanted) if kind in found.sets and kind not in written), None)
+    beside = staying if not written.intersection(ANSWER_TYPES) else None  # what is written is a condition by itself
+    removals = [
+        Change(found.sets[kind], None, beside) for kind in ANSWER_TYPES if kind in found.sets and kind not in wanted
+    ]
     if _crosses_types(sets, found):
         return (*claims, *removals, *writes)
     return (*claims, *writes, *removals)

@@ -43,7 +43,11 @@ def first_undone(work: Sequence[NameChange], view: ZoneView) -> NameChange | Non
         states = [(view.get(change.key), change) for change in each.changes]
         if all(_plain(found) == change.new for found, change in states):
             continue
-        met = all(found == change.old or _plain(found) == change.new for found, change in states)
+        met = all(
+            (found == change.old or _plain(found) == change.new)
+            and (change.beside is None or _plain(view.get(change.beside.rrset.key)) == change.beside.rrset)
+            for found, change in states
+        )
         return each if met else None
     return None
 

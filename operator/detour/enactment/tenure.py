@@ -19,6 +19,11 @@ from detour.enactment.wishes import Refusal
 PROPAGATION = 60.0
 """Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
 
+CLAIM_LASTS = 60.0
+FIRST_CLAIM_PAUSE = 0.25
+LONGEST_CLAIM_PAUSE = 30.0
+"""Seconds: a claim within the first of another one is followed by a pause, doubling from the second to the third."""
+
 
 class Tenure:
     """Of one zone. Times are engine seconds. `in_force` is set by who has read the zone."""
@@ -43,6 +48,9 @@ class Tenure:
         self._renewed_at = 0.0
         self._yielding: Refusal | None = None
         self._lost_ledger: str | None = None
+        self._last_claim_at = -math.inf
+        self._next_claim_at = 0.0
+        self._claim_pause = 0.0
 
     @property
     def holds(self) -> bool:
@@ -97,7 +105,19 @@ class Tenure:
         if yielding is not None:
             return yielding
         self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
+        self._pause_claims()
         return self._fence.claim(stored)
+
+    @property
+    def claim_delay(self) -> float:
+        """The seconds until the zone may be claimed (again): claims that do not last come with growing pauses."""
+        return max(0.0, self._next_claim_at - self._clock())
+
+    def _pause_claims(self) -> None:
+        now = self._clock()
+        is_again = now - self._last_claim_at < CLAIM_LASTS
+        self._claim_pause = min(LONGEST_CLAIM_PAUSE, max(FIRST_CLAIM_PAUSE, self._claim_pause * 2)) if is_again else 0.0
+        self._last_claim_at, self._next_claim_at = now, now + self._claim_pause
 
     def claimed(self) -> None:
         """The claim was written."""
@@ -107,6 +127,8 @@ class Tenure:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
             self._observer.incident(Refusal("LedgerRestored", told))
             self._lost_ledger = None
+        if (contested := self.precedence.contested) is not None:
+            self._observer.incident(contested)
 
     # -- losing it -------------------------------------------------------------------------------------------------
 

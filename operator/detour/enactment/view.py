@@ -16,11 +16,15 @@ _NO_SETS: Mapping[RRType, StoredSet] = {}
 
 @dataclass(frozen=True, slots=True)
 class NameView:
-    """What stands at one hostname: its sets by type, what is opaque there, and its marker."""
+    """What stands at one hostname: its sets by type, what is opaque there, and its marker.
+
+    `opaque_marker` is a TXT set in the marker's place that cannot be read.
+    """
 
     sets: Mapping[RRType, StoredSet]
     opaque: tuple[OpaqueSet, ...]
     marker: StoredSet | None
+    opaque_marker: OpaqueSet | None = None
 
     @property
     def answers(self) -> tuple[RRset, ...]:
@@ -38,8 +42,10 @@ class ZoneView:
 
     def at(self, hostname: str) -> NameView:
         """Return what stands at `hostname`."""
-        marker = self._sets.get(marker_name(hostname), _NO_SETS).get(RRType.TXT)
-        return NameView(self._sets.get(hostname, _NO_SETS), self._opaque.get(hostname, ()), marker)
+        place = marker_name(hostname)
+        marker = self._sets.get(place, _NO_SETS).get(RRType.TXT)
+        spoilt = next((each for each in self._opaque.get(place, ()) if each.type == RRType.TXT), None)
+        return NameView(self._sets.get(hostname, _NO_SETS), self._opaque.get(hostname, ()), marker, spoilt)
 
     def get(self, key: RRKey) -> StoredSet | None:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
