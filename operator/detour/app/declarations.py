@@ -40,6 +40,12 @@ class Declared(Protocol):
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
 
+    def exists(self, subject: Subject) -> None:
+        """An object is there, whether or not it can be used."""
+
+    def all_listed(self, kind: Kind) -> None:
+        """Every object of a kind was shown."""
+
 
 class Declarations:
     """Translates messages. `read_config_map` reads one from a namespace by name; it may raise ClusterError."""
@@ -68,6 +74,7 @@ class Declarations:
                 for raw in raws:
                     self._see(kind, raw, now, began_at)
                 self.listed.add(kind)
+                self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     if self._seen_at[subject] < began_at:
                         self._lose(subject, observed=False)
@@ -111,6 +118,7 @@ class Declarations:
             self._lose(before, observed=False)  # deleted and made anew while nobody watched
         self._subjects[kind, subject.key] = subject
         self._seen_at[subject] = now
+        self._declared.exists(subject)
         fingerprint = _fingerprint(raw)
         if self._fingerprints.get(subject) == fingerprint:
             self._declared.status_seen(subject, raw, listed_at)

@@ -14,11 +14,12 @@ from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
 from detour.enactment.escaped import is_escaped
 from detour.enactment.keptgoing import kept_going
+from detour.enactment.leaving import UNKNOWN_TTL, ParentView
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
-from detour.model.names import ledger_name
+from detour.model.names import canonical, ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
 
@@ -61,6 +62,7 @@ class Lookout:
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
         self._look_up_again = asyncio.Event()
+        self.parent = ParentView()
         self._name_servers = NameServers(ask=self._ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of)
         self._verifier = Verifier(
             ask=self._ask,
@@ -151,12 +153,26 @@ class Lookout:
                 if not is_escaped():
                     raise
                 pause = LOOK_UP_RETRY
+            await self._look_at_parent(zone, assigned)
             if self._name_servers.servers:
                 self._verifier.use(self._name_servers.servers)
             if self.delegation != before:
                 self._on_delegation()
             self._look_up_again.clear()
             await news_within(self._look_up_again, pause)
+
+    async def _look_at_parent(self, zone: Zone, assigned: tuple[str, ...]) -> None:
+        """Keep whether the world is sent to the zone's servers."""
+        delegation = self.delegation
+        ours = [canonical(each) for each in assigned if ":" not in each]
+        if not ours and delegation is not None:  # servers that are named by address: ask them what the zone calls them
+            ours = await self._name_servers.own_names(zone.domain)
+        self.parent = self.parent.seen(
+            delegation.name_servers if delegation else None,
+            ours=ours,
+            ttl=delegation.ttl if delegation else UNKNOWN_TTL,
+            now=self._workshop.clock.now(),
+        )
 
     def look_up_again(self) -> None:
         """The servers were declared anew."""

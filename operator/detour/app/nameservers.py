@@ -9,10 +9,14 @@ from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask, NoAnswerError
 from detour.enactment.ledger import Ledger, ledger_in_answer
 from detour.enactment.precedence import Precedence
+from detour.model.names import canonical
 
 LOOK_UP_PERIOD = 600.0
 LOOK_UP_RETRY = 10.0
 """Seconds until the addresses of the servers are looked up again, after success and after failure."""
+
+DELEGATION_RETRY = 60.0
+"""Seconds until it is asked again where the world is sent, where that could not be told."""
 
 NOT_YET = 0.2
 """Seconds until it is asked again what the servers are called, while the provider has not said so."""
@@ -47,9 +51,20 @@ class NameServers:
         found = [server for name in named for server in await self._servers_of(name)]
         if found:
             self.servers = tuple(sorted(set(found)))
-        if any(":" not in each for each in assigned):
+        if assigned:
             self.delegation = await self._delegation_of(domain)
+            if self.delegation is None and any(":" not in each for each in assigned):
+                return DELEGATION_RETRY
         return LOOK_UP_PERIOD if found else (LOOK_UP_RETRY if named else NOT_YET)
+
+    async def own_names(self, domain: str) -> list[str]:
+        """Return the names that the zone itself gives its servers; none where no server says."""
+        for server in self.servers:
+            try:
+                return [canonical(each) for each in (await self._ask(server, domain, "NS")).values]
+            except NoAnswerError:
+                continue
+        return []
 
     async def any_answers(self, domain: str) -> bool:
         """Tell whether any of the servers answers for the zone, as soon as one does: a reference check."""

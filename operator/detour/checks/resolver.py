@@ -68,10 +68,14 @@ class _FamilyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The name servers that a recursive resolver knows for a domain, and whether the domain has DNSSEC keys."""
+    """The name servers that a recursive resolver knows for a domain, and whether the domain has DNSSEC keys.
+
+    `ttl` is how long that set lives in caches from now on, in seconds.
+    """
 
     name_servers: tuple[str, ...]
     is_signed: bool
+    ttl: float = 172800.0
 
 
 class Resolver:
@@ -137,7 +141,8 @@ class Resolver:
         except (dns.exception.DNSException, OSError):
             return None
         hosts = tuple(sorted(canonical(each.target.to_text()) for each in servers))
-        return Delegation(hosts, is_signed=keys.rrset is not None)
+        ttl = float(servers.rrset.ttl) if servers.rrset is not None else 0.0
+        return Delegation(hosts, is_signed=keys.rrset is not None, ttl=ttl)
 
     async def _ask(self, hostname: str, family: RRType) -> _FamilyAnswer:
         try:

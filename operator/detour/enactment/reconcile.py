@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from detour.enactment.contract import Change, OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
+from detour.enactment.registries import EXTERNAL_DNS, is_claim
 from detour.enactment.view import NameView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, Withdrawal
 from detour.model.names import is_within
@@ -20,6 +21,15 @@ OPAQUE_ANSWERS = frozenset({*ANSWER_TYPES, "ALIAS", "ANAME"})
 
 DeleteCommand = Callable[[RRset], str]
 """Gives the command by which a person deletes a set at the provider, "" where unknown."""
+
+
+RecordExists = Callable[[ObjectKey], bool]
+"""Tells whether a FailoverRecord is there, valid or not, or may be for all that is known."""
+
+
+def nobody_exists(record: ObjectKey) -> bool:
+    """Know of no record."""
+    return False
 
 
 def no_command(rrset: RRset) -> str:
@@ -39,6 +49,7 @@ class ZoneRules:
     atomic: bool
     delete_command: DeleteCommand = no_command
     several_sites: bool = False
+    record_exists: RecordExists = nobody_exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,16 @@ def reconcile(
         return Outcome(None, refusals, winner.record)
     if empty := _empties(found, changes, deletion_observed=False):
         return Outcome(None, {**refusals, winner.record: Refusal("WouldBeEmpty", empty)})
-    return Outcome(NameChange(hostname, winner.record, changes, Urgency.FAILOVER), refusals, winner.record)
+    adopts = marker is None and not winner.was_published
+    change = NameChange(
+        hostname,
+        winner.record,
+        changes,
+        Urgency.FAILOVER,
+        claimed_by=found.claims[0].told if found.claims else "",
+        was_there=found.answers if adopts else (),
+    )
+    return Outcome(change, refusals, winner.record)
 
 
 def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
@@ -128,7 +148,14 @@ def _refusal(
             f"let that one give it up first, then delete the marker {found.marker.rrset.name if found.marker else ''}"
             f"{_by_hand(rules, found.marker.rrset if found.marker else None)}",
         )
-    if marker is not None and marker.record != wish.record and not (wish.adopt or left):
+    is_anothers = marker is not None and marker.record != wish.record and not left
+    if is_anothers and marker is not None and rules.record_exists(marker.record):
+        return Refusal(
+            "OwnedByAnotherRecord",
+            f"{wish.hostname} is published by FailoverRecord {marker.record}, which is there, or was a moment ago: "
+            "delete that one first, or choose another hostname",
+        )
+    if is_anothers and marker is not None and not wish.adopt:
         return Refusal(
             "OwnedByAnotherRecord",
             f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
@@ -146,6 +173,12 @@ def _refusal(
             f"the TXT record at {found.marker.rrset.name} is no marker of Detour's, so it is unclear who owns "
             f"{wish.hostname}: set spec.adopt to true, or remove that record"
             f"{_by_hand(rules, found.marker.rrset)}",
+        )
+    if found.claims and marker is None and not wish.was_published and wish.adopt_from != EXTERNAL_DNS:
+        return Refusal(
+            "OwnedByExternalDNS",
+            f"{found.claims[0].told}, and would write over it again and again: take {wish.hostname} out of the source "
+            f"that it reads, or take the name over together with its mark: `{_adopt(wish, EXTERNAL_DNS)}`",
         )
     taken = marker is None and not wish.was_published and (found.answers or _opaque_answers(found))
     if taken and not wish.adopt:
@@ -169,8 +202,9 @@ def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal
     )
 
 
-def _adopt(wish: Wish) -> str:
-    patch = """--type=merge -p '{"spec":{"adopt":true}}'"""
+def _adopt(wish: Wish, tool: str | None = None) -> str:
+    wanted = "true" if tool is None else f'{{"from":"{tool}"}}'
+    patch = f"""--type=merge -p '{{"spec":{{"adopt":{wanted}}}}}'"""
     return f"kubectl patch failoverrecord/{wish.record.name} -n {wish.record.namespace} {patch}"
 
 
@@ -244,9 +278,17 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
     removals = [
         Change(found.sets[kind], None, beside) for kind in ANSWER_TYPES if kind in found.sets and kind not in wanted
     ]
+    if wish.adopt_from == EXTERNAL_DNS:
+        removals += [_without_claim(each.stored) for each in found.claims]
     if _crosses_types(sets, found):
         return (*claims, *removals, *writes)
     return (*claims, *writes, *removals)
+
+
+def _without_claim(stored: StoredSet) -> Change:
+    """Return the change that takes another tool's mark out of a TXT set, and nothing else that it holds."""
+    kept = tuple(value for value in stored.rrset.values if not is_claim(value))
+    return Change(stored, replace(stored.rrset, values=kept) if kept else None)
 
 
 def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from detour.enactment.contract import OpaqueSet, StoredSet, ZoneContents
+from detour.enactment.registries import ForeignClaim, claimed_hostnames, foreign_claim
 from detour.model.names import hostname_of_marker, marker_name
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
 
@@ -18,13 +19,14 @@ _NO_SETS: Mapping[RRType, StoredSet] = {}
 class NameView:
     """What stands at one hostname: its sets by type, what is opaque there, and its marker.
 
-    `opaque_marker` is a TXT set in the marker's place that cannot be read.
+    `opaque_marker` is a TXT set in the marker's place that cannot be read; `claims` are marks of other tools.
     """
 
     sets: Mapping[RRType, StoredSet]
     opaque: tuple[OpaqueSet, ...]
     marker: StoredSet | None
     opaque_marker: OpaqueSet | None = None
+    claims: tuple[ForeignClaim, ...] = ()
 
     @property
     def answers(self) -> tuple[RRset, ...]:
@@ -38,6 +40,7 @@ class ZoneView:
     def __init__(self, contents: ZoneContents) -> None:
         self._sets: dict[str, dict[RRType, StoredSet]] = defaultdict(dict)
         self._opaque: dict[str, tuple[OpaqueSet, ...]] = {}
+        self._claimed_at: dict[str, set[str]] = defaultdict(set)
         self._lay(contents)
 
     def at(self, hostname: str) -> NameView:
@@ -45,7 +48,19 @@ class ZoneView:
         place = marker_name(hostname)
         marker = self._sets.get(place, _NO_SETS).get(RRType.TXT)
         spoilt = next((each for each in self._opaque.get(place, ()) if each.type == RRType.TXT), None)
-        return NameView(self._sets.get(hostname, _NO_SETS), self._opaque.get(hostname, ()), marker, spoilt)
+        return NameView(
+            self._sets.get(hostname, _NO_SETS),
+            self._opaque.get(hostname, ()),
+            marker,
+            spoilt,
+            tuple(self._claims_on(hostname)),
+        )
+
+    def _claims_on(self, hostname: str) -> Iterable[ForeignClaim]:
+        for name in sorted(self._claimed_at.get(hostname, ())):
+            stored = self._sets.get(name, _NO_SETS).get(RRType.TXT)
+            if stored is not None and (claim := foreign_claim(stored)) is not None:
+                yield claim
 
     def get(self, key: RRKey) -> StoredSet | None:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
@@ -66,6 +81,8 @@ class ZoneView:
                 self._sets[name] = other._sets[name]
             if name in other._opaque:
                 self._opaque[name] = other._opaque[name]
+        for hostname, places in other._claimed_at.items():
+            self._claimed_at[hostname] |= places
 
     def wrote(self, gone: Iterable[RRKey], stored: ZoneContents) -> None:
         """Take over the outcome of a batch: the sets that it removed and those that it left behind."""
@@ -91,6 +108,9 @@ class ZoneView:
     def _lay(self, contents: ZoneContents) -> None:
         for key, stored in contents.sets.items():
             self._sets[key.name][key.type] = stored
+            if key.type is RRType.TXT and foreign_claim(stored) is not None:
+                for hostname in claimed_hostnames(key.name):
+                    self._claimed_at[hostname].add(key.name)  # looked up again whenever it is asked for
         opaque: dict[str, list[OpaqueSet]] = defaultdict(list)
         for each in contents.opaque:
             opaque[each.name].append(each)

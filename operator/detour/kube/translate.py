@@ -123,6 +123,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         suspend=spec.suspend,
         adopt=spec.adopt,
         failback_now=identity.annotations.get(FAILBACK_ANNOTATION) == NOW,
+        approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
     )
 
