@@ -215,9 +215,11 @@ class Provider(Protocol):
         ...
 
     async def apply(self, batch: Batch) -> ZoneContents:
-        """Apply `batch` once, without retries, and return its new sets as stored.
+        """Apply `batch` once, without retries, and return its new sets as stored, with what became of those beside.
 
-        Raises BatchRefusedError or OutcomeUnknownError besides the common ones.
+        Raises BatchRefusedError or OutcomeUnknownError besides the common ones. A set that does not stand as
+        `Change.beside` says is a BatchRefusedError. Where sets are written one by one and it went in that very moment,
+        the outcome is unknown: reading shows what is left of the name.
         """
         ...
 

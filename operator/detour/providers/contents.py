@@ -1,8 +1,8 @@
-"""Putting together what a provider has read."""
+"""Putting together what a provider has read, and what it is to be sure of."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from detour.enactment.contract import OpaqueSet, StoredSet, ZoneContents
+from detour.enactment.contract import Change, OpaqueSet, StoredSet, ZoneContents
 from detour.model.rrset import RRKey
 
 
@@ -25,3 +25,10 @@ def only_at(names: Collection[str], contents: ZoneContents) -> ZoneContents:
         {key: each for key, each in contents.sets.items() if key.name in wanted},
         tuple(each for each in contents.opaque if each.name in wanted),
     )
+
+
+def kept_beside(changes: Sequence[Change]) -> tuple[StoredSet, ...]:
+    """Return the sets that must stand, and stay, for the removals among `changes`; none that is itself changed."""
+    changed = {change.key for change in changes}
+    found = {each.beside.rrset.key: each.beside for each in changes if each.beside is not None}
+    return tuple(each for key, each in found.items() if key not in changed)

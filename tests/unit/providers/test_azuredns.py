@@ -338,7 +338,7 @@ async def test_the_family_that_stays_gets_a_new_version_before_the_other_goes(
     store: ZoneStore, provider: AzureDNSProvider
 ) -> None:
     held = await put(provider, a("api"), aaaa("api"))
-    result = await provider.apply(moving(held, Change(held[aaaa("api").key], None)))
+    result = await provider.apply(moving(held, Change(held[aaaa("api").key], None, held[a("api").key])))
     assert served(store, "api") == ("192.0.2.1",)
     assert served(store, "api", "AAAA") == ()
     renewed = result.sets[a("api").key]
@@ -351,10 +351,40 @@ async def test_a_staying_family_keeps_its_metadata(store: ZoneStore, provider: A
     held = await put(provider, aaaa("api"))
     extra = {"metadata": {"team": "shop"}}
     store.commit(added=[RecordSet(f"api.{DOMAIN}", "A", 60, ("192.0.2.9",), extra=extra)], by="outsider")
-    await provider.apply(moving(held, Change(held[aaaa("api").key], None)))
+    staying = (await provider.read_names([f"api.{DOMAIN}"])).sets[a("api").key]
+    await provider.apply(moving(held, Change(held[aaaa("api").key], None, staying)))
     kept = store.get(f"api.{DOMAIN}", "A")
     assert kept is not None
     assert (kept.extra, kept.values, kept.ttl) == (extra, ("192.0.2.9",), 60)
+
+
+async def test_a_family_that_is_not_as_last_seen_keeps_the_other_and_the_ledger_where_they_are(
+    store: ZoneStore, provider: AzureDNSProvider
+) -> None:
+    held = await put(provider, a("api"), aaaa("api"))
+    kept = store.get(f"api.{DOMAIN}", "A")
+    assert kept is not None
+    store.commit(added=[kept], by="outsider")  # the same values, but somebody has written them
+    before = store.serial
+    with pytest.raises(BatchRefusedError, match=r"api\..* A, which is to stay"):
+        await provider.apply(moving(held, Change(held[aaaa("api").key], None, held[a("api").key])))
+    assert store.serial == before
+
+
+async def test_a_family_that_goes_between_its_renewal_and_our_deletion_is_noticed_at_once(
+    desk: Desk, store: ZoneStore
+) -> None:
+    writer = Writer()
+    provider = await desk.open(pace=writer.pace)
+    held = await put(provider, a("api"), aaaa("api"))
+    await writer.start(provider, moving(held, Change(held[aaaa("api").key], None, held[a("api").key])))
+    await writer.step(4)  # ledger and family are read, the ledger moves, the family is renewed: the deletion is next
+    store.commit(removed=[(f"api.{DOMAIN}", "A")], by="outsider")
+    writer.free = True
+    await writer.step()
+    assert writer.task is not None
+    with pytest.raises(OutcomeUnknownError, match="somebody removed api"):
+        await writer.task
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -421,11 +451,13 @@ async def test_two_writers_that_withdraw_one_family_each_never_empty_the_name(de
         for mine, (writer, provider) in enumerate(zip(writers, providers, strict=True)):
             own = RRset(f"o{mine}-{number}._detour.{DOMAIN}", RRType.TXT, 1, ("detour/1",))
             family = (a(name), aaaa(name))[mine]
-            await writer.start(provider, Batch(Change(None, own), (Change(held[family.key], None),)))
+            staying = held[(aaaa(name), a(name))[mine].key]
+            await writer.start(provider, Batch(Change(None, own), (Change(held[family.key], None, staying),)))
             await writer.step()  # its ledger is read
         part = [0, 0]
         for mine in order:
-            await writers[mine].step((1, 2, 1)[part[mine]])  # read the other family; move the ledger and renew; delete
+            # read the other family; move the ledger and renew; delete and look at the other family
+            await writers[mine].step((1, 2, 2)[part[mine]])
             part[mine] += 1
             assert served(store, name) or served(store, name, "AAAA"), f"empty after {order}"
         outcomes = await asyncio.gather(*(each.task for each in writers if each.task), return_exceptions=True)

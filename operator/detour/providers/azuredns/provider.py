@@ -35,6 +35,7 @@ from detour.providers.azuredns.client import AzureClient
 from detour.providers.azuredns.errors import ForbiddenError, is_precondition_failed, is_record_missing, translated
 from detour.providers.azuredns.limits import GETS_PER_MINUTE, LISTS_PER_MINUTE, PAGE
 from detour.providers.azuredns.records import RECORD_TYPES, as_model, in_words, relative_name, unchanged
+from detour.providers.contents import kept_beside
 
 CONCURRENT_READS = 8
 OTHER_FAMILY = {RRType.A: RRType.AAAA, RRType.AAAA: RRType.A}
@@ -110,7 +111,8 @@ class AzureDNSProvider:
         """Compare the ledger with what the batch expects, move it, then make the changes one after the other.
 
         The result holds besides the new sets those whose ETag was renewed. Once the ledger has moved a refusal of one
-        set is a BatchRefusedError that names it, and everything else is an OutcomeUnknownError.
+        set is a BatchRefusedError that names it, and everything else is an OutcomeUnknownError: also that a name lost
+        both its families, the one by us and the other by somebody else in that very moment.
         """
         changes = _families_first(batch.changes)
         etag = await self._confirm(batch.ledger)
@@ -124,9 +126,11 @@ class AzureDNSProvider:
             try:
                 if (marker := markers.get(change.key)) is not None:
                     etags[marker.rrset.key] = await self._prove_ours(marker, etags[marker.rrset.key])
-                if (other := staying.get(change.key)) is not None:
+                if change.beside is not None and (other := staying.get(change.beside.rrset.key)) is not None:
                     done.append(await self._renew(other))
                 done.append(await self._write(change, etags.get(change.key)))
+                if change.beside is not None:
+                    done.append(await self._left_beside(change.beside))
             except (BatchRefusedError, ForbiddenError) as error:
                 raise BatchRefusedError(f"{doing}; the next one was refused: {error}") from None
             except OutcomeUnknownError as error:
@@ -170,21 +174,23 @@ class AzureDNSProvider:
             return str(model.etag)
         raise BatchRefusedError(f"{self._doing('batch')}: {change.key.name} {change.key.type} is not as last seen")
 
-    async def _read_staying(self, changes: Iterable[Change]) -> dict[RRKey, Any]:
-        """Return, for each family that goes, the one of its name that stays and isn't written by the batch anyway.
+    async def _read_staying(self, changes: Sequence[Change]) -> dict[RRKey, Any]:
+        """Return, for each name that loses a family, the other one as it stands; refuse where that is another one.
 
         Whoever would withdraw that other family at the same time has to know its ETag. Renewing it, after both were
         read and before the first deletion, lets only one of the two through, so the name never loses both.
         """
-        written = {change.key for change in changes}
-        staying = {}
-        for change in changes:
-            other = RRKey(change.key.name, OTHER_FAMILY.get(change.key.type, change.key.type))
-            if change.new is None and other not in written:
-                model = await self._get(*other)
-                if model is not None and in_words(model, self._domain) is not None:
-                    staying[change.key] = model
-        return staying
+        return {each.rrset.key: await self._standing(each) for each in kept_beside(changes)}
+
+    async def _standing(self, kept: StoredSet) -> Any:
+        model = await self._get(*kept.rrset.key)
+        found = in_words(model, self._domain) if model is not None else None
+        if isinstance(found, StoredSet) and found.rrset == kept.rrset and kept.version in (None, model.etag):
+            return model
+        name, family = kept.rrset.key
+        raise BatchRefusedError(
+            f"{self._doing('batch')}: {name} {family}, which is to stay, is not as last seen, so nothing goes there"
+        )
 
     async def _prove_ours(self, marker: StoredSet, etag: str | None) -> str | None:
         """Renew the marker of a name that goes, and return its new ETag: whoever has taken the name over is in the way.
@@ -199,6 +205,15 @@ class AzureDNSProvider:
         renewed = await self._put(name, rrtype, unchanged(model), if_match=model.etag)
         found = in_words(renewed, self._domain)
         return found if isinstance(found, StoredSet) else None
+
+    async def _left_beside(self, kept: StoredSet) -> StoredSet:
+        """Return the family that was to stay, read after the other one went; no condition spans the two requests."""
+        model = await self._get(*kept.rrset.key)
+        found = in_words(model, self._domain) if model is not None else None
+        if isinstance(found, StoredSet):
+            return found
+        name, family = kept.rrset.key
+        raise OutcomeUnknownError(f"somebody removed {name} {family} while the other family was withdrawn")
 
     async def _write(self, change: Change, etag: str | None) -> StoredSet | None:
         """Make one change on the condition of `etag`, or of absence. Returns the new set."""

@@ -1,7 +1,8 @@
 """A public managed zone at Google Cloud DNS.
 
 A Change is applied whole or not at all. Its deletions must match what is stored, TTL and values, and its additions
-must not exist but for what it deletes: so deleting the old and adding the new is compare-and-swap.
+must not exist but for what it deletes: so deleting the old and adding the new is compare-and-swap, and doing both with
+the same data a condition on a set that stays.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from detour.model.zone import GoogleCloudDNSSettings
 from detour.providers.clouddns.errors import translated
 from detour.providers.clouddns.limits import PAGE
 from detour.providers.clouddns.session import Connection, make_credentials
-from detour.providers.contents import gathered, only_at
+from detour.providers.contents import gathered, kept_beside, only_at
 from detour.providers.presentation import as_stored, presented, stored
 from detour.providers.threads import Threads
 
@@ -116,9 +117,10 @@ class CloudDNSProvider:
         """Send the batch as one Change."""
         zone = await self._zone()
         changes = (batch.ledger, *batch.changes)
+        kept = [_item(each.rrset, as_stored(each)) for each in kept_beside(changes)]
         body = {
-            "deletions": [_item(change.old.rrset, as_stored(change.old)) for change in changes if change.old],
-            "additions": [_item(change.new, presented(change.new)) for change in changes if change.new],
+            "deletions": [_item(change.old.rrset, as_stored(change.old)) for change in changes if change.old] + kept,
+            "additions": [_item(change.new, presented(change.new)) for change in changes if change.new] + kept,
         }
         await self._call("changes.create", "POST", f"/managedZones/{zone}/changes", body=body)
         return ZoneContents({change.new.key: StoredSet(change.new) for change in changes if change.new})

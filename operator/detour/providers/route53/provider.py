@@ -1,8 +1,8 @@
 """A public hosted zone at Amazon Route 53.
 
 A ChangeBatch is applied whole or not at all, and a DELETE that does not give exactly the stored TTL and values fails
-it. So DELETE old + CREATE new is compare-and-swap, for the ledger and for every set that it fences. UPSERT, which
-asks nothing, is never used.
+it. So DELETE old + CREATE new is compare-and-swap, for the ledger and for every set that it fences; with the same data
+on both sides it is a condition on a set that stays. UPSERT, which asks nothing, is never used.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from detour.enactment.contract import (
 from detour.model.names import canonical
 from detour.model.rrset import RRset
 from detour.model.zone import Route53Settings
-from detour.providers.contents import gathered, only_at
+from detour.providers.contents import gathered, kept_beside, only_at
 from detour.providers.presentation import as_stored, presented, stored
 from detour.providers.route53.errors import translated
 from detour.providers.route53.limits import PAGE
@@ -145,9 +145,12 @@ class Route53Provider:
         """Send the batch as one ChangeBatch."""
         zone_id = await self._zone()
         changes = (batch.ledger, *batch.changes)
+        kept = [(each.rrset, as_stored(each, 8)) for each in kept_beside(changes)]
         # All deletions first: within a ChangeBatch a name may then pass from one type to another.
         request = [_change("DELETE", change.old.rrset, as_stored(change.old, 8)) for change in changes if change.old]
+        request += [_change("DELETE", *each) for each in kept]
         request += [_change("CREATE", change.new, presented(change.new, 8)) for change in changes if change.new]
+        request += [_change("CREATE", *each) for each in kept]
         await self._call(
             "ChangeResourceRecordSets",
             self._client.change_resource_record_sets,
