@@ -68,7 +68,7 @@ async def opened(
 async def test_the_public_zone_is_found_beside_a_private_one(emulator: CloudDNSEmulator) -> None:
     provider = await opened(emulator)
     facts = await provider.describe()
-    assert facts.zone_id == "example"
+    assert facts.zone_id.startswith("lab/example/")
     assert facts.name_servers == ("ns1.lab.invalid", "ns2.lab.invalid")
     await provider.close()
 
@@ -79,7 +79,7 @@ async def test_several_zones_of_a_domain_ask_for_the_managed_zone(emulator: Clou
         await provider.describe()
     await provider.close()
     provider = await opened(emulator, "twice.example", managed_zone="twice-b")
-    assert (await provider.describe()).zone_id == "twice-b"
+    assert (await provider.describe()).zone_id.startswith("lab/twice-b/")
     await provider.close()
 
 
