@@ -1,6 +1,7 @@
 """The Azure DNS provider over the wire against the emulator: what it reads, how it writes, what it makes of trouble."""
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -385,6 +386,59 @@ async def test_a_family_that_goes_between_its_renewal_and_our_deletion_is_notice
     assert writer.task is not None
     with pytest.raises(OutcomeUnknownError, match="somebody removed api"):
         await writer.task
+
+
+OTHERS = {"metadata": {"costcentre": "4711", "managedBy": "network-team"}}
+"""What Azure keeps with a set besides its records, for tools and accountants of its owners."""
+
+
+async def test_what_others_keep_with_an_adopted_set_stays(store: ZoneStore, provider: AzureDNSProvider) -> None:
+    await put(provider)
+    store.commit(added=[RecordSet(f"api.{DOMAIN}", "A", 60, ("192.0.2.9",), extra=OTHERS)], by="outsider")
+    for number in (1, 2):  # adopted, then moved on with what the first answer said
+        held = dict((await provider.read_names([LEDGER, f"api.{DOMAIN}"])).sets)
+        result = await provider.apply(
+            moving(held, Change(held[a("api").key], a("api", f"192.0.2.{number}")), to=number + 1)
+        )
+        assert (await provider.read_names([f"api.{DOMAIN}"])).sets[a("api").key] == result.sets[a("api").key]
+        kept = store.get(f"api.{DOMAIN}", "A")
+        assert kept is not None
+        assert (kept.extra, kept.values) == (OTHERS, (f"192.0.2.{number}",))
+
+
+async def test_what_others_keep_with_a_set_without_records_stays_when_it_is_filled(provider: AzureDNSProvider) -> None:
+    held = await put(provider)
+    body = models.RecordSet(ttl=30, a_records=[], metadata=OTHERS["metadata"])
+    await provider._client.record_sets.create_or_update("rg", DOMAIN, "api", "A", body)
+    await provider.apply(moving(held, Change(None, a("api"))))
+    filled = await provider._client.record_sets.get("rg", DOMAIN, "api", "A")
+    assert filled.metadata == OTHERS["metadata"]
+
+
+async def test_metadata_that_changed_meanwhile_is_not_undone(store: ZoneStore, provider: AzureDNSProvider) -> None:
+    held = await put(provider, a("api"))
+    kept = store.get(f"api.{DOMAIN}", "A")
+    assert kept is not None
+    store.commit(added=[dataclasses.replace(kept, extra=OTHERS)], by="outsider")
+    with pytest.raises(BatchRefusedError):
+        await provider.apply(moving(held, Change(held[a("api").key], a("api", "192.0.2.7"))))
+    assert served(store, "api") == ("192.0.2.1",)
+
+
+async def test_a_renewed_family_keeps_what_others_keep_with_it(store: ZoneStore, provider: AzureDNSProvider) -> None:
+    await put(provider, aaaa("api"))
+    store.commit(added=[RecordSet(f"api.{DOMAIN}", "A", 60, ("192.0.2.9",), extra=OTHERS)], by="outsider")
+    held = dict((await provider.read_names([LEDGER, f"api.{DOMAIN}"])).sets)
+    result = await provider.apply(moving(held, Change(held[aaaa("api").key], None, held[a("api").key])))
+    kept = store.get(f"api.{DOMAIN}", "A")
+    assert kept is not None
+    assert kept.extra == OTHERS
+    assert result.sets[a("api").key] == (await provider.read_names([f"api.{DOMAIN}"])).sets[a("api").key]
+
+
+async def test_the_same_zone_is_recognised_in_any_spelling(desk: Desk) -> None:
+    lower, upper = await desk.open(), await desk.open(group="RG", subscription="SUB")
+    assert (await lower.describe()).identity == (await upper.describe()).identity
 
 
 @pytest.mark.parametrize("turned", [False, True])

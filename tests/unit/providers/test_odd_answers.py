@@ -1,5 +1,6 @@
 """Whatever is answered, a reading is a reading or an error, and a write is done only where the answer says so."""
 
+import json
 from collections.abc import Awaitable
 
 import pytest
@@ -9,6 +10,7 @@ from detour.enactment.contract import (
     Change,
     OutcomeUnknownError,
     ProviderError,
+    Scope,
     ThrottledError,
     UnavailableError,
     UnexpectedAnswerError,
@@ -251,3 +253,37 @@ async def test_the_patience_that_is_asked_for_is_bounded(cloud: Cloud) -> None:
             assert isinstance(error, ThrottledError)
             assert error.retry_after == seconds, headers
             relay.heal()
+
+
+LEFT = "x-ms-ratelimit-remaining-subscription-"
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "scope"),
+    [
+        ("TooManyRequests", {f"{LEFT}reads": "243"}, Scope.ZONE),
+        ("TooManyRequests", {}, Scope.ZONE),
+        ("TooManyRequests", {f"{LEFT}reads": "0"}, Scope.ACCOUNT),
+        ("TooManyRequests", {f"{LEFT}writes": "0"}, Scope.ACCOUNT),
+        ("SubscriptionRequestsThrottled", {}, Scope.ACCOUNT),
+        ("TenantRequestsThrottled", {}, Scope.ACCOUNT),
+    ],
+)
+async def test_azure_s_answer_says_whether_the_zone_or_the_subscription_is_to_be_patient(
+    code: str, headers: dict[str, str], scope: Scope
+) -> None:
+    async with Azure().behind_a_relay() as (relay, provider):
+        body = json.dumps({"error": {"code": code, "message": "slow down"}}).encode()
+        relay.spoil(Spoilt(body, status=429, headers={"Retry-After": "2", **headers}))
+        error = await error_of(provider.read_zone())
+        assert isinstance(error, ThrottledError)
+        assert (error.scope, error.retry_after) == (scope, 2.0)
+
+
+async def test_the_others_throttle_an_account() -> None:
+    for each in (AWS(), Google()):
+        async with each.behind_a_relay() as (relay, provider):
+            relay.spoil(Spoilt(b"slow down", status=429, content_type=TEXT))
+            error = await error_of(provider.read_zone())
+            assert isinstance(error, ThrottledError)
+            assert error.scope is Scope.ACCOUNT

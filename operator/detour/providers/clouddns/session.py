@@ -125,7 +125,8 @@ def _check_key(info: Any, settings: GoogleCloudDNSSettings) -> None:
         )
     if info.get("universe_domain", GOOGLE) != GOOGLE:
         raise CredentialsRefusedError(f"the Secret's {SERVICE_ACCOUNT!r} is of another universe than {GOOGLE}")
-    if info.get("token_uri") in TOKEN_URIS or _is_of_endpoint(info.get("token_uri"), settings.endpoint_url):
+    uri = info.get("token_uri")
+    if isinstance(uri, str) and (uri in TOKEN_URIS or _is_of_endpoint(uri, settings.endpoint_url)):
         return
     raise CredentialsRefusedError(
         f"the Secret's {SERVICE_ACCOUNT!r} names a token_uri that is neither Google's nor at the zone's endpointURL: "
@@ -133,8 +134,11 @@ def _check_key(info: Any, settings: GoogleCloudDNSSettings) -> None:
     )
 
 
-def _is_of_endpoint(uri: object, endpoint: str | None) -> bool:
-    return endpoint is not None and isinstance(uri, str) and Origin.of(uri) == Origin.of(endpoint)
+def _is_of_endpoint(uri: str, endpoint: str | None) -> bool:
+    try:
+        return endpoint is not None and Origin.of(uri) == Origin.of(endpoint)
+    except ValueError:
+        return False
 
 
 def account(settings: GoogleCloudDNSSettings, secret: Secret | None) -> str:
