@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -72,7 +73,7 @@ async def _start_control_plane(stack: AsyncExitStack, lab: Lab, binaries: Binari
         f"  export KUBECONFIG={plane.kubeconfig} PATH={plane.folder / 'bin'}{os.pathsep}$PATH\n"
         "  kubectl get fr -n shop --watch\n"
         "To run the operator yourself:\n"
-        f"  {' '.join(['detour run', *_operator_options(lab, plane), '--listen=127.0.0.1:8080'])}",
+        f"  {shlex.join(['detour', 'run', *_operator_options(lab, plane), '--listen=127.0.0.1:8080'])}",
         flush=True,
     )
     return plane

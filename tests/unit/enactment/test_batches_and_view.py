@@ -69,6 +69,20 @@ def test_while_a_bad_name_is_sought_a_batch_holds_no_more_names_than_told() -> N
     assert [filler.add(moving(f"n{place}", 1, 1)) for place in range(3)] == [True, True, False]
 
 
+def test_the_set_beside_a_removal_takes_its_place_in_a_batch_twice() -> None:
+    """It is deleted and created again, or asked for and renewed: so it must fit."""
+    going, staying = (StoredSet(each) for each in address_sets(API, 30, (ONE, SIX)))
+    alone, beside = (
+        NameChange(API, key("api"), (Change(going, None, each),), Urgency.FAILOVER) for each in (None, staying)
+    )
+    taken = len(going.rrset.values[0]) + 2
+    room = replace(NO_QUOTA, batch_elements=10, batch_characters=LEDGER_CHARACTERS + 2 * taken + 1)
+    for change, fits_twice in ((alone, True), (beside, False)):
+        filler = BatchFiller(room, ledger_elements=2, budget=float("inf"), names=None)
+        assert filler.add(change)
+        assert filler.add(alone) is fits_twice
+
+
 def test_a_view_lays_readings_and_writes_over_the_full_one() -> None:
     stranger = a_set(f"mail.{DOMAIN}", TWO)
     sets = {each.key: StoredSet(each) for each in (*address_sets(API, 30, (ONE, SIX)), stranger)}
