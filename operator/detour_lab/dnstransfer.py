@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dns.flags
 
-from detour_lab.dnsanswer import wire_set
+from detour_lab.dnsanswer import ALIAS, wire_set
 from detour_lab.dnstsig import ROOM
 from detour_lab.dnswire import HEADER, MAXIMUM_MESSAGE, OPCODE_MASK, Request, WireSet, write_set
 from detour_lab.store import ZoneStore
@@ -40,7 +40,7 @@ def _records(store: ZoneStore, question: bytes) -> Iterator[bytes]:
     soa = write_set(wire_set(index, index.sets[(store.domain, "SOA")]), question)
     yield soa
     for stored in snapshot:
-        if stored.key == (store.domain, "SOA"):
+        if stored.key == (store.domain, "SOA") or stored.type == ALIAS:
             continue
         whole = wire_set(index, stored)
         for data in whole.data:
