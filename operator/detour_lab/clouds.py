@@ -126,7 +126,9 @@ class Clouds:
         }
 
     def _emulated_zone(self, name: str, provider: str, name_servers: str) -> EmulatedZone:
-        store = ZoneStore(DOMAIN, name_servers=(f"ns1.{name_servers}", f"ns2.{name_servers}"))
+        store = ZoneStore(
+            DOMAIN, name_servers=(f"ns1.{name_servers}", f"ns2.{name_servers}"), counts_commits=name == GOOGLE
+        )
         host = self._block.address(0, NAME_SERVERS[name])
         server = NameServer([store], host=host, port=NAME_SERVER_PORT, answers_only=True)
         return EmulatedZone(name, provider, store, server, Faults())

@@ -85,7 +85,12 @@ def wire_set(zone: SetIndex, stored: RecordSet, name: str | None = None) -> Wire
 
 
 def current_serial(zone: SetIndex, soa: RecordSet) -> int:
-    """Return the serial that is served: the stored one, raised by one for every commit after the zone's creation."""
+    """Return the serial that is served: the stored one, raised by one for every commit after the zone's creation.
+
+    In a zone that does not count its commits it is the stored one.
+    """
+    if not zone.counts_commits:
+        return int(soa.values[0].split()[SOA_SERIAL_FIELD])
     return (int(soa.values[0].split()[SOA_SERIAL_FIELD]) + zone.serial - 1) % 2**32
 
 

@@ -85,6 +85,22 @@ async def test_a_transfer_of_what_cannot_be_written_is_broken_off(server: NameSe
         await dns.asyncquery.inbound_xfr(server.host, dns.zone.Zone(DOMAIN), port=server.port, lifetime=5)
 
 
+@pytest.mark.parametrize(("zone", "counts"), [(ROUTE53, False), (AZURE, False), (GOOGLE, True)])
+async def test_a_serial_grows_with_changes_only_where_the_service_s_does(zone: str, counts: bool) -> None:
+    async with Lab(first_block=72, real_bind=False) as lab:
+        seen = [await serial_of(lab, zone)]
+        await lab.edit(zone, f"a.{lab.zone(zone).domain}", "A", ["192.0.2.1"])
+        seen.append(await serial_of(lab, zone))
+    assert (seen[1] - seen[0]) == (1 if counts else 0)
+
+
+async def serial_of(lab: Lab, zone: str) -> int:
+    host, _, port = lab.zone(zone).address.partition(":")
+    question = dns.message.make_query(lab.zone(zone).domain, "SOA")
+    answer = await dns.asyncquery.udp(question, host, port=int(port), timeout=5)
+    return int(answer.answer[0][0].to_text().split()[2])
+
+
 Update = tuple[tuple[str, ...], ...]
 UPDATES: dict[str, tuple[Update, set[str]]] = {
     "a DS at the apex is ignored": ((("add", "@", "DS", DS),), set()),
