@@ -10,6 +10,7 @@ import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from detour_lab import access
 from detour_lab.controlplane import Binaries, BuildError, CommandError, ControlPlane, ControlPlaneError, find_binaries
 from detour_lab.lab import Lab
 from detour_lab.labcontrol import HELP, LabControl, obey
@@ -45,7 +46,8 @@ async def _stay(binaries: Binaries | None, *, operator: bool) -> None:
     async with AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab())
         control = await stack.enter_async_context(LabControl(lab))
-        print(describe(lab, control.url), flush=True)
+        folder = stack.enter_context(access.credentials_folder(lab.clouds))
+        print(f"{describe(lab, control.url)}\n\n{access.describe(folder)}", flush=True)
         if binaries is not None:
             plane = await _start_control_plane(stack, lab, binaries)
             if operator and not ended.is_set():
