@@ -11,8 +11,6 @@ import ipaddress
 import os
 import socket
 import ssl
-import traceback
-from pathlib import Path
 
 
 class Reason(enum.StrEnum):
@@ -67,14 +65,16 @@ _LOCAL = (
     errno.ENFILE,
     errno.ENOMEM,
     errno.ENOBUFS,
-    errno.EADDRNOTAVAIL,  # no free local port, or no local address of the family
     errno.EADDRINUSE,
+    errno.EPERM,  # a packet filter of this host
+)
+_LOCAL_ROUTING = (
+    errno.EADDRNOTAVAIL,  # no local address of the family, or no free local port
     errno.EAFNOSUPPORT,
     errno.EPROTONOSUPPORT,
     errno.ENETDOWN,
     errno.ENODEV,
     errno.ENXIO,
-    errno.EPERM,  # a packet filter of this host
     errno.EINVAL,  # also a route that leads into a black hole
 )
 _SAID_BY_THE_NETWORK = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES)
@@ -97,11 +97,11 @@ def connection_failure(error: OSError, address: str, port: int) -> ProbeFailedEr
     if isinstance(error, TimeoutError) or code == errno.ETIMEDOUT:
         return ProbeFailedError(Reason.TIMEOUT, f"connecting to {where} timed out")
     cause = os.strerror(code) if code else type(error).__name__
-    if code in (*_LOCAL, *_SAID_BY_THE_NETWORK) and not _has_route(address):
+    if code in (*_LOCAL_ROUTING, *_SAID_BY_THE_NETWORK) and not _has_route(address):
         family = "; this cluster may have no IPv6" if ":" in address else ""
         message = f"this host has no route to {address} ({cause}), so nothing was learned of it{family}"
         return ProbeImpossibleError(Reason.NO_ROUTE, message)
-    if code in _LOCAL:
+    if code in (*_LOCAL, *_LOCAL_ROUTING):
         message = f"this host could not connect to {where} ({cause}), so nothing was learned of it"
         return ProbeImpossibleError(Reason.LOCAL_ERROR, message)
     if code in _SAID_BY_THE_NETWORK:
@@ -128,13 +128,6 @@ def wrong_name(where: str, server_name: str) -> ProbeFailedError:
     """Return what a trusted certificate for another name means."""
     message = f"the certificate of {where} is not for the name {server_name}"
     return ProbeFailedError(Reason.CERTIFICATE_NAME_MISMATCH, message)
-
-
-def unforeseen(error: BaseException) -> str:
-    """Return what an error of ours is and where it came up, without its text, which may quote a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__qualname__}{where}"
 
 
 def _has_route(address: str) -> bool:

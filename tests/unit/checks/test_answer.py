@@ -174,6 +174,8 @@ def test_a_text_is_found_though_its_body_was_packed_unasked(coding: bytes, body:
 def test_a_few_bytes_do_not_become_gigabytes() -> None:
     bomb = gzip.compress(b"x" * 20_000_000 + b"ready")
     assert not read(OK + b"Content-Encoding: gzip\r\n\r\n" + bomb).holds(b"ready")
+    late = gzip.compress(b"x" * HTTP_BODY_LIMIT + b"ready")
+    assert not read(OK + b"Content-Encoding: gzip\r\n\r\n" + late).holds(b"ready")
     early = gzip.compress(b"ready" + b"x" * 20_000_000)
     assert read(OK + b"Content-Encoding: gzip\r\n\r\n" + early).holds(b"ready")
 
