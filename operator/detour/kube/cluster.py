@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
+from detour.model.cabundle import text_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,14 +101,15 @@ class Cluster:
         return {key: text for key, value in (found.data or {}).items() if (text := _decode(value)) is not None}
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the data of a ConfigMap."""
+        """Return the data of a ConfigMap, with what stands in its `binaryData` for not being UTF-8, read as text."""
         found = await self._call(
             "config-map",
             lambda api: client.CoreV1Api(api).read_namespaced_config_map(
                 name, namespace, _request_timeout=CALL_TIMEOUT
             ),
         )
-        return dict(found.data or {})
+        binary = {key: _as_text(value) for key, value in (found.binary_data or {}).items()}
+        return binary | dict(found.data or {})
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         """Merge `body` into an object, or into its status subresource, and return the object."""
@@ -208,6 +210,13 @@ def _patch(
         where = (GROUP, VERSION, kind.plural, name)
     patched: RawObject = write(*where, dict(body), _content_type=MERGE_PATCH, _request_timeout=CALL_TIMEOUT)
     return patched
+
+
+def _as_text(value: str | bytes) -> str:
+    try:
+        return text_of(base64.b64decode(value))
+    except binascii.Error:
+        return ""
 
 
 def _decode(value: str | bytes) -> str | None:
