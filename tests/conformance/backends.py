@@ -5,11 +5,13 @@ A backend says what it can do in class attributes; a test that needs more than e
 """
 
 import abc
+import asyncio
 import base64
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import dns.asyncquery
+import dns.message
 import dns.name
 import dns.rcode
 import dns.tsig
@@ -33,7 +35,15 @@ from detour_lab.azuredns import AzureDNSEmulator
 from detour_lab.clouddns import CloudDNSEmulator
 from detour_lab.faults import Faults
 from detour_lab.nameserver import NameServer
-from detour_lab.realservers import RealBIND, RealKnot, RealServer, UpdateKey
+from detour_lab.realservers import (
+    RealBIND,
+    RealKnot,
+    RealServer,
+    SignedInlineBIND,
+    SignedInPlaceBIND,
+    SignedKnot,
+    UpdateKey,
+)
 from detour_lab.route53 import Route53Emulator
 from detour_lab.store import RecordSet, ZoneStore
 
@@ -313,7 +323,44 @@ class Knot(RealNameServer):
     kind = RealKnot
 
 
-LAB: tuple[type[Backend], ...] = (EmulatedRoute53, EmulatedAzureDNS, EmulatedCloudDNS, LabNameServer, BIND, Knot)
+class BINDSigningInline(RealNameServer):
+    """Answers and transfers come from the signed copy, which follows a moment after the zone."""
+
+    name = "bind-inline"
+    kind = SignedInlineBIND
+
+    async def put_hosts(self, names: Iterable[str]) -> None:
+        hosts = list(names)
+        await super().put_hosts(hosts)
+        query = dns.message.make_query(hosts[-1], "A")
+        while True:
+            shown = await dns.asyncquery.tcp(query, self.server.host, port=self.server.port, timeout=5)
+            if shown.answer:
+                return
+            await asyncio.sleep(0.02)
+
+
+class BINDSigningInPlace(RealNameServer):
+    name = "bind-in-place"
+    kind = SignedInPlaceBIND
+
+
+class KnotSigning(RealNameServer):
+    name = "knot-signing"
+    kind = SignedKnot
+
+
+SIGNING: tuple[type[Backend], ...] = (BINDSigningInline, BINDSigningInPlace, KnotSigning)
+
+LAB: tuple[type[Backend], ...] = (
+    EmulatedRoute53,
+    EmulatedAzureDNS,
+    EmulatedCloudDNS,
+    LabNameServer,
+    BIND,
+    Knot,
+    *SIGNING,
+)
 
 
 def wrong_key(key: UpdateKey) -> Secret:
