@@ -69,6 +69,8 @@ class Backend(abc.ABC):
     routing: ClassVar[bool] = False  # has sets that are more than name, type, TTL and values
     wrong_key: ClassVar[bool] = True
     atomic: ClassVar[bool] = True
+    refers: ClassVar[bool] = False  # is read by questions, and answers with a referral below a delegation
+    redirects: ClassVar[bool] = False  # takes and follows DNAME
 
     domain = DOMAIN
     write_operation = "*"
@@ -239,6 +241,7 @@ class EmulatedCloudDNS(Emulated):
 
 class LabNameServer(Emulated):
     name = "rfc2136-lab"
+    refers = True
     throttles = False
     compares_ttl = False
     write_operation = "UPDATE"
@@ -265,6 +268,8 @@ class RealNameServer(Backend):
     """A real server with dynamic updates."""
 
     compares_ttl = False
+    refers = True
+    redirects = True
     kind: ClassVar[type[RealServer]]
 
     def __init__(self) -> None:

@@ -105,8 +105,11 @@ def _key_name(text: str) -> dns.name.Name:
 
 def _octets(text: str) -> bytes:
     """Return the octets of a secret in base64. Blanks inside are passed over, as BIND does."""
+    packed = _BLANKS.sub("", text)
     try:
-        octets = binascii.a2b_base64(_BLANKS.sub("", text), strict_mode=True)
+        if len(packed) % 4:
+            raise ValueError
+        octets = binascii.a2b_base64(packed, strict_mode=True)
     except ValueError:
         raise CredentialsRefusedError(
             "the Secret's 'secret' is not base64: copy it as the key file has it, with its = signs at the end and "
