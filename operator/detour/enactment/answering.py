@@ -1,7 +1,8 @@
 """What one name server shows of a set, beside what it should show. Pure, but for what is remembered of TTLs.
 
-A TTL that is lower than the set's is one of two things. In the zone it was changed: then it stays what it is. Or a cache
-stands before the server (dnsdist's, a provider's own) and counts it down: then two answers tell, some seconds apart.
+A TTL that is lower than the set's is one of two things. In the zone it was changed: then it stays what it is. Or a
+cache stands before the server (dnsdist's, a provider's own) and counts it down: two answers tell, some seconds
+apart.
 """
 
 import enum

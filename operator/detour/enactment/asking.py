@@ -43,8 +43,8 @@ class Answer(NamedTuple):
 Ask = Callable[[str, str, str], Awaitable[Answer]]
 """`ask(server, name, type)` gives what the server has.
 
-`server` is `address:port` (an IPv6 address in brackets). Raises NoAnswerError, and UnreachableError where nothing can be
-sent there.
+`server` is `address:port` (an IPv6 address in brackets). Raises NoAnswerError, and UnreachableError where nothing can
+be sent there.
 """
 
 

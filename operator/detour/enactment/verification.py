@@ -199,11 +199,10 @@ class Verifier:
         self._news.set()
 
     async def _look(self, watched: _Watched) -> None:
-        hosts = self._hosts
-        if watched.changed_at is None and hosts:
-            watched.rounds += 1
-            hosts = (hosts[(watched.rounds + zlib.crc32(watched.hostname.encode())) % len(hosts)],)
-        found = await asyncio.gather(*(self._at_host(each, watched) for each in hosts))
+        if watched.changed_at is None:
+            found = await self._at_one_host(watched)
+        else:
+            found = await asyncio.gather(*(self._at_host(each, watched) for each in self._hosts))
         if self._watched.get(watched.hostname) is not watched:
             return  # something newer is expected by now
         now = self._clock()
@@ -226,6 +225,17 @@ class Verifier:
         patient = since >= self._audit_period
         watched.wait = self._audit_period if patient else min(LONGEST_WAIT, watched.wait * 1.5)
         self._schedule(watched, now + watched.wait)
+
+    async def _at_one_host(self, watched: _Watched) -> list[Showing]:
+        """Return what one server shows, in turn the next one that there is a route to."""
+        found: list[Showing] = []
+        for _ in self._hosts:
+            watched.rounds += 1
+            place = (watched.rounds + zlib.crc32(watched.hostname.encode())) % len(self._hosts)
+            found = [await self._at_host(self._hosts[place], watched)]
+            if not found[0].has_no_route:
+                break
+        return found
 
     async def _at_host(self, addresses: tuple[str, ...], watched: _Watched) -> Showing:
         """Return what one server shows, asked at those of its addresses that can be reached."""
