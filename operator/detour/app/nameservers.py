@@ -27,7 +27,8 @@ NOT_YET = 0.2
 class NameServers:
     """Keeps the servers of a zone current: `servers` are their addresses, `hosts` the names of those that have one.
 
-    `look_up` gives the addresses of a host name, `delegation_of` where the world is sent for a domain.
+    `look_up` gives the addresses of a host name, `look_up_by_system` those that only this system knows of,
+    `delegation_of` where the world is sent for a domain.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class NameServers:
         ask: Ask,
         look_up: Callable[[str], Awaitable[tuple[str, ...]]],
         delegation_of: Callable[[str], Awaitable[Delegation | None]],
+        look_up_by_system: Callable[[str], Awaitable[tuple[str, ...]]] | None = None,
     ) -> None:
         self.servers: tuple[str, ...] = ()
         self.hosts: dict[str, str] = {}
@@ -44,6 +46,7 @@ class NameServers:
         self._ask = ask
         self._look_up = look_up
         self._delegation_of = delegation_of
+        self._look_up_by_system = look_up_by_system or _by_system
 
     async def refresh(self, domain: str, *, declared: tuple[str, ...], assigned: tuple[str, ...]) -> float:
         """Look up the servers `declared`, else those that the provider `assigned`; return the seconds to the next time.
@@ -99,7 +102,7 @@ class NameServers:
         host, port = split_server(name) if ":" in name else (name, 53)
         if _is_address(host):
             return (name,)
-        addresses = await self._look_up(host) or (await _by_system(host) if ":" in name else ())
+        addresses = await self._look_up(host) or (await self._look_up_by_system(host) if ":" in name else ())
         return tuple(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in addresses)
 
 

@@ -1,6 +1,7 @@
 """What the world sees: visible when every server agrees, suspicious when one does not."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -338,10 +339,10 @@ async def test_a_difference_that_stays_is_looked_into_ever_more_rarely() -> None
         async with running(world):
             world.watch(a_set(API, TWO))
             await asyncio.sleep(3600)
-        gaps = [round(after - before) for before, after in zip(world.looks, world.looks[1:], strict=False)]
+        gaps = [round(after - before) for before, after in itertools.pairwise(world.looks)]
         assert len(world.looks) <= 10
         assert gaps[0] >= 60
-        assert all(after >= before - 30 for before, after in zip(gaps, gaps[1:], strict=False))
+        assert all(after >= before - 30 for before, after in itertools.pairwise(gaps))
         assert gaps[-1] >= 600
 
 
