@@ -27,9 +27,16 @@ REFUSED_AT_ONCE = 20
 """Names that are refused to us and looked at again in one audit: somebody may have made room."""
 
 
+UNREACHED_TOLD = 3
+"""Servers that are named in one message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the authoritative servers showed of a name last: since when it is right, or how it differs."""
+    """What the authoritative servers showed of a name last: since when it is right, or how it differs.
+
+    `message` of a name that is right says which servers could not be asked.
+    """
 
     verified_at: float | None
     message: str = ""
@@ -115,6 +122,10 @@ class Lookout:
             absent = (*absent, RRType.CNAME)  # a standby waits for whatever the site in force will publish
         self._verifier.watch(hostname, expected, tuple(each for each in absent if each not in present), changed=changed)
 
+    def wrote(self, hostname: str) -> None:
+        """The name was just written."""
+        self._verifier.wrote(hostname)
+
     def refused(self, hostname: str) -> None:
         """The name is not ours to write: look now and then whether it has become so."""
         self.forget(hostname)
@@ -155,7 +166,7 @@ class Lookout:
                 pause = LOOK_UP_RETRY
             await self._look_at_parent(zone, assigned)
             if self._name_servers.servers:
-                self._verifier.use(self._name_servers.servers)
+                self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
                 self._on_delegation()
             self._look_up_again.clear()
@@ -211,13 +222,23 @@ class Lookout:
         """Keep since when a name is right."""
         sight = self._sights.get(hostname)
         if sight is None or sight.verified_at is None:
-            self._sights[hostname] = Sight(at)
+            self._sights[hostname] = Sight(at, _not_asked(self._verifier.unreached))
             self._on_visible(hostname)
 
     def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
         """Keep how a name differs, and have it read through the API where that is not just propagation."""
         if suspicious:
-            self._sights[hostname] = Sight(None, message)
-            self._on_news(hostname)
-            if (enactor := self._enactor()) is not None:
+            seen = Sight(None, message)
+            if self._sights.get(hostname) != seen:
+                self._sights[hostname] = seen
+                self._on_news(hostname)
+            if (enactor := self._enactor()) is not None and self._verifier.look_into(hostname):
                 enactor.suspect(hostname)
+
+
+def _not_asked(unreached: tuple[str, ...]) -> str:
+    if not unreached:
+        return ""
+    rest = len(unreached) - UNREACHED_TOLD
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f"the servers that can be reached agree; not reached: {'; '.join(unreached[:UNREACHED_TOLD])}{more}"

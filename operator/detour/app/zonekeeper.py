@@ -441,7 +441,8 @@ class ZoneKeeper:
                 self._watcher.record_changed(record)
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
-        """Tell the engine (Observer)."""
+        """Tell the engine, and look at the name (Observer)."""
+        self._lookout.wrote(change.hostname)
         self._watcher.accepted(self.zone.key, change)
 
     def withdrawn(self, withdrawal: Withdrawal) -> None:

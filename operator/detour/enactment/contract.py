@@ -37,10 +37,24 @@ class OpaqueSet:
 
 @dataclass(frozen=True, slots=True)
 class ZoneContents:
-    """What a zone holds: at the names asked for, or everywhere after a full read."""
+    """What a zone holds: at the names asked for, or everywhere after a full read.
+
+    `partial` gives, by name, the types that were read there where these were not all; it may hold names above those
+    asked for, of which was learned whether they are delegated or redirected (NS, DNAME). Of other types at such a name
+    the reading says nothing, and what was known of them stays known.
+    """
 
     sets: Mapping[RRKey, StoredSet] = field(default_factory=dict)
     opaque: tuple[OpaqueSet, ...] = ()
+    partial: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def without(self, names: Collection[str]) -> "ZoneContents":
+        """Return what was read but for `names`, of which something newer is known."""
+        return ZoneContents(
+            {key: each for key, each in self.sets.items() if key.name not in names},
+            tuple(each for each in self.opaque if each.name not in names),
+            {name: each for name, each in self.partial.items() if name not in names},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +262,11 @@ class Provider(Protocol):
         ...
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
-        """Read every set at exactly these names, as stored: data synthesised from a wildcard does not count."""
+        """Read the sets at exactly these names, as stored: data synthesised from a wildcard does not count.
+
+        Every type that Detour writes is read, and every delegation. What a provider doesn't read of a name it says in
+        `ZoneContents.partial`: a set that was not looked for is not a set that is gone.
+        """
         ...
 
     async def apply(self, batch: Batch) -> ZoneContents:

@@ -240,7 +240,7 @@ class Names:
             wishes,
             self._withdrawal_at(hostname, found),
             found=found,
-            cut=view.zone_cut_above(hostname, self._rules.domain),
+            shadow=view.shadow_of(hostname, self._rules.domain),
             rules=self._rules,
         )
         outcome = self._touching(outcome, hostname, view)

@@ -71,10 +71,10 @@ def reconcile(
     withdrawal: Withdrawal | None,
     *,
     found: NameView,
-    cut: str | None,
+    shadow: OpaqueSet | None,
     rules: ZoneRules,
 ) -> Outcome:
-    """Decide what to do at `hostname`; `cut` is the delegation at or above it within the zone, if any."""
+    """Decide what to do at `hostname`; `shadow` is what keeps the zone from answering for it (`ZoneView.shadow_of`)."""
     marker = parse_marker(found.marker.rrset if found.marker else None)
     if not wishes:
         change = _withdraw(withdrawal, found, marker, rules) if withdrawal else None
@@ -82,7 +82,7 @@ def reconcile(
     winner = _winner(wishes, marker)
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
     left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal, rules)
-    refusal = _refusal(winner, found, marker, cut, rules, left=left)
+    refusal = _refusal(winner, found, marker, shadow, rules, left=left)
     if refusal is not None:
         return Outcome(None, {**refusals, winner.record: refusal}, denied=winner.record)
     if winner.sets is not None:
@@ -127,7 +127,7 @@ def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
 
 
 def _refusal(
-    wish: Wish, found: NameView, marker: Marker | None, cut: str | None, rules: ZoneRules, *, left: bool
+    wish: Wish, found: NameView, marker: Marker | None, shadow: OpaqueSet | None, rules: ZoneRules, *, left: bool
 ) -> Refusal | None:
     """Return why the name is not to be had; `left` says that the record in the marker is giving it up just now."""
     if not is_within(wish.hostname, rules.domain):
@@ -135,12 +135,8 @@ def _refusal(
             "HostnameOutsideZone",
             f"{wish.hostname} is not within {rules.domain}: name a DNSZone whose domain holds it in spec.zones",
         )
-    if cut is not None:
-        return Refusal(
-            "BelowZoneCut",
-            f"{cut} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
-            f"use a DNSZone for {cut}",
-        )
+    if shadow is not None:
+        return _in_shadow(wish, shadow, rules)
     if marker is not None and marker.owner != rules.owner:
         return Refusal(
             "OwnedByAnother",
@@ -188,6 +184,20 @@ def _refusal(
             f"`{_adopt(wish)}`",
         )
     return None
+
+
+def _in_shadow(wish: Wish, shadow: OpaqueSet, rules: ZoneRules) -> Refusal:
+    if shadow.type == "DNAME":
+        return Refusal(
+            "BelowDNAME",
+            f"{shadow.name} has a DNAME, which sends every name below it elsewhere, so {wish.hostname} would not be "
+            "seen in this zone: remove the DNAME, or choose another hostname",
+        )
+    return Refusal(
+        "BelowZoneCut",
+        f"{shadow.name} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
+        f"use a DNSZone for {shadow.name}",
+    )
 
 
 def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal | None:

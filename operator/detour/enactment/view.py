@@ -66,10 +66,20 @@ class ZoneView:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
 
     def reread(self, names: Collection[str], contents: ZoneContents) -> None:
-        """Replace what is believed of `names` by what was just read at them."""
-        for name in names:
-            self._sets.pop(name, None)
-            self._opaque.pop(name, None)
+        """Replace what is believed of `names` by what was just read at them.
+
+        Where only some types were read (`ZoneContents.partial`) what is believed of the others stays.
+        """
+        for name in {*names, *contents.partial}:
+            read = contents.partial.get(name)
+            if read is None:
+                self._sets.pop(name, None)
+                self._opaque.pop(name, None)
+                continue
+            for kind in [each for each in self._sets.get(name, _NO_SETS) if each.value in read]:
+                del self._sets[name][kind]
+            if name in self._opaque:
+                self._opaque[name] = tuple(each for each in self._opaque[name] if each.type not in read)
         self._lay(contents)
 
     def take_over(self, other: "ZoneView", names: Iterable[str]) -> None:
@@ -96,14 +106,21 @@ class ZoneView:
             if RRType.TXT in sets and (hostname := hostname_of_marker(name)):
                 yield hostname
 
-    def zone_cut_above(self, hostname: str, domain: str) -> str | None:
-        """Return the delegated name at or above `hostname` but below the apex, or None."""
-        name = hostname
-        while name != domain and "." in name:
-            if any(each.type == "NS" for each in self._opaque.get(name, ())):
-                return name
+    def shadow_of(self, hostname: str, domain: str) -> OpaqueSet | None:
+        """Return what keeps the zone from answering for `hostname` itself, or None.
+
+        That is a delegation (NS) at or above it and below the apex (RFC 1034 §4.2.1), or a DNAME above it, the apex
+        included (RFC 6672 §2.3); of several the highest.
+        """
+        shadow, name = None, hostname
+        while "." in name:
+            for each in self._opaque.get(name, ()):
+                if (each.type == "NS" and name != domain) or (each.type == "DNAME" and name != hostname):
+                    shadow = each
+            if name == domain:
+                break
             name = name.split(".", 1)[1]
-        return None
+        return shadow
 
     def _lay(self, contents: ZoneContents) -> None:
         for key, stored in contents.sets.items():
@@ -115,4 +132,5 @@ class ZoneView:
         for each in contents.opaque:
             opaque[each.name].append(each)
         for name, found in opaque.items():
-            self._opaque[name] = tuple(found)
+            known = [each for each in self._opaque.get(name, ()) if each not in found]
+            self._opaque[name] = (*known, *found)

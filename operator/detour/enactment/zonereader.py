@@ -219,7 +219,8 @@ class ZoneReader:
             self._suspects.update(hostnames)
             self._suspects_ledger = True
             raise
-        self._take_names(hostnames, contents, self._some_names - touched, self._some_began_at)
+        names = self._some_names - touched
+        self._take_names(hostnames, contents.without(touched), names, self._some_began_at)
         return hostnames
 
     async def read_suspects(self, provider: Provider) -> list[str]:
@@ -245,7 +246,7 @@ class ZoneReader:
         names = self._names_to_read(hostnames)
         contents = await provider.read_names(names)
         for reading in (self._whole, self._some):
-            reading.touch(names)
+            reading.touch({*names, *contents.partial})
         self._take_names(hostnames, contents, names, began_at)
 
     def _names_to_read(self, hostnames: Iterable[str]) -> set[str]:
@@ -261,7 +262,7 @@ class ZoneReader:
         self._read_at.update(dict.fromkeys(hostnames, now))
         self._awaited.difference_update(hostnames)
         self._prove(hostnames, began_at)
-        self._whole.touch(names)
+        self._whole.touch({*names, *contents.partial})
         if self._view is not None:
             self._view.reread(names, contents)
 
