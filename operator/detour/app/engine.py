@@ -7,6 +7,7 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from detour.app.agenda import Agenda
@@ -20,6 +21,7 @@ from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
+from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
@@ -85,6 +87,7 @@ class Engine:
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
+        self.unread: Mapping[Kind, Mapping[str, str]] = {}
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
 
@@ -250,6 +253,8 @@ class Engine:
         if declared is None:
             if not self.zones_listed:
                 return None
+            if why := self.unread.get(Kind.DNS_ZONE, {}).get(key.namespace):
+                return unread_zone(key, why)
             return Refusal("ZoneMissing", f"DNSZone {key} does not exist: create it, or correct spec.zones")
         if twin := self.zones.twin_of(key):
             return twin
@@ -355,7 +360,11 @@ class Engine:
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""
-        return self.zones.picture(key)
+        picture = self.zones.picture(key)
+        hidden = [each for each in self.unread.get(Kind.FAILOVER_RECORD, {}) if each]
+        if picture is None or not hidden:
+            return picture
+        return replace(picture, warnings=(unread_records(hidden), *picture.warnings))
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""

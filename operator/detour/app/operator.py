@@ -120,6 +120,7 @@ class Operator:
             StateCollector(
                 self._engine.zone_states,
                 self._engine.readiness,
+                unread=lambda: self._declarations.unread,
                 leads=lambda: workshop.leadership.leads,
                 clock=self._clock.now,
             )
@@ -197,6 +198,7 @@ class Operator:
         def take(message: Message) -> None:
             self._declarations.take(message, self._clock.now())
             self._engine.zones_listed = Kind.DNS_ZONE in self._declarations.listed
+            self._engine.unread = self._declarations.unread
 
         def deliver(message: Message) -> None:
             if not loop.is_closed():
@@ -211,22 +213,32 @@ class Operator:
                 await asyncio.to_thread(watcher.list_all)
             except ClusterError as error:
                 logger.debug("listing: %s", error)
+            except Exception:
+                logger.exception("a defect in listing; it is tried again in %g s", LISTING_PERIOD)
 
     async def _do_chores(self) -> None:
         """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""
         rounds = 0
         while True:
-            every_minute = rounds % 60 == 0
-            if every_minute or self._declarations.has_missing_bundles:
-                await self._declarations.refresh_bundles(missing_only=not every_minute)
-            if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+            for chore in (self._read_bundles, self._read_namespaces):
                 try:
-                    self._engine.namespaces_listed(await self._cluster.namespace_labels())
-                except ClusterError as error:
-                    logger.debug("namespaces: %s", error)
+                    await chore(rounds)
+                except Exception:
+                    logger.exception("a defect in reading what records and zones refer to; it is tried again")
             self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)
+
+    async def _read_bundles(self, _: int) -> None:
+        if self._declarations.bundles.are_due(self._clock.now()):
+            await self._declarations.bundles.refresh(self._clock.now())
+
+    async def _read_namespaces(self, rounds: int) -> None:
+        if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+            try:
+                self._engine.namespaces_listed(await self._cluster.namespace_labels())
+            except ClusterError as error:
+                logger.debug("namespaces: %s", error)
 
     async def _check(self, target: Target) -> CheckResult:
         return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)
@@ -244,5 +256,9 @@ class Operator:
         return self._budgets[account]
 
     def _not_ready(self) -> str | None:
-        missing = [kind.title for kind in Kind if kind not in self._declarations.listed]
-        return f"not listed yet: {', '.join(missing)}" if missing else None
+        missing = [kind for kind in Kind if kind not in self._declarations.listed]
+        if not missing:
+            return None
+        why = {each: told for kind in missing for each, told in self._declarations.unread.get(kind, {}).items()}
+        told = "".join(f"; {f'namespace {each}: ' if each else ''}{reason}" for each, reason in why.items())
+        return f"not listed yet: {', '.join(kind.title for kind in missing)}{told}"
