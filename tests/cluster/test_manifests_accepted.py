@@ -75,7 +75,7 @@ def test_nor_does_it_when_it_is_applied_server_side_by_a_manager_of_its_own(appl
 
 
 def test_every_list_is_stored_as_it_was_declared(applied: ControlPlane) -> None:
-    """A tool that compares by itself takes what the API server adds to an object for a default, in a list for a change."""
+    """To a tool that compares by itself what the API server adds to an object is a default, in a list a change."""
     held = {(each["kind"], each["metadata"]["name"]): each["spec"] for each in everything(applied)}
     declared = [each for path in EXAMPLES.glob("*.yaml") for each in yaml.safe_load_all(path.read_text()) if each]
     compared = 0

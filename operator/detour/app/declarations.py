@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from detour.app.bundles import Bundle, Bundles, Reference
+from detour.kube.annotations import commands_acted_upon
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
 from detour.kube.reporting import Subject
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
@@ -208,7 +209,7 @@ def _subject(kind: Kind, raw: RawObject) -> Subject:
 
 
 def _fingerprint(raw: RawObject) -> object:
-    """Return what of an object is more than our own status.
+    """Return what of an object is more than our own status, and of that the commands that were acted upon.
 
     The generation alone does not tell: after a restore of etcd it comes again, with another spec.
     """
@@ -217,6 +218,7 @@ def _fingerprint(raw: RawObject) -> object:
     annotations = _mapping(metadata.get("annotations"))
     ours = {key: value for key, value in annotations.items() if str(key).startswith("detour.dev/")}
     return (
+        commands_acted_upon(raw),
         metadata.get("generation"),
         raw.get("spec"),
         ours,

@@ -25,12 +25,12 @@ from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
+from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
-from detour.kube.metadata import without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.kube.status import record_conditions
-from detour.kube.translate import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
+from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
@@ -95,6 +95,8 @@ class Engine:
         """Take over a FailoverRecord."""
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
+        asked = record.failback_now and self._outlets.is_due(subject, FAILBACK_ANNOTATION, raw)
+        record = replace(record, failback_now=asked)
         known = self._records.get(record.key)
         is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
         if known is not None and known.awaiting is not None and not is_leaving:
@@ -124,7 +126,9 @@ class Engine:
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
-        self.zones.declare(subject, zone, raw)
+        wanted = zone.take_over_now and self._outlets.is_due(subject, TAKE_OVER_ANNOTATION, raw)
+        self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
+        self.zone_changed(zone.key)
         self._gatekeeper.look_again_soon()
         self._outlets.mark(subject)
         self.decide(self._records)
@@ -244,8 +248,9 @@ class Engine:
                 self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
-        if record.failback_now and keeper.decision is not None and not self._dry_run:
-            self._outlets.patch(known.subject, without_annotation(FAILBACK_ANNOTATION))
+        if record.failback_now and keeper.decision is not None and self._leadership.leads and not self._dry_run:
+            self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
+            keeper.update(replace(record, failback_now=False))
         self._outlets.mark(known.subject)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
@@ -317,7 +322,7 @@ class Engine:
             if keeper is not None and keeper.stands_by:
                 self._farewells.leave_to_another(zone)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
-                self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
+                self._outlets.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 
     def zones_changed(self) -> None:
         """Another DNSZone than before is written for one zone at a provider."""

@@ -6,7 +6,7 @@ Which zone a DNSZone stands for is what its provider says: not how the object sp
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.app.metrics import ZoneState
 from detour.app.workshop import Workshop, ZoneWatcher
@@ -66,6 +66,14 @@ class Zones:
             keeper.stop()
         if self._identities.pop(key, None):
             self._look_for_twins()
+
+    def taken_over(self, key: ObjectKey) -> RawObject:
+        """A person's command to take the zone over was acted upon; return the object that bears it."""
+        found = self._declared[key]
+        self._declared[key] = replace(found, zone=replace(found.zone, take_over_now=False))
+        if keeper := self.keepers.get(key):
+            keeper.update(self._declared[key].zone)
+        return found.raw
 
     def declared(self, key: ObjectKey) -> Zone | None:
         """Return a DNSZone as declared."""

@@ -88,7 +88,8 @@ class RecordPicture:
 class ZoneObjectPicture:
     """A DNSZone. `warnings` are messages that do not keep it from being Ready.
 
-    `evacuated` are regions that most of their names have left, with the time of the last.
+    `evacuated` are regions that most of their names have left, with the time of the last; `take_over` is a value with
+    which the annotation of that name would be acted upon.
     """
 
     zone: Zone
@@ -97,6 +98,7 @@ class ZoneObjectPicture:
     warnings: tuple[Refusal, ...] = ()
     holds: Holds = Holds()
     evacuated: tuple[tuple[str, float], ...] = ()
+    take_over: str = "now"
 
 
 @dataclass(frozen=True, slots=True)

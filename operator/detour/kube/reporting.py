@@ -180,16 +180,19 @@ class Reporter:
         return self._turns.next_in(self._dirty)
 
     async def _flush_events(self) -> bool:
-        for _ in range(len(self._events)):
+        later = []
+        while self._events:
             namespace, body, tries = first = self._events[0]
             status = await self._create(namespace, body)
             if status == NOT_REACHED:
-                return False
+                break
             if self._events and self._events[0] is first:
                 self._events.popleft()
             if status is not None and tries + 1 < EVENT_TRIES:
-                self._events.append((namespace, body, tries + 1))  # the others first
-        return not self._events
+                later.append((namespace, body, tries + 1))  # the others first
+        is_done = not (self._events or later)
+        self._events.extend(later)
+        return is_done
 
     async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
         async with slots:

@@ -65,8 +65,8 @@ class Failback:
 class Record:
     """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
 
-    `failback_now` carries the annotation `detour.dev/failback: now`; `adopt` permits taking over a name that
-    exists without a marker.
+    `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `adopt` permits
+    taking over a name that exists without a marker.
     """
 
     key: ObjectKey
