@@ -185,7 +185,10 @@ def test_a_bundle_that_nobody_refers_to_is_not_used() -> None:
     ("value", "acted_on"),
     [
         *[(value, True) for value in ("now", "7", "1764341000", "2026-11-28", "2026-11-28T15:00:00Z")],
-        *[(value, False) for value in ("NOW", "later", "true", "false", "", "-1", "7 ", "\u0667", "2026-13-01", "9" * 21)],
+        *[
+            (value, False)
+            for value in ("NOW", "later", "true", "false", "", "-1", "7 ", "\u0667", "2026-13-01", "9" * 21)
+        ],
         (None, False),
         (7, False),
     ],
