@@ -13,6 +13,7 @@ from detour.kube.annotations import commands_acted_upon
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
 from detour.kube.reporting import Subject
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
+from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.record import ObjectKey, Record
 from detour.model.zone import Zone
@@ -135,12 +136,13 @@ class Declarations:
         """A defect of ours that this object brings to light: say so on it, and try it again with growing pauses."""
         pause = min(LONGEST_PAUSE, self._failed[subject].pause * 2) if subject in self._failed else FIRST_PAUSE
         self._failed[subject] = _Failure(now + pause, pause)
-        logger.exception("%s %s could not be taken in; it is tried again", subject.kind.title, subject.key)
-        told = f"this object could not be taken in ({type(error).__name__}), a defect of Detour's: please report it"
+        what = f"{subject.kind.title} {subject.key}"
+        logger.error("%s could not be taken in; it is tried again: %s", what, told(error))
+        why = f"this object could not be taken in ({type(error).__name__}), a defect of Detour's: please report it"
         try:
-            self._declared.invalid(subject, "NotUnderstood", f"{told}; what it declared before stays in force", raw)
-        except Exception:
-            logger.exception("nor could that be said on it")
+            self._declared.invalid(subject, "NotUnderstood", f"{why}; what it declared before stays in force", raw)
+        except Exception as another:
+            logger.error("nor could that be said on it: %s", told(another))
 
     def _translate(self, subject: Subject, raw: RawObject) -> None:
         try:
@@ -188,8 +190,8 @@ class Declarations:
             del self._subjects[subject.kind, subject.key]
         try:
             self._declared.gone(subject, observed=observed)
-        except Exception:
-            logger.exception("the end of %s %s could not be taken in", subject.kind.title, subject.key)
+        except Exception as error:
+            logger.error("the end of %s %s could not be taken in: %s", subject.kind.title, subject.key, told(error))
 
 
 class _Failure(NamedTuple):

@@ -39,6 +39,7 @@ from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting import Reporter
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
@@ -213,8 +214,6 @@ class Operator:
                 await asyncio.to_thread(watcher.list_all)
             except ClusterError as error:
                 logger.debug("listing: %s", error)
-            except Exception:
-                logger.exception("a defect in listing; it is tried again in %g s", LISTING_PERIOD)
 
     async def _do_chores(self) -> None:
         """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""
@@ -223,8 +222,9 @@ class Operator:
             for chore in (self._read_bundles, self._read_namespaces):
                 try:
                     await chore(rounds)
-                except Exception:
-                    logger.exception("a defect in reading what records and zones refer to; it is tried again")
+                except Exception as error:
+                    what = "reading what records and zones refer to"
+                    logger.error("%s met an error of Detour's own; it goes on: %s", what, told(error))
             self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)

@@ -11,6 +11,7 @@ from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import RawObject
 from detour.kube.reporting import Subject
 from detour.kube.turns import Turns
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +88,8 @@ class MetadataWriter:
     async def _try(self, subject: Subject, body: Mapping[str, Any]) -> bool:
         try:
             return await self._send(subject, body)
-        except Exception:
-            logger.exception("%s %s cannot be patched", subject.kind.title, subject.key)
+        except Exception as error:
+            logger.error("%s %s cannot be patched: %s", subject.kind.title, subject.key, told(error))
             return False
 
     async def _send(self, subject: Subject, body: Mapping[str, Any]) -> bool:

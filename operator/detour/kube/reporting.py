@@ -13,6 +13,7 @@ from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
 from detour.kube.kinds import GROUP, VERSION, Kind
 from detour.kube.status import Status, timestamp
 from detour.kube.turns import Turns
+from detour.model.defects import told
 from detour.model.record import ObjectKey
 
 logger = logging.getLogger(__name__)
@@ -205,10 +206,11 @@ class Reporter:
                 self._give_up(subject, error)
                 if error.status == NOT_REACHED:
                     is_away.set()
-            except Exception:
+            except Exception as error:
                 self._dirty.setdefault(subject)
                 if self._turns.failed(subject):
-                    logger.exception("the status of %s %s could not be made", subject.kind.title, subject.key)
+                    what = f"{subject.kind.title} {subject.key}"
+                    logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
 
     async def _write_now(self, subject: Subject) -> None:
         written = self._written.get(subject, {})
@@ -259,8 +261,8 @@ class Reporter:
         self._refused[key] = subject
         logger.error("the status of %s %s is not taken: %s", subject.kind.title, subject.key, error)
         if is_about_it:
-            told = f"{error} to this object's status, so what it shows is old; checks and DNS go on"
-            self.tell(subject, "StatusRefused", told, warning=True)
+            message = f"{error} to this object's status, so what it shows is old; checks and DNS go on"
+            self.tell(subject, "StatusRefused", message, warning=True)
 
     def _forget_refusals(self, subject: Subject) -> None:
         if self._refused:
@@ -273,8 +275,8 @@ class Reporter:
         except ClusterError as error:
             # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
             return None if 400 <= error.status < 500 and error.status != 429 else error.status
-        except Exception:
-            logger.exception("an event could not be made, and is dropped")
+        except Exception as error:
+            logger.error("an event could not be made, and is dropped: %s", told(error))
         return None
 
 

@@ -14,6 +14,7 @@ from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, Seen, Unread
 from detour.kube.kopfwatch import KopfWatch
 from detour.kube.versions import DataVersions, Mark
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
@@ -155,9 +156,9 @@ class Watcher:
     def _tell_unread(self, kind: Kind, kept: _Kept, unread: Mapping[str, str]) -> None:
         """Say, once, where objects of a kind cannot be read, and where they can be again."""
         before, kept.unread = kept.unread or {}, unread
-        for namespace, told in unread.items():
+        for namespace, why in unread.items():
             if namespace not in before:
-                logger.warning("%ss cannot be listed%s (%s): %s", kind.title, _in(namespace), told, UNCHANGED)
+                logger.warning("%ss cannot be listed%s (%s): %s", kind.title, _in(namespace), why, UNCHANGED)
         for namespace in before.keys() - unread.keys():
             logger.info("%ss can be listed again%s", kind.title, _in(namespace))
         if before != unread:
@@ -174,8 +175,8 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 pause = min(self._tend(), default=None)
-            except Exception:
-                logger.exception("a defect in watching the API server; it is tried again")
+            except Exception as error:
+                logger.error("watching the API server met an error of Detour's own; it goes on: %s", told(error))
                 pause = LONGEST_REST
             self._wake.wait(pause)
             self._wake.clear()
@@ -231,8 +232,8 @@ class Watcher:
         for space in kept.watched:
             if not self._cluster.may_watch_now(kind, space, kept.version):
                 kept.unwatched |= {space}
-                told = "they may be listed but not watched there: changes are noticed within a minute"
-                logger.warning("%ss%s: %s", kind.title, _in(space or ""), told)
+                seen = "they may be listed but not watched there: changes are noticed within a minute"
+                logger.warning("%ss%s: %s", kind.title, _in(space or ""), seen)
 
     def _watch(self, kind: Kind, kept: _Kept) -> None:
         began = self._versions.mark()
