@@ -29,6 +29,7 @@ from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
+from detour.kube.resources.memory import drain_ended_in
 from detour.kube.status import record_conditions
 from detour.kube.translate import record_memory
 from detour.model.defects import told
@@ -38,6 +39,9 @@ from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
+
+DRAIN_PERIOD = 30.0
+"""Seconds between two looks at a drain that is to end."""
 
 
 class Engine:
@@ -138,10 +142,8 @@ class Engine:
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
-        now = self._clock.wall()
-        self._regions.declare(subject, region)
-        if region.is_drained(now) and region.until is not None:
-            self._agenda.ring_at(region.name, self._clock.now() + region.until - now + 0.1, self._drain_over)
+        self._regions.declare(subject, region, ended=drain_ended_in(raw.get("status")))
+        self._watch_drain(region.name)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
@@ -272,9 +274,20 @@ class Engine:
             )
         return None
 
-    def _drain_over(self) -> None:
-        self.decide(self._records)
-        self._regions.judge_all()
+    def _watch_drain(self, region: str) -> None:
+        """Look again when a drain is over, and now and then before, as the wall clock may have been set right."""
+        left = self._regions.drain_ends_in(region)
+        if left is None:
+            self._agenda.silence(region)
+        else:
+            look = partial(self._look_at_drain, region)
+            self._agenda.ring_at(region, self._clock.now() + min(left + 0.1, DRAIN_PERIOD), look)
+
+    def _look_at_drain(self, region: str) -> None:
+        self._watch_drain(region)
+        if self._regions.drain_ends_in(region) is None:
+            self.decide(self._records)
+            self._regions.judge_all()
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)

@@ -18,8 +18,8 @@ LEASE_SECONDS = 10
 """For how long a Lease holds after it was renewed; a leader that is killed is replaced a little later."""
 
 LONGEST_LEASE = 60
-"""Seconds for which a Lease is believed at most, whatever it says: who holds it renews it every few seconds, and one that
-says ten years would keep a cluster without a leader for as long."""
+"""Seconds for which a Lease is believed at most, whatever it says: who holds it renews it every few seconds, and one
+that says ten years would keep a cluster without a leader for as long."""
 
 MOST_TRANSITIONS = 2**31 - 1
 """The largest count that the API server takes (coordination.k8s.io/v1, LeaseSpec: int32)."""
@@ -32,8 +32,8 @@ RENEW_PERIOD = 3.0
 class Lease:
     """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
 
-    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it, empty
-    where that is not known. `doubt` says what of it is not believed.
+    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it,
+    empty where that is not known. `doubt` says what of it is not believed.
     """
 
     holder: str

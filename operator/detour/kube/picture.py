@@ -103,12 +103,13 @@ class ZoneObjectPicture:
 
 @dataclass(frozen=True, slots=True)
 class RegionPicture:
-    """A CloudRegion; `since` is when its phase began."""
+    """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over."""
 
     name: str
     generation: int
     health: RegionHealth
     since: float
+    drain_ended: float | None = None
 
 
 def values_of(sets: tuple[RRset, ...]) -> tuple[str, ...]:

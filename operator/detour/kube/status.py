@@ -399,4 +399,5 @@ def region_status(
             "unknown": health.unknown,
         },
         "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.generation, now),
+        **({} if picture.drain_ended is None else {"drainEnded": timestamp(picture.drain_ended)}),
     }
