@@ -23,6 +23,7 @@ from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
 from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
+from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
@@ -86,6 +87,7 @@ class Engine:
             dry_run=workshop.dry_run,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
+        self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -133,6 +135,8 @@ class Engine:
         wanted = zone.take_over_now and self._outlets.is_due(subject, TAKE_OVER_ANNOTATION, raw)
         self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
         self.zone_changed(zone.key)
+        self._guard.declared(subject, raw)
+        self._look_at_guard()
         self._gatekeeper.look_again_soon()
         self._outlets.mark(subject)
         self.decide(self._records)
@@ -149,6 +153,9 @@ class Engine:
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
         self._outlets.adopt(subject, raw)
+        if subject.kind is Kind.DNS_ZONE:
+            self._guard.declared(subject, raw)
+            self._look_at_guard()
         generation = raw.get("metadata", {}).get("generation") or 0
         found = (int(generation), Refusal(reason, message))
         if self._invalid.get(subject) != found:  # said once, however often it is found again
@@ -164,6 +171,7 @@ class Engine:
         """Go on from what the leader before left behind, or fall silent."""
         self.zones.leadership_changed()
         if self._leadership.leads:
+            self._guard.settle_all()
             followed = self._outlets.begin_term()
             for subject, raw in followed.items():
                 if subject.kind is Kind.DNS_ZONE:
@@ -185,10 +193,29 @@ class Engine:
                 self._record_gone(subject, observed=observed)
             case Kind.DNS_ZONE:
                 self.zones.remove(subject.key)
+                self._leave_behind(subject.key)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
                 self.decide(self._records)
+
+    def _leave_behind(self, zone: ObjectKey) -> None:
+        """A DNSZone is gone: names that were still to be removed there stay, and nobody waits for them any more."""
+        for key in sorted(self._guard.gone(zone)):
+            known = self._records.get(key)
+            if known is not None and known.awaiting and zone in known.awaiting:
+                known.awaiting.discard(zone)
+                left = f"{known.keeper.record.hostname} stays as it is in {zone}: that DNSZone is gone"
+                self._outlets.tell(known.subject, "LeftBehind", left, warning=True)
+                self._farewells.end(known)
+
+    def _patch_zone(self, subject: Subject, body: Mapping[str, object]) -> None:
+        if not self._dry_run:
+            self._outlets.patch(subject, body)
+
+    def _look_at_guard(self) -> None:
+        if self._guard.look():
+            self._agenda.ring_at("zones that are being deleted", self._clock.now() + LOOK_PERIOD, self._look_at_guard)
 
     def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
         """Take over the labels of all namespaces, for zones that select by them."""
@@ -253,6 +280,7 @@ class Engine:
         if record.failback_now and keeper.decision is not None and self._leadership.leads and not self._dry_run:
             self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
             keeper.update(replace(record, failback_now=False))
+        self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._outlets.mark(known.subject)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
@@ -262,7 +290,11 @@ class Engine:
                 return None
             if why := self.unread.get(Kind.DNS_ZONE, {}).get(key.namespace):
                 return unread_zone(key, why)
-            return Refusal("ZoneMissing", f"DNSZone {key} does not exist: create it, or correct spec.zones")
+            return Refusal(
+                "ZoneMissing",
+                f"DNSZone {key} does not exist: create it, or correct spec.zones; what was published there stays as it "
+                "is, and follows no failure meanwhile",
+            )
         if twin := self.zones.twin_of(key):
             return twin
         labels = self._namespaces.get(record.key.namespace, {})
@@ -295,6 +327,7 @@ class Engine:
             return
         del self._records[subject.key]
         self._observation.forget(subject.key)
+        self._guard.forget(subject.key)
         self._agenda.silence(subject.key)
         record = known.keeper.record
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
@@ -311,6 +344,7 @@ class Engine:
         if self.zones_listed:
             self._farewells.begin(known)
             self._farewells.call_off(known)
+            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
             asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
 
@@ -359,6 +393,7 @@ class Engine:
         known.keeper.left(zone)
         if known.awaiting is not None:
             known.awaiting.discard(zone)
+            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
             self._farewells.end(known)
         self._outlets.mark(known.subject)
 
@@ -379,10 +414,11 @@ class Engine:
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""
         picture = self.zones.picture(key)
+        if picture is None:
+            return None
         hidden = [each for each in self.unread.get(Kind.FAILOVER_RECORD, {}) if each]
-        if picture is None or not hidden:
-            return picture
-        return replace(picture, warnings=(unread_records(hidden), *picture.warnings))
+        found = (self._guard.warning(key), unread_records(hidden) if hidden else None)
+        return replace(picture, warnings=(*(each for each in found if each is not None), *picture.warnings))
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""

@@ -16,7 +16,7 @@ from detour.model.defects import told
 logger = logging.getLogger(__name__)
 
 FINALIZER = "detour.dev/dns"
-"""Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS."""
+"""Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS, and a DNSZone that it needs."""
 
 PAUSE = 0.5
 LONGEST_PAUSE = 30.0
