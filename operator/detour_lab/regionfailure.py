@@ -110,10 +110,10 @@ class RegionFailure:
         say(f"\nDuring: {self._region} is down\n")
         say(await stage.table())
         say(f"Mending {self._region}; each record waits for its hold-down, one for a person:")
-        say("  kubectl annotate fr orders-db -n shop detour.dev/failback=now\n")
+        say("  kubectl annotate fr orders-db -n shop --overwrite detour.dev/failback=now\n")
         await stage.lab.mend_region(self._region)
         await wait_for(self._all_healthy, timeout=FAILBACK_TIMEOUT, what="the recovery of every endpoint")
-        await stage.kubectl("annotate", "fr", "orders-db", "-n", "shop", "detour.dev/failback=now")
+        await stage.kubectl("annotate", "fr", "orders-db", "-n", "shop", "--overwrite", "detour.dev/failback=now")
         try:
             await wait_for(lambda: self._shown(samplers, before), timeout=FAILBACK_TIMEOUT, what="the way back")
         except StageError as error:

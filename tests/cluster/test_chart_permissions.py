@@ -361,6 +361,59 @@ async def test_a_confined_operator_works_with_roles_and_sees_nothing_else(plane:
     assert not may(plane, account, "list", "namespaces")
 
 
+async def test_a_namespace_that_loses_its_role_does_not_stop_the_others_also_not_at_the_next_start(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    domain = "north.example.com"
+    await apply(plane, namespace("north"), namespace("south"))
+    values = {
+        "owner": "compass",
+        "crds": {"enabled": False},
+        "namespaces": ["north", "south"],
+        "credentials": {"secrets": [{"namespace": "north", "names": ["tsig"]}]},
+        "allowNetworks": ["127.0.0.0/8"],
+    }
+    install(plane, "compass", values, tmp_path)
+    async with lab(domain) as (server, _), service("127.73.0.1") as plain:
+        by_http = {"http": {"port": plain.port, "path": "/"}}
+
+        def of_north(name: str, **spec: Any) -> Manifest:
+            return record("north", name, f"{name}.{domain}", plain.address, by_http, region="aws-eu-west-3", **spec)
+
+        async def becomes_ready(name: str, process: Process) -> None:
+            try:
+                ready = ("wait", "--for=condition=Ready", f"--timeout={PATIENCE:g}s")
+                await kubectl(plane, *ready, f"fr/{name}", "--namespace=north")
+            except Exception as error:
+                pytest.fail(f"{error}\n{process.log_tail(40)}")
+
+        await apply(plane, tsig("north"), zone("north", server, domain), of_north("first"))
+        async with running(plane, "compass", tmp_path) as process:
+            await becomes_ready("first", process)
+            await kubectl(plane, "delete", "role,rolebinding", "--all", "--namespace=south")
+            await apply(plane, of_north("second"))
+            await becomes_ready("second", process)
+        beyond = of_north("beyond", zones=[{"name": "zone", "namespace": "south"}])
+        async with running(plane, "compass", tmp_path) as process:
+            await apply(plane, of_north("third"), beyond)
+            await becomes_ready("third", process)
+            told = "cannot be listed in namespace south (the API server answers 403"
+            assert f"FailoverRecords {told}" in process.log.read_text()
+
+            def reason() -> bool:
+                path = '-o=jsonpath={.status.conditions[?(@.type=="Published")].reason}'
+                found = plane.kubectl("get", "fr", "beyond", "--namespace=north", path).stdout
+                return found == "ZoneUnreadable"
+
+            await until(reason, "the record that needs a zone there says so")
+
+            def warned() -> bool:
+                path = '-o=jsonpath={.status.conditions[?(@.type=="Warning")].message}'
+                return "namespace south" in plane.kubectl("get", "dz", "zone", "--namespace=north", path).stdout
+
+            await until(warned, "the zone says that some records are not seen")
+
+
 def test_a_command_is_built_for_what_is_installed_only(plane: ControlPlane, narrow: str) -> None:
     argv, environment = operator_command(plane, narrow, SYSTEM, environment={"DETOUR_DRY_RUN": "1", "HOME": "/tmp"})  # noqa: S108
     assert argv[1:3] == ["run", "--owner=narrow"]

@@ -52,7 +52,53 @@ def test_defaults_are_filled_in_by_the_api_server(applied: ControlPlane) -> None
     assert spec["failback"] == {"mode": "Automatic", "holdDown": "5m"}
     assert spec["healthCheck"]["https"]["port"] == 443
     assert spec["healthCheck"]["https"]["expectedStatuses"] == ["200-299"]
-    assert spec["endpoints"][0]["state"] == "Active"
+    assert "state" not in spec["endpoints"][0], "nothing is filled into the entries of a list"
+
+
+def test_what_was_applied_once_shows_no_difference_when_it_is_applied_again(applied: ControlPlane) -> None:
+    again = applied.kubectl("apply", "-f", str(EXAMPLES)).stdout.splitlines()
+    assert again
+    assert [line for line in again if not line.endswith(" unchanged")] == []
+    difference = applied.kubectl("diff", "-f", str(EXAMPLES), check=False)
+    assert (difference.returncode, difference.stdout) == (0, "")
+
+
+def test_nor_does_it_when_it_is_applied_server_side_by_a_manager_of_its_own(applied: ControlPlane) -> None:
+    """As Argo CD and Flux do."""
+    manager = ("--server-side", "--field-manager=gitops", "--force-conflicts", "-f", str(EXAMPLES))
+    applied.kubectl("apply", *manager)
+    before = {each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in everything(applied)}
+    applied.kubectl("apply", *manager)
+    assert {each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in everything(applied)} == before
+    difference = applied.kubectl("diff", *manager, check=False)
+    assert (difference.returncode, difference.stdout) == (0, "")
+
+
+def test_every_list_is_stored_as_it_was_declared(applied: ControlPlane) -> None:
+    """To a tool that compares by itself what the API server adds to an object is a default, in a list a change."""
+    held = {(each["kind"], each["metadata"]["name"]): each["spec"] for each in everything(applied)}
+    declared = [each for path in EXAMPLES.glob("*.yaml") for each in yaml.safe_load_all(path.read_text()) if each]
+    compared = 0
+    for each in declared:
+        if each["apiVersion"].startswith("detour.dev/"):
+            compared += assert_lists_are_equal(each["spec"], held[each["kind"], each["metadata"]["name"]])
+    assert compared > 10
+
+
+def everything(plane: ControlPlane) -> list[dict[str, Any]]:
+    return [each for kind in ("fr", "dz", "region") for each in stored(plane, kind)]
+
+
+def assert_lists_are_equal(declared: dict[str, Any], held: dict[str, Any]) -> int:
+    """Compare every list below two objects, and return how many there are."""
+    compared = 0
+    for name, value in declared.items():
+        if isinstance(value, list):
+            assert held[name] == value, name
+            compared += 1
+        elif isinstance(value, dict):
+            compared += assert_lists_are_equal(value, held[name])
+    return compared
 
 
 def test_the_category_lists_all_three_kinds(applied: ControlPlane) -> None:

@@ -11,6 +11,7 @@ from detour_lab.certificates import CertificateAuthority
 from detour_lab.services import RegionalService, ServiceCertificates
 
 from .operating import SWIFT, Lab, Manifest, Stage
+from .operatorprocess import until
 from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,6 +78,26 @@ async def test_a_zone_that_is_deleted_is_missed_and_its_names_stay(stage: Stage)
     assert stage.commits() == before
     await stage.apply(stage.zone())
     await stage.ready()
+
+
+@story
+@pytest.mark.parametrize("order", [("fr", "dz"), ("dz", "fr")], ids="-".join)
+async def test_records_and_their_zone_deleted_in_the_same_second_are_cleaned_up_and_gone(
+    stage: Stage, order: tuple[str, str]
+) -> None:
+    (virginia,) = await stage.places("virginia")
+    names = ("one", "two", "three")
+    await stage.apply(*stage.basics(), *(stage.record([virginia], name, deletionPolicy="Delete") for name in names))
+    for name in names:
+        await stage.ready(name)
+    for kind in order:
+        await stage.kubectl("delete", kind, "--all", "--wait=false")
+
+    async def all_gone() -> bool:
+        return not (await stage.kubectl("get", "fr,dz", "-o", "name")).startswith(("fail", "dnsz"))
+
+    await until(all_gone, "no object is left", 60)
+    assert [stage.published(name) for name in names] == [(), (), ()]
 
 
 @story

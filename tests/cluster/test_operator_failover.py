@@ -70,23 +70,30 @@ async def test_with_manual_failback_a_person_brings_traffic_back_with_an_annotat
     await virginia.service.switch(Mode.UP)
     await stage.condition("api", "Healthy", "True")
     await stage.condition(
-        "api", "FailedOver", "True", saying="virginia waits for the annotation detour.dev/failback=now"
+        "api", "FailedOver", "True", saying="virginia waits for a new value of the annotation detour.dev/failback"
     )
     assert stage.published() == (netherlands.address,)
 
     await stage.kubectl("annotate", "fr", "api", "detour.dev/failback=now")
     await stage.serves(virginia.address)
 
-    async def is_unannotated() -> bool:
-        return "detour.dev/failback" not in ((await stage.read())["metadata"].get("annotations") or {})
+    async def is_noted() -> bool:
+        return bool((await stage.status()).get("commands") == {"failback": "now"})
 
-    await until(is_unannotated, "the annotation is removed", 10)
+    await until(is_noted, "the status says that it was acted upon", 10)
 
     await virginia.service.switch(Mode.REFUSING)
     await stage.serves(netherlands.address)
     await virginia.service.switch(Mode.UP)
     await stage.condition("api", "Healthy", "True")
     assert stage.published() == (netherlands.address,), "the annotation counted once"
+    await stage.kubectl("annotate", "fr", "api", "detour.dev/failback-")
+    await stage.kubectl("annotate", "fr", "api", "detour.dev/failback=now")
+    await stage.kubectl("annotate", "fr", "api", "detour.dev/fallback=2")
+    await stage.condition("api", "Warning", "True", "UnknownAnnotation", saying="did you mean detour.dev/failback?")
+    assert stage.published() == (netherlands.address,), "nor does the same value put back"
+    await stage.kubectl("annotate", "fr", "api", "--overwrite", "detour.dev/failback=2")
+    await stage.serves(virginia.address)
 
 
 @story

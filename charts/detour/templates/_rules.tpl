@@ -5,7 +5,7 @@
 - apiGroups: [detour.dev]
   resources: [failoverrecords, dnszones]
   verbs: [get, list, watch]
-# The finalizer of deletionPolicy: Delete, and annotations that have served their purpose.
+# The finalizer of deletionPolicy: Delete, also at the zones of such records, and approvals that were used.
 - apiGroups: [detour.dev]
   resources: [failoverrecords, dnszones]
   verbs: [patch]

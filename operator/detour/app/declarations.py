@@ -6,17 +6,24 @@ declaration before it stays in force.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from detour.kube.cluster import ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen
+from detour.app.bundles import Bundle, Bundles, Reference
+from detour.kube.annotations import commands_acted_upon
+from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
 from detour.kube.reporting import Subject
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
+from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.record import ObjectKey, Record
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 30.0
+LONGEST_PAUSE = 3600.0
+"""Seconds until an object that broke us is tried again, if it is not changed before: doubling from the first to the
+longest. It is shown to us again with every listing."""
 
 
 class Declared(Protocol):
@@ -48,94 +55,113 @@ class Declared(Protocol):
 
 
 class Declarations:
-    """Translates messages. `read_config_map` reads one from a namespace by name; it may raise ClusterError."""
+    """Translates messages. `read_config_map` reads one from a namespace by name; it may raise ClusterError.
+
+    `unread` are the namespaces in which objects of a kind cannot be read just now, each with the reason; the empty one
+    stands for the whole cluster.
+    """
 
     def __init__(
         self, declared: Declared, *, read_config_map: Callable[[str, str], Awaitable[Mapping[str, str]]]
     ) -> None:
         self._declared = declared
-        self._read_config_map = read_config_map
         self._subjects: dict[tuple[Kind, ObjectKey], Subject] = {}
         self._fingerprints: dict[Subject, object] = {}
         self._seen_at: dict[Subject, float] = {}
-        self._raws_with_bundle: dict[Subject, RawObject] = {}
-        self._bundles: dict[tuple[str, str, str], str | None] = {}
+        self._bundled: dict[Subject, RawObject] = {}
+        self._failed: dict[Subject, _Failure] = {}
+        self.bundles = Bundles(read_config_map, on_news=self._take_bundle)
         self.listed: set[Kind] = set()
+        self.unread: dict[Kind, Mapping[str, str]] = {}
 
     def take(self, message: Message, now: float) -> None:
-        """Take in one message; `now` in engine seconds."""
+        """Take in one message; `now` in engine seconds. Never raises: who breaks us loses his turn."""
         match message:
             case Seen(kind, raw):
                 self._see(kind, raw, now)
             case DeletionSeen(kind, raw):
                 self._lose(_subject(kind, raw), observed=True)
-            case Listed(kind, raws, began_at):
+            case Unread(kind, namespaces):
+                self.unread[kind] = namespaces
+            case Listed(kind, raws, began_at, namespaces):
                 present = {_subject(kind, raw) for raw in raws}
                 for raw in raws:
                     self._see(kind, raw, now, began_at)
                 self.listed.add(kind)
                 self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
-                    if self._seen_at[subject] < began_at:
+                    is_covered = namespaces is None or subject.key.namespace in namespaces
+                    if is_covered and self._seen_at[subject] < began_at:
                         self._lose(subject, observed=False)
-
-    async def refresh_bundles(self, *, missing_only: bool = False) -> None:
-        """Read anew the ConfigMaps that records take their certificate authorities from, all or only missing ones."""
-        for subject, raw in list(self._raws_with_bundle.items()):
-            reference = ca_bundle_reference(raw)
-            if reference is None:
-                continue
-            name, key = reference
-            before = self._bundles.get((subject.key.namespace, name, key))
-            if missing_only and before is not None:
-                continue
-            first = (subject.key.namespace, name, key) not in self._bundles
-            try:
-                found = (await self._read_config_map(subject.key.namespace, name)).get(key)
-            except ClusterError as error:
-                if error.status == 403 and first:
-                    self._declared.invalid(subject, "ConfigMapForbidden", _forbidden(subject, name), raw)
-                if error.status != 404:
-                    continue  # not known is not gone: the bundle in hand goes on serving
-                found = None
-            self._bundles[subject.key.namespace, name, key] = found
-            if (first or found != before) and subject in self._raws_with_bundle:
-                self._translate(subject, self._raws_with_bundle[subject])
-
-    @property
-    def has_missing_bundles(self) -> bool:
-        """Tell whether a record waits for a ConfigMap that was not read yet, or does not exist."""
-        return any(
-            self._bundles.get((subject.key.namespace, *reference)) is None
-            for subject, raw in self._raws_with_bundle.items()
-            if (reference := ca_bundle_reference(raw))
-        )
 
     def _see(self, kind: Kind, raw: RawObject, now: float, listed_at: float | None = None) -> None:
         subject = _subject(kind, raw)
-        before = self._subjects.get((kind, subject.key))
+        if not subject.key.name:
+            logger.warning("the API server showed a %s without a name: it is left out", kind.title)
+            return
+        failure = self._failed.get(subject)
+        fingerprint = _fingerprint(raw)
+        is_same = self._fingerprints.get(subject) == fingerprint
+        if failure is not None and is_same and now < failure.due_at:
+            return
+        try:
+            self._take(subject, raw, now, listed_at, fingerprint=fingerprint, again=failure is not None)
+        except Exception as error:
+            self._fail(subject, raw, error, now)
+        else:
+            self._failed.pop(subject, None)
+
+    def _take(
+        self,
+        subject: Subject,
+        raw: RawObject,
+        now: float,
+        listed_at: float | None,
+        *,
+        fingerprint: object,
+        again: bool,
+    ) -> None:
+        before = self._subjects.get((subject.kind, subject.key))
         if before is not None and before != subject:
             self._lose(before, observed=False)  # deleted and made anew while nobody watched
-        self._subjects[kind, subject.key] = subject
+        self._subjects[subject.kind, subject.key] = subject
         self._seen_at[subject] = now
         self._declared.exists(subject)
-        fingerprint = _fingerprint(raw)
-        if self._fingerprints.get(subject) == fingerprint:
+        if self._fingerprints.get(subject) == fingerprint and not again:
             self._declared.status_seen(subject, raw, listed_at)
             return
         self._fingerprints[subject] = fingerprint
-        self._raws_with_bundle.pop(subject, None)
-        if kind is Kind.FAILOVER_RECORD and ca_bundle_reference(raw) is not None:
-            self._raws_with_bundle[subject] = raw
-            if (subject.key.namespace, *(ca_bundle_reference(raw) or ("", ""))) not in self._bundles:
-                return  # `refresh_bundles` comes back to it
+        reference = _reference(subject, raw)
+        if reference is None:
+            self._forget_bundle(subject)
+        else:
+            self._bundled[subject] = raw
+            if self.bundles.want(subject, reference) is None:
+                return  # `bundles` come back to it
         self._translate(subject, raw)
+
+    def _fail(self, subject: Subject, raw: RawObject, error: Exception, now: float) -> None:
+        """A defect of ours that this object brings to light: say so on it, and try it again with growing pauses."""
+        pause = min(LONGEST_PAUSE, self._failed[subject].pause * 2) if subject in self._failed else FIRST_PAUSE
+        self._failed[subject] = _Failure(now + pause, pause)
+        what = f"{subject.kind.title} {subject.key}"
+        logger.error("%s could not be taken in; it is tried again: %s", what, told(error))
+        why = f"this object could not be taken in ({type(error).__name__}), a defect of Detour's: please report it"
+        try:
+            self._declared.invalid(subject, "NotUnderstood", f"{why}; what it declared before stays in force", raw)
+        except Exception as another:
+            logger.error("nor could that be said on it: %s", told(another))
 
     def _translate(self, subject: Subject, raw: RawObject) -> None:
         try:
             match subject.kind:
                 case Kind.FAILOVER_RECORD:
-                    self._declared.record_declared(subject, record_from(raw, self._bundle(subject, raw)), raw)
+                    bundle = self._bundle(subject, raw)
+                    if bundle is not None and bundle.text is None:
+                        self._declared.invalid(subject, bundle.reason, bundle.message, raw)
+                        return
+                    text = None if bundle is None else bundle.text
+                    self._declared.record_declared(subject, record_from(raw, text), raw)
                 case Kind.DNS_ZONE:
                     self._declared.zone_declared(subject, zone_from(raw), raw)
                 case Kind.CLOUD_REGION:
@@ -143,57 +169,71 @@ class Declarations:
         except DeclarationError as error:
             self._declared.invalid(subject, "Invalid", str(error), raw)
 
-    def _bundle(self, subject: Subject, raw: RawObject) -> str | None:
-        reference = ca_bundle_reference(raw)
-        if reference is None:
-            return None
-        name, key = reference
-        found = self._bundles.get((subject.key.namespace, name, key))
-        if found is None:
-            raise DeclarationError(
-                f"spec.healthCheck.https.caBundleRef: ConfigMap {subject.key.namespace}/{name} with key {key!r} does "
-                "not exist: create it, or remove the reference"
-            )
-        return found
+    def _bundle(self, subject: Subject, raw: RawObject) -> Bundle | None:
+        reference = _reference(subject, raw)
+        return None if reference is None else self.bundles.want(subject, reference)
+
+    def _take_bundle(self, subject: Subject) -> None:
+        """There is news of the ConfigMap that a record needs."""
+        raw = self._bundled.get(subject)
+        if raw is None:
+            return
+        try:
+            self._translate(subject, raw)
+        except Exception as error:
+            self._fail(subject, raw, error, self._seen_at.get(subject, 0.0))
+
+    def _forget_bundle(self, subject: Subject) -> None:
+        self._bundled.pop(subject, None)
+        self.bundles.leave(subject)
 
     def _lose(self, subject: Subject, *, observed: bool) -> None:
         if subject not in self._seen_at:
             return
         del self._seen_at[subject]
         self._fingerprints.pop(subject, None)
-        self._raws_with_bundle.pop(subject, None)
+        self._failed.pop(subject, None)
+        self._forget_bundle(subject)
         if self._subjects.get((subject.kind, subject.key)) == subject:
             del self._subjects[subject.kind, subject.key]
-        self._declared.gone(subject, observed=observed)
+        try:
+            self._declared.gone(subject, observed=observed)
+        except Exception as error:
+            logger.error("the end of %s %s could not be taken in: %s", subject.kind.title, subject.key, told(error))
+
+
+class _Failure(NamedTuple):
+    due_at: float
+    pause: float
+
+
+def _reference(subject: Subject, raw: RawObject) -> Reference | None:
+    found = ca_bundle_reference(raw) if subject.kind is Kind.FAILOVER_RECORD else None
+    return None if found is None else Reference(subject.key.namespace, *found)
 
 
 def _subject(kind: Kind, raw: RawObject) -> Subject:
-    metadata = _mapping(raw.get("metadata"))
+    metadata = _mapping(_mapping(raw).get("metadata"))
     key = ObjectKey(str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
     return Subject(kind, key, str(metadata.get("uid") or ""))
 
 
 def _fingerprint(raw: RawObject) -> object:
-    """Return what of an object is more than our own status.
+    """Return what of an object is more than our own status, and of that the commands that were acted upon.
 
     The generation alone does not tell: after a restore of etcd it comes again, with another spec.
     """
+    raw = _mapping(raw)
     metadata = _mapping(raw.get("metadata"))
     annotations = _mapping(metadata.get("annotations"))
     ours = {key: value for key, value in annotations.items() if str(key).startswith("detour.dev/")}
     return (
+        commands_acted_upon(raw),
         metadata.get("generation"),
         raw.get("spec"),
         ours,
         metadata.get("deletionTimestamp"),
         metadata.get("finalizers"),
-    )
-
-
-def _forbidden(subject: Subject, name: str) -> str:
-    return (
-        f"spec.healthCheck.https.caBundleRef: the operator may not read ConfigMap {subject.key.namespace}/{name}: "
-        "name it in the chart's value caBundles, or remove the reference"
     )
 
 

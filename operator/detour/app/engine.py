@@ -7,6 +7,7 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from detour.app.agenda import Agenda
@@ -22,15 +23,18 @@ from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
+from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
+from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
+from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
-from detour.kube.metadata import without_annotation
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
+from detour.kube.resources.memory import drain_ended_in
 from detour.kube.status import record_conditions
-from detour.kube.translate import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION, record_memory
+from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.health import Verdict
@@ -38,6 +42,9 @@ from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
+
+DRAIN_PERIOD = 30.0
+"""Seconds between two looks at a drain that is to end."""
 
 
 class Engine:
@@ -90,12 +97,14 @@ class Engine:
             look_again=self._review_leaving_at,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
+        self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._existing = ExistingRecords(clock.now)
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
+        self.unread: Mapping[Kind, Mapping[str, str]] = {}
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
 
@@ -103,6 +112,8 @@ class Engine:
         """Take over a FailoverRecord."""
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
+        asked = record.failback_now and self._outlets.is_due(subject, FAILBACK_ANNOTATION, raw)
+        record = replace(record, failback_now=asked)
         known = self._records.get(record.key)
         is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
         if known is not None and known.awaiting is not None and not is_leaving:
@@ -132,7 +143,11 @@ class Engine:
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
-        self.zones.declare(subject, zone, raw)
+        wanted = zone.take_over_now and self._outlets.is_due(subject, TAKE_OVER_ANNOTATION, raw)
+        self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
+        self.zone_changed(zone.key)
+        self._guard.declared(subject, raw)
+        self._look_at_guard()
         self._gatekeeper.look_again_soon()
         self._outlets.mark(subject)
         self.decide(self._records)
@@ -142,15 +157,16 @@ class Engine:
         self._outlets.follow(subject, raw)
         self._invalid.pop(subject, None)
         self._outlets.adopt(subject, raw)
-        now = self._clock.wall()
-        self._regions.declare(subject, region)
-        if region.is_drained(now) and region.until is not None:
-            self._agenda.ring_at(region.name, self._clock.now() + region.until - now + 0.1, self._drain_over)
+        self._regions.declare(subject, region, ended=drain_ended_in(raw.get("status")))
+        self._watch_drain(region.name)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
         self._outlets.adopt(subject, raw)
+        if subject.kind is Kind.DNS_ZONE:
+            self._guard.declared(subject, raw)
+            self._look_at_guard()
         generation = raw.get("metadata", {}).get("generation") or 0
         found = (int(generation), Refusal(reason, message))
         if self._invalid.get(subject) != found:  # said once, however often it is found again
@@ -180,6 +196,7 @@ class Engine:
         """Go on from what the leader before left behind, or fall silent."""
         self.zones.leadership_changed()
         if self._leadership.leads:
+            self._guard.settle_all()
             followed = self._outlets.begin_term()
             for subject, raw in followed.items():
                 if subject.kind is Kind.DNS_ZONE:
@@ -204,11 +221,20 @@ class Engine:
                 self._record_gone(subject, observed=observed)
             case Kind.DNS_ZONE:
                 self.zones.remove(subject.key)
+                self._guard.gone(subject.key)
                 self._farewells.zone_gone(subject.key)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
                 self.decide(self._records)
+
+    def _patch_zone(self, subject: Subject, body: Mapping[str, object]) -> None:
+        if not self._dry_run:
+            self._outlets.patch(subject, body)
+
+    def _look_at_guard(self) -> None:
+        if self._guard.look():
+            self._agenda.ring_at("zones that are being deleted", self._clock.now() + LOOK_PERIOD, self._look_at_guard)
 
     def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
         """Take over the labels of all namespaces, for zones that select by them."""
@@ -270,8 +296,10 @@ class Engine:
                 self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
-        if record.failback_now and keeper.decision is not None and not self._dry_run:
-            self._outlets.patch(known.subject, without_annotation(FAILBACK_ANNOTATION))
+        if record.failback_now and keeper.decision is not None and self._leadership.leads and not self._dry_run:
+            self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
+            keeper.update(replace(record, failback_now=False))
+        self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._outlets.mark(known.subject)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
@@ -279,7 +307,13 @@ class Engine:
         if declared is None:
             if not self.zones_listed:
                 return None
-            return Refusal("ZoneMissing", f"DNSZone {key} does not exist: create it, or correct spec.zones")
+            if why := self.unread.get(Kind.DNS_ZONE, {}).get(key.namespace):
+                return unread_zone(key, why)
+            return Refusal(
+                "ZoneMissing",
+                f"DNSZone {key} does not exist: create it, or correct spec.zones; what was published there stays as it "
+                "is, and follows no failure meanwhile",
+            )
         written = self.zones.declared(self.zones.written_as(key)) or declared
         if written is not declared and not self._permits(written, record):
             return self.zones.twin_of(key)  # the credentials of the older one are not this record's to use
@@ -296,9 +330,20 @@ class Engine:
         labels = self._namespaces.get(namespace, {})
         return zone.allowed.permit(zone_namespace=zone.key.namespace, namespace=namespace, labels=labels)
 
-    def _drain_over(self) -> None:
-        self.decide(self._records)
-        self._regions.judge_all()
+    def _watch_drain(self, region: str) -> None:
+        """Look again when a drain is over, and now and then before, as the wall clock may have been set right."""
+        left = self._regions.drain_ends_in(region)
+        if left is None:
+            self._agenda.silence(region)
+        else:
+            look = partial(self._look_at_drain, region)
+            self._agenda.ring_at(region, self._clock.now() + min(left + 0.1, DRAIN_PERIOD), look)
+
+    def _look_at_drain(self, region: str) -> None:
+        self._watch_drain(region)
+        if self._regions.drain_ends_in(region) is None:
+            self.decide(self._records)
+            self._regions.judge_all()
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
@@ -306,6 +351,7 @@ class Engine:
             return
         del self._records[subject.key]
         self._observation.forget(subject.key)
+        self._guard.forget(subject.key)
         self._agenda.silence(subject.key)
         record = known.keeper.record
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
@@ -329,6 +375,7 @@ class Engine:
         if self.zones_listed:
             self._farewells.begin(known)
             self._farewells.call_off(known)
+            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
             asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
 
@@ -355,7 +402,7 @@ class Engine:
             if keeper is not None and keeper.stands_by:
                 self._farewells.leave_to_another(zone)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
-                self._outlets.patch(subject, without_annotation(TAKE_OVER_ANNOTATION))  # it has served its purpose
+                self._outlets.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 
     def zones_changed(self) -> None:
         """Another DNSZone than before is written for one zone at a provider."""
@@ -381,6 +428,8 @@ class Engine:
             self._leavers.gone(known, each)
             if known.awaiting is not None:
                 known.awaiting.discard(each)
+        if known.awaiting is not None:
+            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._farewells.end(known)
         self._outlets.mark(known.subject)
 
@@ -400,7 +449,12 @@ class Engine:
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""
-        return self.zones.picture(key)
+        picture = self.zones.picture(key)
+        if picture is None:
+            return None
+        hidden = [each for each in self.unread.get(Kind.FAILOVER_RECORD, {}) if each]
+        found = (self._guard.warning(key), unread_records(hidden) if hidden else None)
+        return replace(picture, warnings=(*(each for each in found if each is not None), *picture.warnings))
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""

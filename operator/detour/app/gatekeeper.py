@@ -15,8 +15,8 @@ from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.suspicion import Suspicion
 from detour.app.zones import Zones
+from detour.kube.annotations import APPROVE_ANNOTATION
 from detour.kube.metadata import without_annotation
-from detour.kube.translate import APPROVE_ANNOTATION
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 

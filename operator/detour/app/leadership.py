@@ -67,6 +67,7 @@ class Elector:
         self._confirmed_at = float("-inf")
         self._is_cut_off = False
         self._has_just_started = True
+        self._doubt = ""
 
     def confirmed_since(self, at: float) -> bool:
         """Tell whether the Lease was taken or renewed by a request sent after `at` (engine seconds)."""
@@ -150,6 +151,11 @@ class Elector:
             raise
 
     def _see(self, found: Lease | None) -> Sighting:
+        doubt = found.doubt if found else ""
+        if doubt and doubt != self._doubt:
+            who = found.holder if found else ""
+            logger.warning("Lease %s/%s of %r has %s", self._namespace, self._name, who or "nobody", doubt)
+        self._doubt = doubt
         self._sighting = sight(self._sighting, found, self._clock.now())
         self.holder = found.holder if found else None
         if found is not None:  # a Lease that somebody deleted says nothing of anybody else

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import ZoneReport
+from detour.kube.kinds import Kind
 from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target
 from detour.model.record import ObjectKey
 
@@ -69,6 +70,7 @@ def _kind(target: Target) -> str:
 class StateCollector(Collector):
     """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready.
 
+    `unread` are the namespaces where objects of a kind cannot be read (the empty one: anywhere), with the reasons.
     `leads` tells whether this replica is the leader, `clock` gives the engine's seconds.
     """
 
@@ -79,7 +81,9 @@ class StateCollector(Collector):
         *,
         leads: Callable[[], bool],
         clock: Callable[[], float],
+        unread: Callable[[], Mapping[Kind, Mapping[str, str]]] = dict,
     ) -> None:
+        self._unread = unread
         self._states = states
         self._readiness = readiness
         self._leads = leads
@@ -90,6 +94,12 @@ class StateCollector(Collector):
         records = GaugeMetricFamily("detour_records", "FailoverRecords by readiness.", labels=["ready"])
         for ready, count in self._readiness().items():
             records.add_metric([ready], count)
+        unread = GaugeMetricFamily(
+            "detour_kubernetes_unread", "1 where objects of a kind cannot be read.", labels=["kind", "namespace"]
+        )
+        for kind, namespaces in self._unread().items():
+            for namespace in namespaces:
+                unread.add_metric([kind.title, namespace], 1.0)
         leader = GaugeMetricFamily("detour_leader", "1 for the replica that leads.")
         leader.add_metric([], float(self._leads()))
         labels = ["namespace", "zone", "provider"]
@@ -140,4 +150,4 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [records, leader, *gauges.values(), requests]
+        return [records, unread, leader, *gauges.values(), requests]

@@ -39,6 +39,7 @@ from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting import Reporter
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
+from detour.model.defects import told
 from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
 
@@ -123,6 +124,7 @@ class Operator:
             StateCollector(
                 self._engine.zone_states,
                 self._engine.readiness,
+                unread=lambda: self._declarations.unread,
                 leads=lambda: workshop.leadership.leads,
                 clock=self._clock.now,
             )
@@ -200,6 +202,7 @@ class Operator:
         def take(message: Message) -> None:
             self._declarations.take(message, self._clock.now())
             self._engine.zones_listed = Kind.DNS_ZONE in self._declarations.listed
+            self._engine.unread = self._declarations.unread
 
         def deliver(message: Message) -> None:
             if not loop.is_closed():
@@ -219,17 +222,26 @@ class Operator:
         """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""
         rounds = 0
         while True:
-            every_minute = rounds % 60 == 0
-            if every_minute or self._declarations.has_missing_bundles:
-                await self._declarations.refresh_bundles(missing_only=not every_minute)
-            if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+            for chore in (self._read_bundles, self._read_namespaces):
                 try:
-                    self._engine.namespaces_listed(await self._cluster.namespace_labels())
-                except ClusterError as error:
-                    logger.debug("namespaces: %s", error)
+                    await chore(rounds)
+                except Exception as error:
+                    what = "reading what records and zones refer to"
+                    logger.error("%s met an error of Detour's own; it goes on: %s", what, told(error))
             self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)
+
+    async def _read_bundles(self, _: int) -> None:
+        if self._declarations.bundles.are_due(self._clock.now()):
+            await self._declarations.bundles.refresh(self._clock.now())
+
+    async def _read_namespaces(self, rounds: int) -> None:
+        if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+            try:
+                self._engine.namespaces_listed(await self._cluster.namespace_labels())
+            except ClusterError as error:
+                logger.debug("namespaces: %s", error)
 
     async def _check(self, target: Target) -> CheckResult:
         return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)
@@ -247,5 +259,9 @@ class Operator:
         return self._budgets[account]
 
     def _not_ready(self) -> str | None:
-        missing = [kind.title for kind in Kind if kind not in self._declarations.listed]
-        return f"not listed yet: {', '.join(missing)}" if missing else None
+        missing = [kind for kind in Kind if kind not in self._declarations.listed]
+        if not missing:
+            return None
+        why = {each: told for kind in missing for each, told in self._declarations.unread.get(kind, {}).items()}
+        told = "".join(f"; {f'namespace {each}: ' if each else ''}{reason}" for each, reason in why.items())
+        return f"not listed yet: {', '.join(kind.title for kind in missing)}{told}"

@@ -5,11 +5,14 @@ Only the leader writes. The other replicas follow what it wrote, to go on from t
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
+from detour.app.commands import Commands
 from detour.app.quietstart import QUIET_TIME, QuietStart
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
+from detour.kube.annotations import SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import MetadataWriter
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
@@ -63,6 +66,8 @@ class Outlets:
         self._quiet_start = QuietStart(wall_clock)
         self._adopted: set[Subject] = set()
         self._incidents: dict[Subject, Status] = {}  # the last one of each, of this term
+        self._commands = Commands()
+        self._complaints: dict[Subject, Refusal] = {}
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
 
@@ -76,8 +81,10 @@ class Outlets:
         status = _status(raw)
         self._writer.adopt(subject, status, _version(raw))
         self._transitions.adopt(subject, status)
+        self._read_annotations(subject, raw)
         if subject not in self._adopted:
             self._adopted.add(subject)
+            self._commands.adopt(subject, raw)
             if self._quiet_start.adopt(subject, raw):
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
@@ -87,6 +94,7 @@ class Outlets:
         The leader puts back what somebody else changed. The others remember it, to go on from there if they come to
         lead.
         """
+        self._read_annotations(subject, raw)
         if not self._leadership.leads:
             self._followed[subject] = raw
             return
@@ -113,6 +121,8 @@ class Outlets:
         self._quiet_start.forget(subject)
         self._adopted.discard(subject)
         self._incidents.pop(subject, None)
+        self._commands.forget(subject)
+        self._complaints.pop(subject, None)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
@@ -133,6 +143,32 @@ class Outlets:
             self._incidents[subject] = {"at": timestamp(self._wall_clock()), "reason": reason, "message": message}
             self.tell(subject, reason, message, warning=True)
             self.mark(subject)
+
+    def is_due(self, subject: Subject, annotation: str, raw: RawObject) -> bool:
+        """Tell whether an object bears a command that was not acted upon yet, as far as its status or we know.
+
+        One that it bears at first sight, before it has a status, is none.
+        """
+        value = command_in(raw, annotation)
+        if value is None or not is_due(raw, annotation) or (subject not in self._adopted and not raw.get("status")):
+            return False
+        return self._commands.is_new(subject, annotation, value)
+
+    def acted_upon(self, subject: Subject, annotation: str, raw: RawObject) -> None:
+        """The command that an object bears was acted upon: its value does nothing more from now on."""
+        value = command_in(raw, annotation)
+        if value is not None and self._leadership.leads and self._commands.is_new(subject, annotation, value):
+            self._commands.acted(subject, annotation, value)
+            told = f"{annotation}={value} was acted upon; to ask again, give it another time or number"
+            self.tell(subject, "CommandDone", told)
+            self.mark(subject)
+
+    def _read_annotations(self, subject: Subject, raw: RawObject) -> None:
+        found = complaints(subject.kind, raw)
+        self._complaints.pop(subject, None)
+        if found:
+            more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+            self._complaints[subject] = Refusal("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}")
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
@@ -155,24 +191,39 @@ class Outlets:
         for each in self._transitions.news(subject, conditions):
             self.tell(subject, each.reason, each.message, warning=each.warning)
         last = self._incidents.get(subject) or previous.get("lastIncident")
-        return {**status, "lastIncident": last} if last else status
+        commands = self._commands.status(subject)
+        return {**status, **({"lastIncident": last} if last else {}), **({"commands": commands} if commands else {})}
 
     def _build(self, subject: Subject, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
         assert self._pictures is not None  # noqa: S101 - connected before anything runs
         now = self._wall_clock()
+        complaint = self._complaints.get(subject)
         if refused := self._pictures.refusal_of(subject):
             return _refused_status(subject, previous, *refused, now=now)
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 if record := self._pictures.record_picture(subject.key):
-                    return record_status(record, previous, now), record_conditions(record)
+                    conditions = (*record_conditions(record), *_warned_of(complaint, previous))
+                    return record_status(record, previous, now, conditions), conditions
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):
+                    value = self._commands.another_value(subject, TAKE_OVER_ANNOTATION)
+                    warnings = (*zone.warnings, *([complaint] if complaint else []))
+                    zone = replace(zone, take_over=value, warnings=warnings)
                     return zone_status(zone, previous, now), zone_conditions(zone)
             case Kind.CLOUD_REGION:
                 if region := self._pictures.region_picture(subject.key.name):
-                    return region_status(region, previous, now), region_conditions(region)
+                    conditions = (*region_conditions(region), *_warned_of(complaint, previous))
+                    return region_status(region, previous, now, conditions), conditions
         return None
+
+
+def _warned_of(complaint: Refusal | None, previous: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Return the condition Warning of an object that has something to warn of, or had."""
+    if complaint is not None:
+        return (Condition("Warning", True, complaint.reason, complaint.message),)
+    had = any(isinstance(each, Mapping) and each.get("type") == "Warning" for each in previous.get("conditions") or ())
+    return (Condition("Warning", False, "None", "nothing to warn of"),) if had else ()
 
 
 def _status(raw: RawObject) -> Mapping[str, Any]:

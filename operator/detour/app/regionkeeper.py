@@ -1,22 +1,41 @@
-"""All CloudRegions: who is drained, and how each fares by the endpoints that name it."""
+"""All CloudRegions: who is drained, and how each fares by the endpoints that name it.
+
+A drain with an end ends at the first of two moments: when the wall clock shows that time, or when as much time has
+passed as was left when the end was declared. So a clock that is set back keeps no drain alive, and one that is set
+right after a wrong start, or that ran on while the machine was suspended, ends it in time. A drain that is over stays
+over, also for the next process, which reads that in status; whoever wants another one gives another end.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
 from detour.health.regions import RegionHealth, region_health
 from detour.kube.picture import RegionPicture
 from detour.kube.reporting import Subject
-from detour.model.endpoint import Region
+from detour.model.endpoint import AdminState, Region
 from detour.model.health import Verdict
+
+SAME = 1.0
+"""Seconds: ends of a drain that differ by less are one, as a status has whole seconds."""
 
 
 @dataclass(slots=True)
 class _Known:
+    """`ends_at` (engine seconds) is when the drain is over at the latest, None where it has no end."""
+
     subject: Subject
     region: Region
     since: float
     health: RegionHealth
+    ends_at: float | None
+    has_ended: bool
+
+    @property
+    def effective(self) -> Region:
+        """The region as it counts now, without an end that would have to be looked up on a clock."""
+        state = AdminState.ACTIVE if self.has_ended else self.region.state
+        return replace(self.region, state=state, until=None)
 
 
 class RegionKeeper:
@@ -30,12 +49,22 @@ class RegionKeeper:
         self._on_news = on_news
         self._known: dict[str, _Known] = {}
 
-    def declare(self, subject: Subject, region: Region) -> None:
-        """A CloudRegion is new or changed."""
+    def declare(self, subject: Subject, region: Region, *, ended: float | None = None) -> None:
+        """A CloudRegion is new or changed; `ended` is the end of a drain that is over, as its status tells."""
         now = self._clock.wall()
         before = self._known.get(region.name)
-        health = before.health if before else region_health(region, self._verdicts_in(region.name), now)
-        self._known[region.name] = _Known(subject, region, before.since if before else now, health)
+        known = _Known(
+            subject,
+            region,
+            before.since if before else now,
+            before.health if before else region_health(region, (), now),
+            ends_at=None if region.until is None else self._clock.now() + region.until - now,
+            has_ended=region.until is not None and ended is not None and abs(region.until - ended) < SAME,
+        )
+        if before is not None and before.region.until == region.until:
+            known.ends_at, known.has_ended = before.ends_at, before.has_ended
+        self._known[region.name] = known
+        self._end_drain(known)
         self.judge(region.name)
 
     def remove(self, name: str) -> None:
@@ -44,8 +73,22 @@ class RegionKeeper:
 
     def drained(self) -> frozenset[str]:
         """Return the names of the regions that are drained now."""
-        now = self._clock.wall()
-        return frozenset(name for name, known in self._known.items() if known.region.is_drained(now))
+        for known in self._known.values():
+            self._end_drain(known)
+        return frozenset(name for name, each in self._known.items() if each.effective.state is AdminState.DRAINED)
+
+    def drain_ends_in(self, name: str) -> float | None:
+        """Return the seconds until a region's drain is over at the latest, None where none with an end is in force."""
+        known = self._known.get(name)
+        if known is None or known.ends_at is None:
+            return None
+        self._end_drain(known)
+        return None if known.has_ended else max(0.0, known.ends_at - self._clock.now())
+
+    def _end_drain(self, known: _Known) -> None:
+        until, ends_at = known.region.until, known.ends_at
+        if until is not None and ends_at is not None:
+            known.has_ended = known.has_ended or self._clock.now() >= ends_at or self._clock.wall() >= until
 
     def judge(self, name: str) -> None:
         """Look at a region's endpoints anew; a name without a CloudRegion is ignored."""
@@ -53,7 +96,8 @@ class RegionKeeper:
         if known is None:
             return
         now = self._clock.wall()
-        health = region_health(known.region, self._verdicts_in(name), now)
+        self._end_drain(known)
+        health = region_health(known.effective, self._verdicts_in(name), now)
         if health.phase is not known.health.phase:
             known.since = now
         known.health = health
@@ -69,4 +113,5 @@ class RegionKeeper:
         known = self._known.get(name)
         if known is None:
             return None
-        return RegionPicture(name, known.region.generation, known.health, known.since)
+        ended = known.region.until if known.has_ended else None
+        return RegionPicture(name, known.region.generation, known.health, known.since, ended)

@@ -1,8 +1,11 @@
-"""Why a zone cannot be opened, as its condition says it, and what to do."""
+"""Why a zone cannot be opened, or what is declared for it not be read, as conditions say it, and what to do."""
+
+from collections.abc import Sequence
 
 from detour.app.clustersite import NAMESPACE
 from detour.enactment.wishes import Refusal
 from detour.kube.cluster import ClusterError
+from detour.model.record import ObjectKey
 from detour.model.zone import Zone
 
 
@@ -36,4 +39,25 @@ def unforeseen_trouble(error: Exception) -> Refusal:
         "UnexpectedAnswer",
         f"opening the zone ended in an error that Detour does not know ({type(error).__name__}): look at the Secret "
         "and the settings; it is tried again",
+    )
+
+
+def unread_zone(zone: ObjectKey, why: str) -> Refusal:
+    """Say that nobody knows whether there is such a DNSZone."""
+    return Refusal(
+        "ZoneUnreadable",
+        f"DNSZones in namespace {zone.namespace} cannot be read ({why}), so {zone} is not known: permit the operator "
+        "to get, list and watch them there, as the chart does for each of its namespaces",
+    )
+
+
+def unread_records(namespaces: Sequence[str]) -> Refusal:
+    """Say that the records of some namespaces are not seen, whose names may look orphaned."""
+    shown = ", ".join(sorted(namespaces)[:3])
+    more = f" and {len(namespaces) - 3} more" if len(namespaces) > 3 else ""
+    return Refusal(
+        "RecordsUnreadable",
+        f"FailoverRecords in namespace {shown}{more} cannot be read: those known before go on as they were, others are "
+        "not served, and their names may look orphaned. Leave those names alone, and permit the operator to get, list "
+        "and watch FailoverRecords there",
     )

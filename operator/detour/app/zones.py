@@ -78,6 +78,14 @@ class Zones:
         if self._identities.pop(key, None):
             self._look_for_twins()
 
+    def taken_over(self, key: ObjectKey) -> RawObject:
+        """A person's command to take the zone over was acted upon; return the object that bears it."""
+        found = self._declared[key]
+        self._declared[key] = replace(found, zone=replace(found.zone, take_over_now=False))
+        if keeper := self.keepers.get(key):
+            keeper.update(self._declared[key].zone)
+        return found.raw
+
     def declared(self, key: ObjectKey) -> Zone | None:
         """Return a DNSZone as declared."""
         found = self._declared.get(key)

@@ -1,12 +1,13 @@
 """Calls to the API server: reading lists, secrets and config maps, writing status, metadata and events.
 
 The client is synchronous: it runs in threads of its own, and every call has a deadline, so that an API server that is
-away costs nobody else anything.
+away costs nobody else anything. Answers are read as plain JSON and looked at here: whatever else one holds (an error
+page, half a document, no object at all), it fails that call and nothing more.
 """
 
 import asyncio
 import base64
-import binascii
+import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from kubernetes import client
+from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
@@ -31,20 +33,29 @@ THREADS = 8
 ORDINARY = (404, 409)
 """Answers that are part of life: an object that is gone, or newer than we knew."""
 
+NOT_REACHED = 0
+NONSENSE = 200
+"""What `ClusterError.status` is where nobody answered, and where the answer is not what it should be."""
+
+GONE = 410
+
 MERGE_PATCH = "application/merge-patch+json"
 
 Answer = TypeVar("Answer")
 
 
 class Listing(NamedTuple):
-    """Objects, and the version of the API server's data that shows them."""
+    """Objects, and the version of the API server's data that shows them all: that of the first page."""
 
     items: list[RawObject]
     version: str
 
 
 class ClusterError(Exception):
-    """A call to the API server failed. `status` is the HTTP status, 0 where it was not reached."""
+    """A call to the API server failed. `status` is the HTTP status, NOT_REACHED or NONSENSE.
+
+    The text never quotes an answer.
+    """
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -63,15 +74,32 @@ class Cluster:
 
     def list_now(self, kind: Kind, namespace: str | None = None) -> Listing:
         """Return every object of `kind`, in one namespace or in all. It runs in the calling thread."""
-        found: list[RawObject] = []
-        token: str | None = None
+        try:
+            return self._list_pages(kind, namespace)
+        except ClusterError as error:
+            if error.status != GONE:
+                raise
+            return self._list_pages(kind, namespace)  # a page was asked for too late: from the beginning
+
+    def may_watch_now(self, kind: Kind, namespace: str | None, version: str) -> bool:
+        """Tell whether the API server lets us watch `kind` there, from `version` on; False only where it forbids it."""
+        try:
+            self._call_now("watch", partial(_open_watch, kind=kind, namespace=namespace, version=version))
+        except ClusterError as error:
+            return error.status != 403
+        return True
+
+    def _list_pages(self, kind: Kind, namespace: str | None) -> Listing:
+        found: list[Any] = []
+        version, token = "", None
         while True:
-            page = self._call_now("list", partial(_list_page, kind=kind, namespace=namespace, token=token))
-            found += page["items"]
-            metadata = page.get("metadata", {})
-            token = metadata.get("continue")
-            if not token:
-                return Listing(found, str(metadata.get("resourceVersion") or ""))
+            call = partial(_list_page, kind=kind, namespace=namespace, token=token)
+            page = self._call_now("list", call)
+            found += page.items
+            version = version or page.version
+            if not page.token or page.token == token:
+                return Listing(found, version)
+            token = page.token
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> RawObject:
         """Return one object; `namespace` is empty for a kind that has none."""
@@ -79,37 +107,32 @@ class Cluster:
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of every namespace."""
-        listed = await self._call(
-            "namespaces", lambda api: client.CoreV1Api(api).list_namespace(_request_timeout=CALL_TIMEOUT)
-        )
-        found = [each.metadata for each in listed.items if each.metadata is not None]
-        return {str(each.name): {key: str(value) for key, value in (each.labels or {}).items()} for each in found}
+        listed = await self._call("namespaces", lambda api: _page(_get(client.CoreV1Api(api).list_namespace)))
+        found = [_mapping(each.get("metadata")) for each in listed.items if isinstance(each, Mapping)]
+        return {
+            str(each.get("name")): {str(key): str(value) for key, value in _mapping(each.get("labels")).items()}
+            for each in found
+        }
 
     async def namespace_uid(self, name: str) -> str:
         """Return the UID of a namespace."""
-        found = await self._call(
-            "namespace", lambda api: client.CoreV1Api(api).read_namespace(name, _request_timeout=CALL_TIMEOUT)
-        )
-        return str(found.metadata.uid) if found.metadata is not None else ""
+        found = await self._call("namespace", lambda api: _get(client.CoreV1Api(api).read_namespace, name))
+        return str(_mapping(found.get("metadata")).get("uid") or "")
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the decoded data of a Secret; values that are no text are left out."""
-        found = await self._call(
-            "secret",
-            lambda api: client.CoreV1Api(api).read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT),
-        )
-        return {key: text for key, value in (found.data or {}).items() if (text := _decode(value)) is not None}
+        """Return the decoded data of a Secret; values that are no text are left out, a byte order mark is no text."""
+        read = client.CoreV1Api.read_namespaced_secret
+        found = await self._call("secret", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
+        data = _mapping(found.get("data"))
+        return {str(key): text for key, value in data.items() if (text := _decode(value)) is not None}
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
         """Return the data of a ConfigMap, with what stands in its `binaryData` for not being UTF-8, read as text."""
-        found = await self._call(
-            "config-map",
-            lambda api: client.CoreV1Api(api).read_namespaced_config_map(
-                name, namespace, _request_timeout=CALL_TIMEOUT
-            ),
-        )
-        binary = {key: _as_text(value) for key, value in (found.binary_data or {}).items()}
-        return binary | dict(found.data or {})
+        read = client.CoreV1Api.read_namespaced_config_map
+        found = await self._call("config-map", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
+        binary = {str(key): _as_text(value) for key, value in _mapping(found.get("binaryData")).items()}
+        plain = {str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)}
+        return binary | plain
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         """Merge `body` into an object, or into its status subresource, and return the object."""
@@ -140,9 +163,7 @@ class Cluster:
 
     async def _lease_call(self, method: str, *arguments: Any) -> RawObject:
         def call(api: client.ApiClient) -> RawObject:
-            found = getattr(client.CoordinationV1Api(api), method)(*arguments, _request_timeout=LEASE_TIMEOUT)
-            serialise: Callable[[object], RawObject] = api.sanitize_for_serialization
-            return serialise(found)
+            return _get(getattr(client.CoordinationV1Api(api), method), *arguments, timeout=LEASE_TIMEOUT)
 
         return await self._call("lease", call)
 
@@ -170,30 +191,75 @@ class Cluster:
             if error.status == 401:
                 self._client = None  # a token that has expired: read the connection anew
             raise ClusterError(f"the API server answers {error.status} {error.reason}", error.status or 0) from error
+        except NonsenseError as error:
+            raise ClusterError(f"the API server's answer is not what it should be: {error}", NONSENSE) from None
         except (HTTPError, OSError, client.exceptions.OpenApiException) as error:
-            raise ClusterError(f"the API server cannot be reached ({type(error).__name__})", 0) from error
+            raise ClusterError(f"the API server cannot be reached ({type(error).__name__})", NOT_REACHED) from error
         except Exception as error:
             # A kubeconfig that is being rewritten raises whatever its parser does: that call failed, no more.
             self._client = None
-            raise ClusterError(f"no connection to the API server ({type(error).__name__}: {error})", 0) from error
+            told = f"{type(error).__name__}: {error}" if isinstance(error, ConfigException) else type(error).__name__
+            raise ClusterError(f"no connection to the API server ({told})", NOT_REACHED) from error
 
 
-def _list_page(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> Any:
+class NonsenseError(Exception):
+    """An answer is not what it should be. The text says what it lacks, and quotes nothing."""
+
+
+class _Page(NamedTuple):
+    items: list[Any]
+    version: str
+    token: str | None
+
+
+def _page(answer: Mapping[str, Any]) -> _Page:
+    """Return what a page of a list holds. Raises NonsenseError where it is none."""
+    items, metadata = answer.get("items"), _mapping(answer.get("metadata"))
+    if not isinstance(items, list) and not (items is None and "items" in answer):  # Go writes an empty list as null too
+        raise NonsenseError("no list of objects")
+    token = metadata.get("continue")
+    version = metadata.get("resourceVersion")
+    return _Page(items or [], str(version or ""), token if isinstance(token, str) else None)
+
+
+def _get(
+    method: Callable[..., Any], *arguments: Any, timeout: tuple[float, float] = CALL_TIMEOUT, **more: Any
+) -> RawObject:
+    """Call a method of the client and return the object that it answers with. Raises NonsenseError where it is none."""
+    answer = method(*arguments, _request_timeout=timeout, _preload_content=False, **more)
+    try:
+        found = json.loads(answer.data)
+    except (ValueError, RecursionError):
+        raise NonsenseError("no JSON, or half of it") from None
+    finally:
+        answer.release_conn()
+    if not isinstance(found, dict):
+        raise NonsenseError("JSON, but no object")
+    return found
+
+
+def _list_page(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> _Page:
     custom = client.CustomObjectsApi(api)
-    paging: dict[str, Any] = {"limit": PAGE, "_request_timeout": CALL_TIMEOUT}
-    if token:
-        paging["_continue"] = token
+    paging: dict[str, Any] = {"limit": PAGE, **({"_continue": token} if token else {})}
     if namespace is None:
-        return custom.list_cluster_custom_object(GROUP, VERSION, kind.plural, **paging)
-    return custom.list_namespaced_custom_object(GROUP, VERSION, namespace, kind.plural, **paging)
+        return _page(_get(custom.list_cluster_custom_object, GROUP, VERSION, kind.plural, **paging))
+    return _page(_get(custom.list_namespaced_custom_object, GROUP, VERSION, namespace, kind.plural, **paging))
+
+
+def _open_watch(api: client.ApiClient, kind: Kind, namespace: str | None, version: str) -> None:
+    """Open a watch and close it again: the API server has told by then whether it lets us."""
+    custom = client.CustomObjectsApi(api)
+    method: Any = custom.list_cluster_custom_object if namespace is None else custom.list_namespaced_custom_object
+    where = (kind.plural,) if namespace is None else (namespace, kind.plural)
+    options = {"watch": True, "timeout_seconds": 1, "resource_version": version or "0"}
+    method(GROUP, VERSION, *where, **options, _request_timeout=CALL_TIMEOUT, _preload_content=False).close()
 
 
 def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawObject:
     custom = client.CustomObjectsApi(api)
     read: Any = custom.get_namespaced_custom_object if kind.is_namespaced else custom.get_cluster_custom_object
     where = (namespace, kind.plural) if kind.is_namespaced else (kind.plural,)
-    found: RawObject = read(GROUP, VERSION, *where, name, _request_timeout=CALL_TIMEOUT)
-    return found
+    return _get(read, GROUP, VERSION, *where, name)
 
 
 def _patch(
@@ -208,19 +274,23 @@ def _patch(
     else:
         write = custom.patch_cluster_custom_object_status if status else custom.patch_cluster_custom_object
         where = (GROUP, VERSION, kind.plural, name)
-    patched: RawObject = write(*where, dict(body), _content_type=MERGE_PATCH, _request_timeout=CALL_TIMEOUT)
-    return patched
+    return _get(write, *where, dict(body), _content_type=MERGE_PATCH)
 
 
-def _as_text(value: str | bytes) -> str:
+def _as_text(value: object) -> str:
     try:
-        return text_of(base64.b64decode(value))
-    except binascii.Error:
+        return text_of(base64.b64decode(value)) if isinstance(value, str) else ""
+    except ValueError:
         return ""
 
 
-def _decode(value: str | bytes) -> str | None:
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _decode(value: object) -> str | None:
+    """Return a value of a Secret as text, without the mark that Windows puts before it; None where it is none."""
     try:
-        return base64.b64decode(value).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        return base64.b64decode(value).decode("utf-8-sig") if isinstance(value, str) else None
+    except ValueError:
         return None

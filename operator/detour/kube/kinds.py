@@ -50,11 +50,23 @@ class DeletionSeen:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """All objects of a kind; who was seen before `began_at` (engine seconds) and is not among them is gone."""
+    """All objects of a kind; who was seen before `began_at` (engine seconds) and is not among them is gone.
+
+    `namespaces` are those that were read, None where all were: of the others it says nothing.
+    """
 
     kind: Kind
     raws: Sequence[RawObject]
     began_at: float
+    namespaces: frozenset[str] | None = None
 
 
-Message = Seen | DeletionSeen | Listed
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Where objects of a kind cannot be read just now, with the reason; the empty namespace is the whole cluster."""
+
+    kind: Kind
+    namespaces: Mapping[str, str]
+
+
+Message = Seen | DeletionSeen | Listed | Unread

@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from detour.kube.resources.timestamps import parse_time
+
 LEASE_SECONDS = 10
 """For how long a Lease holds after it was renewed; a leader that is killed is replaced a little later."""
+
+LONGEST_LEASE = 60
+"""Seconds for which a Lease is believed at most, whatever it says: who holds it renews it every few seconds, and one
+that says ten years would keep a cluster without a leader for as long."""
+
+MOST_TRANSITIONS = 2**31 - 1
+"""The largest count that the API server takes (coordination.k8s.io/v1, LeaseSpec: int32)."""
 
 RENEW_PERIOD = 3.0
 """Seconds between two renewals by the leader, and between two looks by the others."""
@@ -23,7 +32,8 @@ RENEW_PERIOD = 3.0
 class Lease:
     """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
 
-    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it.
+    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it,
+    empty where that is not known. `doubt` says what of it is not believed.
     """
 
     holder: str
@@ -31,6 +41,7 @@ class Lease:
     transitions: int
     version: str
     acquired: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict
         "holderIdentity": holder,
         "leaseDurationSeconds": LEASE_SECONDS,
         "renewTime": now,
-        "leaseTransitions": (lease.transitions if lease else 0) + is_new_holder,
+        "leaseTransitions": min(MOST_TRANSITIONS, (lease.transitions if lease else 0) + is_new_holder),
     }
     acquired = now if is_new_holder or lease is None else lease.acquired
     if acquired:
@@ -95,12 +106,41 @@ def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict
 
 
 def lease_from(item: Mapping[str, Any]) -> Lease:
-    """Return what a Lease object says; what is missing counts as given up."""
-    spec = item.get("spec") or {}
+    """Return what a Lease object says; what is missing counts as given up, what makes no sense is not believed."""
+    spec, metadata = _mapping(item.get("spec")), _mapping(item.get("metadata"))
+    given = spec.get("leaseDurationSeconds")
+    seconds, doubt = _believed(given)
+    transitions = spec.get("leaseTransitions")
+    is_count = isinstance(transitions, int) and not isinstance(transitions, bool)
+    acquired = spec.get("acquireTime")
     return Lease(
-        holder=str(spec.get("holderIdentity") or ""),
-        seconds=float(spec.get("leaseDurationSeconds") or LEASE_SECONDS),
-        transitions=int(spec.get("leaseTransitions") or 0),
-        version=str((item.get("metadata") or {}).get("resourceVersion") or ""),
-        acquired=str(spec.get("acquireTime") or ""),
+        holder=holder if isinstance(holder := spec.get("holderIdentity"), str) else "",
+        seconds=seconds,
+        transitions=min(MOST_TRANSITIONS, max(0, int(transitions))) if is_count and transitions is not None else 0,
+        version=str(metadata.get("resourceVersion") or ""),
+        acquired=acquired if isinstance(acquired, str) and _is_time(acquired) else "",
+        doubt=doubt,
     )
+
+
+def _believed(given: object) -> tuple[float, str]:
+    """Return for how long a Lease counts that says `given`, and what is not believed of that."""
+    if given is None:
+        return LEASE_SECONDS, ""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+        return LEASE_SECONDS, f"a duration that is no number above 0: it counts as {LEASE_SECONDS} s"
+    if given > LONGEST_LEASE:
+        return LONGEST_LEASE, f"a duration of more than {LONGEST_LEASE} s: it counts as {LONGEST_LEASE} s"
+    return float(given), ""
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,21 +1,26 @@
 """Changing the metadata of objects: our finalizer, and annotations that have served their purpose."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import RawObject
 from detour.kube.reporting import Subject
+from detour.kube.turns import Turns
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
 FINALIZER = "detour.dev/dns"
-"""Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS."""
+"""Keeps a FailoverRecord with deletionPolicy Delete until its names are gone from DNS, and a DNSZone that it needs."""
 
 PAUSE = 0.5
-"""Seconds until a patch that the API server did not take is sent again."""
+LONGEST_PAUSE = 30.0
+"""Seconds until a patch that the API server did not take is sent again: doubling from the first to the longest."""
 
 
 def has_finalizer(raw: RawObject) -> bool:
@@ -46,9 +51,10 @@ def _merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mapping[str,
 class MetadataWriter:
     """Sends patches until they are taken, refused, or replaced by newer ones for the same object."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
         self._patches: dict[Subject, Mapping[str, Any]] = {}
+        self._turns: Turns[Subject] = Turns(first=PAUSE, longest=LONGEST_PAUSE, clock=clock)
         self._news = asyncio.Event()
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
@@ -63,16 +69,28 @@ class MetadataWriter:
         return bool(self._patches)
 
     async def run(self) -> None:
-        """Send patches until cancelled."""
+        """Send patches until cancelled. What goes wrong with one object costs that object its turn."""
         while True:
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._turns.next_in(self._patches))
             self._news.clear()
             for subject, body in list(self._patches.items()):
-                if await self._send(subject, body) and self._patches.get(subject) is body:
+                if not self._turns.is_due(subject):
+                    continue
+                if not await self._try(subject, body):
+                    if self._patches.get(subject) is body:
+                        self._turns.failed(subject)
+                    continue
+                self._turns.went_well(subject)
+                if self._patches.get(subject) is body:
                     del self._patches[subject]
-            if self._patches:
-                await asyncio.sleep(PAUSE)
-                self._news.set()
+
+    async def _try(self, subject: Subject, body: Mapping[str, Any]) -> bool:
+        try:
+            return await self._send(subject, body)
+        except Exception as error:
+            logger.error("%s %s cannot be patched: %s", subject.kind.title, subject.key, told(error))
+            return False
 
     async def _send(self, subject: Subject, body: Mapping[str, Any]) -> bool:
         try:
@@ -80,7 +98,7 @@ class MetadataWriter:
         except ClusterError as error:
             if error.status == 409:
                 return await self._renew(subject, body)
-            if error.status not in (0, 429) and error.status < 500:
+            if 400 <= error.status < 500 and error.status != 429:
                 if error.status != 404:
                     logger.error("%s %s cannot be patched: %s", subject.kind.title, subject.key, error)
                 return True
@@ -95,8 +113,10 @@ class MetadataWriter:
             return error.status == 404
         metadata = found.get("metadata", {})
         wanted = FINALIZER in body["metadata"].get("finalizers", ())
-        if metadata.get("uid") != subject.uid or has_finalizer(found) is wanted:
+        rest = {key: value for key, value in body["metadata"].items() if key == "annotations"}
+        if metadata.get("uid") != subject.uid or (has_finalizer(found) is wanted and not rest):
             return True
         if self._patches.get(subject) is body:
-            self._patches[subject] = with_finalizer(found, wanted)
+            self._patches[subject] = _merged({"metadata": rest}, with_finalizer(found, wanted))
+            self._news.set()
         return False

@@ -99,7 +99,8 @@ class RecordPicture:
 class ZoneObjectPicture:
     """A DNSZone. `warnings` are messages that do not keep it from being Ready.
 
-    `evacuated` are regions that names have left because they fail, how many, and when the last did.
+    `evacuated` are regions that names have left because they fail, how many, and when the last did; `take_over` is a
+    value with which the annotation of that name would be acted upon.
     """
 
     zone: Zone
@@ -108,16 +109,18 @@ class ZoneObjectPicture:
     warnings: tuple[Refusal, ...] = ()
     holds: Holds = Holds()
     evacuated: tuple[tuple[str, int, float], ...] = ()
+    take_over: str = "now"
 
 
 @dataclass(frozen=True, slots=True)
 class RegionPicture:
-    """A CloudRegion; `since` is when its phase began."""
+    """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over."""
 
     name: str
     generation: int
     health: RegionHealth
     since: float
+    drain_ended: float | None = None
 
 
 def values_of(sets: tuple[RRset, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Writing status and events: only what changed, merged, a few at a time, and again when the API server was away."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -8,9 +9,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
 from detour.kube.kinds import GROUP, VERSION, Kind
 from detour.kube.status import Status, timestamp
+from detour.kube.turns import Turns
+from detour.model.defects import told
 from detour.model.record import ObjectKey
 
 logger = logging.getLogger(__name__)
@@ -21,10 +24,19 @@ MERGE_WINDOW = 0.1
 WRITES_IN_FLIGHT = 6
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
-"""Seconds to wait after a failed write: doubling from the first to the longest."""
+"""Seconds to wait while the API server is away: doubling from the first to the longest."""
+
+LONGEST_REST = 60.0
+"""Seconds for which an object whose status is not taken is left alone at most."""
 
 EVENTS_KEPT = 1000
 """Events that wait while the API server is away; older ones are dropped."""
+
+EVENT_TRIES = 5
+"""How often an event is sent that the API server answers, but does not take."""
+
+REFUSALS = (400, 413, 422)
+"""Answers that mean the status itself, which no other try will change until the status does."""
 
 UNWATCHED_FIELDS = ("latencyMilliseconds",)
 """Fields that are written along with others, but are no reason to write."""
@@ -64,7 +76,9 @@ class Reporter:
         self._versions: dict[Subject, int] = {}
         self._in_flight: set[Subject] = set()
         self._dirty: dict[Subject, None] = {}
-        self._events: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=EVENTS_KEPT)
+        self._turns: Turns[Subject] = Turns(first=FIRST_PAUSE, longest=LONGEST_REST, clock=clock)
+        self._refused: dict[tuple[Subject | str, int], Subject] = {}  # told of an object or namespace, and by which
+        self._events: deque[tuple[str, Mapping[str, Any], int]] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
         self._told = asyncio.Event()
         self._event_number = 0
@@ -105,6 +119,8 @@ class Reporter:
         self._known_at.pop(subject, None)
         self._ours.discard(subject)
         self._dirty.pop(subject, None)
+        self._turns.went_well(subject)
+        self._forget_refusals(subject)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
@@ -122,7 +138,7 @@ class Reporter:
         namespace = subject.key.namespace or "default"
         stamp = f"{int(self._wall_clock() * 1000):x}.{self._event_number:x}"
         body = {
-            "metadata": {"name": f"{subject.key.name[:200]}.{stamp}", "namespace": namespace},
+            "metadata": {"name": f"{subject.key.name[:200].rstrip('-.')}.{stamp}", "namespace": namespace},
             "involvedObject": {
                 "apiVersion": f"{GROUP}/{VERSION}",
                 "kind": subject.kind.title,
@@ -138,80 +154,130 @@ class Reporter:
             "lastTimestamp": now,
             "count": 1,
         }
-        self._events.append((namespace, body))
+        self._events.append((namespace, body, 0))
         self._told.set()
 
     async def run(self) -> None:
         """Write what there is to write, until cancelled. Events never keep a status waiting."""
-        await asyncio.gather(_again_and_again(self._news, self.flush), _again_and_again(self._told, self._flush_events))
+        await asyncio.gather(
+            _again_and_again(self._news, self.flush, self._next_turn),
+            _again_and_again(self._told, self._flush_events, lambda: None),
+        )
 
     async def flush(self) -> bool:
-        """Write every status that is due; False where the API server did not take one, which stays due."""
+        """Write every status that is due; False where the API server was away, and what it did not take stays due.
+
+        What goes wrong with one object, a defect of ours included, costs that object its turn.
+        """
         slots = asyncio.Semaphore(WRITES_IN_FLIGHT)
-        due = list(self._dirty)
-        self._dirty.clear()
-        return all(await asyncio.gather(*(self._write(subject, slots) for subject in due)))
+        due = [subject for subject in self._dirty if self._turns.is_due(subject)]
+        for subject in due:
+            del self._dirty[subject]
+        is_away = asyncio.Event()
+        await asyncio.gather(*(self._write(subject, slots, is_away) for subject in due))
+        return not is_away.is_set()
+
+    def _next_turn(self) -> float | None:
+        return self._turns.next_in(self._dirty)
 
     async def _flush_events(self) -> bool:
+        later = []
         while self._events:
-            namespace, body = self._events[0]
-            if not await self._create(namespace, body):
-                return False
-            if self._events and self._events[0][1] is body:
+            namespace, body, tries = first = self._events[0]
+            status = await self._create(namespace, body)
+            if status == NOT_REACHED:
+                break
+            if self._events and self._events[0] is first:
                 self._events.popleft()
-        return True
+            if status is not None and tries + 1 < EVENT_TRIES:
+                later.append((namespace, body, tries + 1))  # the others first
+        is_done = not (self._events or later)
+        self._events.extend(later)
+        return is_done
 
-    async def _write(self, subject: Subject, slots: asyncio.Semaphore) -> bool:
+    async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
         async with slots:
-            written = self._written.get(subject, {})
-            status = self._build(subject, written)
-            if status is None or _is_same(status, written):
-                return True
-            self._in_flight.add(subject)
+            if is_away.is_set():
+                self._dirty.setdefault(subject)
+                return
             try:
-                patched = await self._cluster.patch(
-                    subject.kind,
-                    subject.key.namespace,
-                    subject.key.name,
-                    {"status": _replacing(written, status)},
-                    status=True,
-                )
+                await self._write_now(subject)
             except ClusterError as error:
-                return self._give_up(subject, error)
-            finally:
-                self._in_flight.discard(subject)
-            self._written[subject] = status
-            version = str(patched.get("metadata", {}).get("resourceVersion") or "")
-            self._known_at[subject] = self._clock()
-            self._ours.add(subject)
-            if version.isdecimal():
-                self._versions[subject] = int(version)
-            if self._is_cut_off:
-                self._is_cut_off = False
-                logger.info("the API server takes status again")
-            return True
+                self._give_up(subject, error)
+                if error.status == NOT_REACHED:
+                    is_away.set()
+            except Exception as error:
+                self._dirty.setdefault(subject)
+                if self._turns.failed(subject):
+                    what = f"{subject.kind.title} {subject.key}"
+                    logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
 
-    def _give_up(self, subject: Subject, error: ClusterError) -> bool:
-        """Return True where writing again would be no use."""
+    async def _write_now(self, subject: Subject) -> None:
+        written = self._written.get(subject, {})
+        status = self._build(subject, written)
+        if status is None or _is_same(status, written):
+            self._turns.went_well(subject)
+            return
+        self._in_flight.add(subject)
+        try:
+            patched = await self._cluster.patch(
+                subject.kind,
+                subject.key.namespace,
+                subject.key.name,
+                {"status": _replacing(written, status)},
+                status=True,
+            )
+        finally:
+            self._in_flight.discard(subject)
+        self._written[subject] = status
+        metadata = patched.get("metadata")
+        version = str(metadata.get("resourceVersion") or "") if isinstance(metadata, Mapping) else ""
+        self._known_at[subject] = self._clock()
+        self._ours.add(subject)
+        if version.isdecimal():
+            self._versions[subject] = int(version)
+        self._turns.went_well(subject)
+        self._forget_refusals(subject)
+        if self._is_cut_off:
+            self._is_cut_off = False
+            logger.info("the API server takes status again")
+
+    def _give_up(self, subject: Subject, error: ClusterError) -> None:
+        """Leave a status for later: all of them where the API server is away, else this one alone, longer each time."""
         if error.status == 404:
             self.forget(subject)
-            return True
-        if error.status in (400, 422):
-            logger.error("the status of %s %s is refused: %s", subject.kind.title, subject.key, error)
-            return True
-        self._dirty[subject] = None
-        if not self._is_cut_off:
-            self._is_cut_off = True
-            logger.warning("status cannot be written (%s): it is kept for later, checks and DNS go on", error)
-        return False
+            return
+        self._dirty.setdefault(subject)
+        if error.status == NOT_REACHED:
+            if not self._is_cut_off:
+                self._is_cut_off = True
+                logger.warning("status cannot be written (%s): it is kept for later, checks and DNS go on", error)
+            return
+        self._turns.failed(subject)
+        is_about_it = error.status in REFUSALS
+        key = (subject if is_about_it else subject.key.namespace, error.status)
+        if key in self._refused:
+            return
+        self._refused[key] = subject
+        logger.error("the status of %s %s is not taken: %s", subject.kind.title, subject.key, error)
+        if is_about_it:
+            message = f"{error} to this object's status, so what it shows is old; checks and DNS go on"
+            self.tell(subject, "StatusRefused", message, warning=True)
 
-    async def _create(self, namespace: str, body: Mapping[str, Any]) -> bool:
+    def _forget_refusals(self, subject: Subject) -> None:
+        if self._refused:
+            self._refused = {key: by for key, by in self._refused.items() if by != subject}
+
+    async def _create(self, namespace: str, body: Mapping[str, Any]) -> int | None:
+        """Return None where an event was taken, or will never be, else the status of the error."""
         try:
             await self._cluster.create_event(namespace, body)
         except ClusterError as error:
             # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
-            return 400 <= error.status < 500 and error.status != 429
-        return True
+            return None if 400 <= error.status < 500 and error.status != 429 else error.status
+        except Exception as error:
+            logger.error("an event could not be made, and is dropped: %s", told(error))
+        return None
 
 
 def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,19 +289,22 @@ def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
     return patch
 
 
-async def _again_and_again(news: asyncio.Event, flush: Callable[[], Awaitable[bool]]) -> None:
-    """Flush whenever there are news, and with growing pauses again where that failed."""
+async def _again_and_again(
+    news: asyncio.Event, flush: Callable[[], Awaitable[bool]], next_turn: Callable[[], float | None]
+) -> None:
+    """Flush whenever there are news or it is somebody's turn again, and with growing pauses where all of it failed."""
     pause = FIRST_PAUSE
     while True:
-        await news.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), next_turn())
         await asyncio.sleep(MERGE_WINDOW)
         news.clear()
         if await flush():
             pause = FIRST_PAUSE
             continue
-        news.set()
         await asyncio.sleep(pause)
         pause = min(LONGEST_PAUSE, pause * 2)
+        news.set()
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -11,7 +11,7 @@ from detour.enactment.wishes import Refusal
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
-from detour.model.zone import Safety, Zone
+from detour.model.zone import Safety
 from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
@@ -61,8 +61,10 @@ def conditions_status(
     return written
 
 
-def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: float) -> Status:
-    """Return the status of a FailoverRecord; `previous` is the one that it has."""
+def record_status(
+    picture: RecordPicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
+) -> Status:
+    """Return the status of a FailoverRecord with these conditions; `previous` is the one that it has."""
     record, serving = picture.record, _serving_now(picture)
     status: Status = {
         "observedGeneration": record.generation,
@@ -85,9 +87,7 @@ def record_status(picture: RecordPicture, previous: Mapping[str, Any], now: floa
             }
             for each in picture.revisions
         ],
-        "conditions": conditions_status(
-            record_conditions(picture), previous.get("conditions") or (), record.generation, now
-        ),
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), record.generation, now),
     }
     if picture.revisions:
         newest = picture.revisions[0]
@@ -327,7 +327,7 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     throttled = report.throttled_until is not None
     trouble = report.trouble if report.trouble is not None and report.trouble.reason != "Throttled" else None
     if trouble is not None:
-        told = f"{trouble.message}{_take_over(picture.zone) if trouble.reason == HELD_BY_ANOTHER_SITE else ''}"
+        told = f"{trouble.message}{_take_over(picture) if trouble.reason == HELD_BY_ANOTHER_SITE else ''}"
         ready = Condition("Ready", False, trouble.reason, told)
     elif report.standby is not None:
         ready = Condition("Ready", True, report.standby.reason, report.standby.message)
@@ -356,7 +356,7 @@ def _in_force(picture: ZoneObjectPicture) -> Condition:
     if report.in_force:
         return Condition("InForce", True, "ThisSite", f"this site, {report.site!r}, writes the zone")
     if report.standby is not None:
-        told = f"{report.standby.message}{_take_over(picture.zone)}"
+        told = f"{report.standby.message}{_take_over(picture)}"
         return Condition("InForce", False, report.standby.reason, told)
     if report.trouble is not None:
         return Condition("InForce", False, report.trouble.reason, report.trouble.message)
@@ -365,8 +365,10 @@ def _in_force(picture: ZoneObjectPicture) -> Condition:
     return Condition("InForce", False, "NotNeeded", "nothing is to be written here: no record, or a dry run")
 
 
-def _take_over(zone: Zone) -> str:
-    return f": `kubectl annotate dnszone/{zone.key.name} -n {zone.key.namespace} detour.dev/take-over=now`"
+def _take_over(picture: ZoneObjectPicture) -> str:
+    key = picture.zone.key
+    command = f"kubectl annotate dnszone/{key.name} -n {key.namespace} --overwrite"
+    return f": `{command} detour.dev/take-over={picture.take_over}`"
 
 
 def _frozen(picture: ZoneObjectPicture) -> Condition:
@@ -427,8 +429,10 @@ def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:
     return (Condition("Healthy", fine, health.reason, health.message),)
 
 
-def region_status(picture: RegionPicture, previous: Mapping[str, Any], now: float) -> Status:
-    """Return the status of a CloudRegion; `since` outlives a restart."""
+def region_status(
+    picture: RegionPicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
+) -> Status:
+    """Return the status of a CloudRegion with these conditions; `since` outlives a restart."""
     health = picture.health
     since = previous.get("since") if previous.get("phase") == health.phase.value else None
     since = since or timestamp(picture.since)
@@ -444,7 +448,6 @@ def region_status(picture: RegionPicture, previous: Mapping[str, Any], now: floa
             "unhealthy": health.unhealthy,
             "unknown": health.unknown,
         },
-        "conditions": conditions_status(
-            region_conditions(picture), previous.get("conditions") or (), picture.generation, now
-        ),
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.generation, now),
+        **({} if picture.drain_ended is None else {"drainEnded": timestamp(picture.drain_ended)}),
     }

@@ -11,15 +11,15 @@ QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
 """Reasons of conditions that are on their way to another."""
 
 TELLING_CONDITIONS = {
-    Kind.FAILOVER_RECORD: ("Published", "Pinned"),
+    Kind.FAILOVER_RECORD: ("Published", "Pinned", "Warning"),
     Kind.DNS_ZONE: ("Ready", "Frozen", "Throttled", "Warning"),
-    Kind.CLOUD_REGION: ("Healthy",),
+    Kind.CLOUD_REGION: ("Healthy", "Warning"),
 }
 BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")
 TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")
 """Conditions of which the first sight is no news where they do not hold."""
 
-GOOD_REASONS = frozenset({"NotPinned"})
+GOOD_REASONS = frozenset({"NotPinned", "None"})
 """Reasons for which a condition does not hold, and nothing is wrong."""
 
 

@@ -12,6 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from detour.kube.annotations import (
+    APPROVE_ANNOTATION,
+    FAILBACK_ANNOTATION,
+    PIN_ANNOTATION,
+    TAKE_OVER_ANNOTATION,
+    is_due,
+)
 from detour.kube.resources.cloudregion import CloudRegionSpec
 from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
@@ -57,11 +64,6 @@ __all__ = [
     "zone_from",
 ]
 
-FAILBACK_ANNOTATION = "detour.dev/failback"
-TAKE_OVER_ANNOTATION = "detour.dev/take-over"
-APPROVE_ANNOTATION = "detour.dev/approve"
-PIN_ANNOTATION = "detour.dev/pin"
-NOW = "now"
 ERRORS_SHOWN = 3
 
 Spec = TypeVar("Spec", bound=Declared)
@@ -123,8 +125,8 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         adopt=spec.adopt,
-        failback_now=identity.annotations.get(FAILBACK_ANNOTATION) == NOW,
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
+        failback_now=is_due(item, FAILBACK_ANNOTATION),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
     )
 
@@ -160,7 +162,7 @@ def zone_from(item: Mapping[str, Any]) -> Zone:
         allowed=_allowed(spec.allowed_namespaces),
         budget=_budget(spec.budget),
         verification_servers=servers or (),
-        take_over_now=identity.annotations.get(TAKE_OVER_ANNOTATION) == NOW,
+        take_over_now=is_due(item, TAKE_OVER_ANNOTATION),
         safety=_safety(spec.safety),
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
     )

@@ -1,36 +1,69 @@
-"""Watching the API server with kopf, in a thread and an event loop of its own.
+"""Keeping up with what the API server holds: everything is listed, then watched, each kind by itself.
 
-kopf cancels every task of its loop when it ends, takes over the signal handlers, and ends whenever the API server is
-away at the wrong moment. So it lives apart, is started again whenever it ended, and hands each object to the engine
-as it is. What its watches missed meanwhile is caught by listing everything before each start.
+A watch that ended is started again after a listing, which catches what was missed meanwhile; so does one every minute.
+A namespace that the API server refuses to show is left out, said, and looked at again with each listing: the others are
+listed and watched all the same, and what was known of it stays known.
 """
 
-import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import kopf
-
-from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Kind, Listed, Message, Seen
-from detour.kube.login import connection_info
+from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
+from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, Seen, Unread
+from detour.kube.kopfwatch import KopfWatch
+from detour.kube.versions import DataVersions, Mark
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 3.0
-"""Seconds between the end of kopf, or a failed listing, and the next try: doubling from the first to the longest."""
+"""Seconds between a failed listing and the next try: doubling from the first to the longest."""
+
+LONGEST_REST = 15.0
+"""Seconds for which a kind whose watch keeps ending soon after its start is left alone at most."""
+
+SETTLED = 30.0
+"""Seconds after which a watch counts as one that works."""
+
+ORDER = (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
+"""Who is listed first: a record must not be decided for before it is known which regions are drained."""
 
 MISSING_RESOURCES = "the API server does not know Detour's custom resources: apply crds/ or install the chart with them"
 UNCHANGED = "going on with what was declared before"
+FORBIDDEN = 403
+ABOUT_US_ALL = (NOT_REACHED, 401)
+"""What says nothing of the one namespace that was asked for: nobody answered, or we are not known."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """How it is with one kind. `listed` are the namespaces that were read last, None before any were.
+
+    `unwatched` may be listed but not watched; `has_ended` says that the last watch ended by itself.
+    """
+
+    watch: KopfWatch | None = None
+    began_at: float = 0.0
+    due_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    listed: tuple[str | None, ...] | None = None
+    unread: Mapping[str, str] | None = None
+    unwatched: frozenset[str | None] = frozenset()
+    version: str = ""
+    has_ended: bool = False
+
+    @property
+    def watched(self) -> tuple[str | None, ...]:
+        return tuple(each for each in self.listed or () if each not in self.unwatched)
 
 
 class Watcher:
     """Delivers what the API server holds until `stop`.
 
-    `deliver` is called from the watcher's thread, `clock` must be safe to call there. Without `namespaces` the whole
+    `deliver` is called from threads of its own, `clock` must be safe to call there. Without `namespaces` the whole
     cluster is watched.
     """
 
@@ -49,10 +82,12 @@ class Watcher:
         self._deliver = deliver
         self._clock = clock
         self._stop = threading.Event()
-        self._stop_kopf = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+        self._wake = threading.Event()
+        self._listing = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._kept = {kind: _Kept() for kind in ORDER}
+        self._versions = DataVersions()
         self._troubled = False
-        self._highest_version = 0
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -61,48 +96,162 @@ class Watcher:
     def stop(self, timeout: float) -> None:
         """End, waiting at most `timeout` seconds for kopf."""
         self._stop.set()
-        self._stop_kopf.set()
+        self._wake.set()
+        watches = [each.watch for each in self._kept.values() if each.watch is not None]
+        for watch in watches:
+            watch.stop()
         self._thread.join(timeout)
+        for watch in watches:
+            watch.join(timeout / len(watches))
 
     def list_all(self) -> None:
-        """List every kind and deliver it. Raises ClusterError."""
-        for kind in (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD):
-            began_at = self._clock()
-            spaces: Sequence[str | None] = self._namespaces if self._namespaces and kind.is_namespaced else (None,)
-            listings = [self._cluster.list_now(kind, space) for space in spaces]
-            self._deliver(Listed(kind, [raw for each in listings for raw in each.items], began_at))
-            self._compare_versions([each.version for each in listings])
+        """List every kind and deliver it, as far as it can be read. Raises ClusterError, the first that was met."""
+        errors = []
+        for kind in ORDER:
+            try:
+                self._list(kind)
+            except ClusterError as error:
+                errors.append(error)
+                if self._kept[kind].listed is None:
+                    break  # those that come after it wait for it
+        self._wake.set()  # what may be watched may have changed
+        if errors:
+            raise errors[0]
 
-    def _compare_versions(self, versions: Sequence[str]) -> None:
-        """Start the watches anew where the API server's data went back, as after a restore of etcd.
+    def _list(self, kind: Kind) -> None:
+        with self._listing:
+            self._list_now(kind, self._kept[kind])
 
-        A watch goes on from a version that then lies in the future, and would show nothing until it is reached.
-        """
-        found = [int(each) for each in versions if each.isdecimal()]
-        if found and min(found) < self._highest_version:
-            logger.warning("the API server's data went back (restored from a backup?): starting the watches anew")
-            self._highest_version = 0
-            self._stop_kopf.set()
-        self._highest_version = max(self._highest_version, *found) if found else self._highest_version
+    def _list_now(self, kind: Kind, kept: _Kept) -> None:
+        began_at = self._clock()
+        raws, read, refused = [], [], dict[str | None, ClusterError]()
+        for space in self._spaces(kind):
+            mark = self._versions.mark()
+            try:
+                listing = self._cluster.list_now(kind, space)
+            except ClusterError as error:
+                if error.status in ABOUT_US_ALL:
+                    raise
+                refused[space] = error
+                continue
+            raws += listing.items
+            read.append(space)
+            kept.version = listing.version
+            if self._versions.went_back(mark, listing.version):
+                self._begin_anew()
+        if not read and (others := [each for each in refused.values() if each.status != FORBIDDEN]):
+            raise others[0]
+        self._tell_unread(kind, kept, {space or "": str(error) for space, error in refused.items()})
+        kept.listed = tuple(read)
+        if read:
+            confined = frozenset(str(each) for each in read) if self._namespaces and kind.is_namespaced else None
+            self._deliver(Listed(kind, raws, began_at, confined))
+        for space in kept.unwatched & {*read}:  # it may be permitted by now
+            if self._cluster.may_watch_now(kind, space, kept.version):
+                kept.unwatched -= {space}
+
+    def _spaces(self, kind: Kind) -> Sequence[str | None]:
+        return self._namespaces if self._namespaces and kind.is_namespaced else (None,)
+
+    def _tell_unread(self, kind: Kind, kept: _Kept, unread: Mapping[str, str]) -> None:
+        """Say, once, where objects of a kind cannot be read, and where they can be again."""
+        before, kept.unread = kept.unread or {}, unread
+        for namespace, why in unread.items():
+            if namespace not in before:
+                logger.warning("%ss cannot be listed%s (%s): %s", kind.title, _in(namespace), why, UNCHANGED)
+        for namespace in before.keys() - unread.keys():
+            logger.info("%ss can be listed again%s", kind.title, _in(namespace))
+        if before != unread:
+            self._deliver(Unread(kind, unread))
+
+    def _begin_anew(self) -> None:
+        logger.warning("the API server's data went back (restored from a backup?): starting the watches anew")
+        for kept in self._kept.values():
+            if kept.watch is not None:
+                kept.watch.stop()
+        self._wake.set()
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE
         while not self._stop.is_set():
             try:
-                self.list_all()
-            except ClusterError as error:
-                self._tell_trouble(MISSING_RESOURCES if error.status == 404 else f"{error}: {UNCHANGED}")
-                self._stop.wait(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
-                continue
-            if self._troubled:
-                logger.info("the API server answers again")
-                self._troubled = False
-            pause = FIRST_PAUSE
-            self._watch_until_it_ends()
-            if not self._stop.is_set():
-                self._tell_trouble("the watch on the API server ended: starting it again")
-                self._stop.wait(FIRST_PAUSE)
+                pause = min(self._tend(), default=None)
+            except Exception as error:
+                logger.error("watching the API server met an error of Detour's own; it goes on: %s", told(error))
+                pause = LONGEST_REST
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def _tend(self) -> Iterator[float]:
+        """See to it that every kind is watched; give the seconds after which to look again."""
+        for kind, kept in self._kept.items():
+            if self._stop.is_set():
+                return
+            if kept.watch is not None:
+                self._look_after(kept, kept.watch)
+            if kept.watch is None and (kept.listed is None or kept.watched):
+                if self._clock() >= kept.due_at:
+                    self._resume(kind, kept)
+                if kept.watch is None and (kept.listed is None or kept.watched):
+                    yield max(0.1, kept.due_at - self._clock())
+            if kept.listed is None:
+                return  # those that come after it wait for it
+
+    def _look_after(self, kept: _Kept, watch: KopfWatch) -> None:
+        """Let go of a watch that has ended, or that watches something else than it should."""
+        now = self._clock()
+        if watch.has_ended:
+            kept.pause = FIRST_PAUSE if now - kept.began_at >= SETTLED else kept.pause
+            kept.due_at, kept.pause = now + kept.pause, min(LONGEST_REST, kept.pause * 2)
+            kept.has_ended = True
+            self._tell_trouble("the watch on the API server ended: starting it again")
+        elif watch.runs and watch.namespaces == _named(kept.watched):
+            return
+        watch.stop()
+        kept.watch = None
+
+    def _resume(self, kind: Kind, kept: _Kept) -> None:
+        """List a kind and watch it from there; where that cannot be, `due_at` is moved on."""
+        try:
+            self._list(kind)
+        except ClusterError as error:
+            self._tell_trouble(MISSING_RESOURCES if error.status == 404 else f"{error}: {UNCHANGED}")
+            kept.due_at = self._clock() + min(kept.pause, LONGEST_PAUSE)
+            kept.pause = min(LONGEST_PAUSE, kept.pause * 2)
+            return
+        if self._troubled:
+            logger.info("the API server answers again")
+            self._troubled = False
+        if kept.has_ended and len(self._spaces(kind)) > 1:
+            self._find_unwatched(kind, kept)
+        kept.has_ended = False
+        if kept.watched:
+            self._watch(kind, kept)
+
+    def _find_unwatched(self, kind: Kind, kept: _Kept) -> None:
+        """A watch has ended: leave out the namespaces, if any, where the API server forbids it."""
+        for space in kept.watched:
+            if not self._cluster.may_watch_now(kind, space, kept.version):
+                kept.unwatched |= {space}
+                seen = "they may be listed but not watched there: changes are noticed within a minute"
+                logger.warning("%ss%s: %s", kind.title, _in(space or ""), seen)
+
+    def _watch(self, kind: Kind, kept: _Kept) -> None:
+        began = self._versions.mark()
+        kept.began_at = self._clock()
+        kept.watch = KopfWatch(
+            kind,
+            kubeconfig=self._kubeconfig,
+            namespaces=_named(kept.watched),
+            deliver=lambda message: self._hand_on(message, began),
+            on_end=self._wake.set,
+        )
+        kept.watch.start()
+
+    def _hand_on(self, message: Seen | DeletionSeen, began: Mark) -> None:
+        metadata = message.raw.get("metadata")
+        version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+        self._versions.seen(str(version or ""), began)
+        self._deliver(message)
 
     def _tell_trouble(self, message: str) -> None:
         """Log the first of a series of troubles; the series ends with the next good listing."""
@@ -110,71 +259,10 @@ class Watcher:
             logger.warning("%s", message)
         self._troubled = True
 
-    def _watch_until_it_ends(self) -> None:
-        try:
-            asyncio.run(self._watch())
-        except Exception as error:
-            # kopf ends with whatever its watches met (LoginError, APIError, cancellations): it is started again.
-            logger.debug("kopf ended: %r", error)
 
-    async def _watch(self) -> None:
-        # kopf leaves tasks behind when the API server goes away; that it went is told once, by `_tell_trouble`.
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: logger.debug("in kopf: %s", context))
-        self._stop_kopf = threading.Event()
-        if self._stop.is_set():
-            return
-        try:
-            await kopf.operator(
-                registry=self._registry(),
-                settings=_settings(),
-                clusterwide=not self._namespaces,
-                namespaces=self._namespaces,
-                standalone=True,
-                stop_flag=self._stop_kopf,
-            )
-        finally:
-            self._stop_kopf.set()  # a thread of this loop waits for the flag, and the loop for that thread
-
-    def _registry(self) -> kopf.OperatorRegistry:
-        registry = kopf.OperatorRegistry()
-        for kind in Kind:
-            kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)(self._handler(kind))
-        kopf.on.login(registry=registry)(self._log_in)
-        return registry
-
-    def _handler(self, kind: Kind) -> Any:
-        async def hand_over(event: Any, **_: Any) -> None:
-            raw = dict(event["object"])
-            version = str(raw.get("metadata", {}).get("resourceVersion") or "")
-            self._highest_version = max(self._highest_version, int(version) if version.isdecimal() else 0)
-            self._deliver(DeletionSeen(kind, raw) if event["type"] == "DELETED" else Seen(kind, raw))
-
-        return hand_over
-
-    def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
-        return connection_info(self._kubeconfig)
+def _named(spaces: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(each for each in spaces if each is not None)
 
 
-class _NoDiffBase(kopf.DiffBaseStorage):
-    """Keeps nothing on the objects: kopf only hands them over."""
-
-    def fetch(self, *, body: kopf.Body) -> None:
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:
-        return None
-
-
-def _settings() -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.process.ultimate_exiting_timeout = None
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.scanning.disabled = True
-    settings.watching.chunk_size = 500
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 330
-    settings.networking.error_backoffs = (0.5, 1, 2)
-    settings.persistence.diffbase_storage = _NoDiffBase()
-    settings.queueing.exit_timeout = 1.0
-    return settings
+def _in(namespace: str) -> str:
+    return f" in namespace {namespace}" if namespace else ""

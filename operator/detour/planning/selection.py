@@ -96,7 +96,7 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate]) -> st
         return "is drained"
     if candidate in waiting:
         return (
-            "waits for the annotation detour.dev/failback=now"
+            "waits for a new value of the annotation detour.dev/failback"
             if record.failback.mode is FailbackMode.MANUAL
             else "is held down"
         )

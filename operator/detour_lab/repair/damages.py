@@ -182,9 +182,9 @@ ANOTHER_SITE = Asks(
     kind=ZONE,
     condition="Ready",
     reason="HeldByAnotherSite",
-    says=(OTHER_SITE, "detour.dev/take-over=now"),
+    says=(OTHER_SITE, "--overwrite detour.dev/take-over="),
     remedy=Remedy.RUN_COMMAND,
-    command=("annotate", "dnszone", "{name}", "-n", "{namespace}", "detour.dev/take-over=now"),
+    command=("annotate", "dnszone", "{name}", "-n", "{namespace}", "--overwrite", "detour.dev/take-over=now"),
 )
 UNPROVEN = Asks(
     kind=RECORD,

@@ -46,7 +46,7 @@ def help_out(run: "Run") -> bool:
             if trouble is not None and trouble.reason == "HeldByAnotherSite":
                 _tell(run, f"a person annotates {key.name} in {slot.server.site} to take the zone over")
                 run.history.add(Approved(at=run.loop.now, zone=key.name))
-                slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, take_over="now")
+                slot.server.annotate(Kind.DNS_ZONE, key.name, key.namespace, take_over=str(round(run.loop.now * 1000)))
                 has_helped = True
     return has_helped
 

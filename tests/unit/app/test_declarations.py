@@ -1,9 +1,13 @@
 """Which messages of the API server reach the engine, and as what."""
 
+import copy
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detour.app.declarations import Declarations
 from detour.kube.cluster import ClusterError
@@ -56,9 +60,11 @@ class World:
         self.engine = Engine()
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
         self.failure: ClusterError | None = None
+        self.asked: list[tuple[str, str]] = []
         self.declarations = Declarations(self.engine, read_config_map=self.read)
 
     async def read(self, namespace: str, name: str) -> Mapping[str, str]:
+        self.asked.append((namespace, name))
         if self.failure is not None:
             raise self.failure
         if (namespace, name) not in self.config_maps:
@@ -193,25 +199,37 @@ def bundle_of(record: Record) -> str | None:
 
 
 async def test_a_record_waits_for_its_authorities_and_follows_them(world: World) -> None:
+    bundles = world.declarations.bundles
     world.declarations.take(Seen(FR, BUNDLED), 1.0)
     assert not world.engine.records
     world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
-    await world.declarations.refresh_bundles()
-    await world.declarations.refresh_bundles()
+    await bundles.refresh(1.0)
+    await bundles.refresh(61.0)
     assert [bundle_of(each) for each in world.engine.records] == [PEM]
     world.config_maps["shop", "authorities"] = {"ca.crt": OTHER_PEM}
-    await world.declarations.refresh_bundles()
+    await bundles.refresh(121.0)
     assert [bundle_of(each) for each in world.engine.records] == [PEM, OTHER_PEM]
 
 
 @pytest.mark.parametrize("held", [{}, {"other.crt": PEM}])
-async def test_missing_authorities_are_named(world: World, held: dict[str, str]) -> None:
+async def test_missing_authorities_are_named_and_what_a_config_map_holds_is_not_quoted(
+    world: World, held: dict[str, str]
+) -> None:
     if held:
         world.config_maps["shop", "authorities"] = held
     world.declarations.take(Seen(FR, BUNDLED), 1.0)
-    await world.declarations.refresh_bundles()
+    await world.declarations.bundles.refresh(1.0)
     assert "shop/authorities" in world.engine.invalids[0][1]
     assert "ca.crt" in world.engine.invalids[0][1]
+    assert "MIIB" not in world.engine.invalids[0][1]
+
+
+async def test_text_that_is_no_certificate_is_refused_without_being_quoted(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": "password=hunter2"}
+    world.declarations.take(Seen(FR, BUNDLED), 1.0)
+    await world.declarations.bundles.refresh(1.0)
+    assert "no certificate in PEM form" in world.engine.invalids[0][1]
+    assert "hunter2" not in world.engine.invalids[0][1]
 
 
 async def test_authorities_that_were_damaged_are_named_and_those_before_go_on_serving(world: World) -> None:
@@ -229,9 +247,10 @@ async def test_authorities_that_were_damaged_are_named_and_those_before_go_on_se
 async def test_authorities_that_cannot_be_read_for_a_while_go_on_serving(world: World) -> None:
     world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
     world.declarations.take(Seen(FR, BUNDLED), 1.0)
-    await world.declarations.refresh_bundles()
-    world.failure = ClusterError("the API server is away", 0)
-    await world.declarations.refresh_bundles()
+    await world.declarations.bundles.refresh(1.0)
+    for status in (0, 403, 500):
+        world.failure = ClusterError("it does not work", status)
+        await world.declarations.bundles.refresh(status + 100.0)
     assert len(world.engine.records) == 1
     assert not world.engine.invalids
 
@@ -240,9 +259,126 @@ async def test_authorities_that_the_operator_may_not_read_are_named_and_served_o
     world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
     world.failure = ClusterError("the API server answers 403 Forbidden", 403)
     world.declarations.take(Seen(FR, BUNDLED), 1.0)
-    await world.declarations.refresh_bundles()
-    assert "may not read ConfigMap shop/authorities" in world.engine.invalids[0][1]
+    await world.declarations.bundles.refresh(1.0)
+    assert "may not read it: name it in the chart's value caBundles" in world.engine.invalids[0][1]
     assert not world.engine.records
     world.failure = None
-    await world.declarations.refresh_bundles(missing_only=True)
+    await world.declarations.bundles.refresh(2.0)
     assert [bundle_of(each) for each in world.engine.records] == [PEM]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_a_config_map_that_cannot_be_had_is_asked_for_with_growing_pauses(world: World, status: int) -> None:
+    world.failure = ClusterError("it does not work", status)
+    world.declarations.take(Seen(FR, BUNDLED), 0.0)
+    asked_at = []
+    for second in range(600):
+        before = len(world.asked)
+        if world.declarations.bundles.are_due(float(second)):
+            await world.declarations.bundles.refresh(float(second))
+        asked_at += [second] if len(world.asked) > before else []
+    pauses = [later - sooner for sooner, later in itertools.pairwise(asked_at)]
+    assert pauses[:6] == [1, 2, 4, 8, 16, 32]
+    assert set(pauses[6:]) == {60}
+    assert len(world.engine.invalids) == 1, "it is said once"
+
+
+async def test_one_config_map_is_read_once_for_all_who_need_it_and_by_nobody_once_they_are_gone(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
+    records = [changed(BUNDLED, name=f"r{number}", uid=f"u-{number}") for number in range(50)]
+    for raw in records:
+        world.declarations.take(Seen(FR, raw), 1.0)
+    await world.declarations.bundles.refresh(1.0)
+    assert world.asked == [("shop", "authorities")]
+    assert len(world.engine.records) == 50
+    for raw in records:
+        world.declarations.take(DeletionSeen(FR, raw), 2.0)
+    assert not world.declarations.bundles.are_due(1000.0)
+
+
+def test_an_object_in_a_namespace_that_was_not_read_is_not_missing_from_a_list(world: World) -> None:
+    raw = failover_record()
+    world.declarations.take(Seen(FR, raw), 1.0)
+    world.declarations.take(Listed(FR, [], 2.0, frozenset({"team-a"})), 3.0)
+    assert not world.engine.lost
+    world.declarations.take(Listed(FR, [], 2.0, frozenset({"team-a", "shop"})), 3.0)
+    assert world.engine.lost == [(subject(raw), False)]
+
+
+class Fragile(Engine):
+    """Breaks on records of this name."""
+
+    broken = "api"
+
+    def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
+        if subject.key.name == self.broken:
+            raise KeyError("a defect")
+        super().record_declared(subject, record, raw)
+
+
+def test_an_object_that_breaks_us_costs_itself_its_turn_and_is_tried_again_with_growing_pauses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.declarations._declared = world.engine = engine = Fragile()
+    good, bad = failover_record("www", uid="u-2"), failover_record("api")
+    world.declarations.take(Listed(FR, [bad, good], 0.0), 0.0)
+    assert [each.key.name for each in engine.records] == ["www"]
+    assert "(KeyError), a defect of Detour's" in engine.invalids[0][1]
+    tried = [0.0]
+    for minute in range(1, 400):
+        before = len(engine.invalids)
+        world.declarations.take(Listed(FR, [bad, good], minute * 60.0), minute * 60.0)
+        tried += [minute * 60.0] if len(engine.invalids) > before else []
+    pauses = [later - sooner for sooner, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 3600.0
+    engine.broken = "nobody"
+    world.declarations.take(Seen(FR, changed(bad, generation=2)), 24_000.0)  # a change is looked at there and then
+    assert [each.key.name for each in engine.records] == ["www", "api"]
+    assert not engine.lost
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        ("metadata",),
+        ("spec",),
+        ("status",),
+        ("metadata", "annotations"),
+        ("metadata", "generation"),
+        ("metadata", "finalizers"),
+        ("metadata", "deletionTimestamp"),
+        ("metadata", "creationTimestamp"),
+        ("metadata", "resourceVersion"),
+        ("metadata", "uid"),
+        ("spec", "zones"),
+        ("spec", "endpoints"),
+        ("spec", "healthCheck"),
+        ("spec", "domain"),
+        ("spec", "until"),
+        ("status", "conditions"),
+        ("status", "zones"),
+        ("status", "endpoints"),
+        ("status", "history"),
+        ("status", "ledger"),
+    ]
+)
+
+
+@given(st.sampled_from(list(Kind)), FIELDS, ANYTHING)
+def test_whatever_an_object_holds_the_others_are_taken_in(kind: Kind, field: tuple[str, ...], value: object) -> None:
+    world = World()
+    odd = {FR: failover_record("odd", uid="u-odd"), Kind.DNS_ZONE: dns_zone(), Kind.CLOUD_REGION: cloud_region()}[kind]
+    node = copy.deepcopy(odd)
+    inner = node
+    for step in field[:-1]:
+        inner = inner.setdefault(step, {})
+    inner[field[-1]] = value
+    for message in (Seen(kind, node), Listed(kind, [node, value], 2.0), DeletionSeen(kind, node)):  # type: ignore[list-item]  # odd
+        world.declarations.take(message, 2.0)
+    world.declarations.take(Seen(FR, failover_record()), 3.0)
+    assert [each.key.name for each in world.engine.records][-1] == "api"

@@ -214,20 +214,121 @@ async def test_a_drained_region_loses_its_traffic_and_gets_it_back(boot: Boot) -
     assert await world.until(lambda: world.answers() == ONE, within=5)
 
 
-async def test_a_person_can_call_the_traffic_back_once(boot: Boot) -> None:
-    by_hand = failover_record(failback={"mode": "Manual"})
-    world = boot(dns_zone(), by_hand)
-    await world.until(lambda: ready(world))
+async def away_and_recovered(world: World) -> None:
+    """The first endpoint fails and recovers, and the traffic stays where it went."""
     world.down = set(ONE)
     await world.until(lambda: world.answers() == TWO)
     world.down = set()
     await asyncio.sleep(3600)
     assert world.answers() == TWO
-    world.api.apply(changed(by_hand, annotations={"detour.dev/failback": "now"}))
+
+
+def asking(value: str) -> dict[str, Any]:
+    return changed(BY_HAND, annotations={"detour.dev/failback": value})
+
+
+BY_HAND = failover_record(failback={"mode": "Manual"})
+
+
+async def test_a_person_calls_the_traffic_back_once_with_each_value(boot: Boot) -> None:
+    world = boot(dns_zone(), BY_HAND)
+    await world.until(lambda: ready(world))
+    for value in ("now", "2", "2026-11-28", "2026-11-28T15:00:00Z"):
+        await away_and_recovered(world)
+        world.api.apply(asking(value))
+        await world.until(lambda: world.answers() == ONE)
+        await world.until(lambda: world.api.status().get("commands") == {"failback": value})  # noqa: B023 - awaited here
+    await world.until(lambda: sum(reason == "CommandDone" for reason, _ in world.api.events) == 4)
+
+
+async def test_a_command_that_git_puts_back_at_every_sync_is_acted_upon_once_also_after_a_restart(boot: Boot) -> None:
+    world = boot(dns_zone(), BY_HAND)
+    await world.until(lambda: ready(world))
+    await away_and_recovered(world)
+    world.api.apply(asking("7"))
     await world.until(lambda: world.answers() == ONE)
-    annotations = world.api.objects[FR, "shop", "api"]["metadata"]["annotations"]
-    await world.until(lambda: not world.api.objects[FR, "shop", "api"]["metadata"]["annotations"])
-    assert annotations is not None
+    await away_and_recovered(world)
+    world.api.apply(changed(BY_HAND, annotations={}))
+    await asyncio.sleep(10)
+    world.api.apply(asking("7"))
+    await asyncio.sleep(60)
+    assert world.answers() == TWO, "it was removed, and put back"
+    await world.kill()
+    again = boot()
+    await again.until(lambda: ready(again))
+    again.api.apply(asking("7"))
+    await asyncio.sleep(60)
+    assert again.answers() == TWO, "the status tells the next process"
+    again.api.apply(asking("8"))
+    await again.until(lambda: again.answers() == ONE)
+
+
+async def test_a_command_is_not_acted_upon_again_when_somebody_wipes_the_status(boot: Boot) -> None:
+    world = boot(dns_zone(), BY_HAND)
+    await world.until(lambda: ready(world))
+    await away_and_recovered(world)
+    world.api.apply(asking("7"))
+    await world.until(lambda: world.answers() == ONE)
+    await away_and_recovered(world)
+    held = world.api.objects[FR, "shop", "api"]
+    for wiped in ({}, {**held["status"], "commands": {}}):
+        world.api.objects[FR, "shop", "api"]["status"] = wiped
+        world.api.apply(asking("7"))
+        await world.until(lambda: world.api.status().get("commands") == {"failback": "7"})
+        await asyncio.sleep(60)
+        assert world.answers() == TWO
+
+
+async def test_a_command_that_was_declared_with_the_object_is_for_another_day(boot: Boot) -> None:
+    world = boot(dns_zone(), asking("7"))
+    await world.until(lambda: ready(world))
+    assert world.api.status()["commands"] == {"failback": "7"}
+    await away_and_recovered(world)
+    world.api.apply(asking("7"))
+    await asyncio.sleep(60)
+    assert world.answers() == TWO
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "told"),
+    [
+        ("failback", "tomorrow", "detour.dev/failback=tomorrow is not acted upon: give it a time or a number"),
+        ("failback", "false", "detour.dev/failback=false is not acted upon"),
+        ("failback", "", "is not acted upon"),
+        ("fallback", "now", "detour.dev/fallback is unknown and means nothing: did you mean detour.dev/failback?"),
+        ("take-over", "now", "means nothing on a FailoverRecord: it is for a DNSZone"),
+        ("waltz", "now", "known here are detour.dev/failback, detour.dev/pin"),
+    ],
+)
+async def test_an_annotation_that_means_nothing_is_said_and_not_acted_upon(
+    boot: Boot, annotation: str, value: str, told: str
+) -> None:
+    world = boot(dns_zone(), BY_HAND)
+    await world.until(lambda: ready(world))
+    assert world.api.condition("Warning") == ("", "")
+    await away_and_recovered(world)
+    world.api.apply(changed(BY_HAND, annotations={f"detour.dev/{annotation}": value}))
+    await world.until(lambda: world.api.condition("Warning") == ("True", "UnknownAnnotation"))
+    message = next(each["message"] for each in world.api.status()["conditions"] if each["type"] == "Warning")
+    assert told in message
+    await world.until(lambda: any(reason == "UnknownAnnotation" for reason, _ in world.api.events))
+    assert world.answers() == TWO
+    world.api.apply(changed(BY_HAND, annotations={"example.org/dance": "now"}))
+    await world.until(lambda: world.api.condition("Warning") == ("False", "None"))
+
+
+async def test_an_annotation_that_means_nothing_on_a_zone_or_region_is_said_there(boot: Boot) -> None:
+    odd = {"annotations": {"detour.dev/pin": "3"}}
+    world = boot(changed(dns_zone(), **odd), changed(cloud_region(), **odd), failover_record())
+    for name, kind in (("main", Kind.DNS_ZONE), ("aws-us-east-1", Kind.CLOUD_REGION)):
+        namespace = "shop" if kind is Kind.DNS_ZONE else ""
+
+        def warning(name: str = name, kind: Kind = kind, namespace: str = namespace) -> list[str]:
+            conditions = world.api.status(name, kind, namespace).get("conditions", ())
+            return [each["message"] for each in conditions if each["type"] == "Warning" and each["status"] == "True"]
+
+        await world.until(warning)
+        assert "detour.dev/pin means nothing on a" in warning()[0]
 
 
 @pytest.mark.parametrize(

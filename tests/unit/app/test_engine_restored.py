@@ -46,7 +46,7 @@ async def test_a_status_that_was_lost_while_nobody_ran_is_told_and_a_first_one_i
     world.api._store((FR, "shop", "api"), wiped)
 
     again = boot()
-    await again.until(lambda: ready(again))
+    await again.until(lambda: ready(again) and any(reason == "StatusRestored" for reason, _ in again.api.events))
     assert [told for reason, told in again.api.events if reason == "StatusRestored"] == [
         "this status was lost: it is written again from what the zones hold"
     ]

@@ -8,7 +8,7 @@ import pytest
 from detour.app.clock import Clock
 from detour.app.leadership import Elector
 from detour.kube.cluster import ClusterError
-from detour.kube.lease import LEASE_SECONDS, RENEW_PERIOD
+from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
 
 from .world import LEASE, WALL, ApiServer, Connection
 
@@ -282,3 +282,17 @@ async def test_an_api_server_that_was_away_for_everybody_changes_no_leader(stand
     await asyncio.sleep(4 * RENEW_PERIOD)
     assert first.leads
     assert not second.leads
+
+
+@pytest.mark.parametrize("seconds", [10 * 365 * 86_400, 0, -1, None, "for ever"])
+async def test_a_lease_of_an_absurd_duration_keeps_nobody_from_leading_for_longer_than_a_minute(
+    api: ApiServer, stand: Stand, seconds: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = {"holderIdentity": "nobody-there", "leaseDurationSeconds": seconds, "acquireTime": "long ago"}
+    api.leases[LEASE] = {"metadata": {"name": LEASE[1], "resourceVersion": "1"}, "spec": spec}
+    began = asyncio.get_running_loop().time()
+    candidate = stand("us")
+    while not candidate.leads:
+        await asyncio.sleep(0.5)
+        assert asyncio.get_running_loop().time() - began < LONGEST_LEASE + 2 * RENEW_PERIOD
+    assert caplog.text.count("it counts as") == (seconds is not None), "it is said once"

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from detour.kube.lease import (
     LEASE_SECONDS,
+    LONGEST_LEASE,
+    MOST_TRANSITIONS,
     RENEW_PERIOD,
     Lease,
     Move,
@@ -114,3 +116,55 @@ def test_a_lease_without_a_holder_counts_as_given_up(item: dict[str, object]) ->
     found = lease_from(item)
     assert (found.holder, found.seconds) == ("", LEASE_SECONDS)
     assert next_move(Sighting(found, 0.0), "us", 0.0) is Move.TAKE
+
+
+YEARS = 10 * 365 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("given", "believed"),
+    [
+        (YEARS, LONGEST_LEASE),
+        (10**400, LONGEST_LEASE),
+        (float("inf"), LONGEST_LEASE),
+        (61, LONGEST_LEASE),
+        *[(each, LEASE_SECONDS) for each in (0, -1, -YEARS, float("nan"), "ten", True, [], {})],
+    ],
+)
+def test_a_duration_that_makes_no_sense_is_not_believed_and_that_is_said(given: object, believed: float) -> None:
+    found = lease_from(
+        {"metadata": {"resourceVersion": "7"}, "spec": {"holderIdentity": "x", "leaseDurationSeconds": given}}
+    )
+    assert found.seconds == believed
+    assert "it counts as" in found.doubt
+    assert next_move(Sighting(found, 0.0), "us", LONGEST_LEASE) is Move.TAKE
+
+
+@pytest.mark.parametrize("given", [None, 1, 10, 15.5, 60])
+def test_an_ordinary_duration_or_none_is_no_reason_for_doubt(given: object) -> None:
+    found = lease_from({"spec": {"holderIdentity": "x", "leaseDurationSeconds": given}})
+    assert (found.seconds, found.doubt) == (given or LEASE_SECONDS, "")
+
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.lists(st.none(), max_size=2)
+)
+FIELDS = ("holderIdentity", "leaseDurationSeconds", "leaseTransitions", "acquireTime", "renewTime")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING, ANYTHING)
+def test_whatever_a_lease_holds_it_is_read_and_can_be_taken_with_what_the_api_server_accepts(
+    spec: object, metadata: object
+) -> None:
+    found = lease_from({"spec": spec, "metadata": metadata})
+    assert 0 < found.seconds <= LONGEST_LEASE
+    taken = lease_body("leader", found, "us", 1_700_000_000.0)["spec"]
+    assert taken["holderIdentity"] == "us"
+    assert taken["leaseDurationSeconds"] == LEASE_SECONDS
+    assert 0 <= taken["leaseTransitions"] <= MOST_TRANSITIONS
+    assert lease_from({"spec": taken}).acquired == taken["acquireTime"]
+
+
+def test_a_count_of_holders_at_its_highest_goes_on() -> None:
+    worn = lease_from({"spec": {"holderIdentity": "x", "leaseTransitions": MOST_TRANSITIONS}})
+    assert lease_body("leader", worn, "us", 0.0)["spec"]["leaseTransitions"] == MOST_TRANSITIONS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from detour.kube.resources.definitions import RESOURCES, Resource
+from detour.kube.resources.definitions import FAILOVER_RECORD, RESOURCES, Resource
 from detour.kube.resources.output import CHART_FOLDER, as_yaml, chart_template, differences, generated_files, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,6 +92,31 @@ def test_every_rule_has_a_sentence_of_its_own(resource: Resource) -> None:
 @KINDS
 def test_a_status_is_never_filled_in_by_the_api_server(resource: Resource) -> None:
     assert [path for path, node in part(resource, "status") if "default" in node] == []
+
+
+def below_lists(schema: dict[str, Any], path: str, *, inside: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema that is an entry of a list or a map, or within one."""
+    if inside:
+        yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield from below_lists(inner, f"{path}.{name}", inside=inside)
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from below_lists(schema[key], f"{path}[]", inside=True)
+
+
+@KINDS
+def test_the_api_server_fills_nothing_into_the_entries_of_a_list(resource: Resource) -> None:
+    """What is declared and what is stored would differ for ever, to tools that compare lists as a whole."""
+    found = dict(below_lists(resource.schema(), resource.kind))
+    assert found, "there are lists"
+    assert [path for path, node in found.items() if "default" in node] == []
+
+
+def test_what_our_own_code_fills_in_is_described_all_the_same() -> None:
+    endpoint = FAILOVER_RECORD.schema()["properties"]["spec"]["properties"]["endpoints"]["items"]["properties"]
+    assert endpoint["priority"]["description"].endswith("Default: `1`.")
+    assert endpoint["state"]["description"].endswith("Default: `Active`.")
 
 
 @KINDS

@@ -182,9 +182,18 @@ def test_a_bundle_that_nobody_refers_to_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "acted_on"), [("now", True), ("NOW", False), ("later", False), (None, False), (7, False)]
+    ("value", "acted_on"),
+    [
+        *[(value, True) for value in ("now", "7", "1764341000", "2026-11-28", "2026-11-28T15:00:00Z")],
+        *[
+            (value, False)
+            for value in ("NOW", "later", "true", "false", "", "-1", "7 ", "\u0667", "2026-13-01", "9" * 21)
+        ],
+        (None, False),
+        (7, False),
+    ],
 )
-def test_only_the_annotation_now_is_acted_on(value: Any, acted_on: bool) -> None:
+def test_only_now_a_number_or_a_time_is_acted_on(value: Any, acted_on: bool) -> None:
     assert record_from(annotated(RECORD, value), None).failback_now is acted_on
     assert zone_from(annotated(ZONE, value)).take_over_now is acted_on
 

@@ -41,7 +41,7 @@ class CloudRegionSpec(Declared):
     until: Annotated[Time, StringConstraints(max_length=64)] | None = Field(
         default=None,
         description="When a drain ends by itself, an RFC 3339 time such as `2026-11-30T18:00:00Z`. Without it a drain"
-        " lasts until `state` is changed. Only with `state: Drained`.",
+        " lasts until `state` is changed. A drain that is over stays over. Only with `state: Drained`.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -83,5 +83,10 @@ class CloudRegionStatus(Reported):
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")
     message: str | None = Field(default=None, description="Why, as a sentence.")
     endpoints: EndpointCounts | None = Field(default=None, description="The region's endpoints, over all records.")
+    drain_ended: Time | None = Field(
+        default=None,
+        description="The `until` of a drain that is over. It stays over, also where the clock is set back: for another"
+        " one give another `until`.",
+    )
     last_incident: LastIncident = None
-    conditions: Conditions = Field(default=(), description="Ready and others.")
+    conditions: Conditions = Field(default=(), description="Healthy, and Warning where there is something to warn of.")

@@ -47,6 +47,17 @@ class Incident(Reported):
     message: Annotated[str, StringConstraints(max_length=32768)] = Field(default="", description="As a sentence.")
 
 
+class CommandsStatus(Reported):
+    """The values of annotations that are commands: each is acted upon once."""
+
+    failback: str | None = Field(default=None, description="Value of `detour.dev/failback` last acted upon.")
+    take_over: str | None = Field(default=None, description="Value of `detour.dev/take-over` last acted upon.")
+
+
+Commands = Annotated[
+    CommandsStatus | None,
+    Field(description="Commands by annotation that were acted upon; the same value does nothing more."),
+]
 LastIncident = Annotated[
     Incident | None, Field(description="What was found wrong here last and put right; its event does not last as long.")
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from detour.kube.resources.conditions import Conditions, LastIncident, Time
+from detour.kube.resources.conditions import Commands, Conditions, LastIncident, Time
 from detour.kube.resources.rules import Reported
 from detour.kube.resources.values import Integer
 
@@ -72,4 +72,5 @@ class DNSZoneStatus(Reported):
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
     last_incident: LastIncident = None
+    commands: Commands = None
     conditions: Conditions = Field(default=(), description="Ready, InForce, Frozen, Throttled and Warning.")

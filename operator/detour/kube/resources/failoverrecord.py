@@ -109,7 +109,8 @@ class FailbackSpec(Declared):
 
     mode: FailbackMode = Field(
         default=FailbackMode.AUTOMATIC,
-        description="Automatic, or Manual to wait for the annotation `detour.dev/failback: now` on the record.",
+        description="Automatic, or Manual to wait for a person's command: the annotation `detour.dev/failback` with a"
+        " time or a number that it did not have before.",
     )
     hold_down: Annotated[
         str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("failback.holdDown", "0s", "24h"))

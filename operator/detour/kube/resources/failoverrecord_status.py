@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from detour.kube.resources.conditions import Conditions, LastIncident, Time
+from detour.kube.resources.conditions import Commands, Conditions, LastIncident, Time
 from detour.kube.resources.failoverrecord import MAXIMUM_ENDPOINTS, MAXIMUM_ZONES
 from detour.kube.resources.rules import Reported, Unique
 from detour.kube.resources.values import Flag, Integer, Number
@@ -134,4 +134,8 @@ class FailoverRecordStatus(Reported):
         default=(), description="The last ten published sets, newest first."
     )
     last_incident: LastIncident = None
-    conditions: Conditions = Field(default=(), description="Ready, Published, Healthy, FailedOver and Pinned.")
+    commands: Commands = None
+    conditions: Conditions = Field(
+        default=(),
+        description="Ready, Published, Healthy, FailedOver, Pinned, and Warning where there is something to warn of.",
+    )

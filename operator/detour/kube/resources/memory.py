@@ -101,6 +101,11 @@ def evacuations_in(status: object) -> Iterator[tuple[str, int, float]]:
             yield region, max(1, _counter(each.get("names"))), at
 
 
+def drain_ended_in(status: object) -> float | None:
+    """Return the end of a drain that a CloudRegion's status tells of as over (seconds since the Unix epoch)."""
+    return _time(_mapping(status).get("drainEnded"))
+
+
 def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:
     found: dict[str, EndpointMemory] = {}
     for each in _mappings(value):

@@ -2,6 +2,10 @@
 
 A structural schema has no `$ref`, no `anyOf` with null, no `additionalProperties: false` beside properties, and its
 defaults stand where the API server fills them in. Pydantic writes all of those; this module takes them out.
+
+Entries of a list get no default from the API server: tools that compare what is declared with what is stored merge
+objects field by field but lists as a whole, and would find a difference for ever. Our own code fills those in, and the
+description still tells them.
 """
 
 import json
@@ -41,7 +45,10 @@ def structural(model: type[BaseModel], *, defaults: bool = True) -> Schema:
     return _convert(document, document.get("$defs", {}), defaults=defaults)
 
 
-def _convert(node: Mapping[str, Any], definitions: Mapping[str, Any], *, defaults: bool) -> Schema:
+def _convert(
+    node: Mapping[str, Any], definitions: Mapping[str, Any], *, defaults: bool, in_list: bool = False
+) -> Schema:
+    """Convert one node; `in_list` says that it is within an entry of a list."""
     node = _resolved(node, definitions)
     unknown = {"anyOf", "oneOf", "allOf", "const", "pattern", "prefixItems", "exclusiveMinimum"} & node.keys()
     if unknown:
@@ -54,16 +61,19 @@ def _convert(node: Mapping[str, Any], definitions: Mapping[str, Any], *, default
     if description:
         result["description"] = description.strip()
     result.update({key: node[key] for key in KEPT if key in node and key != "default"})
-    if default is not None:
+    if default is not None and not in_list:
         result["default"] = default
     if "items" in node:
-        result["items"] = _convert(node["items"], definitions, defaults=defaults)
+        result["items"] = _convert(node["items"], definitions, defaults=defaults, in_list=True)
     if "properties" in node:
         result["properties"] = {
-            name: _convert(child, definitions, defaults=defaults) for name, child in node["properties"].items()
+            name: _convert(child, definitions, defaults=defaults, in_list=in_list)
+            for name, child in node["properties"].items()
         }
     elif isinstance(node.get("additionalProperties"), dict):
-        result["additionalProperties"] = _convert(node["additionalProperties"], definitions, defaults=defaults)
+        result["additionalProperties"] = _convert(
+            node["additionalProperties"], definitions, defaults=defaults, in_list=True
+        )
     return result
 
 

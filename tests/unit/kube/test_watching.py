@@ -1,0 +1,267 @@
+"""Listing and watching, with the real client and the real kopf: an API server that refuses, lags and goes back."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from detour.kube import cluster as cluster_module
+from detour.kube import watching
+from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, Seen, Unread
+from detour.kube.watching import Watcher
+
+from .kubeapi import KubeApi
+
+PATIENCE = 30.0
+RESTARTED = "starting the watches anew"
+
+
+class Eyes:
+    """What a watcher has delivered."""
+
+    def __init__(self, api: KubeApi, folder: Path, *namespaces: str) -> None:
+        self.api = api
+        self.messages: list[Message] = []
+        self._news = threading.Lock()
+        self.cluster = Cluster(api.kubeconfig(folder))
+        self.watcher = Watcher(
+            self.cluster,
+            kubeconfig=api.kubeconfig(folder),
+            namespaces=namespaces,
+            deliver=self._take,
+            clock=time.monotonic,
+        )
+
+    def _take(self, message: Message) -> None:
+        with self._news:
+            self.messages.append(message)
+
+    def names(self, kind: Kind = Kind.FAILOVER_RECORD) -> set[str]:
+        """Return the names that are known by now."""
+        known: set[str] = set()
+        for each in list(self.messages):
+            match each:
+                case Seen(of, raw) if of is kind:
+                    known.add(raw["metadata"]["name"])
+                case DeletionSeen(of, raw) if of is kind:
+                    known.discard(raw["metadata"]["name"])
+                case Listed(of, raws) if of is kind:
+                    known |= {raw["metadata"]["name"] for raw in raws}
+        return known
+
+    def listings(self, kind: Kind) -> list[Listed]:
+        return [each for each in list(self.messages) if isinstance(each, Listed) and each.kind is kind]
+
+    def unread(self, kind: Kind) -> dict[str, str]:
+        told = [each for each in list(self.messages) if isinstance(each, Unread) and each.kind is kind]
+        return dict(told[-1].namespaces) if told else {}
+
+    async def list_all(self) -> None:
+        await asyncio.to_thread(self.watcher.list_all)
+
+    async def watches(self, plural: str, namespace: str = "") -> None:
+        await until(lambda: any(each[:2] == (plural, namespace) for each in self.api.watches))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, condition
+        await asyncio.sleep(0.02)
+
+
+def record(name: str, namespace: str = "shop") -> dict[str, Any]:
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "FailoverRecord",
+        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{namespace}-{name}"},
+        "spec": {},
+    }
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[KubeApi]:
+    served = KubeApi()
+    await served.start()
+    yield served
+    await served.stop()
+
+
+@pytest.fixture
+async def look(api: KubeApi, tmp_path: Path) -> AsyncIterator[Callable[..., Eyes]]:
+    made: list[Eyes] = []
+
+    def begin(*namespaces: str) -> Eyes:
+        made.append(Eyes(api, tmp_path, *namespaces))
+        made[-1].watcher.start()
+        return made[-1]
+
+    yield begin
+    for each in made:
+        await asyncio.to_thread(each.watcher.stop, 0.5)
+        each.cluster.close()
+
+
+Look = Callable[..., Eyes]
+
+
+async def test_events_that_come_while_a_long_listing_runs_do_not_start_the_watches_anew(
+    api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cluster_module, "PAGE", 2)
+    for number in range(6):
+        api.put(record(f"r{number}"))
+    eyes = look()
+    await eyes.watches("failoverrecords")
+
+    async def others_are_at_work() -> None:
+        name = f"new{len(api.objects)}"
+        api.put(record(name))
+        await until(lambda: name in eyes.names())
+
+    api.after_page = others_are_at_work
+    watches = list(api.watches)
+    for _ in range(2):
+        await eyes.list_all()
+    assert len(api.objects) >= 8
+    assert RESTARTED not in caplog.text
+    assert api.watches == watches, "the very same watches go on"
+
+
+async def test_a_restored_etcd_starts_the_watches_anew_and_what_comes_then_is_seen(
+    api: KubeApi, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.put(record("old"))
+    eyes = look()
+    await eyes.watches("failoverrecords")
+    api.put(record("lost"))
+    await until(lambda: "lost" in eyes.names())
+    del api.objects["failoverrecords", "shop", "lost"]
+    api.restore(500)
+    await eyes.list_all()
+    await until(lambda: [each for each in api.watches if each[0] == "failoverrecords" and each[2] == 500])
+    assert caplog.text.count(RESTARTED) == 1
+    api.put(record("after"))
+    await until(lambda: "after" in eyes.names())
+    await eyes.list_all()
+    assert caplog.text.count(RESTARTED) == 1
+
+
+async def test_a_forbidden_namespace_does_not_stop_the_others_and_is_named(
+    api: KubeApi, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.forbidden = {("failoverrecords", "team-b"), ("dnszones", "team-b")}
+    api.put(record("one", "team-a"))
+    eyes = look("team-a", "team-b")
+    await eyes.watches("failoverrecords", "team-a")
+    api.put(record("two", "team-a"))
+    await until(lambda: eyes.names() == {"one", "two"})
+    assert set(eyes.unread(Kind.FAILOVER_RECORD)) == {"team-b"}
+    assert eyes.listings(Kind.FAILOVER_RECORD)[-1].namespaces == {"team-a"}, "it says nothing of the other namespace"
+    assert "FailoverRecords cannot be listed in namespace team-b (the API server answers 403" in caplog.text
+    with caplog.at_level(logging.INFO):
+        api.forbidden.clear()
+        api.put(record("three", "team-b"))
+        await eyes.list_all()
+        await eyes.watches("failoverrecords", "team-b")
+    assert "FailoverRecords can be listed again in namespace team-b" in caplog.text
+    assert eyes.unread(Kind.FAILOVER_RECORD) == {}
+    api.put(record("four", "team-b"))
+    await until(lambda: eyes.names() == {"one", "two", "three", "four"})
+
+
+async def test_a_namespace_that_is_forbidden_while_it_is_watched_does_not_stop_the_others(
+    api: KubeApi, look: Look
+) -> None:
+    eyes = look("team-a", "team-b")
+    await eyes.watches("failoverrecords", "team-a")
+    await eyes.watches("failoverrecords", "team-b")
+    api.forbidden = {("failoverrecords", "team-b")}
+    for plural, namespace, _, queue in api.watches:
+        if (plural, namespace) == ("failoverrecords", "team-b"):
+            queue.put_nowait(None)  # the watch ends, as each does after some minutes
+    await until(lambda: "team-b" in eyes.unread(Kind.FAILOVER_RECORD))
+    await eyes.watches("failoverrecords", "team-a")
+    api.put(record("one", "team-a"))
+    await until(lambda: "one" in eyes.names())
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_forbidden_kind_does_not_stop_the_others(api: KubeApi, look: Look, kind: Kind) -> None:
+    api.forbidden = {(kind.plural, "")}
+    eyes = look()
+    for other in Kind:
+        if other is not kind:
+            await eyes.watches(other.plural)
+    assert set(eyes.unread(kind)) == {""}
+    assert not eyes.listings(kind)
+
+
+async def test_a_namespace_that_may_be_listed_but_not_watched_is_listed_and_the_others_are_watched(
+    api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.05)
+    api.unwatchable = {("failoverrecords", "team-b")}
+    api.put(record("one", "team-b"))
+    eyes = look("team-a", "team-b")
+    await until(lambda: eyes.watcher._kept[Kind.FAILOVER_RECORD].unwatched)
+    await eyes.watches("failoverrecords", "team-a")
+    api.put(record("two", "team-a"))
+    await until(lambda: eyes.names() == {"one", "two"})
+    api.unwatchable.clear()
+    await eyes.list_all()
+    await eyes.watches("failoverrecords", "team-b")
+
+
+async def test_no_record_is_shown_before_it_is_known_which_regions_are_drained(api: KubeApi, look: Look) -> None:
+    def broken(request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if request.path.endswith("/cloudregions") else None
+
+    api.mangle = broken
+    api.put(record("one"))
+    eyes = look()
+    await until(lambda: sum(each.endswith("/cloudregions") for each in api.requests) >= 2)
+    assert eyes.names() == set()
+    api.mangle = lambda _: None
+    await until(lambda: eyes.names() == {"one"})
+
+
+NONSENSE = [
+    web.Response(text="<html>welcome</html>", content_type="text/html"),
+    web.Response(text='{"kind": "FailoverRecordList", "items": [{"meta', content_type="application/json"),
+    web.Response(text="[]", content_type="application/json"),
+    web.Response(text='{"items": "none"}', content_type="application/json"),
+    web.Response(text='{"kind": "Status"}', content_type="application/json"),
+    web.Response(text='"' + "x" * 100, content_type="application/json"),
+    web.Response(text="[" * 100_000, content_type="application/json"),
+    web.Response(body=b"\xff\xfe\x00\x01", content_type="application/json"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(NONSENSE)))
+async def test_an_answer_that_is_no_list_fails_that_listing_and_nothing_more(
+    api: KubeApi, look: Look, number: int
+) -> None:
+    nonsense = NONSENSE[number]
+    eyes = look()
+    await eyes.watches("failoverrecords")
+    api.mangle = lambda request: (
+        web.Response(body=nonsense.body, content_type=nonsense.content_type)
+        if request.path.endswith("/dnszones")
+        else None
+    )
+    with pytest.raises(ClusterError, match="is not what it should be") as raised:
+        await eyes.list_all()
+    assert "welcome" not in str(raised.value), "what was fetched is not quoted"
+    api.put(record("one"))
+    await until(lambda: "one" in eyes.names())
+    assert len(eyes.listings(Kind.FAILOVER_RECORD)) >= 2, "the other kinds were listed all the same"
+    api.mangle = lambda _: None
+    await eyes.list_all()
