@@ -132,33 +132,34 @@ BEHAVIOURS: Mapping[str, Mutant] = {
             lambda streak, result, timing: None if result.passed and streak.verdict is Verdict.UNHEALTHY else timing)),
         Mutant(name="fall", profile="blips", off=_observing(lambda streak, result, timing: replace(timing, fall=1))),
         Mutant(name="rise", profile="blips", off=_observing(lambda streak, result, timing: replace(timing, rise=1))),
-        Mutant(name="recheck interval", profile="behaviours", off=_no_recheck),
+        Mutant(name="recheck interval", profile="returns", seed=3, off=_no_recheck),
         Mutant(name="health decides", profile="behaviours", off=_planning(_all_well)),
         Mutant(name="MultiValue leaves out the unhealthy", profile="multivalue", off=_planning(
             _all_well_in_multivalue)),
         Mutant(name="drains of endpoints", profile="behaviours", off=_declaring(_nobody_drained)),
-        Mutant(name="drains of regions", profile="behaviours", off=_planning(
+        Mutant(name="drains of regions", profile="behaviours", seed=3, off=_planning(
             lambda situation: replace(situation, drained_regions=frozenset()))),
-        Mutant(name="suspension", profile="behaviours", off=_declaring(lambda record: replace(record, suspend=False))),
+        Mutant(name="suspension", profile="behaviours", seed=3, off=_declaring(
+            lambda record: replace(record, suspend=False))),
         Mutant(name="minServing", profile="min serving", off=_declaring(
             lambda record: replace(record, minimum_serving=1))),
-        Mutant(name="hold-down", profile="returns", off=_declaring(_with_failback(hold_down=0.0))),
+        Mutant(name="hold-down", profile="returns", seed=6, off=_declaring(_with_failback(hold_down=0.0))),
         Mutant(name="failback", profile="behaviours", off=_declaring(_with_failback(mode=FailbackMode.MANUAL))),
-        Mutant(name="failback by a person", profile="returns", off=_declaring(
+        Mutant(name="failback by a person", profile="returns", seed=3, off=_declaring(
             _with_failback(mode=FailbackMode.AUTOMATIC, hold_down=10.0))),
         Mutant(name="the better tier first", profile="behaviours", off=_lower_tier_first),
         Mutant(name="Priority is not MultiValue", profile="behaviours", off=_declaring(
             lambda record: replace(record, strategy=Strategy.MULTI_VALUE))),
         Mutant(name="MultiValue is not Priority", profile="multivalue", off=_declaring(
             lambda record: replace(record, strategy=Strategy.PRIORITY))),
-        Mutant(name="KeepLast fills what was emptied", profile="darkness", off=_keep_nothing),
-        Mutant(name="ServeAll serves all", profile="darkness", off=_everybody_is_one),
-        Mutant(name="ServeAll is not KeepLast", profile="darkness", off=_declaring(
+        Mutant(name="KeepLast fills what was emptied", profile="darkness", seed=3, off=_keep_nothing),
+        Mutant(name="ServeAll serves all", profile="darkness", seed=2, off=_everybody_is_one),
+        Mutant(name="ServeAll is not KeepLast", profile="darkness", seed=2, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.KEEP_LAST))),
-        Mutant(name="KeepLast is not ServeAll", profile="darkness", off=_declaring(
+        Mutant(name="KeepLast is not ServeAll", profile="darkness", seed=29, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))),
         Mutant(name="edited endpoints", profile="behaviours", off=_first_endpoints),
-        Mutant(name="edited TTL", profile="behaviours", off=_first_ttl),
+        Mutant(name="edited TTL", profile="behaviours", seed=7, off=_first_ttl),
         Mutant(name="only addresses that pass", profile="addresses", off=_all_addresses),
     )
 }  # fmt: skip

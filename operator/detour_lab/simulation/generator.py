@@ -214,7 +214,8 @@ PROFILES: Mapping[str, Profile] = {
         weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2},
         steps=(3, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
         panic_threshold=(100,), length=(80.0, 110.0), late=0.0, dual_stack=0.0,
-        lasting={Fault.ENDPOINT_FAILS: (9.0, 20.0), Fault.REGION_FAILS: (9.0, 20.0)},
+        lasting={Fault.ENDPOINT_FAILS: (9.0, 28.0), Fault.REGION_FAILS: (9.0, 28.0)},
+        spec={"healthCheck": {**CHECK, "fall": 4, "rise": 3}},
     ),
     "multivalue": Profile(
         weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},

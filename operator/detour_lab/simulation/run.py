@@ -4,7 +4,6 @@ Faults for as long as the schedule is long; then everything works again, a perso
 there is quiet. By its end all must be as it should be.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from detour.model.rrset import RRset, RRType
 from detour_lab.simulation import expectation, honesty, person
 from detour_lab.simulation.apiserver import ApiServer, Backup
 from detour_lab.simulation.controller import Surroundings
+from detour_lab.simulation.defects import defects_told
 from detour_lab.simulation.faults import FAULTS
 from detour_lab.simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
 from detour_lab.simulation.history import (
@@ -106,14 +106,17 @@ class Run:
 
     def play(self) -> History:
         """Play it to the end."""
-        logging.disable(logging.CRITICAL)
-        with _random_claims():
+        with _random_claims(), defects_told(self._defect):
             try:
                 self.loop.later(0.0, self._begin)
                 self.loop.run_forever()
             finally:
                 self._clean_up()
         return self.history
+
+    def _defect(self, text: str) -> None:
+        process = PROCESS.get()
+        self.history.add(Broke(at=self.loop.now, controller=process.name if process else "a controller", text=text))
 
     # -- what happens when -----------------------------------------------------------------------------------------
 

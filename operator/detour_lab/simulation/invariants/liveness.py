@@ -25,7 +25,7 @@ from detour_lab.simulation.history import (
     ZoneChanged,
     ZoneDeclared,
 )
-from detour_lab.simulation.invariants.permissions import DRIFT, NEVER, Permissions
+from detour_lab.simulation.invariants.permissions import DRIFT, FOREVER, NEVER, Permissions
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 from detour_lab.simulation.oracle import Flaw, Truth, as_sets, flaw, places
 
@@ -43,11 +43,12 @@ Place = tuple[str, str]
 
 @dataclass(slots=True)
 class _Wrong:
-    """What is wrong with an answer, since when, and which regions it should leave."""
+    """What is wrong with an answer, since when, and which regions it should leave; its time is not over `not_before`."""
 
     flaw: Flaw
     since: float
     leaving: frozenset[str]
+    not_before: float = NEVER
 
 
 def detection(record: Record) -> float:
@@ -93,12 +94,16 @@ class _Watch:
     def overdue(self, now: float) -> Iterator[tuple[Place, _Wrong, float]]:
         """Give what is still wrong at `now` though its time was over, and when that was."""
         for place, wrong in self.wrong.items():
+            if now <= wrong.not_before:  # what stands in the way only ever puts it off
+                continue
             record = self._record(place[1])
             if record is None or (self._clock_jumped and wrong.flaw is Flaw.NOT_BEST):
                 continue
             due = self._due(place, wrong, record)
             if now > due:
                 yield place, wrong, due
+            elif due < FOREVER:
+                wrong.not_before = due
 
     def _due(self, place: Place, wrong: _Wrong, record: Record) -> float:
         is_told = wrong.flaw in OF_A_PERSON
