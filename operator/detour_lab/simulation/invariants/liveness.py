@@ -43,7 +43,7 @@ Place = tuple[str, str]
 
 @dataclass(slots=True)
 class _Wrong:
-    """What is wrong with an answer, since when, and which regions it should leave; its time is not over `not_before`."""
+    """What is wrong with an answer, since when, and which regions to leave; its time is not over `not_before`."""
 
     flaw: Flaw
     since: float
