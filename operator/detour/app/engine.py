@@ -221,6 +221,7 @@ class Engine:
                 told = "this status was lost: it is written again from what the zones hold"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
+            self._observation.look(record, keeper.looks)
         return {
             endpoint.region
             for endpoint in record.endpoints

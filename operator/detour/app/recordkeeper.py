@@ -13,7 +13,9 @@ from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
+from detour.planning.candidates import is_drained
 from detour.planning.gate import Proposal
+from detour.planning.grounds import NO_LOOKS, Looks
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 from detour.planning.presence import Presence
 
@@ -53,6 +55,7 @@ class RecordKeeper:
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
+        self._drained_since: dict[str, float] = {}
         self._pin: tuple[str, tuple[str, ...]] | None = None
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
@@ -155,6 +158,7 @@ class RecordKeeper:
             patience_until=self._patience_until,
             pinned=self._pinned_values(),
             on_the_way=self._on_the_way,
+            drained_since=self._note_drained(drained_regions),
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
@@ -162,6 +166,18 @@ class RecordKeeper:
             return
         self.decision, self.undecided = outcome, None
         self._drained = drained_regions
+
+    def _note_drained(self, regions: frozenset[str]) -> dict[str, float]:
+        """Return since when each drained endpoint is known to be drained."""
+        drained = [each.name for each in self.record.endpoints if is_drained(each, regions)]
+        self._drained_since = {name: self._drained_since.get(name, self._clock.now()) for name in drained}
+        return self._drained_since
+
+    @property
+    def looks(self) -> Looks:
+        """What has to be seen before more can be decided."""
+        decided = self.undecided or self.decision
+        return decided.looks if decided is not None else NO_LOOKS
 
     def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
         """Take note of what passed the safety gate for each zone; return the transition if that is something new.
@@ -312,7 +328,7 @@ class RecordKeeper:
         record = self.record
         wall = self._clock.on_the_wall
         healths = tuple(
-            (endpoint.name, replace(health, since=wall(health.since), failed_at=_wall_or_none(health.failed_at, wall)))
+            (endpoint.name, _on_the_wall(health, wall))
             for endpoint in record.endpoints
             if (health := self.healths.get(endpoint.name))
         )
@@ -364,6 +380,15 @@ class RecordKeeper:
 
 def _message(*, in_sync: bool, seen: str) -> str:
     return seen if in_sync else "the change is on its way to the provider"
+
+
+def _on_the_wall(health: EndpointHealth, wall: Callable[[float], float]) -> EndpointHealth:
+    return replace(
+        health,
+        since=wall(health.since),
+        failed_at=_wall_or_none(health.failed_at, wall),
+        confirmed_at=_wall_or_none(health.confirmed_at, wall),
+    )
 
 
 def _wall_or_none(at: float | None, wall: Callable[[float], float]) -> float | None:

@@ -26,7 +26,7 @@ LONGEST_PAUSE = 15.0
 EVENTS_KEPT = 1000
 """Events that wait while the API server is away; older ones are dropped."""
 
-UNWATCHED_FIELDS = ("latencyMilliseconds",)
+UNWATCHED_FIELDS = ("latencyMilliseconds", "confirmedAt")
 """Fields that are written along with others, but are no reason to write."""
 
 

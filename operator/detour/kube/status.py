@@ -231,6 +231,8 @@ def _endpoint(name: str, health: EndpointHealth) -> Status:
         told |= {"reason": health.reason, "message": health.message}
     if health.failed_at is not None:
         told["lastFailureAt"] = timestamp(health.failed_at)
+    if health.confirmed_at is not None:
+        told["confirmedAt"] = timestamp(health.confirmed_at)
     if health.latency is not None:
         told["latencyMilliseconds"] = max(1, round(health.latency * 1000))
     return told

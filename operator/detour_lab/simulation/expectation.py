@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detour.kube.kinds import Kind
 from detour.model.endpoint import Endpoint
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import FailbackMode, ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.planning.planner import Decision, Situation, plan
@@ -129,7 +129,9 @@ def _health(run: "Run", endpoint: Endpoint, failed_at: float | None) -> Endpoint
     addresses = tuple((each, Verdict.UNHEALTHY if each in failing else Verdict.HEALTHY) for each in endpoint.addresses)
     healthy = any(verdict is Verdict.HEALTHY for _, verdict in addresses)
     verdict = Verdict.HEALTHY if healthy else Verdict.UNHEALTHY
-    return EndpointHealth(verdict, 0.0, failed_at=failed_at, addresses=addresses)
+    now = run.loop.now
+    evidence = tuple((each, Evidence(found is Verdict.HEALTHY, now, 0.0, now)) for each, found in addresses)
+    return EndpointHealth(verdict, 0.0, failed_at=failed_at, addresses=addresses, evidence=evidence, has_passed=True)
 
 
 def _type(rrset: RRset) -> str:
