@@ -220,6 +220,7 @@ class Engine:
             elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.keepers):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
+            keeper.replaced = self._observation.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
             self._observation.look(record, keeper.looks)
         return {

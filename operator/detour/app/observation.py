@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics
-from detour.app.replaced import Replaced, wait_for_verdicts
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
@@ -27,6 +26,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.planning.grounds import Looks
+from detour.planning.trial import Replaced, time_on_trial
 
 logger = logging.getLogger(__name__)
 
@@ -191,12 +191,14 @@ class Observation:
 
     # -- what an edit replaced -------------------------------------------------------------------------------------
 
-    def replaced(self, key: ObjectKey) -> Replaced | None:
-        """Return what the last edit of a record replaced, as long as that is still checked; else None."""
-        return self._replaced.get(key)
+    def replaced_that_works(self, key: ObjectKey) -> frozenset[str]:
+        """Return the values that an edit of a record replaced and that are found Healthy, while the new are on trial.
 
-    def works(self, replaced: Replaced) -> frozenset[str]:
-        """Return the values among those replaced that are found Healthy: addresses, and hostnames that lead to one."""
+        These are addresses, and hostnames that lead to one.
+        """
+        replaced = self._replaced.get(key)
+        if replaced is None:
+            return frozenset()
         healthy = [
             (target.address, hostname)
             for target, hostname in replaced.targets.items()
@@ -217,8 +219,8 @@ class Observation:
         declared = {address for each in record.endpoints for address in each.addresses}
         if not targets or declared.intersection(each.address for each in targets):
             return
-        wait = wait_for_verdicts(record.timing)
-        self._replaced[record.key] = found = Replaced(targets, until=self._clock.now() + wait)
+        wait = time_on_trial(record.timing)
+        self._replaced[record.key] = found = Replaced(targets)
         asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
 
     def _let_go(self, key: ObjectKey, replaced: Replaced) -> None:

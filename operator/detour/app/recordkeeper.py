@@ -47,6 +47,7 @@ class RecordKeeper:
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
+        self.replaced: frozenset[str] = frozenset()  # values of the declaration before that are checked, and work
         self._clock = clock
         self._recalled_at = clock.now()
         self._serving: frozenset[str] | None = None
@@ -207,14 +208,24 @@ class RecordKeeper:
     def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
         last = report.left if gate.freezes(self.record.key) else gate.last(self.record.key)
+        before = last if last is not None else (report.published if report.owns else ())
         return self._presence.proposal(
-            last if last is not None else (report.published if report.owns else ()),
+            before,
             after,
             shown=report.published,
             known=self._known_in(zone, gate.safety.window),
             basis=self.decision.basis if self.decision is not None else None,
             is_ours=report.is_marked,
+            is_unproven=self._is_unproven(before, after),
         )
+
+    def _is_unproven(self, before: tuple[RRset, ...], after: tuple[RRset, ...]) -> bool:
+        """Tell whether what an edit replaced still works, and nothing that is to come has been seen to."""
+        pinned = self.decision is not None and self.decision.basis is Basis.PINNED
+        if pinned or self.replaced.isdisjoint(values_of(before)):
+            return False
+        wanted = self._presence.endpoints_in(after)
+        return not any(self.healths[each.name].verdict is Verdict.HEALTHY for each in wanted)
 
     def _known_in(self, zone: ObjectKey, window: float) -> dict[str, float]:
         """Return the values that a zone had within `window` seconds before we came to lead, by the status.

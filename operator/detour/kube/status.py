@@ -12,6 +12,7 @@ from detour.model.record import Publish, Strategy
 from detour.model.zone import Safety, Zone
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
+from detour.planning.trial import PATIENCE
 
 HELD_TOLD = 3
 HELD_SHOWN = 10
@@ -362,6 +363,12 @@ def _why_held(reason: HoldReason, safety: Safety) -> str:
             return (
                 f"more than {safety.panic_threshold:.0%} of the checks turned bad at once and the reference checks of "
                 "this vantage fail too, so the vantage is doubted; they go by themselves once those pass"
+            )
+        case HoldReason.UNPROVEN:
+            return (
+                "no check has passed yet at any of the places that an edit brings, and what they replace still works; "
+                f"they go as soon as one passes, and in any case {PATIENCE:g} s after the edit, or once each has had "
+                "its first checks if that takes longer"
             )
         case HoldReason.DELETIONS:
             return (

@@ -4,6 +4,7 @@ It looks at outcomes, not at how they came about, so that a mistake in checks or
 
     never empty            a name that answers goes on answering
     one region at a time   `Safety.max_regions_evacuated` regions have lost their names within `Safety.window`
+    first verdicts         what works is not given up for places that nobody has seen to work yet
     panic                  a vantage that sees most of the world fail is doubted before the world is
     deletions              of many names none is deleted because a namespace was
     freeze                 a person said so
@@ -44,6 +45,7 @@ class HoldReason(enum.StrEnum):
 
     REGIONS = "TooManyRegions"
     PANIC = "VantageSuspected"
+    UNPROVEN = "NeverPassed"
     DELETIONS = "TooManyDeletions"
     FREEZE = "FrozenByUser"
 
@@ -55,7 +57,8 @@ class Proposal:
     `before` is what was let through last, or stands in the zone; `after` what the planner wants. `regions_before` and
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
     because they were found Unhealthy, or are held down since. `is_declared` says that a person's change of a
-    declaration is behind it, `is_ours` that the name bears our mark in the zone. `returns` are regions that the name
+    declaration is behind it, `is_ours` that the name bears our mark in the zone, `is_unproven` that an edit brings only
+    places that no check has passed at yet, while what they replace still works. `returns` are regions that the name
     had left because they failed, and comes back to; `values_in` the addresses that `before` has in each region, none
     for a CNAME. `absent` are regions that the name is not in because they failed, and when they did (engine seconds);
     `regions_shown` those that the zone itself has it in.
@@ -70,6 +73,7 @@ class Proposal:
     failing: frozenset[str]
     is_declared: bool = False
     is_ours: bool = True
+    is_unproven: bool = False
     returns: frozenset[str] = frozenset()
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
@@ -101,6 +105,8 @@ def hold(proposal: Proposal, situation: ZoneSituation, safety: Safety) -> HoldRe
         return None  # nobody loses anything by a name that did not answer; one of ours that was emptied is repaired
     if safety.frozen:
         return HoldReason.FREEZE
+    if proposal.is_unproven:
+        return HoldReason.UNPROVEN
     if situation.is_suspected and not proposal.is_declared:
         return HoldReason.PANIC
     after = evacuated_regions(_after(proposal, situation))
