@@ -8,7 +8,7 @@ import pytest
 
 from detour.model.rrset import RRType
 
-from .gating import EAST, NORTH, WEST, record
+from .gating import DZ, EAST, NORTH, WEST, record
 from .objects import cloud_region, dns_zone, failover_record
 from .world import Clouds, World
 
@@ -225,3 +225,43 @@ async def test_status_tells_when_a_verdict_was_last_confirmed(boot: Boot) -> Non
     told = {each["name"]: each for each in world.api.status()["endpoints"]}
     assert told["one"]["confirmedAt"] == told["one"]["since"]
     assert told["two"]["confirmedAt"] > told["two"]["since"]
+
+
+# -- name servers that cannot be asked -------------------------------------------------------------------------------
+
+MOST = {"192.0.2.1", "192.0.2.11"}
+
+
+def most_in_one_place() -> dict[str, Any]:
+    """Return a record of which the first place has two of the three addresses."""
+    raw = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2))
+    raw["spec"]["endpoints"][0]["addresses"] = sorted(MOST)
+    return raw
+
+
+async def test_name_servers_that_never_answered_hold_no_failover_and_are_named_before_one(boot: Boot) -> None:
+    """A cluster that lets no DNS out: most of what is checked fails, and nobody can be asked whether it is us."""
+    world = boot(dns_zone(), most_in_one_place())
+    world.is_deaf = True
+    await world.until(lambda: world.answers() == MOST)
+    await world.until(lambda: world.api.condition("Warning", "main", DZ) == ("True", "NameServersSilent"), within=90)
+    world.down = set(MOST)
+    await world.until(lambda: world.answers() == TWO, within=20)
+    world.is_deaf = False
+    await world.until(lambda: world.api.condition("Warning", "main", DZ)[0] == "False", within=90)
+
+
+async def test_name_servers_that_fell_silent_long_before_hold_no_failover_either(boot: Boot) -> None:
+    world = await serving(boot, most_in_one_place())
+    world.is_deaf = True
+    await asyncio.sleep(900)
+    world.down = set(MOST)
+    await world.until(lambda: world.answers() == TWO, within=20)
+
+
+async def test_name_servers_that_fall_silent_with_everything_else_hold_what_health_asks_for(boot: Boot) -> None:
+    world = await serving(boot, most_in_one_place())
+    await asyncio.sleep(60)
+    world.is_deaf = True
+    world.down = set(MOST)
+    assert await answers_seen(world, 900) == [MOST]
