@@ -14,7 +14,9 @@ from detour.app.chronicle import Chronicle
 from detour.app.clock import Clock
 from detour.app.farewells import Farewells
 from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
+from detour.app.handover import Eyes
 from detour.app.known import KnownRecord
+from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
@@ -82,6 +84,8 @@ class Engine:
         )
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
+        if isinstance(workshop.leadership, Elector):
+            workshop.leadership.look_through(Eyes(is_blind=self._is_blind, sees=self._sees))
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
@@ -379,6 +383,14 @@ class Engine:
                 ready = record_conditions(picture)[0]
                 counts["Unknown" if ready.holds is None else str(ready.holds)] += 1
         return counts
+
+    def _is_blind(self) -> bool:
+        """Tell whether nothing that this replica checks passes, or its word is doubted."""
+        return self._observation.is_blind() or self._gatekeeper.is_suspected
+
+    def _sees(self) -> bool:
+        """Tell whether checks of this replica passed lately, and are believed."""
+        return self._observation.has_seen() and not self._is_blind()
 
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""

@@ -59,6 +59,11 @@ class Gatekeeper:
             clock=clock.now,
         )
 
+    @property
+    def is_suspected(self) -> bool:
+        """Tell whether this vantage is held to be blind."""
+        return self._suspicion.is_blind
+
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
         passed, held = {}, []

@@ -10,8 +10,10 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from detour.app.awaited import Awaited
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics
+from detour.app.sight import Sight
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
@@ -79,10 +81,10 @@ class Observation:
         self._names: dict[_NameKey, _Name] = {}
         self._targets_of: dict[ObjectKey, dict[Target, None]] = {}
         self._replaced: dict[ObjectKey, Replaced] = {}
-        self._awaits: dict[ObjectKey, tuple[Target, ...]] = {}
-        self._awaited: dict[Target, dict[ObjectKey, None]] = {}
+        self._awaited = Awaited()
         self._cause_at: dict[ObjectKey, float] = {}
         self._turned_bad: dict[Target, float] = {}
+        self._sight = Sight(clock.now)
         self._stale = False
         self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
         self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
@@ -120,7 +122,7 @@ class Observation:
         record = self._records.pop(key, None)
         self._cause_at.pop(key, None)
         self._replaced.pop(key, None)
-        self._await(key, ())
+        self._awaited.by(key, ())
         if record is not None:
             self._release(key, keeping=frozenset())
             self._drop_names(record, keeping=set())
@@ -254,6 +256,7 @@ class Observation:
                 if not watched.users:
                     del self._targets[target]
                     self._turned_bad.pop(target, None)
+                    self._sight.forget(target)
         self._targets_of[key] = kept
         if not kept:
             del self._targets_of[key]
@@ -299,28 +302,25 @@ class Observation:
         """Return when the last target turned Unhealthy (engine seconds)."""
         return max(self._turned_bad.values(), default=float("-inf"))
 
+    def is_blind(self) -> bool:
+        """Tell whether nothing has passed for a while, and all that told anything has failed since."""
+        return self._sight.is_blind(lambda: sum(each.streak.evidence is not None for each in self._targets.values()))
+
+    def has_seen(self) -> bool:
+        """Tell whether a check passed lately."""
+        return self._sight.has_seen()
+
     def look(self, record: Record, looks: Looks) -> None:
         """Check at once what a decision on `record` wants to be seen, and give news of what it awaits."""
-        if not looks.awaited and record.key not in self._awaits:
+        if not looks.awaited and record.key not in self._awaited:
             return
         targets = {each.address: each for each in self._targets_of.get(record.key, ())}
-        self._await(record.key, tuple(each for address, each in targets.items() if address in looks.awaited))
+        self._awaited.by(record.key, (each for address, each in targets.items() if address in looks.awaited))
         if looks.wanted and self._stale:
             self._update_scheduler()
         for address, since in looks.wanted.items():
             if (target := targets.get(address)) is not None:
                 self.scheduler.hasten(target, unless_since=since)
-
-    def _await(self, key: ObjectKey, targets: tuple[Target, ...]) -> None:
-        for target in self._awaits.pop(key, ()):
-            waiting = self._awaited.get(target, {})
-            waiting.pop(key, None)
-            if not waiting:
-                self._awaited.pop(target, None)
-        for target in targets:
-            self._awaited.setdefault(target, {})[key] = None
-        if targets:
-            self._awaits[key] = targets
 
     def _look_at_the_others(self, target: Target, verdict: Verdict) -> None:
         """Look at the other targets of the records that use `target`, as far as they are believed to be `verdict`.
@@ -373,9 +373,7 @@ class Observation:
             before = afresh(before)
         watched.streak = observe(before, result, target.timing, self._clock.now(), began_at=started)
         if result.passed is not None:
-            self._on_news(tuple(self._awaited.get(target, ())))
-            if watched.streak.verdict is before.verdict and before.verdict is not _verdict_by(result.passed):
-                self._look_at_the_others(target, Verdict.UNHEALTHY if result.passed else Verdict.HEALTHY)
+            self._learned(target, before, passed=result.passed)
         if watched.is_remembered and _is_own(watched.streak, before, target.timing):
             watched.is_remembered = False
             self._on_news(tuple(watched.users))  # what it says counts from now on
@@ -407,6 +405,14 @@ class Observation:
         if watched.is_remembered and watched.streak.failures:
             return target.timing.recheck_interval
         return next_delay(watched.streak, target.timing)
+
+    def _learned(self, target: Target, before: Streak, *, passed: bool) -> None:
+        """Take note of a result that told something; where it contradicts what is believed, look at the others too."""
+        self._sight.saw(target, passed=passed)
+        self._on_news(self._awaited.of(target))
+        verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
+        if verdict is before.verdict and verdict is not told:
+            self._look_at_the_others(target, Verdict.UNHEALTHY if passed else Verdict.HEALTHY)
 
     def _heard(self, target: Target, result: CheckResult, started: float) -> CheckResult:
         """Return the result, or that nothing was learned where this process stood still while the target answered."""
@@ -448,10 +454,6 @@ class Observation:
         elif name.canonical_names != led_through:
             self._on_news(tuple(name.users))
         return delay
-
-
-def _verdict_by(passed: bool) -> Verdict:
-    return Verdict.HEALTHY if passed else Verdict.UNHEALTHY
 
 
 def _is_own(streak: Streak, before: Streak, timing: CheckTiming) -> bool:

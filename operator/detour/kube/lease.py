@@ -18,12 +18,16 @@ LEASE_SECONDS = 10
 RENEW_PERIOD = 3.0
 """Seconds between two renewals by the leader, and between two looks by the others."""
 
+HANDED_OVER = "detour.dev/handed-over"
+"""The annotation that says when the holder before gave the Lease away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
 
-    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it.
+    `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it;
+    `handed_over` when a holder last gave it to another by name, empty where none has.
     """
 
     holder: str
@@ -31,6 +35,7 @@ class Lease:
     transitions: int
     version: str
     acquired: str = ""
+    handed_over: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,13 @@ def _replica(identity: str) -> str:
     return identity.rpartition("_")[0]
 
 
-def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:
+def lease_body(
+    name: str, lease: Lease | None, holder: str, wall: float, *, is_handover: bool = False
+) -> dict[str, Any]:
     """Return the Lease object with which `holder` (empty: nobody) has it from `wall` (seconds since the Unix epoch).
 
-    Built on `lease`, whose version makes the API server refuse it where it has changed since.
+    Built on `lease`, whose version makes the API server refuse it where it has changed since. `is_handover` says that
+    the holder before gives it away.
     """
     is_new_holder = lease is None or lease.holder != holder
     now = datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -90,17 +98,20 @@ def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict
     acquired = now if is_new_holder or lease is None else lease.acquired
     if acquired:
         spec["acquireTime"] = acquired
-    metadata = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    metadata: dict[str, Any] = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    if handed_over := now if is_handover else (lease.handed_over if lease else ""):
+        metadata["annotations"] = {HANDED_OVER: handed_over}
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
 def lease_from(item: Mapping[str, Any]) -> Lease:
     """Return what a Lease object says; what is missing counts as given up."""
-    spec = item.get("spec") or {}
+    spec, metadata = item.get("spec") or {}, item.get("metadata") or {}
     return Lease(
         holder=str(spec.get("holderIdentity") or ""),
         seconds=float(spec.get("leaseDurationSeconds") or LEASE_SECONDS),
         transitions=int(spec.get("leaseTransitions") or 0),
-        version=str((item.get("metadata") or {}).get("resourceVersion") or ""),
+        version=str(metadata.get("resourceVersion") or ""),
         acquired=str(spec.get("acquireTime") or ""),
+        handed_over=str((metadata.get("annotations") or {}).get(HANDED_OVER) or ""),
     )
