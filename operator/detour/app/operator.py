@@ -24,7 +24,7 @@ from detour.app.web import HealthServer
 from detour.app.workshop import Workshop
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
-from detour.checks.reference import most_accept
+from detour.checks.reference import References
 from detour.checks.resolver import Resolution, Resolver
 from detour.checks.run import run_check
 from detour.enactment.asking import ask
@@ -110,13 +110,14 @@ class Operator:
             wall_clock=self._clock.wall,
             clock=self._clock.now,
         )
+        self._references = References(settings.reference_checks, self._clock.now)
         self._engine = Engine(
             workshop=workshop,
             observation=self._observation,
             outlets=self._outlets,
             clock=self._clock,
             metrics=self._metrics,
-            references=partial(most_accept, settings.reference_checks) if settings.reference_checks else None,
+            references=self._references.pass_now if settings.reference_checks else None,
         )
         self._outlets.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
@@ -167,6 +168,8 @@ class Operator:
             "listing": partial(self._list_again_and_again, watcher),
             "the chores": self._do_chores,
         }
+        if self._settings.reference_checks:
+            chores["the reference checks"] = self._references.watch
         if self._elector is not None:
             chores["the election"] = self._elector.run
         work = [asyncio.create_task(kept_going(what, each)) for what, each in chores.items()]

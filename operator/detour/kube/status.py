@@ -15,6 +15,7 @@ from detour.model.zone import Safety
 from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
+from detour.planning.trial import PATIENCE
 
 HELD_TOLD = 3
 HELD_SHOWN = 10
@@ -257,6 +258,8 @@ def _endpoint(name: str, health: EndpointHealth) -> Status:
         told |= {"reason": health.reason, "message": health.message}
     if health.failed_at is not None:
         told["lastFailureAt"] = timestamp(health.failed_at)
+    if health.confirmed_at is not None:
+        told["confirmedAt"] = timestamp(health.confirmed_at)
     if health.latency is not None:
         told["latencyMilliseconds"] = max(1, round(health.latency * 1000))
     return told
@@ -401,6 +404,12 @@ def _why_held(reason: HoldReason, safety: Safety, blocked: Blocked | None) -> st
             return (
                 f"more than {safety.panic_threshold:.0%} of the checks turned bad at once and the reference checks of "
                 "this vantage fail too, so the vantage is doubted; they go by themselves once those pass"
+            )
+        case HoldReason.UNPROVEN:
+            return (
+                "no check has passed yet at any of the places that an edit brings, and what they replace still works; "
+                f"they go as soon as one passes, and in any case {PATIENCE:g} s after the edit, or once each has had "
+                "its first checks if that takes longer"
             )
         case HoldReason.DELETIONS:
             return (
