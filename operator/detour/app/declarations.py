@@ -18,6 +18,9 @@ from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
 
+LISTING_PERIOD = 60.0
+"""Seconds between two full listings, which catch what watches missed."""
+
 
 class Declared(Protocol):
     """Who is told what is declared: the engine."""

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import Declarations
+from detour.app.declarations import LISTING_PERIOD, Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, StateCollector
@@ -40,9 +40,6 @@ from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 
 logger = logging.getLogger(__name__)
-
-LISTING_PERIOD = 60.0
-"""Seconds between two full listings, which catch what watches missed."""
 
 CHORES_PERIOD = 1.0
 STOP_WITHIN = 6.0

@@ -165,10 +165,12 @@ class Outlets:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 if record := self._pictures.record_picture(subject.key):
-                    return record_status(record, previous, now), record_conditions(record)
+                    told = record_conditions(record)
+                    return record_status(record, previous, now, told), told
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):
-                    return zone_status(zone, previous, now), zone_conditions(zone)
+                    told = zone_conditions(zone)
+                    return zone_status(zone, previous, now, told), told
             case Kind.CLOUD_REGION:
                 if region := self._pictures.region_picture(subject.key.name):
                     return region_status(region, previous, now), region_conditions(region)

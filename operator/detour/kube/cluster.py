@@ -4,6 +4,8 @@ The client is synchronous: it runs in threads of its own, and every call has a d
 away costs nobody else anything.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import binascii
@@ -11,13 +13,25 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kubernetes import client
 from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
+
+if TYPE_CHECKING:
+    from kubernetes import client
+else:
+
+    class _Client:
+        """The client library, imported with the first call: that takes a second, which only who calls need spend."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module("kubernetes.client"), name)
+
+    client = _Client()
 
 logger = logging.getLogger(__name__)
 
