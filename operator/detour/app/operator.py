@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import Declarations
+from detour.app.declarations import LISTING_PERIOD, Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, StateCollector
@@ -44,9 +44,6 @@ from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
 
 logger = logging.getLogger(__name__)
-
-LISTING_PERIOD = 60.0
-"""Seconds between two full listings, which catch what watches missed."""
 
 CHORES_PERIOD = 1.0
 STOP_WITHIN = 6.0

@@ -5,6 +5,8 @@ away costs nobody else anything. Answers are read as plain JSON and looked at he
 page, half a document, no object at all), it fails that call and nothing more.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import json
@@ -12,15 +14,26 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kubernetes import client
-from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
+
+if TYPE_CHECKING:
+    from kubernetes import client
+else:
+
+    class _Client:
+        """The client library, imported with the first call: that takes a second, which only who calls need spend."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module("kubernetes.client"), name)
+
+    client = _Client()
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +211,8 @@ class Cluster:
         except Exception as error:
             # A kubeconfig that is being rewritten raises whatever its parser does: that call failed, no more.
             self._client = None
-            told = f"{type(error).__name__}: {error}" if isinstance(error, ConfigException) else type(error).__name__
+            kind = type(error).__name__  # the library's own says where it looked; others may quote what they read
+            told = f"{kind}: {error}" if kind == "ConfigException" else kind
             raise ClusterError(f"no connection to the API server ({told})", NOT_REACHED) from error
 
 

@@ -1,5 +1,6 @@
 """From what there is to report to the status that `kubectl` shows. Pure: times come in, nothing is written here."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ class Condition:
     message: str
 
 
+@functools.lru_cache(maxsize=4096)  # a status tells the same times each time that it is built
 def timestamp(at: float) -> str:
     """Return `at` (seconds since the Unix epoch) as RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -292,9 +294,15 @@ def _left_zone(picture: ZonePicture, why: Refusal | None) -> Status:
     return told
 
 
-def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: float) -> Status:
-    """Return the status of a DNSZone."""
+def zone_status(
+    picture: ZoneObjectPicture,
+    previous: Mapping[str, Any],
+    now: float,
+    conditions: Sequence[Condition] | None = None,
+) -> Status:
+    """Return the status of a DNSZone; `conditions` are its `zone_conditions`, for whoever has them already."""
     report = picture.report
+    conditions = zone_conditions(picture) if conditions is None else conditions
     status: Status = {
         "observedGeneration": picture.zone.generation,
         "provider": picture.provider,
@@ -302,9 +310,7 @@ def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: fl
         "ownedRecords": report.owned,
         "pendingChanges": report.pending,
         "orphanedRecords": {"count": len(report.orphans), "names": list(report.orphans[:10])},
-        "conditions": conditions_status(
-            zone_conditions(picture), previous.get("conditions") or (), picture.zone.generation, now
-        ),
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.zone.generation, now),
     }
     if report.zone_id is not None:
         status["zoneID"] = report.zone_id

@@ -79,6 +79,8 @@ def _summarise(numbered: tuple[int, tuple[str, int]], *, trace: bool) -> Summary
     played = play(generate(seed, profile))
     if number % COLLECT_EVERY == COLLECT_EVERY - 1:
         gc.collect()
+        if number < COLLECT_EVERY:
+            gc.freeze()  # what the first runs have imported stays for ever
     return Summary(
         profile=profile,
         seed=seed,
