@@ -94,7 +94,8 @@ class AzureDNSSpec(Declared):
     endpoint_url: EndpointURL | None = Field(
         default=None,
         description="URL of Azure Resource Manager, for other Azure clouds, gateways and laboratories. Without it the"
-        " public cloud's. One that is not Azure's own takes a Secret and https, unless the operator's settings permit it.",
+        " public cloud's. One that is not Azure's own takes a Secret and https, unless the operator's settings permit"
+        " it.",
     )
 
 
@@ -132,8 +133,8 @@ class GoogleCloudDNSSpec(Declared):
     )
     endpoint_url: EndpointURL | None = Field(
         default=None,
-        description="URL of the API, for gateways and laboratories. Without it Google's own. Any other takes a Secret and"
-        " https, unless the operator's settings permit it.",
+        description="URL of the API, for gateways and laboratories. Without it Google's own. Any other takes a Secret"
+        " and https, unless the operator's settings permit it.",
     )
 
 
