@@ -277,7 +277,8 @@ class Engine:
                 self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
-        if record.failback_now and keeper.decision is not None and self._leadership.leads and not self._dry_run:
+        is_decided = keeper.decision is not None and keeper.undecided is None
+        if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
             keeper.update(replace(record, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
