@@ -40,7 +40,10 @@ MANAGED_ZONE = "shop-example-com"
 
 
 class Clouds:
-    """Made with fresh credentials; `start` opens everything and leaves the closing to the stack that it is given."""
+    """Made with fresh credentials; `start` opens everything and leaves the closing to the stack that it is given.
+
+    `google_token` is a bearer token beside the service account's own, for those who have no client that fetches one.
+    """
 
     def __init__(self, block: LoopbackBlock, *, throttled: bool, real_bind: bool) -> None:
         """Prepare. `throttled` False lifts the APIs' quotas; `real_bind` False doesn't look for BIND."""
@@ -49,6 +52,7 @@ class Clouds:
         self._access_key = ("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
         self._azure_token = secrets.token_urlsafe(30)
         self._google_key: Mapping[str, str] = {}
+        self.google_token = secrets.token_urlsafe(30)
         self._tsig = UpdateKey.random()
         self.notes: list[str] = []
         self.zones: dict[str, LabZone] = {}
@@ -82,7 +86,7 @@ class Clouds:
             faults=google.api_faults,
             host=block.address(0, APIS[GOOGLE]),
             port=API_PORT,
-            tokens=(),
+            tokens=[self.google_token],
             throttle=GOOGLE_QUOTAS if throttled else None,
         )
 
@@ -104,6 +108,11 @@ class Clouds:
         """The URL of each API, by the name of its zone."""
         return {ROUTE53: self.route53.url, AZURE: self.azure.url, GOOGLE: self.google.url}
 
+    @property
+    def hosted_zone_id(self) -> str:
+        """The ID of the hosted zone at Route 53."""
+        return self.route53.zone_id(self._emulated[0].store)
+
     def credentials(self) -> Mapping[str, Mapping[str, str]]:
         """Return the data of each Secret that the quickstart's zones name. They open this lab and nothing else."""
         return {
@@ -117,8 +126,11 @@ class Clouds:
         }
 
     def _emulated_zone(self, name: str, provider: str, name_servers: str) -> EmulatedZone:
-        store = ZoneStore(DOMAIN, name_servers=(f"ns1.{name_servers}", f"ns2.{name_servers}"))
-        server = NameServer([store], host=self._block.address(0, NAME_SERVERS[name]), port=NAME_SERVER_PORT)
+        store = ZoneStore(
+            DOMAIN, name_servers=(f"ns1.{name_servers}", f"ns2.{name_servers}"), counts_commits=name == GOOGLE
+        )
+        host = self._block.address(0, NAME_SERVERS[name])
+        server = NameServer([store], host=host, port=NAME_SERVER_PORT, answers_only=True)
         return EmulatedZone(name, provider, store, server, Faults())
 
     async def _start_bind(self, stack: AsyncExitStack) -> LabZone:

@@ -8,6 +8,8 @@
          └── none ── an empty answer + SOA ("NODATA")
 
 A stored set without values makes its name exist and answers nothing: what DynamoDB's name did in October 2025.
+An ALIAS, which Google Cloud DNS has, is never shown: its name answers with the addresses of its target, where this zone
+has them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,8 @@ from detour_lab.setindex import SetIndex
 from detour_lab.store import RecordSet
 
 MAXIMUM_CHAIN = 16
+ALIAS = "ALIAS"
+ADDRESSES = ("A", "AAAA")
 SOA_MINIMUM_FIELD = 6
 SOA_SERIAL_FIELD = 2
 
@@ -57,10 +61,20 @@ def answer(zone: SetIndex, domain: str, name: str, rrtype: str) -> Answer:
         if not is_within(name, domain) or name in visited or len(visited) > MAXIMUM_CHAIN:
             return Answer(answer=tuple(found))
     sets = node.values() if rrtype == "ANY" else filter(None, (node.get(rrtype),))
-    present = [wire_set(zone, each, name) for each in sets if each.values]
+    present = [wire_set(zone, each, name) for each in sets if each.values and each.type != ALIAS]
+    if rrtype in ADDRESSES and not present and ALIAS in node:
+        present = _of_target(zone, domain, node[ALIAS], rrtype)
     if not present:
         return Answer(answer=tuple(found), authority=(_negative(zone, domain),))
     return Answer(answer=(*found, *present))
+
+
+def _of_target(zone: SetIndex, domain: str, alias: RecordSet, rrtype: str) -> list[WireSet]:
+    """Return the addresses that an ALIAS stands for, under its own name; none where the target is in another zone."""
+    target = alias.values[0].rstrip(".").lower()
+    node = _node(zone, domain, target) if is_within(target, domain) else None
+    found = node.get(rrtype) if node is not None else None
+    return [wire_set(zone, found, alias.name)] if found is not None and found.values else []
 
 
 def wire_set(zone: SetIndex, stored: RecordSet, name: str | None = None) -> WireSet:
@@ -71,7 +85,12 @@ def wire_set(zone: SetIndex, stored: RecordSet, name: str | None = None) -> Wire
 
 
 def current_serial(zone: SetIndex, soa: RecordSet) -> int:
-    """Return the serial that is served: the stored one, raised by one for every commit after the zone's creation."""
+    """Return the serial that is served: the stored one, raised by one for every commit after the zone's creation.
+
+    In a zone that does not count its commits it is the stored one.
+    """
+    if not zone.counts_commits:
+        return int(soa.values[0].split()[SOA_SERIAL_FIELD])
     return (int(soa.values[0].split()[SOA_SERIAL_FIELD]) + zone.serial - 1) % 2**32
 
 

@@ -5,10 +5,13 @@ What to answer is the handler's to say, at once or as a coroutine. Stopping ends
 
 import asyncio
 import errno
+import logging
 import socket
 import struct
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 Replies = Iterable[bytes] | None
 """The messages to send back, in order; None drops the connection (or leaves the datagram without an answer)."""
@@ -82,6 +85,10 @@ class DNSSockets:
                     await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             return
+        except Exception:
+            # What is in a zone may not be writable: whoever asked must not wait for the rest of a transfer.
+            logger.exception("a connection was broken off")
+            reset(writer)
         finally:
             self._tasks.discard(task)
             self._writers.discard(writer)

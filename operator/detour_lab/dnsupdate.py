@@ -4,8 +4,10 @@ The order is the RFC's: every prerequisite is looked at, then every change is lo
 changed, in one commit. So a refused update leaves no trace, and two updates never mix. Prerequisites are judged by the
 newest state of the zone, not by what a lagging name server answers.
 
-Three things surprise people, and are so in BIND too: a CNAME beside other data is ignored without an error (§3.4.2.2),
-a value-dependent prerequisite must have TTL 0 (§3.2.5), and the TTL of a set is not compared.
+Some things surprise people, and are so in BIND too: a CNAME beside other data is ignored without an error (§3.4.2.2), a
+value-dependent prerequisite must have TTL 0 (§3.2.5), and the TTL of a set is not compared. So are some that the RFC
+leaves open, tried on BIND 9.18: a DS at the apex (RFC 4035 §2.4), and NS or DNAME of a wildcard, are ignored without an
+error; and a DS that is left without the NS of its delegation goes with it.
 """
 
 from collections.abc import Collection, Iterable
@@ -25,6 +27,7 @@ IN, ANY, NONE = dns.rdataclass.IN, dns.rdataclass.ANY, dns.rdataclass.NONE
 ANY_TYPE = dns.rdatatype.ANY
 PREREQUISITES, UPDATES = 1, 2
 FIRST_META_TYPE, LAST_META_TYPE = 128, 255
+NO_WILDCARD = frozenset({"NS", "DNAME"})
 BESIDE_CNAME = frozenset({"CNAME", "RRSIG", "NSEC", "KEY"})
 """What may share a name with a CNAME (RFC 4034 §2.5, RFC 2136 §3.4.2.2 with RFC 4035 §2.5)."""
 
@@ -125,7 +128,9 @@ class _Draft:
             return
         data = read_data(request, change)
         if change.rrclass == IN:
-            self._add(node, rrtype, change.ttl, data)
+            is_ignored = (at_apex and rrtype == "DS") or (change.name.startswith("*.") and rrtype in NO_WILDCARD)
+            if not is_ignored:
+                self._add(node, rrtype, change.ttl, data)
         elif rrtype != "SOA" and rrtype in node:
             values = node[rrtype][1]
             last_name_server = at_apex and rrtype == "NS" and len(values) == 1
@@ -139,6 +144,8 @@ class _Draft:
         removed: list[SetKey] = []
         added: list[RecordSet] = []
         for name, node in self._touched.items():
+            if "DS" in node and "NS" not in node:
+                del node["DS"]
             before = {each.type: each for each in self._store.at_name(name) if each.values}
             for rrtype in before.keys() | node.keys():
                 old = before.get(rrtype)

@@ -28,6 +28,8 @@ ADDITIONAL = 3
 POINTER = 0xC0
 MAXIMUM_POINTERS = 128
 MAXIMUM_MESSAGE = 65535
+GENERIC = "\\# "
+"""What data begins with that is given as octets (RFC 3597 §5): dnspython would look into those of a type it knows."""
 
 _PLAIN_LABELS = re.compile(rb"[a-z0-9_*.-]+", re.IGNORECASE)
 _PLAIN_TEXT = re.compile(r'"[ !#-\[\]-~]{0,255}"')
@@ -177,6 +179,8 @@ def write_data(rrtype: str, value: str) -> bytes:
             return write_name(value.rstrip("."))
         case "TXT" if _PLAIN_TEXT.fullmatch(value):
             return bytes((len(value) - 2,)) + value[1:-1].encode()
+        case _ if value.startswith(GENERIC):
+            return bytes.fromhex(value.removeprefix(GENERIC).partition(" ")[2])
         case _:
             wire = dns.rdata.from_text(dns.rdataclass.IN, rrtype, value).to_wire()
             assert wire is not None  # noqa: S101 - as above

@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from detour_lab import access
 from detour_lab.controlplane import Binaries, BuildError, CommandError, ControlPlane, ControlPlaneError, find_binaries
 from detour_lab.lab import Lab
 from detour_lab.labcontrol import HELP, LabControl, obey
@@ -44,7 +46,8 @@ async def _stay(binaries: Binaries | None, *, operator: bool) -> None:
     async with AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab())
         control = await stack.enter_async_context(LabControl(lab))
-        print(describe(lab, control.url), flush=True)
+        folder = stack.enter_context(access.credentials_folder(lab.clouds))
+        print(f"{describe(lab, control.url)}\n\n{access.describe(folder)}", flush=True)
         if binaries is not None:
             plane = await _start_control_plane(stack, lab, binaries)
             if operator and not ended.is_set():
@@ -72,7 +75,7 @@ async def _start_control_plane(stack: AsyncExitStack, lab: Lab, binaries: Binari
         f"  export KUBECONFIG={plane.kubeconfig} PATH={plane.folder / 'bin'}{os.pathsep}$PATH\n"
         "  kubectl get fr -n shop --watch\n"
         "To run the operator yourself:\n"
-        f"  {' '.join(['detour run', *_operator_options(lab, plane), '--listen=127.0.0.1:8080'])}",
+        f"  {shlex.join(['detour', 'run', *_operator_options(lab, plane), '--listen=127.0.0.1:8080'])}",
         flush=True,
     )
     return plane

@@ -29,6 +29,7 @@ from detour_lab.faults import Fault, Faults
 from detour_lab.labzones import EDIT_TTL, EmulatedZone, LabZone
 from detour_lab.loopback import FIRST_BLOCK, LoopbackBlock
 from detour_lab.nameserver import NameServer
+from detour_lab.operatorprocess import PERMITTED_ENDPOINTS
 from detour_lab.regions import REGIONS, LabRegion
 from detour_lab.services import Mode
 
@@ -114,7 +115,11 @@ class Lab:
     @property
     def operator_arguments(self) -> tuple[str, ...]:
         """The arguments that `detour run` needs in order to see this lab, besides --owner and --kubeconfig."""
-        return (f"--resolver={self.resolver.address}", f"--allow-networks={ALLOWED_NETWORKS}")
+        return (
+            f"--resolver={self.resolver.address}",
+            f"--allow-networks={ALLOWED_NETWORKS}",
+            f"--permitted-endpoints={PERMITTED_ENDPOINTS}",
+        )
 
     def secrets_manifest(self) -> str:
         """Return YAML with this lab's credentials as Secrets and its certificate authority as a ConfigMap."""

@@ -30,7 +30,7 @@ import dns.tsig
 from detour_lab.dnsanswer import Answer, answer
 from detour_lab.dnsresponse import room, write_format_error, write_response
 from detour_lab.dnssockets import DNSSockets, Replies
-from detour_lab.dnstransfer import transfer
+from detour_lab.dnstransfer import current_soa, is_current, transfer
 from detour_lab.dnstsig import Signature, judge
 from detour_lab.dnsupdate import UPDATES, UpdateRefused, apply_update
 from detour_lab.dnswire import FormatError, Request, read_request
@@ -46,6 +46,7 @@ TRANSFERS = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
 class _Zone:
     store: ZoneStore
     key: dns.tsig.Key | None = field(repr=False)
+    answers_only: bool = False
 
     def admits(self, signature: Signature | None) -> bool:
         """Tell whether who signed so (or not at all) may update and transfer the zone."""
@@ -88,8 +89,10 @@ class NameServer:
     """Serves `zones` on `host`, where port 0 takes a free one.
 
     `keys` gives, by domain, the TSIG key that updates and transfers of that zone must be signed with; a zone without
-    one is open to anybody who reaches it. `refuse_names` are canonical names whose updates are REFUSED; it may be
-    changed at any time. `clock` (seconds since the Unix epoch) is what signatures are judged by.
+    one is open to anybody who reaches it. With `answers_only` every zone is like one of a cloud, whose servers transfer
+    and update for nobody: a transfer is REFUSED (RFC 5936 §2.2.1), and UPDATE is no opcode that they know (NOTIMP,
+    RFC 1035 §4.1.1). `refuse_names` are canonical names whose updates are REFUSED; it may be changed at any time.
+    `clock` (seconds since the Unix epoch) is what signatures are judged by.
     """
 
     def __init__(
@@ -101,10 +104,12 @@ class NameServer:
         keys: Mapping[str, dns.tsig.Key] | None = None,
         faults: Faults | None = None,
         refuse_names: Iterable[str] = (),
+        answers_only: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.faults = faults or Faults()
         self.refuse_names = set(refuse_names)
+        self._answers_only = answers_only
         self._clock = clock
         self._zones: dict[str, _Zone] = {}
         self._sockets = DNSSockets(self._handle, host, port)
@@ -127,7 +132,7 @@ class NameServer:
 
     def add_zone(self, store: ZoneStore, *, key: dns.tsig.Key | None = None) -> None:
         """Serve one more zone from now on, in the place of one of the same domain."""
-        self._zones[store.domain] = _Zone(store, key)
+        self._zones[store.domain] = _Zone(store, key, self._answers_only)
 
     def remove_zone(self, domain: str) -> None:
         """Stop serving a zone: questions about it are REFUSED. Raises KeyError for one that isn't served."""
@@ -224,8 +229,10 @@ class NameServer:
             raise FormatError("a zone is transferred over TCP")  # RFC 5936 §4.2
         if call.request.name != zone.store.domain:
             return call.refuse(dns.rcode.NOTAUTH)
-        if not zone.admits(call.signature):
+        if zone.answers_only or not zone.admits(call.signature):
             return call.refuse(dns.rcode.REFUSED)
+        if call.request.type == dns.rdatatype.IXFR and is_current(call.request, zone.store):
+            return call.reply(current_soa(zone.store))
         messages = transfer(call.request, zone.store)
         if call.signature is None:
             return messages
@@ -233,6 +240,8 @@ class NameServer:
 
     def _update(self, call: _Call) -> Iterable[bytes]:
         request, zone = call.request, call.zone
+        if zone is not None and zone.answers_only:
+            raise UpdateRefused(dns.rcode.NOTIMP)
         if request.type != dns.rdatatype.SOA:
             raise FormatError("the zone section names a zone by its SOA")  # RFC 2136 §3.1.1
         if zone is None or request.rrclass != dns.rdataclass.IN:

@@ -33,6 +33,9 @@ FOLLOW_INTERVAL = 0.02
 READY_INTERVAL = 0.05
 KILL_TIMEOUT = 5.0
 
+PERMITTED_ENDPOINTS = "http://127.0.0.0/8:*"
+"""What a lab's zones may name in `endpointURL`: its emulated services, over plain http."""
+
 LogLine = dict[str, Any]
 
 
@@ -233,7 +236,8 @@ class OperatorProcess:
     def _surroundings(self) -> dict[str, str]:
         given = os.environ if self._environment is None else self._environment
         moved = {} if self._clock is None else self._clock.environment()
-        return {**given, **moved, "AZURE_HTTP_USER_AGENT": self.identity}
+        lab = {"DETOUR_PERMITTED_ENDPOINTS": PERMITTED_ENDPOINTS}
+        return {**lab, **given, **moved, "AZURE_HTTP_USER_AGENT": self.identity}
 
     def _identity(self) -> list[str]:
         flags = [each.partition("=")[0] for each in self._arguments]

@@ -59,6 +59,7 @@ class RealServer:
     package: ClassVar[str]
     program: ClassVar[str]
     hopeless: ClassVar[str]  # what the program says when it runs on without a port to listen on
+    signs: ClassVar[bool] = False  # it signs its zones by itself (DNSSEC)
 
     def __init__(
         self,
@@ -150,7 +151,8 @@ class RealServer:
         return True
 
     async def _answers_for(self, domain: str, process: Process, give_up: float) -> bool:
-        query = dns.message.make_query(domain, "SOA")
+        # A zone that is being signed shows its keys last.
+        query = dns.message.make_query(domain, "DNSKEY" if self.signs else "SOA")
         # Signed, so that another server on this port, serving the same domain, isn't taken for ours.
         query.use_tsig(dns.tsig.Key(self.key.name, self.key.secret, self.key.algorithm))
         while (
@@ -196,6 +198,7 @@ class RealBIND(RealServer):
                 file "{_file_name(domain)}";
                 allow-update {{ key "{self.key.name}"; }};
                 allow-transfer {{ key "{self.key.name}"; }};
+                {self._signing()}
             }};"""
             for domain in self.domains
         )
@@ -214,11 +217,42 @@ class RealBIND(RealServer):
                 reuseport no;
             }};
             controls {{ }};
+            {self._policy()}
             key "{self.key.name}" {{ algorithm {self.key.algorithm}; secret "{self.key.secret}"; }};
             {zones}
         """
         (self.folder / "named.conf").write_text(configuration)
         return ["-g", "-n", "1", "-c", str(self.folder / "named.conf")]
+
+    def _signing(self) -> str:
+        """Return what a zone's block says of DNSSEC."""
+        return ""
+
+    def _policy(self) -> str:
+        """Return the DNSSEC policy that zones refer to."""
+        return ""
+
+
+class SignedInlineBIND(RealBIND):
+    """BIND that signs a copy of each zone: updates go to the plain one, answers come from the signed one, later."""
+
+    signs = True
+    inline = "yes"
+    denial = ""
+
+    def _signing(self) -> str:
+        return f'dnssec-policy lab; inline-signing {self.inline}; key-directory "{self.folder}";'
+
+    def _policy(self) -> str:
+        keys = "keys { csk lifetime unlimited algorithm ecdsap256sha256; };"
+        return f"dnssec-policy lab {{ {keys} {self.denial} }};"
+
+
+class SignedInPlaceBIND(SignedInlineBIND):
+    """BIND that signs the zone itself, with NSEC3: an update and its signatures are one version of the zone."""
+
+    inline = "no"
+    denial = "nsec3param iterations 0 optout no salt-length 0;"
 
 
 class RealKnot(RealServer):
@@ -234,7 +268,7 @@ class RealKnot(RealServer):
     storage: "{self.folder}"
     file: {_file_name(domain)}
     acl: detour
-"""
+{self._signing()}"""
             for domain in self.domains
         )
         configuration = f"""
@@ -258,10 +292,30 @@ acl:
   - id: detour
     key: {self.key.name}
     action: [transfer, update]
-zone:
+{self._policy()}zone:
 {zones}"""
         (self.folder / "knot.conf").write_text(configuration)
         return ["-c", str(self.folder / "knot.conf")]
+
+    def _signing(self) -> str:
+        """Return what a zone's section says of DNSSEC."""
+        return ""
+
+    def _policy(self) -> str:
+        """Return the section of the DNSSEC policy that zones refer to."""
+        return ""
+
+
+class SignedKnot(RealKnot):
+    """Knot that signs its zones, as part of each update."""
+
+    signs = True
+
+    def _signing(self) -> str:
+        return "    dnssec-signing: on\n    dnssec-policy: lab\n"
+
+    def _policy(self) -> str:
+        return "policy:\n  - id: lab\n    single-type-signing: on\n    nsec3: off\n    cds-cdnskey-publish: always\n"
 
 
 def _file_name(domain: str) -> str:

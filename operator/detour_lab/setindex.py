@@ -16,10 +16,14 @@ NOTHING: Mapping[str, "RecordSet"] = {}
 
 
 class SetIndex:
-    """The sets of one zone in one state. `serial` is the number of the newest commit in it."""
+    """The sets of one zone in one state. `serial` is the number of the newest commit in it.
 
-    def __init__(self) -> None:
+    With `counts_commits` the serial that the zone's SOA shows grows with each; see `ZoneStore`.
+    """
+
+    def __init__(self, *, counts_commits: bool = True) -> None:
         self.serial = 0
+        self.counts_commits = counts_commits
         self.sets: dict[SetKey, RecordSet] = {}
         self._names: dict[str, dict[str, RecordSet]] = {}
         self._names_below: Counter[str] = Counter()

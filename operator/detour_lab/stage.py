@@ -17,7 +17,7 @@ import yaml
 from detour_lab.chart import CHART, operator_command
 from detour_lab.controlplane import Binaries, ControlPlane
 from detour_lab.lab import ALLOWED_NETWORKS, Lab
-from detour_lab.operatorprocess import OperatorProcess
+from detour_lab.operatorprocess import PERMITTED_ENDPOINTS, OperatorProcess
 from detour_lab.quickstart import CREDENTIALS
 from detour_lab.steppedclock import SteppedClock
 
@@ -183,6 +183,7 @@ class Stage:
             "resolver": self.lab.resolver.address,
             "allowNetworks": [ALLOWED_NETWORKS],
             "denyNetworks": list(OUTSIDE_LOOPBACK),
+            "permittedEndpoints": [PERMITTED_ENDPOINTS],
             "credentials": {"secrets": [{"namespace": NAMESPACE, "names": _secrets(self.lab)}]},
             "caBundles": [{"namespace": NAMESPACE, "names": ["lab-ca"]}],
             **self._values,

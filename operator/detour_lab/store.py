@@ -54,7 +54,11 @@ class Commit:
 
 
 class ZoneStore:
-    """The sets of one zone. Not thread-safe: it belongs to one event loop."""
+    """The sets of one zone. Not thread-safe: it belongs to one event loop.
+
+    `counts_commits` False leaves the serial of the SOA as it is, as Route 53 (developer guide, "SOA record") and Azure
+    DNS ("Overview of DNS zones and records", SOA records) do: a serial tells nobody there that a zone has changed.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class ZoneStore:
         *,
         name_servers: tuple[str, ...] = ("ns1.lab.invalid", "ns2.lab.invalid"),
         negative_ttl: int = 30,
+        counts_commits: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.domain = domain
@@ -69,8 +74,8 @@ class ZoneStore:
         self.log: deque[Commit] = deque(maxlen=LOG_LENGTH)
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._newest = SetIndex()
-        self._served = SetIndex()
+        self._newest = SetIndex(counts_commits=counts_commits)
+        self._served = SetIndex(counts_commits=counts_commits)
         self._waiting: deque[Commit] = deque()
         hosts = tuple(f"{host}." for host in name_servers)
         soa = f"{hosts[0]} hostmaster.{domain}. 1 7200 900 1209600 {negative_ttl}"
@@ -79,7 +84,7 @@ class ZoneStore:
 
     @property
     def serial(self) -> int:
-        """The number of the newest commit; the name server puts it into the SOA that it serves."""
+        """The number of the newest commit; the name server counts the SOA's serial on with it."""
         return self.log[-1].number
 
     def get(self, name: str, rrtype: str) -> RecordSet | None:

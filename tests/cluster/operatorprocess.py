@@ -14,6 +14,7 @@ import pytest
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
+from detour_lab.operatorprocess import PERMITTED_ENDPOINTS
 
 
 async def until(look: Callable[[], Any], what: Callable[[], str] | str, within: float) -> Any:
@@ -52,6 +53,7 @@ class OperatorProcess:
     async def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it says that it is ready unless `ready` is False."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("DETOUR_", "KUBECONFIG"))}
+        environment["DETOUR_PERMITTED_ENDPOINTS"] = PERMITTED_ENDPOINTS
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment

@@ -89,6 +89,8 @@ def test_an_unknown_value_is_refused_by_its_name(control_plane: ControlPlane, se
     [
         (["allowNetworks={10.0.0.0/40}"], 'allowNetworks: "10.0.0.0/40" is no network: write it like 10.0.0.0/8'),
         (["denyNetworks={everything}"], 'denyNetworks: "everything" is no network'),
+        (["permittedEndpoints={dns.example.com}"], 'permittedEndpoints: "dns.example.com" is no endpoint'),
+        (["permittedEndpoints={https://*}"], 'permittedEndpoints: "https://*" is no endpoint'),
         (["resolver=dns.example.com:53"], 'resolver: "dns.example.com:53" is no address:port'),
         (["listenHost=::"], 'listenHost: "::" is no address: write it like 0.0.0.0 or [::]'),
         (

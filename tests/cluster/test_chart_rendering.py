@@ -86,6 +86,7 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         resolver="[fd00::53]:5353",
         allow_networks=("127.0.0.0/8", "::1/128"),
         deny_networks=("10.96.0.0/12",),
+        permitted_endpoints=("https://dns.example.com:8443", "http://127.0.0.0/8:*", "http://[::1]:8053"),
         checks_in_flight=20000,
         listen="[::]:8080",
         log_format="human",

@@ -5,11 +5,13 @@ A backend says what it can do in class attributes; a test that needs more than e
 """
 
 import abc
+import asyncio
 import base64
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import dns.asyncquery
+import dns.message
 import dns.name
 import dns.rcode
 import dns.tsig
@@ -33,7 +35,15 @@ from detour_lab.azuredns import AzureDNSEmulator
 from detour_lab.clouddns import CloudDNSEmulator
 from detour_lab.faults import Faults
 from detour_lab.nameserver import NameServer
-from detour_lab.realservers import RealBIND, RealKnot, RealServer, UpdateKey
+from detour_lab.realservers import (
+    RealBIND,
+    RealKnot,
+    RealServer,
+    SignedInlineBIND,
+    SignedInPlaceBIND,
+    SignedKnot,
+    UpdateKey,
+)
 from detour_lab.route53 import Route53Emulator
 from detour_lab.store import RecordSet, ZoneStore
 
@@ -59,6 +69,8 @@ class Backend(abc.ABC):
     routing: ClassVar[bool] = False  # has sets that are more than name, type, TTL and values
     wrong_key: ClassVar[bool] = True
     atomic: ClassVar[bool] = True
+    refers: ClassVar[bool] = False  # is read by questions, and answers with a referral below a delegation
+    redirects: ClassVar[bool] = False  # takes and follows DNAME
 
     domain = DOMAIN
     write_operation = "*"
@@ -229,6 +241,7 @@ class EmulatedCloudDNS(Emulated):
 
 class LabNameServer(Emulated):
     name = "rfc2136-lab"
+    refers = True
     throttles = False
     compares_ttl = False
     write_operation = "UPDATE"
@@ -255,6 +268,8 @@ class RealNameServer(Backend):
     """A real server with dynamic updates."""
 
     compares_ttl = False
+    refers = True
+    redirects = True
     kind: ClassVar[type[RealServer]]
 
     def __init__(self) -> None:
@@ -313,7 +328,44 @@ class Knot(RealNameServer):
     kind = RealKnot
 
 
-LAB: tuple[type[Backend], ...] = (EmulatedRoute53, EmulatedAzureDNS, EmulatedCloudDNS, LabNameServer, BIND, Knot)
+class BINDSigningInline(RealNameServer):
+    """Answers and transfers come from the signed copy, which follows a moment after the zone."""
+
+    name = "bind-inline"
+    kind = SignedInlineBIND
+
+    async def put_hosts(self, names: Iterable[str]) -> None:
+        hosts = list(names)
+        await super().put_hosts(hosts)
+        query = dns.message.make_query(hosts[-1], "A")
+        while True:
+            shown = await dns.asyncquery.tcp(query, self.server.host, port=self.server.port, timeout=5)
+            if shown.answer:
+                return
+            await asyncio.sleep(0.02)
+
+
+class BINDSigningInPlace(RealNameServer):
+    name = "bind-in-place"
+    kind = SignedInPlaceBIND
+
+
+class KnotSigning(RealNameServer):
+    name = "knot-signing"
+    kind = SignedKnot
+
+
+SIGNING: tuple[type[Backend], ...] = (BINDSigningInline, BINDSigningInPlace, KnotSigning)
+
+LAB: tuple[type[Backend], ...] = (
+    EmulatedRoute53,
+    EmulatedAzureDNS,
+    EmulatedCloudDNS,
+    LabNameServer,
+    BIND,
+    Knot,
+    *SIGNING,
+)
 
 
 def wrong_key(key: UpdateKey) -> Secret:

@@ -5,8 +5,16 @@ import dataclasses
 
 import pytest
 
-from detour.enactment.contract import Batch, BatchRefusedError, Change, Provider, StoredSet, ThrottledError
-from detour.model.rrset import RRset
+from detour.enactment.contract import (
+    Batch,
+    BatchRefusedError,
+    Change,
+    OutcomeUnknownError,
+    Provider,
+    StoredSet,
+    ThrottledError,
+)
+from detour.model.rrset import RRKey, RRset, RRType
 
 from .backends import Backend
 from .zonework import Work, creations
@@ -48,6 +56,78 @@ async def test_one_address_family_is_withdrawn_while_the_other_stays(work: Work)
     four, six = await work.create(work.a("dual"), work.aaaa("dual"))
     await work.apply(Change(four, work.a("dual", "192.0.2.9")), Change(six, None))
     assert await work.stored("dual") == {work.a("dual", "192.0.2.9")}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["A stays", "AAAA stays"])
+async def test_a_family_goes_on_the_condition_of_the_one_that_stays(work: Work, turned: bool) -> None:
+    staying, going = reversed(await both_families(work)) if turned else await both_families(work)
+    await work.apply(Change(going, None, staying))
+    assert await work.stored("dual") == {staying.rrset}
+
+
+async def test_a_family_goes_beside_one_that_an_outsider_wrote_and_leaves_that_as_it_is(
+    backend: Backend, work: Work
+) -> None:
+    await backend.put(work.name("dual"), "AAAA", 77, ("2001:db8::1", "2001:db8::2"))
+    (going,) = await work.create(work.a("dual"))
+    sets = (await work.provider.read_names([work.name("dual")])).sets
+    staying = sets[RRKey(work.name("dual"), RRType.AAAA)]
+    await work.apply(Change(going, None, staying))
+    assert await work.stored("dual") == {staying.rrset}
+    assert staying.rrset.ttl == 77
+
+
+async def test_a_family_does_not_go_when_an_outsider_has_removed_the_one_that_stays(
+    backend: Backend, work: Work
+) -> None:
+    staying, going = await both_families(work)
+    before = await work.stored_ledger()
+    await backend.remove(work.name("dual"), "A")
+    with pytest.raises(BatchRefusedError):
+        await work.apply(Change(going, None, staying))
+    assert await work.stored("dual") == {going.rrset}
+    assert await work.stored_ledger() == before
+
+
+async def test_a_family_does_not_go_when_the_one_that_stays_has_other_values(backend: Backend, work: Work) -> None:
+    staying, going = await both_families(work)
+    await backend.put_set(work.a("dual", "192.0.2.66"))
+    with pytest.raises(BatchRefusedError):
+        await work.apply(Change(going, None, staying))
+    assert await work.stored("dual") == {going.rrset, work.a("dual", "192.0.2.66")}
+
+
+async def test_nothing_of_a_batch_is_done_when_a_staying_family_is_gone(backend: Backend, work: Work) -> None:
+    staying, going = await both_families(work)
+    (other,) = await work.create(work.a("other"))
+    await backend.remove(work.name("dual"), "A")
+    with pytest.raises(BatchRefusedError):
+        await work.apply(Change(other, work.a("other", "192.0.2.2")), Change(going, None, staying))
+    assert await work.stored("dual", "other") == {going.rrset, work.a("other")}
+
+
+async def test_of_two_writers_that_withdraw_one_family_each_one_is_refused(backend: Backend, work: Work) -> None:
+    four, six = await both_families(work)
+    other = Work(backend, await backend.open())
+    other.ledger_at = f"other.{work.ledger_at.split('.', 1)[1]}"
+    try:
+        await other.claim()
+        outcomes = await asyncio.gather(
+            _try(work.provider, work.batch(Change(four, None, six))),
+            _try(other.provider, other.batch(Change(six, None, four))),
+        )
+    finally:
+        await other.provider.close()
+    assert await work.stored("dual") in ({four.rrset}, {six.rrset}, {four.rrset, six.rrset})
+    refused = [each for each in outcomes if each is not None]
+    assert refused
+    assert all(isinstance(each, BatchRefusedError | ThrottledError | OutcomeUnknownError) for each in refused)
+
+
+async def both_families(work: Work) -> tuple[StoredSet, StoredSet]:
+    """Create a name with both families and return them as stored."""
+    four, six = await work.create(work.a("dual"), work.aaaa("dual"))
+    return four, six
 
 
 @pytest.mark.needs("atomic")

@@ -23,6 +23,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range .Values.permittedEndpoints -}}
+{{- if not (regexMatch (printf "^https?://([A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*|%s/([0-9]|[12][0-9]|3[0-2])|\\[%s(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?\\])(:([0-9]{1,5}|[*]))?$" $ipv4 $ipv6) .) -}}
+{{- fail (printf "permittedEndpoints: %q is no endpoint: write it like https://dns.example.com:8443, with a network instead of the host or * instead of the port where that is meant." .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.resolver (not (regexMatch (printf "^(%s(:[0-9]{1,5})?|\\[%s\\](:[0-9]{1,5})?)$" $ipv4 $ipv6) .Values.resolver)) -}}
 {{- fail (printf "resolver: %q is no address:port: write it like 10.0.0.53:53 or [fd00::53]:53, a name would need a resolver itself." .Values.resolver) -}}
 {{- end -}}

@@ -58,7 +58,12 @@ class Chronicle:
         if change.is_repair:
             self._metrics.repairs.inc()
             told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
+            told += f"; {change.claimed_by}" if change.claimed_by else ""
             self._outlets.incident(known.subject, "Repaired", told)
+        if change.was_there:
+            before = "; ".join(f"{', '.join(each.values)} ({each.type}, TTL {each.ttl} s)" for each in change.was_there)
+            told = f"{change.hostname} in zone {zone} was adopted; it had {before}, which status.history keeps"
+            self._outlets.tell(known.subject, "Adopted", told)
         self._observe_stage(known, "accepted")
 
     def visible(self, zone: ObjectKey, known: KnownRecord) -> None:

@@ -47,6 +47,12 @@ class Declared(Protocol):
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
 
+    def exists(self, subject: Subject) -> None:
+        """An object is there, whether or not it can be used."""
+
+    def all_listed(self, kind: Kind) -> None:
+        """Every object of a kind was shown."""
+
 
 class Declarations:
     """Translates messages. `read_config_map` reads one from a namespace by name; it may raise ClusterError.
@@ -82,6 +88,7 @@ class Declarations:
                 for raw in raws:
                     self._see(kind, raw, now, began_at)
                 self.listed.add(kind)
+                self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     is_covered = namespaces is None or subject.key.namespace in namespaces
                     if is_covered and self._seen_at[subject] < began_at:
@@ -119,6 +126,7 @@ class Declarations:
             self._lose(before, observed=False)  # deleted and made anew while nobody watched
         self._subjects[subject.kind, subject.key] = subject
         self._seen_at[subject] = now
+        self._declared.exists(subject)
         if self._fingerprints.get(subject) == fingerprint and not again:
             self._declared.status_seen(subject, raw, listed_at)
             return

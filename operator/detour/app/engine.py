@@ -13,9 +13,11 @@ from functools import partial
 from detour.app.agenda import Agenda
 from detour.app.chronicle import Chronicle
 from detour.app.clock import Clock
+from detour.app.existing import ExistingRecords
 from detour.app.farewells import Farewells
 from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
 from detour.app.known import KnownRecord
+from detour.app.leaving import ZoneLeavers
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.outlets import STATUS_RESTORED, Outlets
@@ -88,8 +90,17 @@ class Engine:
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
         self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
+        self._leavers = ZoneLeavers(
+            self.zones,
+            outlets,
+            clock=clock,
+            permits=self._zone_refusal,
+            look_again=self._review_leaving_at,
+            on_withdrawal=self._gatekeeper.look_again_soon,
+        )
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
+        self._existing = ExistingRecords(clock.now)
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
@@ -123,7 +134,7 @@ class Engine:
         if is_leaving:
             self._begin_farewell(known)
             return
-        self._farewells.leave_zones(known, known.keeper.zones_left_behind(zones_before))
+        self._leavers.leave(known, known.keeper.zones_left_behind(zones_before))
         self._farewells.keep_finalizer(known)
         self.decide((record.key,))
 
@@ -167,6 +178,20 @@ class Engine:
         """Keep what the leader wrote, for the day when this process leads."""
         self._outlets.follow(subject, raw, listed_at)
 
+    def exists(self, subject: Subject) -> None:
+        """Keep that an object is there, whether or not it can be used."""
+        if subject.kind is Kind.FAILOVER_RECORD:
+            self._existing.come(subject.key)
+
+    def all_listed(self, kind: Kind) -> None:
+        """Every object of a kind was shown."""
+        if kind is Kind.FAILOVER_RECORD:
+            self._existing.all_known()
+
+    def record_exists(self, record: ObjectKey) -> bool:
+        """Tell whether a FailoverRecord is there, valid or not, or may be for all that is known (ZoneWatcher)."""
+        return self._existing.may_be(record)
+
     def leadership_changed(self) -> None:
         """Go on from what the leader before left behind, or fall silent."""
         self.zones.leadership_changed()
@@ -182,6 +207,8 @@ class Engine:
                 known.keeper.has_followed = known.raw.get("status") != before.get("status")  # it saw a leader at work
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
+                if known.awaiting is None:
+                    self._leavers.leave(known, known.keeper.zones_left_behind())
         self.decide(self._records)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
@@ -190,24 +217,16 @@ class Engine:
         self._outlets.forget(subject)
         match subject.kind:
             case Kind.FAILOVER_RECORD:
+                self._existing.go(subject.key)
                 self._record_gone(subject, observed=observed)
             case Kind.DNS_ZONE:
                 self.zones.remove(subject.key)
-                self._leave_behind(subject.key)
+                self._guard.gone(subject.key)
+                self._farewells.zone_gone(subject.key)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
                 self.decide(self._records)
-
-    def _leave_behind(self, zone: ObjectKey) -> None:
-        """A DNSZone is gone: names that were still to be removed there stay, and nobody waits for them any more."""
-        for key in sorted(self._guard.gone(zone)):
-            known = self._records.get(key)
-            if known is not None and known.awaiting and zone in known.awaiting:
-                known.awaiting.discard(zone)
-                left = f"{known.keeper.record.hostname} stays as it is in {zone}: that DNSZone is gone"
-                self._outlets.tell(known.subject, "LeftBehind", left, warning=True)
-                self._farewells.end(known)
 
     def _patch_zone(self, subject: Subject, body: Mapping[str, object]) -> None:
         if not self._dry_run:
@@ -248,15 +267,15 @@ class Engine:
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
             remembered = self._observation.remembered(record)
-            if keeper.memory_is_outdated(self.zones.keepers) and (remembered or not keeper.has_followed):
+            if keeper.memory_is_outdated(self.zones.serving) and (remembered or not keeper.has_followed):
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
-            elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.keepers):
+            elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
-            keeper.decide(drained_regions=drained, zones=self.zones.keepers, remembered=remembered)
+            keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
         return {
             endpoint.region
             for endpoint in record.endpoints
@@ -296,16 +315,21 @@ class Engine:
                 f"DNSZone {key} does not exist: create it, or correct spec.zones; what was published there stays as it "
                 "is, and follows no failure meanwhile",
             )
-        if twin := self.zones.twin_of(key):
-            return twin
-        labels = self._namespaces.get(record.key.namespace, {})
-        if not declared.allowed.permit(zone_namespace=key.namespace, namespace=record.key.namespace, labels=labels):
+        written = self.zones.declared(self.zones.written_as(key)) or declared
+        if written is not declared and not self._permits(written, record):
+            return self.zones.twin_of(key)  # the credentials of the older one are not this record's to use
+        if not self._permits(declared, record):
             return Refusal(
                 "NamespaceNotAllowed",
                 f"DNSZone {key} takes no records from namespace {record.key.namespace}: its spec.allowedNamespaces "
                 "has to permit that",
             )
         return None
+
+    def _permits(self, zone: Zone, record: Record) -> bool:
+        namespace = record.key.namespace
+        labels = self._namespaces.get(namespace, {})
+        return zone.allowed.permit(zone_namespace=zone.key.namespace, namespace=namespace, labels=labels)
 
     def _watch_drain(self, region: str) -> None:
         """Look again when a drain is over, and now and then before, as the wall clock may have been set right."""
@@ -333,13 +357,20 @@ class Engine:
         record = known.keeper.record
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
-            keeper = self.zones.keepers.get(zone)
+            keeper = self.zones.serving.get(zone)
             if keeper is not None and withdraws and not self._dry_run:
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
                 self._gatekeeper.look_again_soon()
             elif keeper is not None:
                 keeper.forget(record.key)
             self.zone_changed(zone)  # it may have an orphan now
+
+    def _review_leaving_at(self, key: ObjectKey, at: float) -> None:
+        self._agenda.ring_at(("leaving", key), at, partial(self._review_leaving, key))
+
+    def _review_leaving(self, key: ObjectKey) -> None:
+        if (known := self._records.get(key)) is not None:
+            self._leavers.review(known)
 
     def _begin_farewell(self, known: KnownRecord) -> None:
         if self.zones_listed:
@@ -355,8 +386,10 @@ class Engine:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
-            if known.keeper.undecided is not None or known.keeper.needs_zone_news(self.zones.keepers):
+            if known.keeper.undecided is not None or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))
+            if known.keeper.leaving:
+                self._leavers.review(known)
             self._outlets.mark(known.subject)
 
     def zone_changed(self, zone: ObjectKey) -> None:
@@ -391,11 +424,13 @@ class Engine:
         known = self._records.get(withdrawal.record)
         if known is None:
             return
-        known.keeper.left(zone)
-        if known.awaiting is not None:
-            known.awaiting.discard(zone)
-            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
-            self._farewells.end(known)
+        for each in self.zones.names_of(zone):
+            known.keeper.left(each)
+            self._leavers.gone(known, each)
+            if known.awaiting is not None:
+                known.awaiting.discard(each)
+        self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
+        self._farewells.end(known)
         self._outlets.mark(known.subject)
 
     # -- what there is to tell -------------------------------------------------------------------------------------
@@ -410,7 +445,7 @@ class Engine:
         if known is None:
             return None
         deleting = known.awaiting is not None
-        return known.keeper.picture(self.zones.keepers, dry_run=self._dry_run, being_deleted=deleting)
+        return known.keeper.picture(self.zones.serving, dry_run=self._dry_run, being_deleted=deleting)
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""

@@ -1,9 +1,9 @@
-"""How a record leaves: the zones that it no longer declares, and all of them when it is deleted.
+"""How a record that is deleted leaves all its zones.
 
 Its names go or stay with its policy. An object whose names are to go is kept by our finalizer until they are gone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from detour.app.known import KnownRecord
 from detour.app.observation import Observation
@@ -39,22 +39,6 @@ class Farewells:
         if wanted is not has_finalizer(known.raw) and not self._dry_run:
             self._outlets.patch(known.subject, with_finalizer(known.raw, wanted))
 
-    def leave_zones(self, known: KnownRecord, zones: Iterable[ObjectKey]) -> None:
-        """Take the record out of zones that it no longer declares: its names go or stay with its policy."""
-        record = known.keeper.record
-        for zone in list(zones):
-            keeper = self._zones.keepers.get(zone)
-            if keeper is None:
-                continue
-            if record.deletion_policy is DeletionPolicy.DELETE:
-                keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
-                self._on_withdrawal()
-            else:
-                keeper.forget(record.key)
-                known.keeper.left(zone)
-                if subject := self._zones.subject(zone):
-                    self._outlets.mark(subject)  # it may have an orphan now
-
     def begin(self, known: KnownRecord) -> None:
         """The record is being deleted: remove its names where its policy says so, then let it go."""
         record = known.keeper.record
@@ -64,17 +48,17 @@ class Farewells:
         zones = {*record.zones, *known.keeper.zones_left_behind()}
         known.awaiting = set()
         if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
-            keepers = self._zones.keepers
+            keepers = self._zones.serving
             known.awaiting = {zone for zone in zones if zone in keepers and not keepers[zone].stands_by}
             if left := sorted(str(zone) for zone in zones - known.awaiting):
                 told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
-        for zone in zones & set(self._zones.keepers):
+        for zone in zones & set(self._zones.serving):
             if zone in known.awaiting:
-                self._zones.keepers[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
+                self._zones.serving[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
                 self._on_withdrawal()
             else:
-                self._zones.keepers[zone].forget(record.key)
+                self._zones.serving[zone].forget(record.key)
         self._leaving[record.key] = known
         self._outlets.mark(known.subject)
         self.end(known)
@@ -84,9 +68,18 @@ class Farewells:
         for known in list(self._leaving.values()):
             if known.awaiting is not None and zone in known.awaiting:
                 record = known.keeper.record
-                self._zones.keepers[zone].abandon(record.key, record.hostname)
+                self._zones.serving[zone].abandon(record.key)
                 known.awaiting.discard(zone)
                 told = f"{record.hostname} stays as it is in {zone}: another site keeps that zone"
+                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+                self.end(known)
+
+    def zone_gone(self, zone: ObjectKey) -> None:
+        """The DNSZone is gone: nobody can remove names there any more, so nobody waits for that."""
+        for known in list(self._leaving.values()):
+            if known.awaiting is not None and zone in known.awaiting:
+                known.awaiting.discard(zone)
+                told = f"{known.keeper.record.hostname} stays as it is in {zone}: its DNSZone was deleted"
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
                 self.end(known)
 
@@ -94,8 +87,8 @@ class Farewells:
         """The object is not being deleted any more: what has not gone yet stays."""
         record = known.keeper.record
         for zone in known.awaiting or ():
-            if zone in self._zones.keepers:
-                self._zones.keepers[zone].abandon(record.key, record.hostname)
+            if zone in self._zones.serving:
+                self._zones.serving[zone].abandon(record.key)
         self._leaving.pop(record.key, None)
 
     def call_off(self, known: KnownRecord) -> None:
@@ -103,8 +96,8 @@ class Farewells:
         record = known.keeper.record
         if record.deletion_policy is DeletionPolicy.DELETE or not known.awaiting:
             return
-        for zone in [each for each in known.awaiting if each in self._zones.keepers]:
-            if self._zones.keepers[zone].gate.deletions.keep(record.key):
+        for zone in [each for each in known.awaiting if each in self._zones.serving]:
+            if self._zones.serving[zone].gate.deletions.keep(record.key):
                 known.awaiting.discard(zone)
         self.end(known)
 

@@ -60,11 +60,11 @@ class Gatekeeper:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
         passed, held = {}, []
         for zone in keeper.record.zones:
-            if (zonekeeper := self._zones.keepers.get(zone)) is not None:  # also where nothing is written by us, yet
+            if (zonekeeper := self._zones.serving.get(zone)) is not None:  # also where nothing is written by us, yet
                 safety = zonekeeper.zone.safety
                 zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             if sets := self._hand_over(keeper, zone):
-                if self._zones.keepers[zone].gate.held(keeper.record.key):
+                if self._zones.serving[zone].gate.held(keeper.record.key):
                     held.append(sets)
                 else:
                     passed[zone] = sets
@@ -76,7 +76,7 @@ class Gatekeeper:
         """Show a record to the gates that do not know it yet, before anything passes them."""
         record = keeper.record.key
         for zone in keeper.record.zones:
-            zonekeeper = self._zones.keepers.get(zone)
+            zonekeeper = self._zones.serving.get(zone)
             if zonekeeper is None or zone in keeper.zone_refusals or zonekeeper.gate.last(record) is not None:
                 continue
             wish, report = keeper.wish_for(zone), zonekeeper.report(record)
@@ -85,11 +85,15 @@ class Gatekeeper:
 
     def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
         record = keeper.record.key
-        zonekeeper = self._zones.keepers.get(zone)
+        zonekeeper = self._zones.serving.get(zone)
         if zonekeeper is None:
             return None
         if zone in keeper.zone_refusals:
-            zonekeeper.forget(record)
+            permitted = [
+                self._zones.serving.get(each) for each in keeper.record.zones if each not in keeper.zone_refusals
+            ]
+            if zonekeeper not in permitted:
+                zonekeeper.forget(record)
             return None
         wish, gate = keeper.wish_for(zone), zonekeeper.gate
         if wish.suspended:

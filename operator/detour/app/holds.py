@@ -3,10 +3,8 @@
 A change that is held stays undone: what was let through before is written, and put back where somebody changes it.
 """
 
-import heapq
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from detour.app.deletions import Deletions
 from detour.enactment.wishes import Withdrawal
@@ -14,45 +12,37 @@ from detour.kube.picture import HeldChange, Holds, values_of
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 from detour.model.zone import Safety
-from detour.planning.gate import (
-    HoldReason,
-    Proposal,
-    ZoneSituation,
-    evacuated_regions,
-    held_digest,
-    hold,
-    staying_in,
-)
+from detour.planning.departures import Blocked, Departures
+from detour.planning.gate import HoldReason, Proposal, held_digest, hold, staying_in
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A change that waits since `since` (engine seconds); `after` is what was proposed."""
+    """A change that waits since `since` (engine seconds); `after` is what was proposed, `blocked` what it waits for."""
 
     reason: HoldReason
     line: str
     since: float
     after: tuple[RRset, ...]
+    blocked: Blocked | None = None
 
 
 class ZoneGate:
     """Lets changes of one zone through, or holds them. `clock` gives engine seconds.
 
-    `evacuated` are regions with the time at which an earlier leader evacuated them.
+    `departures` are those of the whole installation.
     """
 
-    def __init__(self, safety: Safety, *, clock: Callable[[], float], evacuated: Mapping[str, float]) -> None:
+    def __init__(self, safety: Safety, *, clock: Callable[[], float], departures: Departures) -> None:
         self.is_suspected = False
         self.deletions = Deletions(clock)
         self._clock = clock
-        self._evacuated = dict(evacuated)
+        self._departures = departures
         self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._regions: dict[ObjectKey, frozenset[str]] = {}
-        self._serving: Counter[str] = Counter()
-        self._departures: list[tuple[float, str, ObjectKey]] = []  # a heap
         self._returning: dict[str, dict[ObjectKey, float]] = {}  # let back into a region that does not show them yet
         self._began_at = clock()
-        self._left: dict[str, dict[ObjectKey, float]] = {}
+        self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
         self._held: dict[ObjectKey, _Held] = {}
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
@@ -67,6 +57,7 @@ class ZoneGate:
     @safety.setter
     def safety(self, safety: Safety) -> None:
         self._safety = safety
+        self._departures.keep_for(safety.window)
         if not safety.frozen:
             self._thawed.clear()
 
@@ -87,20 +78,22 @@ class ZoneGate:
         """
         key = proposal.record
         self.survey(proposal)
-        reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal)
+        self._departures.expire(self._clock())
+        blocked = self._blocks(proposal)
+        reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal, blocked)
         if reason is None:
             self._held.pop(key, None)
             return self._let(proposal)
         before = self._held.get(key)
         since = before.since if before and before.after == proposal.after else self._clock()
-        self._held[key] = _Held(reason, _change_line(proposal), since, proposal.after)
+        self._held[key] = _Held(reason, _change_line(proposal), since, proposal.after, blocked)
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
-            self._leaving.pop(key, None)
+            self._set_leaving(key, frozenset())
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})
-                if partial is not None and self._reason_to_hold(partial) is None:
+                if partial is not None and self._reason_to_hold(partial, self._blocks(partial)) is None:
                     return self._let(partial)
         return proposal.before
 
@@ -117,7 +110,7 @@ class ZoneGate:
                 self._leave(key, region, left_at)  # it never did
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                if key not in self._left.get(region, ()):
+                if not self._departures.has_left(key, region):
                     self._leave(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
@@ -133,9 +126,9 @@ class ZoneGate:
         if proposal.after != proposal.before:
             for region in sorted(proposal.evacuates):
                 self._leave(key, region, self._clock())
-            self._leaving[key] = (self._leaving.get(key, frozenset()) | proposal.evacuates) - proposal.regions_after
+            self._set_leaving(key, (self._leaving.get(key, frozenset()) | proposal.evacuates) - proposal.regions_after)
         for region in proposal.regions_after:
-            if (left_at := self._left.get(region, {}).pop(key, None)) is not None:
+            if (left_at := self._departures.come_back(key, region)) is not None:
                 self._returning.setdefault(region, {})[key] = left_at
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
@@ -143,36 +136,52 @@ class ZoneGate:
 
     def arrived(self, record: ObjectKey) -> None:
         """What was let through last stands in the zone, or is not to be had there: the window begins now."""
-        for region in sorted(self._leaving.pop(record, ())):
-            if record in self._left.get(region, ()):
+        for region in sorted(self._set_leaving(record, frozenset())):
+            if self._departures.has_left(record, region):
                 self._leave(record, region, self._clock())
+
+    def _set_leaving(self, record: ObjectKey, regions: frozenset[str]) -> frozenset[str]:
+        """Take note which regions the zone may still show the name in; return those of before."""
+        before = self._leaving.pop(record, frozenset())
+        if regions:
+            self._leaving[record] = regions
+        for region in regions - before:
+            self._departures.begin(record, region)
+        for region in before - regions:
+            self._departures.end(record, region)
+        return before
 
     def _leave(self, record: ObjectKey, region: str, at: float) -> None:
         if at >= self._clock() - self.safety.window:
-            self._left.setdefault(region, {})[record] = at
-            heapq.heappush(self._departures, (at, region, record))
+            self._last_left[region] = max(at, self._last_left.get(region, at))
+            self._departures.leave(record, region, at)
 
-    def _reason_to_hold(self, proposal: Proposal) -> HoldReason | None:
+    def _reason_to_hold(self, proposal: Proposal, blocked: Blocked | None) -> HoldReason | None:
         if proposal.after == proposal.before:
             return None
-        self._forget_old()
-        key = proposal.record
-        returns = frozenset(region for region in proposal.regions_after if key in self._left.get(region, ()))
-        return hold(replace(proposal, returns=returns), self._situation(), self.safety)
+        return hold(proposal, self.safety, is_suspected=self.is_suspected, blocked=blocked)
 
-    def _situation(self) -> ZoneSituation:
-        left = {region: len(records) for region, records in self._left.items()}
-        return ZoneSituation(self._serving, left, frozenset(self._evacuated), is_suspected=self.is_suspected)
+    def _blocks(self, proposal: Proposal) -> Blocked | None:
+        """Return what keeps a name from leaving the regions that fail, None where it may or leaves none."""
+        if not proposal.evacuates:
+            return None
+        return self._departures.blocks(
+            proposal.record,
+            proposal.evacuates,
+            allowed=self.safety.max_regions_evacuated,
+            window=self.safety.window,
+            has_other_place=bool(proposal.regions_before - proposal.evacuates),
+        )
 
     def _place(self, record: ObjectKey, regions: frozenset[str]) -> None:
         """Take note that a name has, or is to have, values in these regions."""
-        before = self._regions.pop(record, frozenset())
-        self._serving.subtract(before)
-        self._serving.update(regions)
+        before = self._regions.pop(record, None)
         if regions:
             self._regions[record] = regions
-        for region in regions - before if before else ():
-            self._evacuated.pop(region, None)  # names come back to it
+        if regions and before is None:
+            self._departures.manage(record)
+        elif before is not None and not regions:
+            self._departures.release(record)
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
@@ -187,14 +196,14 @@ class ZoneGate:
         self._held.pop(record, None)
         self._approved.pop(record, None)
         self._thawed.discard(record)
-        self._leaving.pop(record, None)  # it may never leave: what it counts for ends with the window
+        self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
 
-    def begin_term(self, evacuated: Mapping[str, float]) -> None:
+    def begin_term(self) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
         self._began_at = self._clock()
-        self._evacuated.update(evacuated)
         self._returning.clear()
-        self._leaving.clear()
+        for record in list(self._leaving):
+            self._set_leaving(record, frozenset())
         self._let_through.clear()
         self._held.clear()
         self._approved.clear()
@@ -223,27 +232,16 @@ class ZoneGate:
         changes = [(each.reason, each.line, each.since) for each in self._held.values()]
         changes += [(reason, f"delete {each.hostname}", at) for reason, each, at in self.deletions.held()]
         digest = held_digest(f"{line} {since:.3f}" for _, line, since in changes) if changes else ""
-        return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest)
+        blocked = next((each.blocked for each in self._held.values() if each.blocked is not None), None)
+        return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest, blocked)
 
-    def evacuated(self) -> dict[str, float]:
-        """Return the regions evacuated within the window, and when (engine seconds)."""
-        self._forget_old()
-        regions = evacuated_regions(self._situation())
-        found = {region: at for region, at in self._evacuated.items() if region in regions}
-        for region, records in self._left.items():
-            if region in regions and records:
-                found[region] = max(records.values())
-        return found
-
-    def _forget_old(self) -> None:
-        since = self._clock() - self.safety.window
-        while self._departures and self._departures[0][0] < since:
-            at, region, record = heapq.heappop(self._departures)
-            if self._left.get(region, {}).get(record) == at:
-                del self._left[region][record]
-                if region in self._leaving.get(record, ()):
-                    self._leave(record, region, self._clock())  # the provider has not taken it yet
-        self._evacuated = {region: at for region, at in self._evacuated.items() if at >= since}
+    def evacuated(self) -> dict[str, tuple[int, float]]:
+        """Return the regions that names of this zone have left within the window: how many in all, and when last."""
+        now = self._clock()
+        self._departures.expire(now)
+        self._last_left = {region: at for region, at in self._last_left.items() if at >= now - self.safety.window}
+        counts = {region: self._departures.count(region) for region in self._last_left}
+        return {region: (number, self._last_left[region]) for region, number in counts.items() if number}
 
 
 def _change_line(proposal: Proposal) -> str:

@@ -14,11 +14,12 @@ from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
 from detour.enactment.escaped import is_escaped
 from detour.enactment.keptgoing import kept_going
+from detour.enactment.leaving import UNKNOWN_TTL, ParentView
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
-from detour.model.names import ledger_name
+from detour.model.names import canonical, ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
 
@@ -26,9 +27,16 @@ REFUSED_AT_ONCE = 20
 """Names that are refused to us and looked at again in one audit: somebody may have made room."""
 
 
+UNREACHED_TOLD = 3
+"""Servers that are named in one message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the authoritative servers showed of a name last: since when it is right, or how it differs."""
+    """What the authoritative servers showed of a name last: since when it is right, or how it differs.
+
+    `message` of a name that is right says which servers could not be asked.
+    """
 
     verified_at: float | None
     message: str = ""
@@ -61,6 +69,7 @@ class Lookout:
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
         self._look_up_again = asyncio.Event()
+        self.parent = ParentView()
         self._name_servers = NameServers(ask=self._ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of)
         self._verifier = Verifier(
             ask=self._ask,
@@ -113,6 +122,10 @@ class Lookout:
             absent = (*absent, RRType.CNAME)  # a standby waits for whatever the site in force will publish
         self._verifier.watch(hostname, expected, tuple(each for each in absent if each not in present), changed=changed)
 
+    def wrote(self, hostname: str) -> None:
+        """The name was just written."""
+        self._verifier.wrote(hostname)
+
     def refused(self, hostname: str) -> None:
         """The name is not ours to write: look now and then whether it has become so."""
         self.forget(hostname)
@@ -151,12 +164,26 @@ class Lookout:
                 if not is_escaped():
                     raise
                 pause = LOOK_UP_RETRY
+            await self._look_at_parent(zone, assigned)
             if self._name_servers.servers:
-                self._verifier.use(self._name_servers.servers)
+                self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
                 self._on_delegation()
             self._look_up_again.clear()
             await news_within(self._look_up_again, pause)
+
+    async def _look_at_parent(self, zone: Zone, assigned: tuple[str, ...]) -> None:
+        """Keep whether the world is sent to the zone's servers."""
+        delegation = self.delegation
+        ours = [canonical(each) for each in assigned if ":" not in each]
+        if not ours and delegation is not None:  # servers that are named by address: ask them what the zone calls them
+            ours = await self._name_servers.own_names(zone.domain)
+        self.parent = self.parent.seen(
+            delegation.name_servers if delegation else None,
+            ours=ours,
+            ttl=delegation.ttl if delegation else UNKNOWN_TTL,
+            now=self._workshop.clock.now(),
+        )
 
     def look_up_again(self) -> None:
         """The servers were declared anew."""
@@ -195,13 +222,23 @@ class Lookout:
         """Keep since when a name is right."""
         sight = self._sights.get(hostname)
         if sight is None or sight.verified_at is None:
-            self._sights[hostname] = Sight(at)
+            self._sights[hostname] = Sight(at, _not_asked(self._verifier.unreached))
             self._on_visible(hostname)
 
     def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
         """Keep how a name differs, and have it read through the API where that is not just propagation."""
         if suspicious:
-            self._sights[hostname] = Sight(None, message)
-            self._on_news(hostname)
-            if (enactor := self._enactor()) is not None:
+            seen = Sight(None, message)
+            if self._sights.get(hostname) != seen:
+                self._sights[hostname] = seen
+                self._on_news(hostname)
+            if (enactor := self._enactor()) is not None and self._verifier.look_into(hostname):
                 enactor.suspect(hostname)
+
+
+def _not_asked(unreached: tuple[str, ...]) -> str:
+    if not unreached:
+        return ""
+    rest = len(unreached) - UNREACHED_TOLD
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f"the servers that can be reached agree; not reached: {'; '.join(unreached[:UNREACHED_TOLD])}{more}"

@@ -40,6 +40,8 @@ from detour.kube.reporting import Reporter
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 from detour.model.defects import told
+from detour.providers import registry
+from detour.providers.endpoints import PermittedEndpoints
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Operator:
             delegation_of=self._resolver.delegation,
             ask=ask,
             budget_of=self._budget_of,
+            open_zone=partial(registry.open_zone, permitted=PermittedEndpoints.from_text(settings.permitted_endpoints)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
         )
         self._observation = Observation(

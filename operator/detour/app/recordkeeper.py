@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from detour.app.clock import Clock
 from detour.app.holds import ZoneGate
 from detour.app.zonekeeper import ZoneKeeper
+from detour.enactment.leaving import LeavingZone
 from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
@@ -37,7 +38,8 @@ class RecordKeeper:
     """Decides for one record. `memory` is its own earlier status, where the verdicts start from."""
 
     def __init__(self, record: Record, memory: RecordMemory, clock: Clock) -> None:
-        self.record = record
+        self.record = self.declared = record
+        self.leaving: dict[ObjectKey, LeavingZone] = {}
         self.memory = memory
         self.refusal: Refusal | None = None
         self.zone_refusals: dict[ObjectKey, Refusal] = {}
@@ -53,13 +55,25 @@ class RecordKeeper:
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
-        self._pin: tuple[str, tuple[str, ...]] | None = None
+        self._pin: tuple[str, Revision] | None = None
+        self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
 
     def update(self, record: Record) -> None:
         """The declaration changed."""
-        self.record = record
+        self.declared = record
+        self.gather_zones()
+
+    @property
+    def declared_zones(self) -> tuple[ObjectKey, ...]:
+        """The zones that the record declares, without those that it is leaving."""
+        return self.declared.zones
+
+    def gather_zones(self) -> None:
+        """Serve the zones that the record declares, and those that it is leaving while its name stays there."""
+        staying = sorted(zone for zone, each in self.leaving.items() if not each.is_asked)
+        self.record = replace(self.declared, zones=(*self.declared.zones, *staying))
 
     def recall(self, memory: RecordMemory) -> None:
         """Go on from the history in a status: our own of an earlier run, or that of the leader before us.
@@ -74,14 +88,17 @@ class RecordKeeper:
                 self.healths[each.name] = replace(known, failed_at=now, since=now)
         self._recalled_at = now
         self._revisions: tuple[Revision, ...] = tuple(
-            Revision(each.revision, each.values, each.reason, each.at or 0.0) for each in memory.history
+            Revision(each.revision, each.values, each.reason, each.at or 0.0, each.was_there) for each in memory.history
         )[:HISTORY_LENGTH]
         self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
         self._last_values = self._revisions[0].values if self._revisions else ()
         self._last_wished: tuple[str, ...] = ()
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         # Who wrote here last owns the name, also while it was refused to him meanwhile.
-        self._published_before = {each.key for each in memory.zones if each.published or each.generation}
+        self._published_before = {
+            each.key for each in memory.zones if each.published or each.generation or each.is_leaving
+        }
+        self._zone_ids = {each.key: each.zone_id for each in memory.zones if each.zone_id}
         self._known_values = {each.key: frozenset(each.values) for each in memory.zones if each.published}
         self._has_news = False
         self._is_without_memory = False
@@ -134,13 +151,17 @@ class RecordKeeper:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
             return
         published: dict[ObjectKey, tuple[RRset, ...]] = {}
+        adopted: dict[ObjectKey, tuple[RRset, ...]] = {}
         limits = []
         for key in record.zones:
             keeper = zones.get(key)
             report = keeper.report(record.key) if keeper and key not in self.zone_refusals else None
             if report is not None:
                 published[key] = report.published if report.owns or record.adopt else ()
+                if key in in_force and report.published and not report.is_marked and not report.refusal:
+                    adopted[key] = report.published
             limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
+        pinned = self._pinned_revision()
         in_place = frozenset(value for sets in published.values() for value in values_of(sets))
         situation = Situation(
             record=record,
@@ -153,15 +174,31 @@ class RecordKeeper:
             serving=self._serving,
             value_limit=min(limits),
             patience_until=self._patience_until,
-            pinned=self._pinned_values(),
+            pinned=pinned.values if pinned else None,
+            is_pinned_whole=pinned is not None and pinned.was_there,
             on_the_way=self._on_the_way,
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
             self.undecided = outcome
             return
+        if adopted and not self._may_adopt(outcome):
+            sets = {zone: each for zone, each in outcome.sets.items() if zone not in adopted}
+            if not sets:
+                waits = f"{record.hostname} is adopted once an endpoint is healthy; until then it stays as it is"
+                self.decision, self.undecided = None, Undecided(waits)
+                return
+            outcome, adopted = replace(outcome, sets=sets), {}
+        self._found = tuple(sorted({value for sets in adopted.values() for value in values_of(sets)}))
         self.decision, self.undecided = outcome, None
         self._drained = drained_regions
+
+    def _may_adopt(self, decision: Decision) -> bool:
+        """Tell whether what is decided is better than what stands at a name that is not ours yet."""
+        if decision.basis is Basis.PINNED:
+            return True
+        healthy = {name for name, each in self.healths.items() if each.verdict is Verdict.HEALTHY}
+        return decision.basis is Basis.CHOSEN and any(each.endpoint in healthy for each in decision.serving)
 
     def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
         """Take note of what passed the safety gate for each zone; return the transition if that is something new.
@@ -173,13 +210,19 @@ class RecordKeeper:
         if self.decision is None or not after or after == (before if counts else self._last_wished or before):
             return None
         if counts:
+            if self._found and self._found != after and all(each.values != self._found for each in self._revisions):
+                told = f"as {self.record.hostname} was before it was adopted"
+                self._keep_revision(self._found, told, was_there=True)
             self._last_values = after
             self._has_news = True
-            self._last_revision += 1
-            revision = Revision(self._last_revision, after, self.decision.reason, self._clock.wall())
-            self._revisions = self._newest((revision, *self._revisions))
+            self._keep_revision(after, self.decision.reason)
         self._last_wished = after
         return Transition(before, after, self.decision.reason, self.decision.basis, is_first=not before)
+
+    def _keep_revision(self, values: tuple[str, ...], reason: str, *, was_there: bool = False) -> None:
+        self._last_revision += 1
+        revision = Revision(self._last_revision, values, reason, self._clock.wall(), was_there)
+        self._revisions = self._newest((revision, *self._revisions))
 
     def _newest(self, revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
         """Return as many revisions as history holds; the one that is pinned stays among them."""
@@ -234,13 +277,13 @@ class RecordKeeper:
         self._serving = frozenset({each.endpoint for each in decided} | staying)
         self._on_the_way = frozenset(value for sets in (*held, *passed) for value in values_of(sets))
 
-    def _pinned_values(self) -> tuple[str, ...] | None:
-        """Return the values of the pinned revision, None without a pin or such a revision."""
+    def _pinned_revision(self) -> Revision | None:
+        """Return the pinned revision, None without a pin or such a revision."""
         if self.record.pin is None:
             return None
         if self._pin is None or self._pin[0] != self.record.pin:
             found = [each for each in self._revisions if str(each.number) == self.record.pin]
-            self._pin = (self.record.pin, found[0].values) if found else None
+            self._pin = (self.record.pin, found[0]) if found else None
         return self._pin[1] if self._pin else None
 
     @property
@@ -285,8 +328,10 @@ class RecordKeeper:
             hostname=record.hostname,
             sets=self.decision.sets.get(zone) if self.decision and zone in self._in_force else None,
             adopt=record.adopt,
+            adopt_from=record.adopt_from,
             suspended=record.suspend,
-            was_published=zone in self._published_before,
+            was_published=zone in self._published_before and zone in self._zone_ids,
+            published_in=self._zone_ids.get(zone),
             known_values=self._known_values.get(zone),
             is_news=self._has_news or self.record.generation != self.memory.observed_generation,
         )
@@ -301,7 +346,7 @@ class RecordKeeper:
 
     def zones_left_behind(self, before: Iterable[ObjectKey] = ()) -> set[ObjectKey]:
         """Return the zones that hold, or may hold, this record's name but are not declared (any more)."""
-        return ({*before, *self._published_before}) - set(self.record.zones)
+        return ({*before, *self._published_before, *self.leaving}) - set(self.declared.zones)
 
     def left(self, zone: ObjectKey) -> None:
         """The record is out of `zone` for good."""
@@ -322,7 +367,10 @@ class RecordKeeper:
             basis=self.decision.basis if self.decision else None,
             reason=self.decision.reason if self.decision else "",
             revisions=self._revisions,
-            zones=tuple(self._zone_picture(key, zones.get(key)) for key in record.zones),
+            zones=tuple(self._zone_picture(key, zones.get(key)) for key in self.declared.zones),
+            leaving=tuple(
+                (self._zone_picture(key, zones.get(key)), each.why) for key, each in sorted(self.leaving.items())
+            ),
             dry_run=dry_run,
             refusal=self.refusal,
             pending=self.undecided.reason if self.undecided and self.decision is None else None,
@@ -344,6 +392,7 @@ class RecordKeeper:
                 refusal=zone.trouble,
                 message="the zone has not been read yet",
                 standby=zone.standby,
+                zone_id=zone.zone_id,
             )
         sight = keeper.sight(self.record.key)
         verified_at = sight.verified_at if sight and report.in_sync else None
@@ -359,6 +408,7 @@ class RecordKeeper:
             message="" if zone.standby else _message(in_sync=report.in_sync, seen=sight.message if sight else ""),
             standby=zone.standby,
             held=held,
+            zone_id=zone.zone_id,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from detour.enactment.asking import split_server
 from detour.enactment.sites import Site
+from detour.providers.endpoints import PermittedEndpoints
 
 PORTS = 65536
 _YES = ("1", "true", "yes", "on")
@@ -29,7 +30,8 @@ class Settings:
     `identity` is this process's name in it. `resolver` (`address:port`) resolves endpoint hostnames, None means the
     system's. `namespaces` confine the operator, none means all. `listen` is `address:port` for /livez, /readyz and
     /metrics. `audit_every` and `read_every` are the `Periods`, in seconds. `reference_checks` (`address:port`) tell
-    whether this process can see at all; without any, the zones' name servers do.
+    whether this process can see at all; without any, the zones' name servers do. `permitted_endpoints` are what the
+    `endpointURL` of a zone may name without credentials of its own, or without https (see `PermittedEndpoints`).
     """
 
     owner: str
@@ -49,6 +51,7 @@ class Settings:
     audit_every: float = 30.0
     read_every: float = 600.0
     reference_checks: tuple[str, ...] = ()
+    permitted_endpoints: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -98,6 +101,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         help="address:port list; while most of these accept no connection, a sudden failure of most checks is not "
         "believed (default: the zones' name servers)",
         type=_servers,
+    )
+    add(
+        "--permitted-endpoints",
+        help="endpoints that a zone's endpointURL may name without a Secret, or without https: scheme, host (a name, "
+        "an address or a network) and port (* for any), such as https://dns.example.com:8443 (default: none)",
+        type=_endpoints,
     )
     add("--audit-every", help="seconds between two looks at a name by DNS (default: 30)", type=_seconds)
     add("--read-every", help="seconds between two full readings of a zone by API (default: 600)", type=_seconds)
@@ -196,6 +205,15 @@ def _servers(text: str) -> tuple[str, ...]:
         if not 0 < port < PORTS:
             raise argparse.ArgumentTypeError(f"{server!r} has no port from 1 to 65535")
     return servers
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    entries = _list(text)
+    try:
+        PermittedEndpoints.from_text(entries)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return entries
 
 
 def _positive(text: str) -> int:

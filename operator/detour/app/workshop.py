@@ -17,6 +17,7 @@ from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Withdrawal
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone
+from detour.planning.departures import FREE_NAMES
 from detour.providers import registry
 
 
@@ -28,6 +29,9 @@ class ZoneWatcher(Protocol):
 
     def zone_changed(self, zone: ObjectKey) -> None:
         """The zone's own standing has changed."""
+
+    def record_exists(self, record: ObjectKey) -> bool:
+        """Tell whether a FailoverRecord is there, valid or not, or may be for all that is known."""
 
     def zones_changed(self) -> None:
         """Another DNSZone than before is written for one zone at a provider."""
@@ -57,7 +61,8 @@ async def _limits_of(zone: Zone) -> ProviderLimits:
 class Workshop:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
 
-    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError.
+    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave
+    regions by failures beside the regions that are free: `free_departures` (see `planning.departures`).
     """
 
     owner: str
@@ -75,3 +80,4 @@ class Workshop:
     open_zone: OpenZone = registry.open_zone
     periods: Periods = DEFAULT_PERIODS
     leadership: Leadership = SOLE_LEADER
+    free_departures: int = FREE_NAMES

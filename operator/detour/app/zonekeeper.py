@@ -6,7 +6,7 @@ Records hand their wishes in here, also before the zone could be opened for the 
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from detour.enactment.enactor import Enactor, EnactorSettings
 from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
+from detour.enactment.leaving import ParentView
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
@@ -30,6 +31,7 @@ from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone
+from detour.planning.departures import Departures
 from detour.providers import registry
 from detour.providers.commands import delete_command
 
@@ -59,12 +61,12 @@ class ZoneKeeper:
         watcher: ZoneWatcher,
         *,
         known: Generation,
-        evacuated: Mapping[str, float],
+        departures: Departures,
         admit: Callable[[ObjectKey, Identity], Refusal | None],
     ) -> None:
         self.zone = zone
         self._admit = admit
-        self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, evacuated=evacuated)
+        self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, departures=departures)
         self.incidents: list[Refusal] = []
         self._was_in_force = False
         self._workshop = workshop
@@ -150,11 +152,11 @@ class ZoneKeeper:
                 self._enactor.withdraw(withdrawal)
             self._need()
 
-    def abandon(self, record: ObjectKey, hostname: str) -> None:
-        """Let the name of a deleted record stay: another site keeps the zone."""
+    def abandon(self, record: ObjectKey) -> None:
+        """Let a name that was to go stay: another site keeps the zone, or the record declares it again."""
         self.gate.deletions.keep(record)
         if self._enactor is not None:
-            self._enactor.abandon(hostname)
+            self._enactor.abandon(record)
         self._need()
 
     def approve(self) -> bool:
@@ -194,6 +196,16 @@ class ZoneKeeper:
     def delegation(self) -> Delegation | None:
         """Where the world is sent for the zone's domain, None where that is not known."""
         return self._lookout.delegation
+
+    @property
+    def parent(self) -> ParentView:
+        """Whether the world may still be sent to the zone's servers."""
+        return self._lookout.parent
+
+    def prove(self, hostname: str) -> None:
+        """Read `hostname` anew, so that `WishReport.proved_at` says since when it stands as it does."""
+        if self._enactor is not None:
+            self._enactor.prove(hostname)
 
     @property
     def stands_by(self) -> bool:
@@ -367,6 +379,7 @@ class ZoneKeeper:
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
             delete_command=partial(delete_command, zone),
+            record_exists=self._watcher.record_exists,
         )
         fence = Fence(
             owner=settings.owner,
@@ -418,7 +431,7 @@ class ZoneKeeper:
     def zone_changed(self) -> None:
         """Tell the engine, and about the records where a trouble came or went (Observer)."""
         if self.in_force and not self._was_in_force:
-            self.gate.begin_term({})
+            self.gate.begin_term()
         self._was_in_force = self.in_force
         self._watcher.zone_changed(self.zone.key)
         trouble = self._enactor.zone_report().trouble if self._enactor else None
@@ -428,7 +441,8 @@ class ZoneKeeper:
                 self._watcher.record_changed(record)
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
-        """Tell the engine (Observer)."""
+        """Tell the engine, and look at the name (Observer)."""
+        self._lookout.wrote(change.hostname)
         self._watcher.accepted(self.zone.key, change)
 
     def withdrawn(self, withdrawal: Withdrawal) -> None:

@@ -21,9 +21,13 @@ from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical
 from detour.model.record import ObjectKey
 from detour.model.zone import NamespacesFrom, Zone
+from detour.planning.departures import Departures
 from detour.providers import registry
 
 logger = logging.getLogger(__name__)
+
+DUPLICATE_ZONE = "DuplicateZone"
+"""The reason of a DNSZone that stands for the same zone as an older one."""
 
 NEGATIVE_TTL_WARNING = 60
 """Seconds. Resolvers that keep an empty answer longer make every mistake of anybody last longer (RFC 2308)."""
@@ -38,14 +42,20 @@ class _Declared:
 
 
 class Zones:
-    """Starts and stops the keepers."""
+    """Starts and stops the keepers.
+
+    `keepers` has the one of each DNSZone, `serving` the one that writes for it: an older one's, where both stand for
+    the same zone.
+    """
 
     def __init__(self, workshop: Workshop, watcher: ZoneWatcher) -> None:
         self.keepers: dict[ObjectKey, ZoneKeeper] = {}
+        self.serving: dict[ObjectKey, ZoneKeeper] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workshop = workshop
         self._watcher = watcher
         self._declared: dict[ObjectKey, _Declared] = {}
+        self._departures = Departures(workshop.free_departures)
         self._identities: dict[ObjectKey, Identity] = {}
         self._twins: dict[ObjectKey, ObjectKey] = {}
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
@@ -64,6 +74,7 @@ class Zones:
         self._declared.pop(key, None)
         if keeper := self.keepers.pop(key, None):
             keeper.stop()
+        self.serving.pop(key, None)
         if self._identities.pop(key, None):
             self._look_for_twins()
 
@@ -86,10 +97,23 @@ class Zones:
         if older is None:
             return None
         return Refusal(
-            "DuplicateZone",
-            f"DNSZone {older}, which is older, stands for the same zone at the same provider: use that one, "
-            f"and delete {key}",
+            DUPLICATE_ZONE,
+            f"DNSZone {older}, which is older, stands for the same zone at the same provider, and is written for both "
+            f"where it permits the record's namespace: use that one, and delete {key}",
         )
+
+    def written_as(self, key: ObjectKey) -> ObjectKey:
+        """Return the DNSZone that is written for `key`: an older one, where both stand for the same zone."""
+        return self._twins.get(key, key)
+
+    def names_of(self, key: ObjectKey) -> list[ObjectKey]:
+        """Return every DNSZone for which `key` is written."""
+        return [key, *(other for other, older in self._twins.items() if older == key)]
+
+    def namesakes_of(self, key: ObjectKey) -> list[ObjectKey]:
+        """Return the other DNSZones that are known to stand for the same zone at the same provider."""
+        identity = self._identities.get(key)
+        return sorted(other for other, each in self._identities.items() if each == identity and other != key)
 
     def subject(self, key: ObjectKey) -> Subject | None:
         """Return the object of a DNSZone."""
@@ -112,12 +136,19 @@ class Zones:
             provider=registry.kind_of(found.zone.settings).name,
             report=report,
             warnings=(*_warnings(report), *self._delegation_warnings(found.zone, report)),
-            holds=keeper.gate.holds() if keeper else Holds(),
+            holds=self._on_the_wall(keeper.gate.holds()) if keeper else Holds(),
             evacuated=tuple(
-                (region, self._workshop.clock.on_the_wall(at))
-                for region, at in sorted(keeper.gate.evacuated().items() if keeper else ())
+                (region, names, self._workshop.clock.on_the_wall(at))
+                for region, (names, at) in sorted(keeper.gate.evacuated().items() if keeper else ())
             ),
         )
+
+    def _on_the_wall(self, holds: Holds) -> Holds:
+        """Return what is held with the time that a person's clock shows."""
+        if holds.blocked is None:
+            return holds
+        until = self._workshop.clock.on_the_wall(holds.blocked.until) if holds.blocked.until else 0.0
+        return replace(holds, blocked=replace(holds.blocked, until=until))
 
     def states(self) -> Iterable[ZoneState]:
         """Give the state of every zone, for metrics."""
@@ -167,15 +198,16 @@ class Zones:
             )
 
     def _start(self, declared: _Declared) -> None:
+        self._remember(declared.raw)
         keeper = ZoneKeeper(
             declared.zone,
             self._workshop,
             self._watcher,
             known=_remembered_generation(declared.raw),
-            evacuated=self._remembered_evacuations(declared.raw),
+            departures=self._departures,
             admit=self._admit,
         )
-        self.keepers[declared.zone.key] = keeper
+        self.keepers[declared.zone.key] = self.serving[declared.zone.key] = keeper
         task = asyncio.create_task(kept_going(f"the keeper of DNSZone {declared.zone.key}", keeper.run))
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
@@ -198,6 +230,8 @@ class Zones:
         }
         changed = {key for key in {*twins, *self._twins} if twins.get(key) != self._twins.get(key)}
         self._twins = twins
+        for key, own in self.keepers.items():
+            self.serving[key] = self.keepers.get(self.written_as(key), own)
         for key in changed:
             if keeper := self.keepers.get(key):
                 keeper.look_at_twins()
@@ -207,13 +241,13 @@ class Zones:
     def recall(self, subject: Subject, raw: RawObject) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""
         if keeper := self.keepers.get(subject.key):
-            keeper.gate.begin_term(self._remembered_evacuations(raw))
+            self._remember(raw)
+            keeper.gate.begin_term()
 
-    def _remembered_evacuations(self, raw: RawObject) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for region, at in evacuations_in(raw.get("status")):
-            found[region] = max(self._workshop.clock.from_the_wall(at), found.get(region, 0.0))
-        return found
+    def _remember(self, raw: RawObject) -> None:
+        """Count what the leader before us wrote of regions that names have left."""
+        for region, names, at in evacuations_in(raw.get("status")):
+            self._departures.remember(region, names, self._workshop.clock.from_the_wall(at))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)

@@ -1,14 +1,8 @@
 """The DNS check: the target, as a name server, answers a question as expected.
 
-Asked over UDP, and over TCP where the answer comes truncated (RFC 7766 §5). The UDP socket is connected, so the kernel
-drops what others send and reports a closed port at once instead of leaving it to the deadline.
+Asked over UDP, and over TCP where the answer comes truncated (`enactment.exchange`).
 """
 
-import ipaddress
-import socket
-
-import dns.asyncbackend
-import dns.asyncquery
 import dns.exception
 import dns.message
 import dns.name
@@ -19,6 +13,7 @@ import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
 from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, Reason, connection_failure, place
+from detour.enactment.exchange import exchange
 from detour.model.checks import DNSCheck
 
 _FAILURES = {
@@ -37,7 +32,7 @@ async def probe_dns(address: str, check: DNSCheck) -> None:
     query = _query(check)
     expected = {_comparable(value, query) for value in check.expected_answers}
     try:
-        response = await _exchange(query, address, check.port)
+        response = await exchange(query, address, check.port)
     except OSError as error:
         raise connection_failure(error, address, check.port) from error
     except EOFError as error:
@@ -45,26 +40,6 @@ async def probe_dns(address: str, check: DNSCheck) -> None:
     except dns.exception.DNSException as error:
         raise ProbeFailedError(Reason.PROTOCOL_ERROR, f"{where} did not answer in valid DNS") from error
     _judge(response, expected, check, where)
-
-
-async def _exchange(query: dns.message.QueryMessage, address: str, port: int) -> dns.message.Message:
-    parsed = ipaddress.ip_address(address)
-    family = socket.AF_INET6 if parsed.version == 6 else socket.AF_INET
-    canonical = str(parsed)  # the transport compares destinations as text
-    backend = dns.asyncbackend.get_backend("asyncio")
-    # dnspython leaves make_socket without types
-    connecting = backend.make_socket(family, socket.SOCK_DGRAM, 0, None, (canonical, port))  # type: ignore[no-untyped-call]
-    async with await connecting as connected:
-        response, _ = await dns.asyncquery.udp_with_fallback(
-            query,
-            canonical,
-            port=port,
-            ignore_unexpected=True,
-            ignore_errors=True,
-            udp_sock=connected,
-            backend=backend,
-        )
-    return response
 
 
 def _query(check: DNSCheck) -> dns.message.QueryMessage:

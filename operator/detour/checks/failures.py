@@ -26,6 +26,7 @@ class Reason(enum.StrEnum):
     CERTIFICATE_NAME_MISMATCH = "CertificateNameMismatch"
     CERTIFICATE_UNTRUSTED = "CertificateUntrusted"
     PROTOCOL_ERROR = "ProtocolError"
+    HEADERS_TOO_LARGE = "HeadersTooLarge"
     UNEXPECTED_STATUS = "UnexpectedStatus"
     UNEXPECTED_BODY = "UnexpectedBody"
     UNANSWERED = "Unanswered"
@@ -64,14 +65,20 @@ _LOCAL = (
     errno.ENFILE,
     errno.ENOMEM,
     errno.ENOBUFS,
-    errno.EADDRNOTAVAIL,  # no free local port, or no local address of the family
     errno.EADDRINUSE,
-    errno.EAFNOSUPPORT,
-    errno.ENETDOWN,
     errno.EPERM,  # a packet filter of this host
-    errno.EINVAL,
 )
-_LOCAL_WHEN_ROUTING_FAILS = (errno.ENETUNREACH, errno.EACCES)  # the network sends both as well (ICMP, ICMPv6)
+_LOCAL_ROUTING = (
+    errno.EADDRNOTAVAIL,  # no local address of the family, or no free local port
+    errno.EAFNOSUPPORT,
+    errno.EPROTONOSUPPORT,
+    errno.ENETDOWN,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.EINVAL,  # also a route that leads into a black hole
+)
+_SAID_BY_THE_NETWORK = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EACCES)
+"""Which the kernel says for itself as well (ip-route(8), types of routes): the routing table tells the two apart."""
 
 
 def place(address: str, port: int) -> str:
@@ -90,13 +97,14 @@ def connection_failure(error: OSError, address: str, port: int) -> ProbeFailedEr
     if isinstance(error, TimeoutError) or code == errno.ETIMEDOUT:
         return ProbeFailedError(Reason.TIMEOUT, f"connecting to {where} timed out")
     cause = os.strerror(code) if code else type(error).__name__
-    if code in _LOCAL_WHEN_ROUTING_FAILS and not _has_route(address):
-        message = f"this host has no route to {address} ({cause}), so nothing was learned of it"
+    if code in (*_LOCAL_ROUTING, *_SAID_BY_THE_NETWORK) and not _has_route(address):
+        family = "; this cluster may have no IPv6" if ":" in address else ""
+        message = f"this host has no route to {address} ({cause}), so nothing was learned of it{family}"
         return ProbeImpossibleError(Reason.NO_ROUTE, message)
-    if code in _LOCAL:
+    if code in (*_LOCAL, *_LOCAL_ROUTING):
         message = f"this host could not connect to {where} ({cause}), so nothing was learned of it"
         return ProbeImpossibleError(Reason.LOCAL_ERROR, message)
-    if code in (errno.EHOSTUNREACH, errno.EHOSTDOWN, *_LOCAL_WHEN_ROUTING_FAILS):
+    if code in _SAID_BY_THE_NETWORK:
         return ProbeFailedError(Reason.NO_ROUTE, f"the network says that {address} cannot be reached ({cause})")
     return ProbeFailedError(Reason.CONNECTION_FAILED, f"connecting to {where} failed ({cause})")
 
@@ -110,11 +118,16 @@ def tls_failure(error: ssl.SSLError, where: str, server_name: str) -> ProbeFaile
         case 10:
             return ProbeFailedError(Reason.CERTIFICATE_EXPIRED, f"the certificate of {where} has expired")
         case 62 | 64:
-            message = f"the certificate of {where} is not for the name {server_name}"
-            return ProbeFailedError(Reason.CERTIFICATE_NAME_MISMATCH, message)
+            return wrong_name(where, server_name)
         case _:
             message = f"the certificate of {where} is not trusted: {error.verify_message}"
             return ProbeFailedError(Reason.CERTIFICATE_UNTRUSTED, message)
+
+
+def wrong_name(where: str, server_name: str) -> ProbeFailedError:
+    """Return what a trusted certificate for another name means."""
+    message = f"the certificate of {where} is not for the name {server_name}"
+    return ProbeFailedError(Reason.CERTIFICATE_NAME_MISMATCH, message)
 
 
 def _has_route(address: str) -> bool:

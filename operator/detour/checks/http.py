@@ -1,17 +1,18 @@
 """The HTTP and HTTPS check: one GET to one address, judged by its status and the start of its body.
 
 The connection goes to the address that the guard has judged, whatever host name stands in the Host header or in SNI;
-redirects are answers like any other, so nobody can lead the check elsewhere; every check has a connection of its own.
-The peer is not trusted: headers are bounded, the body is read no further than it is judged, and never decompressed.
+redirects are answers like any other, so nobody can lead the check elsewhere; every check has a connection of its own,
+and no proxy of the environment stands between. What counts as an answer is decided in `answer`, whom TLS trusts in
+`trust`. The request leaves after the certificate has been judged, never before.
 """
 
+import asyncio
 import functools
+import re
 import ssl
+from collections.abc import Callable, Iterator
 
-import aiohttp
-import yarl
-from multidict import CIMultiDict
-
+from detour.checks.answer import AnswerReader, BadAnswerError
 from detour.checks.failures import (
     ProbeFailedError,
     ProbeImpossibleError,
@@ -19,112 +20,180 @@ from detour.checks.failures import (
     connection_failure,
     place,
     tls_failure,
+    wrong_name,
 )
+from detour.checks.tcp import connected
+from detour.checks.trust import bears_name, has_underscore, tls_context
+from detour.model.cabundle import UnreadableBundleError
 from detour.model.checks import HTTP_BODY_LIMIT, HTTPCheck
 
 USER_AGENT = "detour-check"
 CACHED_CONTEXTS = 64
 """TLS contexts kept, one per CA bundle in use; building one takes tens of milliseconds."""
 
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 §5.6.2
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
+_OURS = ("host", "connection")
 
 
 class HTTPProber:
-    """Makes HTTP checks. To be built within the running event loop, and closed in the end."""
+    """Makes HTTP checks. To be closed in the end."""
 
     def __init__(self) -> None:
-        self._context = functools.lru_cache(CACHED_CONTEXTS)(_tls_context)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=HTTP_BODY_LIMIT,
-            timeout=_NO_TIMEOUT,
-            max_line_size=8190,
-            max_field_size=8190,
-            max_headers=128,
-        )
+        self._context = functools.lru_cache(CACHED_CONTEXTS)(tls_context)
 
     async def close(self) -> None:
-        await self._session.close()
+        """Drop the TLS contexts; connections end with their checks."""
+        self._context.cache_clear()
 
     async def probe(self, address: str, check: HTTPCheck) -> None:
         """Make one request. The deadline is the caller's.
 
-        Raises ProbeFailedError or ProbeImpossibleError; TimeoutError where the system gives up first.
+        Raises ProbeFailedError or ProbeImpossibleError.
         """
         where = place(address, check.port)
-        url = _url(address, check)
-        context = self._trusted(check) if check.tls else True
+        request = _request(check, where)
+        context = self._trusted(check) if check.tls else None
+        exchange = _Exchange(check)
         try:
-            async with self._session.get(
-                url,
-                headers=_headers(check),
-                allow_redirects=False,
-                ssl=context,
-                server_hostname=check.server_name if check.tls else None,
-            ) as response:
-                try:
-                    await _judge(response, check, where)
-                finally:
-                    response.close()
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise _handshake_failure(error.certificate_error, where, check.server_name) from error
-        except ssl.SSLError as error:
-            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorSSLError) else error
-            raise _handshake_failure(cause, where, check.server_name) from error
-        except aiohttp.ClientConnectorError as error:
-            raise connection_failure(error.os_error, address, check.port) from error
-        except (aiohttp.ServerDisconnectedError, OSError) as error:
-            broken = error if isinstance(error, OSError) else ConnectionResetError()
-            raise connection_failure(broken, address, check.port) from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            message = f"the request to {where} cannot be sent: its host, path or headers hold characters HTTP forbids"
-            raise ProbeImpossibleError(Reason.INVALID_CHECK, message) from error
-        except aiohttp.ClientError as error:
-            raise ProbeFailedError(Reason.PROTOCOL_ERROR, f"{where} did not answer in valid HTTP") from error
+            transport = await _connect(address, check, context, exchange)
+            try:
+                if context is not None:
+                    _require_name(transport, context, check, where)
+                transport.write(request)
+                await exchange.end()
+            finally:
+                transport.abort()
+        except ssl.SSLError as error:  # before OSError and ValueError, of which it is both
+            raise tls_failure(error, where, check.server_name) from error
+        except OSError as error:
+            raise connection_failure(error, address, check.port) from error
+        except BadAnswerError as error:
+            raise ProbeFailedError(error.reason, f"{where} {error.words}") from error
+        _judge(exchange.answer, check, where)
 
     def _trusted(self, check: HTTPCheck) -> ssl.SSLContext:
+        if not _can_be_sent_as_name(check.server_name):
+            message = "the server name of the HTTPS check is no name that TLS can send; write one like api.example.com"
+            raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
+        match_name = not has_underscore(check.server_name)
+        context = self._context(check.ca_bundle, verify=check.verify_certificate, match_name=match_name)
+        if isinstance(context, UnreadableBundleError):
+            message = f"the CA bundle {context}; put certificates of authorities, in PEM form, into it"
+            raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
+        return context
+
+
+class _Exchange(asyncio.Protocol):
+    """Reads until the answer is decided, or the connection is lost before."""
+
+    def __init__(self, check: HTTPCheck) -> None:
+        self.answer = AnswerReader()
+        self._check = check
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+
+    async def end(self) -> None:
+        """Wait for the end. Raises BadAnswerError, or what broke the connection."""
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+
+    def data_received(self, data: bytes) -> None:
+        if not self._ended.is_set():
+            self._take(lambda: self.answer.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._ended.is_set():
+            self._take(self.answer.end, exc)
+            self._ended.set()
+
+    def _take(self, step: Callable[[], None], error: Exception | None = None) -> None:
+        """Make one step, and end where it decides. What came before an error may have decided already."""
         try:
-            return self._context(check.ca_bundle, check.verify_certificate)
-        except (ssl.SSLError, ValueError) as error:
-            message = "the CA bundle holds no readable PEM certificates; put certificates of authorities into it"
-            raise ProbeImpossibleError(Reason.INVALID_CHECK, message) from error
+            if error is not None:
+                raise error
+            step()
+        except Exception as raised:  # out of a callback, it would reach nobody
+            self._error = raised
+            self._ended.set()
+        if _is_decided(self.answer, self._check):
+            self._error = None
+            self._ended.set()
 
 
-def _tls_context(ca_bundle: str | None, verify: bool) -> ssl.SSLContext:
-    if ca_bundle is not None and not ca_bundle.strip():
-        raise ValueError("empty CA bundle")  # create_default_context would fall back to the system's authorities
-    context = ssl.create_default_context(cadata=ca_bundle)
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def _is_decided(answer: AnswerReader, check: HTTPCheck) -> bool:
+    if answer.status is None:
+        return False
+    if check.expected_body is None or not _is_expected(answer.status, check):
+        return True
+    return answer.ended or answer.holds(check.expected_body.encode())
 
 
-def _url(address: str, check: HTTPCheck) -> yarl.URL:
-    # Without its slash, a path such as "@other.example" would move into the authority (RFC 3986 §3.2)
+async def _connect(
+    address: str, check: HTTPCheck, context: ssl.SSLContext | None, exchange: _Exchange
+) -> asyncio.Transport:
+    connection = await connected(address, check.port)
+    transport, _ = await asyncio.get_running_loop().create_connection(  # which closes it, whatever becomes of it
+        lambda: exchange,
+        sock=connection,
+        ssl=context,
+        server_hostname=check.server_name if context is not None else None,
+    )
+    return transport
+
+
+def _can_be_sent_as_name(name: str) -> bool:
+    try:
+        return bool(name.encode("idna")) and not name.startswith(".") and _FORBIDDEN.search(name) is None
+    except UnicodeError:
+        return False
+
+
+def _require_name(transport: asyncio.Transport, context: ssl.SSLContext, check: HTTPCheck, where: str) -> None:
+    if not check.verify_certificate or context.check_hostname:
+        return
+    certificate = transport.get_extra_info("ssl_object").getpeercert()
+    if not bears_name(certificate, check.server_name):
+        raise wrong_name(where, check.server_name)
+
+
+def _request(check: HTTPCheck, where: str) -> bytes:
+    lines = [f"GET {_path(check)} HTTP/1.1", *(f"{name}: {value}" for name, value in _headers(check))]
+    names = [name for name, _ in check.headers]
+    if any(_FORBIDDEN.search(line) for line in lines) or not all(_NAME.fullmatch(name) for name in names):
+        message = f"the request to {where} cannot be sent: its host, path or headers hold characters HTTP forbids"
+        raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+
+
+def _path(check: HTTPCheck) -> str:
+    # Without its slash, a path such as "@other.example" would not be one (RFC 9112 §3.2.1)
     if not check.path.startswith("/") or not check.path.isascii() or not check.path.isprintable() or " " in check.path:
         message = "the path of an HTTP check starts with / and holds printable ASCII without blanks; percent-encode it"
         raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
-    path, _, query = check.path.partition("#")[0].partition("?")
-    scheme = "https" if check.tls else "http"
-    host = f"[{address}]" if ":" in address else address
-    return yarl.URL.build(scheme=scheme, host=host, port=check.port, path=path, query_string=query, encoded=True)
+    return check.path.partition("#")[0]
 
 
-def _headers(check: HTTPCheck) -> CIMultiDict[str]:
-    headers = CIMultiDict(check.headers)
-    headers.setdefault("User-Agent", USER_AGENT)
-    headers.setdefault("Accept-Encoding", "identity")
-    headers["Host"] = check.host
-    return headers
+def _headers(check: HTTPCheck) -> Iterator[tuple[str, str]]:
+    yield "Host", check.host
+    declared = {name.lower() for name, _ in check.headers}
+    for name, value in (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Accept-Encoding", "identity")):
+        if name.lower() not in declared:
+            yield name, value
+    yield from ((name, value) for name, value in check.headers if name.lower() not in _OURS)
+    yield "Connection", "close"
 
 
-async def _judge(response: aiohttp.ClientResponse, check: HTTPCheck, where: str) -> None:
-    status = response.status
-    if not any(status in expected for expected in check.expected_statuses):
+def _is_expected(status: int, check: HTTPCheck) -> bool:
+    return any(status in expected for expected in check.expected_statuses)
+
+
+def _judge(answer: AnswerReader, check: HTTPCheck, where: str) -> None:
+    status = answer.status
+    if status is None:  # pragma: no cover - the exchange ends without an error only once it is known
+        raise ProbeFailedError(Reason.CONNECTION_RESET, f"{where} closed the connection before answering")
+    if not _is_expected(status, check):
         wanted = ", ".join(
             str(each.first) if each.first == each.last else f"{each.first}-{each.last}"
             for each in check.expected_statuses
@@ -133,19 +202,7 @@ async def _judge(response: aiohttp.ClientResponse, check: HTTPCheck, where: str)
         raise ProbeFailedError(
             Reason.UNEXPECTED_STATUS, f"{where} answered with status {status}, expected {wanted}{hint}"
         )
-    if check.expected_body is None:
-        return
-    wanted_bytes = check.expected_body.encode()
-    body = b""
-    while wanted_bytes not in body:
-        piece = await response.content.read(HTTP_BODY_LIMIT - len(body))
-        if not piece:  # the end of the body, or of what is looked at
-            message = f"the first {HTTP_BODY_LIMIT} bytes of the answer of {where} lack the expected text"
-            raise ProbeFailedError(Reason.UNEXPECTED_BODY, message)
-        body += piece
-
-
-def _handshake_failure(cause: Exception, where: str, server_name: str) -> ProbeFailedError:
-    if isinstance(cause, ssl.SSLError):
-        return tls_failure(cause, where, server_name)
-    return ProbeFailedError(Reason.TLS_ERROR, f"no TLS session with {where}")
+    if check.expected_body is not None and not answer.holds(check.expected_body.encode()):
+        hint = ", which are packed in a way that a check cannot read" if answer.is_unreadable else ""
+        message = f"the first {HTTP_BODY_LIMIT} bytes of the answer of {where}{hint} lack the expected text"
+        raise ProbeFailedError(Reason.UNEXPECTED_BODY, message)

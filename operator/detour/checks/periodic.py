@@ -9,6 +9,7 @@ import heapq
 import itertools
 import logging
 import random
+import traceback
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
@@ -214,8 +215,10 @@ class Periodic(Generic[K, R]):
             if not self._active:
                 raise
             _log.error("a periodic run cancelled itself; it is tried again in %g s", RETRY_AFTER_ERROR)
-        except Exception:
-            _log.exception("a periodic run failed; it is tried again in %g s", RETRY_AFTER_ERROR)
+        except Exception as error:
+            # The stack, not the exception's text: that may quote a target, with the headers of its request
+            kind, stack = type(error).__qualname__, "".join(traceback.format_tb(error.__traceback__))
+            _log.error("a periodic run ended in %s; it is tried again in %g s\n%s", kind, RETRY_AFTER_ERROR, stack)
         finally:
             entry.running = False
         if entry.removed:

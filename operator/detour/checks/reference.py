@@ -16,11 +16,11 @@ async def most_accept(servers: Sequence[str]) -> bool:
 
 
 async def _accepts(server: str) -> bool:
-    address, port = split_server(server)
     try:
+        address, port = split_server(server)
         async with asyncio.timeout(CONNECT_TIMEOUT):
             _, writer = await asyncio.open_connection(address, port)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError, OverflowError):  # the last two: a text that is no address and port
         return False
     writer.close()
     return True

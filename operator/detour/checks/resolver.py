@@ -8,6 +8,7 @@ caller keeps what it last knew of that family.
 import asyncio
 import enum
 import ipaddress
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,12 +22,17 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
+from detour.model.defects import told
 from detour.model.names import canonical
 from detour.model.rrset import RRType
+
+_log = logging.getLogger(__name__)
 
 MINIMUM_TTL = 1.0
 MAXIMUM_TTL = 60.0
 """Seconds between which the time until the next question is kept, whatever TTL the zone gives."""
+MAXIMUM_ADDRESSES = 256
+"""Addresses taken of one family, smallest first: each is checked, so a hostile name must not bring thousands."""
 RETRY_AFTER_FAILURE = 5.0
 DEFAULT_TIMEOUT = 5.0
 DNS_PORT = 53
@@ -68,10 +74,14 @@ class _FamilyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The name servers that a recursive resolver knows for a domain, and whether the domain has DNSSEC keys."""
+    """The name servers that a recursive resolver knows for a domain, and whether the domain has DNSSEC keys.
+
+    `ttl` is how long that set lives in caches from now on, in seconds.
+    """
 
     name_servers: tuple[str, ...]
     is_signed: bool
+    ttl: float = 172800.0
 
 
 class Resolver:
@@ -128,29 +138,36 @@ class Resolver:
 
     async def delegation(self, domain: str) -> "Delegation | None":
         """Return to which name servers the world is sent for `domain`, None where that could not be learned."""
-        name = dns.name.from_text(domain)
         try:
+            name = dns.name.from_text(domain)
             servers = await self._resolver.resolve(name, "NS", search=False, lifetime=self._timeout)
             keys = await self._resolver.resolve(
                 name, "DNSKEY", raise_on_no_answer=False, search=False, lifetime=self._timeout
             )
+            hosts = tuple(sorted(canonical(each.target.to_text()) for each in servers))
         except (dns.exception.DNSException, OSError):
             return None
-        hosts = tuple(sorted(canonical(each.target.to_text()) for each in servers))
-        return Delegation(hosts, is_signed=keys.rrset is not None)
+        except Exception as error:
+            _log.error("looking up the delegation of %s ended in an unforeseen %s", domain, told(error))
+            return None
+        ttl = float(servers.rrset.ttl) if servers.rrset is not None else 0.0
+        return Delegation(hosts, is_signed=keys.rrset is not None, ttl=ttl)
 
     async def _ask(self, hostname: str, family: RRType) -> _FamilyAnswer:
+        try:
+            return await self._answer(hostname, family)
+        except Exception as error:
+            _log.error("asking for %s ended in an unforeseen %s", hostname, told(error))
+            failure = f"asking {self._asked} for {hostname} broke on an unforeseen {type(error).__qualname__}"
+            return _FamilyAnswer(failure=f"{failure}; please report it")
+
+    async def _answer(self, hostname: str, family: RRType) -> _FamilyAnswer:
         try:
             name = dns.name.from_text(hostname)
         except (dns.exception.DNSException, ValueError):
             return _FamilyAnswer(failure=f"{hostname!r} is not a valid host name")
         try:
-            answer = await self._resolver.resolve(
-                name, family.value, raise_on_no_answer=False, search=False, lifetime=self._timeout
-            )
-            return self._read(answer.response, hostname)
-        except dns.resolver.NXDOMAIN as error:
-            return self._read(error.kwargs["responses"][name], hostname)
+            return self._read(await self._response(name, family), hostname)
         except dns.exception.Timeout:
             return _FamilyAnswer(failure=f"{self._asked} did not answer for {hostname} within {self._timeout:g} s")
         except dns.resolver.NoNameservers as error:
@@ -158,14 +175,24 @@ class Resolver:
         except (dns.exception.DNSException, OSError, ValueError) as error:
             return _FamilyAnswer(failure=f"asking {self._asked} for {hostname} failed: {type(error).__name__}")
 
+    async def _response(self, name: dns.name.Name, family: RRType) -> dns.message.Message:
+        try:
+            answer = await self._resolver.resolve(
+                name, family.value, raise_on_no_answer=False, search=False, lifetime=self._timeout
+            )
+        except dns.resolver.NXDOMAIN as error:
+            response: dns.message.Message = error.kwargs["responses"][name]
+            return response
+        return answer.response
+
     def _read(self, response: dns.message.Message, hostname: str) -> _FamilyAnswer:
         if not isinstance(response, dns.message.QueryMessage):
             return _FamilyAnswer(failure=f"{self._asked} did not answer the question for {hostname}")
         chain = response.resolve_chaining()
         names = tuple(canonical(cname[0].target.to_text()) for cname in chain.cnames)
         if chain.answer is not None:
-            addresses = tuple(str(ipaddress.ip_address(rdata.address)) for rdata in chain.answer)
-            return _FamilyAnswer(addresses, float(chain.minimum_ttl), names)
+            addresses = sorted({ipaddress.ip_address(rdata.address) for rdata in chain.answer})[:MAXIMUM_ADDRESSES]
+            return _FamilyAnswer(tuple(map(str, addresses)), float(chain.minimum_ttl), names)
         if not _is_certain(response):
             failure = f"{self._asked} does not resolve {hostname} to the end; it must be a recursive resolver"
             return _FamilyAnswer(canonical_names=names, failure=failure)

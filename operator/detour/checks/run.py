@@ -14,6 +14,7 @@ from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.tcp import probe_tcp
 from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target, TCPCheck
+from detour.model.defects import told
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +27,11 @@ async def run_check(
     Raises nothing but CancelledError. `passed` is None where nothing was learned: the guard refuses the address, the
     check makes no sense, or this host could not make it.
     """
-    if refusal := guard.refusal(target.address):
-        return CheckResult(None, Reason.TARGET_REFUSED, refusal, 0.0)
     started = clock()
-    timeout = target.timing.timeout
     try:
-        async with asyncio.timeout(timeout):
+        if refusal := guard.refusal(target.address):
+            return CheckResult(None, Reason.TARGET_REFUSED, refusal, 0.0)
+        async with asyncio.timeout(target.timing.timeout):
             await _probe(target, http)
     except ProbeFailedError as failure:
         return CheckResult(False, failure.reason, failure.message, clock() - started)
@@ -40,8 +40,8 @@ async def run_check(
     except TimeoutError:
         return _timed_out(target, clock() - started)
     except Exception as error:
-        # Without the exception's text and traceback: either may quote a request header
-        _log.error("check of %s ended in an unforeseen %s", target.address, type(error).__qualname__)
+        # Without the exception's text: it may quote a request header
+        _log.error("check of %s ended in an unforeseen %s", target.address, told(error))
         message = f"the check of {target.address} broke on an unforeseen {type(error).__qualname__}; please report it"
         return CheckResult(None, Reason.LOCAL_ERROR, message, clock() - started)
     return CheckResult(True, "", "", clock() - started)

@@ -1,4 +1,4 @@
-"""The TCP check: the three-way handshake completes."""
+"""The TCP check: the three-way handshake completes. The HTTP check connects in the same way."""
 
 import asyncio
 import ipaddress
@@ -14,14 +14,24 @@ async def probe_tcp(address: str, check: TCPCheck) -> None:
     Raises ProbeFailedError or ProbeImpossibleError.
     """
     try:
-        with _socket_for(address) as connection:
-            await asyncio.get_running_loop().sock_connect(connection, (address, check.port))
-            # Where nobody listens, a connection to one's own host can meet itself (RFC 9293 §3.5, simultaneous open)
-            if connection.getsockname() == connection.getpeername():
-                where = place(address, check.port)
-                raise ProbeFailedError(Reason.CONNECTION_REFUSED, f"{where} refused the connection")
+        (await connected(address, check.port)).close()
     except OSError as error:
         raise connection_failure(error, address, check.port) from error
+
+
+async def connected(address: str, port: int) -> socket.socket:
+    """Return a connection, which the caller closes. Raises OSError, or ProbeFailedError where it leads to itself."""
+    connection = _socket_for(address)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
+        # Where nobody listens, a connection to one's own host can meet itself (RFC 9293 §3.5, simultaneous open)
+        if connection.getsockname() == connection.getpeername():
+            message = f"{place(address, port)} refused the connection"
+            raise ProbeFailedError(Reason.CONNECTION_REFUSED, message)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _socket_for(address: str) -> socket.socket:

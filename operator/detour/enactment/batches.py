@@ -39,5 +39,6 @@ class BatchFiller:
 
 
 def _characters(change: NameChange) -> int:
-    sets = [each for pair in change.changes for each in (pair.new, pair.old.rrset if pair.old else None) if each]
+    stored = [each for pair in change.changes for each in (pair.old, pair.beside, pair.beside) if each]
+    sets = [pair.new for pair in change.changes if pair.new] + [each.rrset for each in stored]
     return sum(len(value) + 2 for each in sets for value in each.values)

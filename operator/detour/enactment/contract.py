@@ -5,6 +5,8 @@ replacements on the condition that the zone still holds the old values. Which ba
 unclear answer is the enactor's to decide, the same way for all of them.
 """
 
+import enum
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,10 +37,24 @@ class OpaqueSet:
 
 @dataclass(frozen=True, slots=True)
 class ZoneContents:
-    """What a zone holds: at the names asked for, or everywhere after a full read."""
+    """What a zone holds: at the names asked for, or everywhere after a full read.
+
+    `partial` gives, by name, the types that were read there where these were not all; it may hold names above those
+    asked for, of which was learned whether they are delegated or redirected (NS, DNAME). Of other types at such a name
+    the reading says nothing, and what was known of them stays known.
+    """
 
     sets: Mapping[RRKey, StoredSet] = field(default_factory=dict)
     opaque: tuple[OpaqueSet, ...] = ()
+    partial: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def without(self, names: Collection[str]) -> "ZoneContents":
+        """Return what was read but for `names`, of which something newer is known."""
+        return ZoneContents(
+            {key: each for key, each in self.sets.items() if key.name not in names},
+            tuple(each for each in self.opaque if each.name not in names),
+            {name: each for name, each in self.partial.items() if name not in names},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +100,23 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFacts:
-    """What the provider says of a zone. `name_servers` are host names or `address:port`; `negative_ttl` in seconds."""
+    """What the provider says of a zone. `name_servers` are host names or `address:port`; `negative_ttl` in seconds.
+
+    `zone_id` is the provider's own name of the zone in one canonical spelling, whatever the declaration calls it:
+    equal for the same zone, different for two zones of one domain, and for a zone that was deleted and made again
+    where the provider tells these apart. It is unique at `at`: empty for the provider's own service, which is one for
+    all the world, else the origin of an endpoint of somebody's own, such as a lab's.
+    """
 
     zone_id: str
     name_servers: tuple[str, ...]
     negative_ttl: int | None = None
+    at: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What is equal for two declarations of the same zone at one kind of provider, and for nothing else."""
+        return (self.at, self.zone_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +172,31 @@ class CredentialsRefusedError(ProviderError):
     reason = "CredentialsRefused"
 
 
+LONGEST_PATIENCE = 300.0
+"""Seconds. No answer makes us wait longer: a gateway's "in a day" must not stop a failover for a day."""
+
+
+class Scope(enum.Enum):
+    """What a quota belongs to, and therefore what a refusal by it pauses."""
+
+    ACCOUNT = "everything that shares the account's quota"
+    ZONE = "this zone alone"
+
+
 class ThrottledError(ProviderError):
-    """The provider asks for patience; nothing was applied. `retry_after` in seconds, None where it names no time."""
+    """The provider asks for patience; nothing was applied.
+
+    `retry_after` in seconds, 0 to `LONGEST_PATIENCE`, None where the provider names no time; `scope` says who is to be
+    patient.
+    """
 
     reason = "Throttled"
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, scope: Scope = Scope.ACCOUNT) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        names_time = retry_after is not None and retry_after >= 0 and not math.isnan(retry_after)
+        self.retry_after = min(retry_after, LONGEST_PATIENCE) if names_time and retry_after is not None else None
+        self.scope = scope
 
 
 class UnavailableError(ProviderError):
@@ -177,6 +222,12 @@ class OutcomeUnknownError(ProviderError):
     """A write was sent and its answer was lost, or was a fault that leaves open whether it was applied."""
 
     reason = "OutcomeUnknown"
+
+
+class EndpointNotPermittedError(ProviderError):
+    """The zone declares an endpoint that nothing may be sent to in this way; raised when it is opened."""
+
+    reason = "EndpointNotPermitted"
 
 
 class BatchRefusedError(ProviderError):
@@ -211,13 +262,19 @@ class Provider(Protocol):
         ...
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
-        """Read every set at exactly these names, as stored: data synthesised from a wildcard does not count."""
+        """Read the sets at exactly these names, as stored: data synthesised from a wildcard does not count.
+
+        Every type that Detour writes is read, and every delegation. What a provider doesn't read of a name it says in
+        `ZoneContents.partial`: a set that was not looked for is not a set that is gone.
+        """
         ...
 
     async def apply(self, batch: Batch) -> ZoneContents:
-        """Apply `batch` once, without retries, and return its new sets as stored.
+        """Apply `batch` once, without retries, and return its new sets as stored, with what became of those beside.
 
-        Raises BatchRefusedError or OutcomeUnknownError besides the common ones.
+        Raises BatchRefusedError or OutcomeUnknownError besides the common ones. A set that does not stand as
+        `Change.beside` says is a BatchRefusedError. Where sets are written one by one and it went in that very moment,
+        the outcome is unknown: reading shows what is left of the name.
         """
         ...
 

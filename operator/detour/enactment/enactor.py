@@ -19,7 +19,7 @@ sets: what to publish is decided on what the one before us left behind.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.enactment.batches import BatchFiller
 from detour.enactment.budget import ZoneBudget
@@ -44,7 +44,7 @@ from detour.enactment.names import Names
 from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.precedence import STANDBY, Precedence, Yielding
-from detour.enactment.reconcile import DeleteCommand, ZoneRules, no_command
+from detour.enactment.reconcile import DeleteCommand, RecordExists, ZoneRules, no_command, nobody_exists
 from detour.enactment.setbacks import Setbacks
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
@@ -83,6 +83,7 @@ class EnactorSettings:
     dry_run: bool = False
     periods: Periods = DEFAULT_PERIODS
     delete_command: DeleteCommand = no_command
+    record_exists: RecordExists = nobody_exists
 
 
 class Enactor:
@@ -120,8 +121,10 @@ class Enactor:
             provider.limits.atomic,
             settings.delete_command,
             several_sites=settings.site.has_others,
+            record_exists=settings.record_exists,
         )
         self._names = Names(rules)
+        self._names.zone_id = facts.zone_id if facts else None
         self._is_needed = False
         self._stopping = False
         self._news = asyncio.Event()
@@ -156,9 +159,9 @@ class Enactor:
         self._names.withdraw(withdrawal)
         self._news.set()
 
-    def abandon(self, hostname: str) -> None:
-        """Let the name of a deleted record stay."""
-        self._names.abandon(hostname)
+    def abandon(self, record: ObjectKey) -> None:
+        """Let the name that `record` asked to be removed stay."""
+        self._names.abandon(record)
 
     def recall_withdrawals(self) -> list[Withdrawal]:
         """Give back the withdrawals that are not done: their names stay for now."""
@@ -226,7 +229,15 @@ class Enactor:
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
         is_doubtful = self._fence.unsettled or not self._tenure.holds or self._reader.is_doubtful
-        return self._names.report(record, self._view, unsettled=is_doubtful)
+        report = self._names.report(record, self._view, unsettled=is_doubtful)
+        hostname = self._names.hostname_of(record)
+        proved_at = self._reader.proved_at(hostname) if hostname is not None else None
+        return replace(report, proved_at=proved_at) if report and proved_at is not None else report
+
+    def prove(self, hostname: str) -> None:
+        """Read `hostname` anew, so that `WishReport.proved_at` says since when it stands as it does."""
+        self._reader.prove(hostname)
+        self._news.set()
 
     @property
     def _view(self) -> ZoneView | None:
@@ -315,6 +326,7 @@ class Enactor:
         if self._reader.must_describe:
             self.is_replaced = not await self._reader.describe(self._provider)
             self._stopping = self._stopping or self.is_replaced
+            self._names.zone_id = self.zone_id
             self._observer.zone_changed()
             return 0.0
         self._names.end_quarantines(self._clock())

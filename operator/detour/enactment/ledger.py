@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from detour.enactment.answers import plain_text
 from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.rrset import RRset, RRType
@@ -81,7 +82,7 @@ def _ledger(match: re.Match[str]) -> Ledger | None:
 
 def ledger_in_answer(values: tuple[str, ...]) -> Ledger | None:
     """Return the ledger that a name server answers with, in presentation form (RFC 1035 §5.1), or None."""
-    texts = [value.strip('"') for value in values]
+    texts = [plain_text(value) for value in values]
     match = _FORMAT.fullmatch(texts[0]) if len(texts) == 1 else None
     return _ledger(match) if match else None
 

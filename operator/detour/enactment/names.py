@@ -40,9 +40,10 @@ class Names:
 
     def __init__(self, rules: ZoneRules) -> None:
         self._rules = rules
+        self.zone_id: str | None = None  # the provider's own, once it is known
         self._wishes: dict[str, dict[ObjectKey, Wish]] = {}
         self._hostnames: dict[ObjectKey, str] = {}
-        self._withdrawals: dict[str, Withdrawal] = {}
+        self._withdrawals: dict[str, dict[ObjectKey, Withdrawal]] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._quarantine: dict[str, _Quarantined] = {}
         self._owned: set[str] = set()
@@ -88,22 +89,29 @@ class Names:
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Drop the wish of a deleted record and remove its name."""
         self.forget(withdrawal.record)
-        self._withdrawals[withdrawal.hostname] = withdrawal
+        self._withdrawals.setdefault(withdrawal.hostname, {})[withdrawal.record] = withdrawal
         self._mark(withdrawal.hostname, Urgency.HOUSEKEEPING)
 
-    def abandon(self, hostname: str) -> None:
-        """Let the name of a deleted record stay."""
-        self._withdrawals.pop(hostname, None)
+    def abandon(self, record: ObjectKey) -> None:
+        """Let the name that `record` asked to be removed stay."""
+        for hostname in [name for name, found in self._withdrawals.items() if record in found]:
+            del self._withdrawals[hostname][record]
+            if not self._withdrawals[hostname]:
+                del self._withdrawals[hostname]
 
     def recall_withdrawals(self) -> list[Withdrawal]:
         """Give back the withdrawals that are not done: their names stay for now."""
-        recalled = list(self._withdrawals.values())
+        recalled = [each for found in self._withdrawals.values() for each in found.values()]
         self._withdrawals.clear()
         return recalled
 
     @property
     def has_wishes(self) -> bool:
         return bool(self._wishes or self._withdrawals)
+
+    def hostname_of(self, record: ObjectKey) -> str | None:
+        """Return the name that `record` wishes for, None where it wishes for none."""
+        return self._hostnames.get(record)
 
     def records(self) -> Iterable[ObjectKey]:
         return list(self._hostnames)
@@ -206,8 +214,8 @@ class Names:
             settled.records += self._wishes.get(hostname, {})
             owner = outcome.owner
             undecided = owner is not None and self._wishes[hostname][owner].sets is None  # it takes the name over
-            if not change and not undecided and (withdrawal := self._withdrawals.pop(hostname, None)):
-                settled.withdrawals.append(withdrawal)
+            if not change and not undecided:
+                settled.withdrawals += self._withdrawals.pop(hostname, {}).values()
         return settled
 
     def _judged(self, hostname: str, view: ZoneView) -> Outcome:
@@ -222,8 +230,7 @@ class Names:
 
     def _judge(self, hostname: str, view: ZoneView) -> Outcome:
         wishes = list(self._wishes.get(hostname, {}).values())
-        if hostname in self._owned:
-            wishes = [replace(each, was_published=True) for each in wishes]
+        wishes = [replace(each, was_published=self._is_proved(each)) for each in wishes]
         found = view.at(hostname)
         if found.answers in self._sent.get(hostname, ()):
             self._settled[hostname] = found.answers  # its answer was lost, and it has landed all the same
@@ -231,9 +238,9 @@ class Names:
         outcome = reconcile(
             hostname,
             wishes,
-            self._withdrawals.get(hostname),
+            self._withdrawal_at(hostname, found),
             found=found,
-            cut=view.zone_cut_above(hostname, self._rules.domain),
+            shadow=view.shadow_of(hostname, self._rules.domain),
             rules=self._rules,
         )
         outcome = self._touching(outcome, hostname, view)
@@ -241,6 +248,19 @@ class Names:
             refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
             return Outcome(None, refusals, outcome.owner)
         return outcome
+
+    def _withdrawal_at(self, hostname: str, found: NameView) -> Withdrawal | None:
+        """Return the withdrawal of the name that counts: of several claimants, the marker's."""
+        asked = self._withdrawals.get(hostname, {})
+        marker = parse_marker(found.marker.rrset if found.marker else None)
+        named = asked.get(marker.record) if marker is not None else None
+        return named or next(iter(asked.values()), None)
+
+    def _is_proved(self, wish: Wish) -> bool:
+        """Tell whether `wish` is of a record that is known to have published its name in this very zone."""
+        if wish.hostname in self._owned:
+            return True
+        return wish.was_published and wish.published_in in (None, self.zone_id)
 
     def _as_it_was(self, wish: Wish, found: NameView) -> Wish:
         """Return a wish that is frozen as one for what we left at the name; a name of ours that is empty is filled."""
@@ -329,6 +349,8 @@ class Names:
         settled = wish.sets is not None and published == tuple(sorted(wish.sets, key=lambda each: each.type))
         withheld = outcome.change is not None and hostname not in self._dirty
         marker = view.at(hostname).marker if view else None
+        found = parse_marker(marker.rrset if marker else None)
+        marks = found.record if found else None
         return WishReport(
             published=published,
             in_sync=owns and settled and not unsettled and hostname not in self._dirty,
@@ -336,7 +358,7 @@ class Names:
             would_publish=wish.sets if withheld and wish.sets is not None else None,
             generation=self._generations.get(hostname),
             owns=owns,
-            is_marked=hostname in self._owned,
+            is_marked=hostname in self._owned and (owns or marks == record),
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
             left=(self._settled.get(hostname) or None) if owns else None,

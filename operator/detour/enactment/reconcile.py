@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from detour.enactment.contract import Change, OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
+from detour.enactment.registries import EXTERNAL_DNS, is_claim
 from detour.enactment.view import NameView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, Withdrawal
 from detour.model.names import is_within
@@ -20,6 +21,15 @@ OPAQUE_ANSWERS = frozenset({*ANSWER_TYPES, "ALIAS", "ANAME"})
 
 DeleteCommand = Callable[[RRset], str]
 """Gives the command by which a person deletes a set at the provider, "" where unknown."""
+
+
+RecordExists = Callable[[ObjectKey], bool]
+"""Tells whether a FailoverRecord is there, valid or not, or may be for all that is known."""
+
+
+def nobody_exists(record: ObjectKey) -> bool:
+    """Know of no record."""
+    return False
 
 
 def no_command(rrset: RRset) -> str:
@@ -39,6 +49,7 @@ class ZoneRules:
     atomic: bool
     delete_command: DeleteCommand = no_command
     several_sites: bool = False
+    record_exists: RecordExists = nobody_exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +71,10 @@ def reconcile(
     withdrawal: Withdrawal | None,
     *,
     found: NameView,
-    cut: str | None,
+    shadow: OpaqueSet | None,
     rules: ZoneRules,
 ) -> Outcome:
-    """Decide what to do at `hostname`; `cut` is the delegation at or above it within the zone, if any."""
+    """Decide what to do at `hostname`; `shadow` is what keeps the zone from answering for it (`ZoneView.shadow_of`)."""
     marker = parse_marker(found.marker.rrset if found.marker else None)
     if not wishes:
         change = _withdraw(withdrawal, found, marker, rules) if withdrawal else None
@@ -71,7 +82,7 @@ def reconcile(
     winner = _winner(wishes, marker)
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
     left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal, rules)
-    refusal = _refusal(winner, found, marker, cut, rules, left=left)
+    refusal = _refusal(winner, found, marker, shadow, rules, left=left)
     if refusal is not None:
         return Outcome(None, {**refusals, winner.record: refusal}, denied=winner.record)
     if winner.sets is not None:
@@ -85,7 +96,16 @@ def reconcile(
         return Outcome(None, refusals, winner.record)
     if empty := _empties(found, changes, deletion_observed=False):
         return Outcome(None, {**refusals, winner.record: Refusal("WouldBeEmpty", empty)})
-    return Outcome(NameChange(hostname, winner.record, changes, Urgency.FAILOVER), refusals, winner.record)
+    adopts = marker is None and not winner.was_published
+    change = NameChange(
+        hostname,
+        winner.record,
+        changes,
+        Urgency.FAILOVER,
+        claimed_by=found.claims[0].told if found.claims else "",
+        was_there=found.answers if adopts else (),
+    )
+    return Outcome(change, refusals, winner.record)
 
 
 def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
@@ -107,7 +127,7 @@ def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
 
 
 def _refusal(
-    wish: Wish, found: NameView, marker: Marker | None, cut: str | None, rules: ZoneRules, *, left: bool
+    wish: Wish, found: NameView, marker: Marker | None, shadow: OpaqueSet | None, rules: ZoneRules, *, left: bool
 ) -> Refusal | None:
     """Return why the name is not to be had; `left` says that the record in the marker is giving it up just now."""
     if not is_within(wish.hostname, rules.domain):
@@ -115,12 +135,8 @@ def _refusal(
             "HostnameOutsideZone",
             f"{wish.hostname} is not within {rules.domain}: name a DNSZone whose domain holds it in spec.zones",
         )
-    if cut is not None:
-        return Refusal(
-            "BelowZoneCut",
-            f"{cut} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
-            f"use a DNSZone for {cut}",
-        )
+    if shadow is not None:
+        return _in_shadow(wish, shadow, rules)
     if marker is not None and marker.owner != rules.owner:
         return Refusal(
             "OwnedByAnother",
@@ -128,7 +144,14 @@ def _refusal(
             f"let that one give it up first, then delete the marker {found.marker.rrset.name if found.marker else ''}"
             f"{_by_hand(rules, found.marker.rrset if found.marker else None)}",
         )
-    if marker is not None and marker.record != wish.record and not (wish.adopt or left):
+    is_anothers = marker is not None and marker.record != wish.record and not left
+    if is_anothers and marker is not None and rules.record_exists(marker.record):
+        return Refusal(
+            "OwnedByAnotherRecord",
+            f"{wish.hostname} is published by FailoverRecord {marker.record}, which is there, or was a moment ago: "
+            "delete that one first, or choose another hostname",
+        )
+    if is_anothers and marker is not None and not wish.adopt:
         return Refusal(
             "OwnedByAnotherRecord",
             f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
@@ -147,6 +170,12 @@ def _refusal(
             f"{wish.hostname}: set spec.adopt to true, or remove that record"
             f"{_by_hand(rules, found.marker.rrset)}",
         )
+    if found.claims and marker is None and not wish.was_published and wish.adopt_from != EXTERNAL_DNS:
+        return Refusal(
+            "OwnedByExternalDNS",
+            f"{found.claims[0].told}, and would write over it again and again: take {wish.hostname} out of the source "
+            f"that it reads, or take the name over together with its mark: `{_adopt(wish, EXTERNAL_DNS)}`",
+        )
     taken = marker is None and not wish.was_published and (found.answers or _opaque_answers(found))
     if taken and not wish.adopt:
         return Refusal(
@@ -155,6 +184,20 @@ def _refusal(
             f"`{_adopt(wish)}`",
         )
     return None
+
+
+def _in_shadow(wish: Wish, shadow: OpaqueSet, rules: ZoneRules) -> Refusal:
+    if shadow.type == "DNAME":
+        return Refusal(
+            "BelowDNAME",
+            f"{shadow.name} has a DNAME, which sends every name below it elsewhere, so {wish.hostname} would not be "
+            "seen in this zone: remove the DNAME, or choose another hostname",
+        )
+    return Refusal(
+        "BelowZoneCut",
+        f"{shadow.name} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
+        f"use a DNSZone for {shadow.name}",
+    )
 
 
 def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal | None:
@@ -169,8 +212,9 @@ def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal
     )
 
 
-def _adopt(wish: Wish) -> str:
-    patch = """--type=merge -p '{"spec":{"adopt":true}}'"""
+def _adopt(wish: Wish, tool: str | None = None) -> str:
+    wanted = "true" if tool is None else f'{{"from":"{tool}"}}'
+    patch = f"""--type=merge -p '{{"spec":{{"adopt":{wanted}}}}}'"""
     return f"kubectl patch failoverrecord/{wish.record.name} -n {wish.record.namespace} {patch}"
 
 
@@ -244,9 +288,17 @@ def _changes(wish: Wish, sets: tuple[RRset, ...], found: NameView, rules: ZoneRu
     removals = [
         Change(found.sets[kind], None, beside) for kind in ANSWER_TYPES if kind in found.sets and kind not in wanted
     ]
+    if wish.adopt_from == EXTERNAL_DNS:
+        removals += [_without_claim(each.stored) for each in found.claims]
     if _crosses_types(sets, found):
         return (*claims, *removals, *writes)
     return (*claims, *writes, *removals)
+
+
+def _without_claim(stored: StoredSet) -> Change:
+    """Return the change that takes another tool's mark out of a TXT set, and nothing else that it holds."""
+    kept = tuple(value for value in stored.rrset.values if not is_claim(value))
+    return Change(stored, replace(stored.rrset, values=kept) if kept else None)
 
 
 def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:

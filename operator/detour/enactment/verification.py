@@ -2,18 +2,23 @@
 
 After a write every server is asked until it answers with the new sets. Apart from that each name is asked for every
 `Periods.audit` seconds, at one server in turn. A difference is not yet damage: changes take a while to reach all
-servers. So a difference only raises a suspicion, which the enactor settles by reading through the provider's API.
+servers. So a difference only raises a suspicion, which the enactor settles by reading through the provider's API: what
+is new at once, what stays the same after ever longer pauses.
+
+A server that has several addresses has shown what it holds once one of them has. Addresses that this host has no route
+to are not asked, and a name is visible when the servers that can be reached agree, one at least.
 """
 
 import asyncio
 import heapq
 import itertools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from detour.enactment.asking import Ask, NoAnswerError
+from detour.enactment.answering import Ages, Comparison, Difference, Kind, Showing, compared
+from detour.enactment.asking import Ask, NoAnswerError, UnreachableError
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.waiting import news_within
 from detour.model.rrset import RRset, RRType
@@ -28,6 +33,13 @@ SUSPICION_AFTER = 5.0
 """Seconds after a write before a difference is looked into: propagation takes a while."""
 
 QUESTIONS_IN_FLIGHT = 64
+
+UNREACHED_FOR = 60.0
+"""Seconds for which an address that could not be reached is left alone, where its server was reached otherwise."""
+
+FIRST_PAUSE = 60.0
+PAUSE_GROWTH = 2.0
+"""Seconds until a difference that was looked into and stays the same is looked into again, and the growth of that."""
 
 
 class Witness(Protocol):
@@ -50,6 +62,32 @@ class _Watched:
     changed_at: float | None
     wait: float = FIRST_LOOK
     rounds: int = 0
+    shown: frozenset[str] = frozenset()
+    looked_into: frozenset[str] = frozenset()
+    pause: float = 0.0
+    look_again_at: float = 0.0
+
+    def saw(self, differences: Sequence[Difference]) -> None:
+        """This is how the servers that answered differ; none of them where they are silent at most."""
+        self.shown = frozenset(each.evidence for each in differences if each.kind is not Kind.SILENCE)
+        if not self.shown:
+            self.looked_into = frozenset()  # who answered at all answered right: whatever shows next is news
+
+    def look_into(self, now: float, longest: float) -> bool:
+        """Tell whether what differs is news, or has stood for long enough, and count it as looked into."""
+        if not self.shown - self.looked_into and now < self.look_again_at:
+            return False
+        self.looked_into |= self.shown
+        self.pause = min(longest, max(FIRST_PAUSE, self.pause * PAUSE_GROWTH))
+        self.look_again_at = now + self.pause
+        return True
+
+    def is_right(self) -> None:
+        """Everything is as it should be: whatever comes next is news."""
+        self.changed_at = None
+        self.wait = FIRST_LOOK
+        self.looked_into = frozenset()
+        self.pause = self.look_again_at = 0.0
 
 
 @dataclass(order=True, slots=True)
@@ -72,11 +110,14 @@ class Verifier:
         periods: Periods = DEFAULT_PERIODS,
     ) -> None:
         self._audit_period = periods.audit
+        self._longest_pause = max(periods.reading, periods.audit)
         self._ask = ask
         self._clock = clock
         self._random = random
         self._witness = witness
-        self._servers: tuple[str, ...] = ()
+        self._hosts: tuple[tuple[str, ...], ...] = ()
+        self._unreached: dict[str, tuple[float, str]] = {}
+        self._ages = Ages()
         self._watched: dict[str, _Watched] = {}
         self._due: list[_Due] = []
         self._places = itertools.count()
@@ -84,9 +125,18 @@ class Verifier:
         self._slots = asyncio.Semaphore(QUESTIONS_IN_FLIGHT)
         self._looking: set[asyncio.Task[None]] = set()
 
-    def use(self, servers: Sequence[str]) -> None:
-        """Ask these servers (`address:port`) from now on."""
-        self._servers = tuple(servers)
+    def use(self, servers: Sequence[str], hosts: Mapping[str, str] | None = None) -> None:
+        """Ask these servers (`address:port`) from now on; `hosts` names the host of those that may share one."""
+        by_host: dict[str, list[str]] = {}
+        for each in servers:
+            by_host.setdefault((hosts or {}).get(each, each), []).append(each)
+        self._hosts = tuple(tuple(addresses) for addresses in by_host.values())
+        self._unreached = {each: found for each, found in self._unreached.items() if each in servers}
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """Say for each address that is not asked why: there is no route to it, or it is silent beside another."""
+        return tuple(why for _, (_, why) in sorted(self._unreached.items()))
 
     def watch(self, hostname: str, expected: tuple[RRset, ...], absent: tuple[RRType, ...], *, changed: bool) -> None:
         """Expect `hostname` to answer with these sets (its marker among them) and nothing of the types `absent`.
@@ -100,6 +150,20 @@ class Verifier:
         watched = _Watched(hostname, expected, absent, now if changed else None)
         self._watched[hostname] = watched
         self._schedule(watched, now + (FIRST_LOOK if changed else self._random() * self._audit_period))
+
+    def wrote(self, hostname: str) -> None:
+        """The name was written: what differs from now on is news, also where it looks as before."""
+        if watched := self._watched.get(hostname):
+            self.watch(hostname, watched.expected, watched.absent, changed=True)
+
+    def look_into(self, hostname: str) -> bool:
+        """Tell whether what differs at `hostname` is to be read through the API now, and count it as read.
+
+        So it is when it is news, and then after ever longer pauses: a server that stays silent, or behind, is no reason
+        to ask an API for ever.
+        """
+        watched = self._watched.get(hostname)
+        return watched is None or watched.look_into(self._clock(), self._longest_pause)
 
     def forget(self, hostname: str) -> None:
         """Expect nothing of `hostname` any more."""
@@ -135,51 +199,89 @@ class Verifier:
         self._news.set()
 
     async def _look(self, watched: _Watched) -> None:
-        servers = self._servers
-        if watched.changed_at is None and servers:
-            watched.rounds += 1
-            servers = (servers[(watched.rounds + zlib.crc32(watched.hostname.encode())) % len(servers)],)
-        async with self._slots:
-            differences = [found for server in servers if (found := await self._difference(server, watched))]
+        if watched.changed_at is None:
+            found = await self._at_one_host(watched)
+        else:
+            found = await asyncio.gather(*(self._at_host(each, watched) for each in self._hosts))
         if self._watched.get(watched.hostname) is not watched:
             return  # something newer is expected by now
         now = self._clock()
-        if not differences and servers:
-            watched.changed_at = None
-            watched.wait = FIRST_LOOK
+        differences = [each for shown in found for each in shown.differences]
+        if not differences and any(shown.is_reached for shown in found):
+            watched.is_right()
             self._witness.visible(watched.hostname, now)
             self._schedule(watched, now + self._audit_period)
             return
         settling = watched.changed_at is not None
         since = now - watched.changed_at if watched.changed_at is not None else 0.0
-        message = differences[0] if differences else "no name server is known to ask"
-        self._witness.differs(watched.hostname, message, suspicious=not settling or since > SUSPICION_AFTER)
+        if not differences:
+            differences = [Difference(_nobody(found), "nobody", Kind.SILENCE)]
+        is_ageing = all(each.kind is Kind.LOWER_TTL for each in differences)
+        suspicious = since > SUSPICION_AFTER or not (settling or is_ageing)
+        watched.saw(differences)
+        self._witness.differs(watched.hostname, differences[0].message, suspicious=suspicious)
         if not settling:
             watched.changed_at = now
         patient = since >= self._audit_period
         watched.wait = self._audit_period if patient else min(LONGEST_WAIT, watched.wait * 1.5)
         self._schedule(watched, now + watched.wait)
 
-    async def _difference(self, server: str, watched: _Watched) -> str | None:
-        """Return how `server` answers otherwise than expected, or None."""
+    async def _at_one_host(self, watched: _Watched) -> list[Showing]:
+        """Return what one server shows, in turn the next one that there is a route to."""
+        found: list[Showing] = []
+        for _ in self._hosts:
+            watched.rounds += 1
+            place = (watched.rounds + zlib.crc32(watched.hostname.encode())) % len(self._hosts)
+            found = [await self._at_host(self._hosts[place], watched)]
+            if not found[0].has_no_route:
+                break
+        return found
+
+    async def _at_host(self, addresses: tuple[str, ...], watched: _Watched) -> Showing:
+        """Return what one server shows, asked at those of its addresses that can be reached."""
+        now = self._clock()
+        asked = [each for each in addresses if self._unreached.get(each, (0.0, ""))[0] <= now] or list(addresses)
+        found = dict(zip(asked, await asyncio.gather(*(self._at(each, watched) for each in asked)), strict=True))
+        is_reached = any(shown.is_reached for shown in found.values())
+        for address, shown in found.items():
+            self._unreached.pop(address, None)
+            if shown.has_no_route or (is_reached and not shown.is_reached):
+                self._unreached[address] = (now + UNREACHED_FOR, shown.silence)
+        reached = [each for each in found.values() if each.is_reached]
+        if reached:
+            return Showing(True, tuple(each for shown in reached for each in shown.differences))
+        if all(shown.has_no_route for shown in found.values()):
+            return Showing(False, has_no_route=True, silence=next(iter(found.values())).silence)
+        return Showing(False, tuple(each for shown in found.values() for each in shown.differences))
+
+    async def _at(self, server: str, watched: _Watched) -> Showing:
+        """Return what `server` shows of the name."""
         wanted: list[tuple[str, RRType, tuple[str, ...], int | None]] = []
         wanted += [(each.name, each.type, each.values, each.ttl) for each in watched.expected]
         wanted += [(watched.hostname, kind, (), None) for kind in watched.absent]
         for name, kind, values, ttl in wanted:
             try:
-                found = await self._ask(server, name, kind.value)
+                async with self._slots:
+                    answer = await self._ask(server, name, kind.value)
+            except UnreachableError as error:
+                return Showing(False, has_no_route=True, silence=str(error))
             except NoAnswerError as error:
-                return str(error)
-            if _plain(kind, found.values) != tuple(sorted(values)):
-                told = ", ".join(found.values) or "nothing"
-                return f"{server} answers {told} for {name} {kind}, not {', '.join(values) or 'nothing'}"
-            if ttl is not None and found.ttl not in (None, ttl):
-                return f"{server} answers with a TTL of {found.ttl} s for {name} {kind}, not {ttl} s"
-        return None
+                return Showing(False, (Difference(str(error), server, Kind.SILENCE),), silence=str(error))
+            comparison = Comparison(server, name, kind, values, ttl)
+            difference = compared(comparison, answer)
+            if difference is None or self._is_old(comparison, answer.ttl, difference):
+                continue
+            return Showing(True, (difference,))
+        return Showing(True)
+
+    def _is_old(self, comparison: Comparison, ttl: int | None, difference: Difference) -> bool:
+        """Tell whether nothing differs but the age of what a cache before the server answers with."""
+        if difference.kind is not Kind.LOWER_TTL or ttl is None:
+            return False
+        return self._ages.are_shown_by(comparison, ttl, self._clock())
 
 
-def _plain(kind: RRType, values: Sequence[str]) -> tuple[str, ...]:
-    """Return the values of an answer as an RRset has them."""
-    if kind is RRType.TXT:
-        return tuple(sorted(value.strip('"') for value in values))
-    return tuple(sorted(value.rstrip(".").lower() for value in values))
+def _nobody(found: Sequence[Showing]) -> str:
+    if not found:
+        return "no name server is known to ask"
+    return f"none of the zone's name servers can be reached from here: {found[0].silence}"

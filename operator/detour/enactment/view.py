@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from detour.enactment.contract import OpaqueSet, StoredSet, ZoneContents
+from detour.enactment.registries import ForeignClaim, claimed_hostnames, foreign_claim
 from detour.model.names import hostname_of_marker, marker_name
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
 
@@ -18,13 +19,14 @@ _NO_SETS: Mapping[RRType, StoredSet] = {}
 class NameView:
     """What stands at one hostname: its sets by type, what is opaque there, and its marker.
 
-    `opaque_marker` is a TXT set in the marker's place that cannot be read.
+    `opaque_marker` is a TXT set in the marker's place that cannot be read; `claims` are marks of other tools.
     """
 
     sets: Mapping[RRType, StoredSet]
     opaque: tuple[OpaqueSet, ...]
     marker: StoredSet | None
     opaque_marker: OpaqueSet | None = None
+    claims: tuple[ForeignClaim, ...] = ()
 
     @property
     def answers(self) -> tuple[RRset, ...]:
@@ -38,6 +40,7 @@ class ZoneView:
     def __init__(self, contents: ZoneContents) -> None:
         self._sets: dict[str, dict[RRType, StoredSet]] = defaultdict(dict)
         self._opaque: dict[str, tuple[OpaqueSet, ...]] = {}
+        self._claimed_at: dict[str, set[str]] = defaultdict(set)
         self._lay(contents)
 
     def at(self, hostname: str) -> NameView:
@@ -45,16 +48,38 @@ class ZoneView:
         place = marker_name(hostname)
         marker = self._sets.get(place, _NO_SETS).get(RRType.TXT)
         spoilt = next((each for each in self._opaque.get(place, ()) if each.type == RRType.TXT), None)
-        return NameView(self._sets.get(hostname, _NO_SETS), self._opaque.get(hostname, ()), marker, spoilt)
+        return NameView(
+            self._sets.get(hostname, _NO_SETS),
+            self._opaque.get(hostname, ()),
+            marker,
+            spoilt,
+            tuple(self._claims_on(hostname)),
+        )
+
+    def _claims_on(self, hostname: str) -> Iterable[ForeignClaim]:
+        for name in sorted(self._claimed_at.get(hostname, ())):
+            stored = self._sets.get(name, _NO_SETS).get(RRType.TXT)
+            if stored is not None and (claim := foreign_claim(stored)) is not None:
+                yield claim
 
     def get(self, key: RRKey) -> StoredSet | None:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
 
     def reread(self, names: Collection[str], contents: ZoneContents) -> None:
-        """Replace what is believed of `names` by what was just read at them."""
-        for name in names:
-            self._sets.pop(name, None)
-            self._opaque.pop(name, None)
+        """Replace what is believed of `names` by what was just read at them.
+
+        Where only some types were read (`ZoneContents.partial`) what is believed of the others stays.
+        """
+        for name in {*names, *contents.partial}:
+            read = contents.partial.get(name)
+            if read is None:
+                self._sets.pop(name, None)
+                self._opaque.pop(name, None)
+                continue
+            for kind in [each for each in self._sets.get(name, _NO_SETS) if each.value in read]:
+                del self._sets[name][kind]
+            if name in self._opaque:
+                self._opaque[name] = tuple(each for each in self._opaque[name] if each.type not in read)
         self._lay(contents)
 
     def take_over(self, other: "ZoneView", names: Iterable[str]) -> None:
@@ -66,6 +91,8 @@ class ZoneView:
                 self._sets[name] = other._sets[name]
             if name in other._opaque:
                 self._opaque[name] = other._opaque[name]
+        for hostname, places in other._claimed_at.items():
+            self._claimed_at[hostname] |= places
 
     def wrote(self, gone: Iterable[RRKey], stored: ZoneContents) -> None:
         """Take over the outcome of a batch: the sets that it removed and those that it left behind."""
@@ -79,20 +106,31 @@ class ZoneView:
             if RRType.TXT in sets and (hostname := hostname_of_marker(name)):
                 yield hostname
 
-    def zone_cut_above(self, hostname: str, domain: str) -> str | None:
-        """Return the delegated name at or above `hostname` but below the apex, or None."""
-        name = hostname
-        while name != domain and "." in name:
-            if any(each.type == "NS" for each in self._opaque.get(name, ())):
-                return name
+    def shadow_of(self, hostname: str, domain: str) -> OpaqueSet | None:
+        """Return what keeps the zone from answering for `hostname` itself, or None.
+
+        That is a delegation (NS) at or above it and below the apex (RFC 1034 §4.2.1), or a DNAME above it, the apex
+        included (RFC 6672 §2.3); of several the highest.
+        """
+        shadow, name = None, hostname
+        while "." in name:
+            for each in self._opaque.get(name, ()):
+                if (each.type == "NS" and name != domain) or (each.type == "DNAME" and name != hostname):
+                    shadow = each
+            if name == domain:
+                break
             name = name.split(".", 1)[1]
-        return None
+        return shadow
 
     def _lay(self, contents: ZoneContents) -> None:
         for key, stored in contents.sets.items():
             self._sets[key.name][key.type] = stored
+            if key.type is RRType.TXT and foreign_claim(stored) is not None:
+                for hostname in claimed_hostnames(key.name):
+                    self._claimed_at[hostname].add(key.name)  # looked up again whenever it is asked for
         opaque: dict[str, list[OpaqueSet]] = defaultdict(list)
         for each in contents.opaque:
             opaque[each.name].append(each)
         for name, found in opaque.items():
-            self._opaque[name] = tuple(found)
+            known = [each for each in self._opaque.get(name, ()) if each not in found]
+            self._opaque[name] = (*known, *found)

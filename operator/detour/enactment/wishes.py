@@ -24,7 +24,9 @@ class Wish:
     """What one record wants in one zone.
 
     `sets` is None while nothing is decided: the record claims its name but changes nothing. `was_published` says that
-    the record's status shows the name as published here, which proves ownership where the marker was lost.
+    the record's status shows the name as published here, which proves ownership where the marker was lost: in the zone
+    that has the ID `published_in` at its provider (None: whichever it is), and in no other.
+    `adopt_from` is the other tool whose mark on the name is taken away with the first publication.
     `created` (seconds since the Unix epoch) settles who of two claimants came first. `known_values` are the ones that
     the name had when this process came, by the record's status; `is_news` says that others are wanted since. While it
     `is_frozen` nothing is changed: what this process left there is put back, whatever `sets` are.
@@ -36,8 +38,10 @@ class Wish:
     hostname: str
     sets: tuple[RRset, ...] | None
     adopt: bool = False
+    adopt_from: str | None = None
     suspended: bool = False
     was_published: bool = False
+    published_in: str | None = None
     known_values: frozenset[str] | None = None
     is_news: bool = True
     is_frozen: bool = False
@@ -64,7 +68,8 @@ class Refusal:
 class NameChange:
     """The changes of one hostname and its marker, which belong into one batch.
 
-    `is_repair` says that somebody else had changed what was there.
+    `is_repair` says that somebody else had changed what was there, `claimed_by` which other tool's mark stands beside
+    the name. `was_there` are the sets of a name that is adopted by this, as they were.
     """
 
     hostname: str
@@ -72,6 +77,8 @@ class NameChange:
     changes: tuple[Change, ...]
     urgency: Urgency
     is_repair: bool = False
+    claimed_by: str = ""
+    was_there: tuple[RRset, ...] = ()
 
     @property
     def is_first(self) -> bool:
@@ -89,6 +96,7 @@ class WishReport:
     this process last wrote for the record; `owns` that nothing keeps the record from the name, `is_marked` that the
     name bears our mark, which is `marker`; `denied` that the name is not to be had for it, whatever it wants there.
     `left` are the sets that this process left there, or found as they should be; None where it has not yet.
+    `proved_at` is when the last reading began that was asked for as a proof (engine seconds).
     """
 
     published: tuple[RRset, ...]
@@ -101,6 +109,7 @@ class WishReport:
     marker: RRset | None = None
     denied: bool = False
     left: tuple[RRset, ...] | None = None
+    proved_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

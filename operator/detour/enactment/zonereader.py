@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
 from detour.enactment.periods import Periods
 from detour.enactment.reading import BackgroundReading
+from detour.enactment.registries import registry_names
 from detour.enactment.view import ZoneView
 from detour.model.names import marker_name
 
@@ -54,6 +55,7 @@ class ZoneReader:
         self._whole = BackgroundReading(on_news)
         self._some = BackgroundReading(on_news)
         self._some_began_at = -math.inf
+        self._some_names: set[str] = set()
         self._view: ZoneView | None = None
         self.facts = facts
 
@@ -124,7 +126,7 @@ class ZoneReader:
 
     def prove(self, hostname: str) -> None:
         """Read `hostname` anew, and remember since when it stands as it does."""
-        self._wants_proof[hostname] = self._clock()
+        self._wants_proof.setdefault(hostname, self._clock())
         self._suspects.add(hostname)
 
     def read_first(self, hostnames: Iterable[str]) -> None:
@@ -185,7 +187,8 @@ class ZoneReader:
         """Read what is suspicious beside the work; `has_news` once it is there."""
         hostnames = self._take_suspects()
         self._some_began_at = self._clock()
-        self._some.begin(provider.read_names(self._names_to_read(hostnames)), hostnames)
+        self._some_names = self._names_to_read(hostnames)
+        self._some.begin(provider.read_names(self._some_names), hostnames)
 
     async def read(self, provider: Provider) -> None:
         """Read the zone, and do nothing else until it is read."""
@@ -216,7 +219,8 @@ class ZoneReader:
             self._suspects.update(hostnames)
             self._suspects_ledger = True
             raise
-        self._take_names(hostnames, contents, self._names_to_read(hostnames) - touched, self._some_began_at)
+        names = self._some_names - touched
+        self._take_names(hostnames, contents.without(touched), names, self._some_began_at)
         return hostnames
 
     async def read_suspects(self, provider: Provider) -> list[str]:
@@ -242,11 +246,14 @@ class ZoneReader:
         names = self._names_to_read(hostnames)
         contents = await provider.read_names(names)
         for reading in (self._whole, self._some):
-            reading.touch(names)
+            reading.touch({*names, *contents.partial})
         self._take_names(hostnames, contents, names, began_at)
 
     def _names_to_read(self, hostnames: Iterable[str]) -> set[str]:
-        return {self._ledger_name, *(name for each in hostnames for name in names_beside(each))}
+        """Return the ledger, the hostnames with their markers, and before a first publication the marks of others."""
+        hostnames = list(hostnames)
+        others = (name for each in hostnames if each in self._awaited for name in registry_names(each))
+        return {self._ledger_name, *hostnames, *map(marker_name, hostnames), *others}
 
     def _take_names(self, hostnames: Iterable[str], contents: ZoneContents, names: set[str], began_at: float) -> None:
         """Believe `contents` of `names`, which were read for `hostnames`."""
@@ -255,7 +262,7 @@ class ZoneReader:
         self._read_at.update(dict.fromkeys(hostnames, now))
         self._awaited.difference_update(hostnames)
         self._prove(hostnames, began_at)
-        self._whole.touch(names)
+        self._whole.touch({*names, *contents.partial})
         if self._view is not None:
             self._view.reread(names, contents)
 
@@ -278,8 +285,3 @@ class ZoneReader:
         self._view = view
         self._is_owed = False
         self._due_at = self._clock() + self._periods.reading * (0.9 + self._random() / 5)
-
-
-def names_beside(hostname: str) -> tuple[str, ...]:
-    """Return the names that say something of `hostname`: itself, its marker, and where others keep their marks."""
-    return (hostname, marker_name(hostname))

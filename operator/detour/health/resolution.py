@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 RETENTION = 600.0
 """Seconds for which an address counts after it was last seen in an answer."""
+MAXIMUM_SEEN = 512
+"""Addresses remembered of one name, newest first: one that always answers with others must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> Reso
     """Return `name` after an answer with `addresses`; those not seen for `RETENTION` seconds go."""
     last_seen = {address: at for address, at in name.seen if now - at <= RETENTION}
     last_seen.update(dict.fromkeys(addresses, now))
-    return ResolvedName(seen=tuple(sorted(last_seen.items())))
+    newest = sorted(last_seen.items(), key=lambda each: (-each[1], each[0]))[:MAXIMUM_SEEN]
+    return ResolvedName(seen=tuple(sorted(newest)))
 
 
 def answered_empty(name: ResolvedName, message: str) -> ResolvedName:

@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
+from detour.model.cabundle import text_of
 
 logger = logging.getLogger(__name__)
 
@@ -126,10 +127,13 @@ class Cluster:
         return {str(key): text for key, value in data.items() if (text := _decode(value)) is not None}
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the data of a ConfigMap."""
+        """Return the data of a ConfigMap, with what stands in its `binaryData` for not being UTF-8, read as text."""
         read = client.CoreV1Api.read_namespaced_config_map
         found = await self._call("config-map", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
-        return {str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)}
+        binary = {str(key): _as_text(value) for key, value in _mapping(found.get("binaryData")).items()}
+        return binary | {
+            str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)
+        }
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         """Merge `body` into an object, or into its status subresource, and return the object."""
@@ -276,6 +280,14 @@ def _patch(
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _as_text(value: object) -> str:
+    """Return a binary value of a ConfigMap as text, empty where it is none."""
+    try:
+        return text_of(base64.b64decode(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _decode(value: object) -> str | None:

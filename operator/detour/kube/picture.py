@@ -11,18 +11,20 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.model.zone import Zone
+from detour.planning.departures import Blocked
 from detour.planning.gate import HoldReason
 from detour.planning.planner import Basis
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A set that a record has published."""
+    """A set that a record has published, or `was_there` when it took the name over."""
 
     number: int
     values: tuple[str, ...]
     reason: str
     at: float
+    was_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,23 @@ class HeldChange:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """All that the gate of a zone holds; `digest` stands for exactly that, and is empty where nothing is held."""
+    """All that the gate of a zone holds; `digest` stands for exactly that, and is empty where nothing is held.
+
+    `blocked` says which departures hold a change that would leave one more region; its time is in seconds
+    since the Unix epoch, or in engine seconds while a gate tells of it.
+    """
 
     changes: tuple[HeldChange, ...] = ()
     digest: str = ""
+    blocked: Blocked | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ZonePicture:
     """A record in one zone: what stands there, and what keeps it from being what was decided.
 
-    `standby` says that somebody else decides for this zone, `held` why the safety gate holds the change.
+    `standby` says that somebody else decides for this zone, `held` why the safety gate holds the change; `zone_id` is
+    the provider's own name for the zone.
     """
 
     zone: ObjectKey
@@ -58,12 +66,14 @@ class ZonePicture:
     message: str = ""
     standby: Refusal | None = None
     held: HoldReason | None = None
+    zone_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPicture:
     """A record: verdicts, decision, zones. `refusal` keeps the whole record from being served.
 
+    `leaving` are the zones that it does not declare any more and still has its name in, with what keeps it there.
     `pending` says why nothing is decided yet; `since` of each health is in seconds since the Unix epoch here.
     """
 
@@ -78,6 +88,7 @@ class RecordPicture:
     pending: str | None = None
     being_deleted: bool = False
     pin_refusal: Refusal | None = None
+    leaving: tuple[tuple[ZonePicture, Refusal | None], ...] = ()
 
     @property
     def healthy(self) -> int:
@@ -88,8 +99,8 @@ class RecordPicture:
 class ZoneObjectPicture:
     """A DNSZone. `warnings` are messages that do not keep it from being Ready.
 
-    `evacuated` are regions that most of their names have left, with the time of the last; `take_over` is a value with
-    which the annotation of that name would be acted upon.
+    `evacuated` are regions that names have left because they fail, how many, and when the last did; `take_over` is a
+    value with which the annotation of that name would be acted upon.
     """
 
     zone: Zone
@@ -97,7 +108,7 @@ class ZoneObjectPicture:
     report: ZoneReport
     warnings: tuple[Refusal, ...] = ()
     holds: Holds = Holds()
-    evacuated: tuple[tuple[str, float], ...] = ()
+    evacuated: tuple[tuple[str, int, float], ...] = ()
     take_over: str = "now"
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE
+from detour.enactment.wishes import Refusal
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.zone import Safety
+from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
 
@@ -73,9 +76,15 @@ def record_status(
         },
         "serving": [{"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving],
         "endpoints": [_endpoint(name, health) for name, health in picture.healths],
-        "zones": [_zone(each) for each in picture.zones],
+        "zones": [*(_zone(each) for each in picture.zones), *(_left_zone(*each) for each in picture.leaving)],
         "history": [
-            {"revision": each.number, "values": list(each.values), "reason": each.reason, "at": timestamp(each.at)}
+            {
+                "revision": each.number,
+                "values": list(each.values),
+                "reason": each.reason,
+                "at": timestamp(each.at),
+                **({"wasThere": True} if each.was_there else {}),
+            }
             for each in picture.revisions
         ],
         "conditions": conditions_status(conditions, previous.get("conditions") or (), record.generation, now),
@@ -104,7 +113,7 @@ def _serving_now(picture: RecordPicture) -> tuple[Serving, ...]:
 
 
 def record_conditions(picture: RecordPicture) -> tuple[Condition, ...]:
-    """Return Ready, Published, Healthy, FailedOver and Pinned."""
+    """Return Ready, Published, Healthy, FailedOver and Pinned, and Leaving while the record leaves a zone."""
     published, healthy = _published(picture), _healthy(picture)
     failed_over, pinned = _failed_over(picture), _pinned(picture)
     ours = [each for each in picture.zones if each.standby is None]
@@ -118,7 +127,24 @@ def record_conditions(picture: RecordPicture) -> tuple[Condition, ...]:
         ready = Condition("Ready", False, "NotVisible", f"zone {unseen.zone}: {unseen.message or 'not verified yet'}")
     else:
         ready = Condition("Ready", True, "Serving", f"every zone answers with what was decided: {picture.reason}")
-    return ready, published, healthy, failed_over, pinned
+    return ready, published, healthy, failed_over, pinned, *_leaving(picture)
+
+
+def _leaving(picture: RecordPicture) -> tuple[Condition, ...]:
+    """Say which zones the name is still to leave, what keeps it there, and the command that lets it go."""
+    if not picture.leaving:
+        return ()
+    record = picture.record
+    kept = [(zone.zone, why) for zone, why in picture.leaving if why is not None]
+    if not kept:
+        zones = ", ".join(str(zone.zone) for zone, _ in picture.leaving)
+        return (Condition("Leaving", True, "BeingRemoved", f"{record.hostname} is being removed from {zones}"),)
+    told = "; ".join(f"{record.hostname} stays in {zone}: {why.message}" for zone, why in kept)
+    if any(why.reason in (SAME_HOSTED_ZONE, SUSPENDED) for _, why in kept):
+        return (Condition("Leaving", False, kept[0][1].reason, told),)
+    digest = leaving_digest(record.hostname, (zone.zone for zone, _ in picture.leaving))
+    command = f"kubectl annotate fr/{record.key.name} -n {record.key.namespace} --overwrite detour.dev/approve={digest}"
+    return (Condition("Leaving", False, kept[0][1].reason, f"{told}. To remove it all the same: `{command}`"),)
 
 
 def _pinned(picture: RecordPicture) -> Condition:
@@ -245,12 +271,21 @@ def _zone(picture: ZonePicture) -> Status:
     }
     if picture.generation is not None:
         told["generation"] = picture.generation
+    if picture.zone_id is not None:
+        told["zoneID"] = picture.zone_id
     if picture.would_publish is not None:
         told["wouldPublish"] = list(picture.would_publish)
     if picture.verified_at is not None:
         told["verifiedAt"] = timestamp(picture.verified_at)
     if message := picture.refusal.message if picture.refusal else picture.message:
         told["message"] = message
+    return told
+
+
+def _left_zone(picture: ZonePicture, why: Refusal | None) -> Status:
+    """Return what stands of a zone that the record leaves."""
+    told = _zone(picture) | {"leaving": True}
+    told["message"] = f"leaving: {why.message}" if why else "leaving: the name is being removed"
     return told
 
 
@@ -280,7 +315,9 @@ def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: fl
         lines = [each.line for each in held[:HELD_SHOWN]]
         status["held"] = {"count": len(held), "digest": picture.holds.digest, "changes": lines}
     if picture.evacuated:
-        status["evacuations"] = [{"region": region, "at": timestamp(at)} for region, at in picture.evacuated]
+        status["evacuations"] = [
+            {"region": region, "names": names, "at": timestamp(at)} for region, names, at in picture.evacuated
+        ]
     return status
 
 
@@ -342,7 +379,7 @@ def _frozen(picture: ZoneObjectPicture) -> Condition:
         told = "spec.safety.frozen is true: nothing is changed, and nothing waits" if frozen else "nothing is held"
         return Condition("Frozen", frozen, HoldReason.FREEZE if frozen else "NothingHeld", told)
     reasons = sorted({each.reason for each in held})
-    why = "; ".join(_why_held(reason, zone.safety) for reason in reasons)
+    why = "; ".join(_why_held(reason, zone.safety, picture.holds.blocked) for reason in reasons)
     shown = "; ".join(each.line for each in held[:HELD_TOLD])
     more = f"; and {len(held) - HELD_TOLD} more" if len(held) > HELD_TOLD else ""
     approve = f"kubectl annotate dz/{zone.key.name} -n {zone.key.namespace} --overwrite detour.dev/approve="
@@ -351,12 +388,14 @@ def _frozen(picture: ZoneObjectPicture) -> Condition:
     return Condition("Frozen", True, reasons[0], f"{told}{picture.holds.digest}`{stale}")
 
 
-def _why_held(reason: HoldReason, safety: Safety) -> str:
+def _why_held(reason: HoldReason, safety: Safety, blocked: Blocked | None) -> str:
     match reason:
         case HoldReason.REGIONS:
+            regions = "region" if safety.max_regions_evacuated == 1 else "regions"
             return (
-                f"more than {safety.max_regions_evacuated} region(s) would lose their names within {safety.window:g} s "
-                "(spec.safety.maxRegionsEvacuated); they go by themselves once that time has passed"
+                f"beside the {safety.max_regions_evacuated} {regions} that most names have left "
+                f"(spec.safety.maxRegionsEvacuated), others may lose {FREE_NAMES} names, or {FREE_SHARE:.0%} of all, "
+                f"within {safety.window:g} s{_what_blocks(blocked)}"
             )
         case HoldReason.PANIC:
             return (
@@ -370,6 +409,17 @@ def _why_held(reason: HoldReason, safety: Safety) -> str:
             )
         case HoldReason.FREEZE:
             return "spec.safety.frozen is true"
+
+
+def _what_blocks(blocked: Blocked | None) -> str:
+    """Say which departures count, by name, and until when."""
+    if blocked is None:
+        return "; they go by themselves once that time has passed"
+    regions = ", ".join(f"{region} has lost {number}" for region, number in blocked.regions[:HELD_TOLD])
+    more = len(blocked.names) - HELD_TOLD
+    names = ", ".join(blocked.names[:HELD_TOLD]) + (f" and {more} more" if more > 0 else "")
+    until = f"; the first of them counts until {timestamp(blocked.until)}" if blocked.until else ""
+    return f": {regions or 'they would be too many'}" + (f" ({names})" if names else "") + until
 
 
 def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:

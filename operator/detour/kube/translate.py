@@ -35,6 +35,7 @@ from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
 from detour.kube.resources.timestamps import parse_time
 from detour.model import checks
+from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint, Region
 from detour.model.record import Failback, ObjectKey, Record
 from detour.model.zone import (
@@ -125,6 +126,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         suspend=spec.suspend,
         adopt=spec.adopt,
         failback_now=is_due(item, FAILBACK_ANNOTATION),
+        approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
     )
 
@@ -287,12 +289,15 @@ def _http(check: HTTPCheck, hostname: str) -> checks.HTTPCheck:
 
 def _https(check: HTTPSCheck, hostname: str, ca_bundle: str | None) -> checks.HTTPCheck:
     reference = check.ca_bundle_ref
-    if reference is not None and (ca_bundle is None or "-----BEGIN CERTIFICATE-----" not in ca_bundle):
+    if reference is not None:
         # Falling back to the system's authorities would turn a typing mistake into a wrong verdict.
-        raise DeclarationError(
-            f"spec.healthCheck.https.caBundleRef: key {reference.key} of ConfigMap {reference.name} holds no"
-            " certificate in PEM form; create it in the record's namespace"
-        )
+        try:
+            certificates(ca_bundle or "")
+        except UnreadableBundleError as error:
+            raise DeclarationError(
+                f"spec.healthCheck.https.caBundleRef: key {reference.key} of ConfigMap {reference.name} {error}; put"
+                " the certificates of the authorities, in PEM form, into it"
+            ) from None
     plain = _http(check, hostname)
     return checks.HTTPCheck(
         tls=True,

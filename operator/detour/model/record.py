@@ -65,8 +65,9 @@ class Failback:
 class Record:
     """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
 
-    `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `adopt` permits
-    taking over a name that exists without a marker.
+    `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `approved` is the
+    digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
+    exists without a marker.
     """
 
     key: ObjectKey
@@ -87,5 +88,7 @@ class Record:
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     suspend: bool = False
     adopt: bool = False
+    adopt_from: str | None = None
     failback_now: bool = False
+    approved: str | None = None
     pin: str | None = None

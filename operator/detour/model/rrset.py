@@ -59,7 +59,7 @@ class RRset:
             raise EmptyRRsetError(f"{self.name} {self.type}: an RRset needs at least one value")
         if not MINIMUM_TTL <= self.ttl <= MAXIMUM_TTL:
             raise ValueError(f"{self.name} {self.type}: TTL {self.ttl} is outside {MINIMUM_TTL}..{MAXIMUM_TTL}")
-        values = tuple(sorted({_canonical_value(self.type, value) for value in self.values}))
+        values = tuple(sorted({canonical_value(self.type, value) for value in self.values}))
         if self.type is RRType.CNAME and len(values) > 1:
             raise ValueError(f"{self.name}: a CNAME has one target, not {len(values)}")
         object.__setattr__(self, "values", values)
@@ -69,7 +69,8 @@ class RRset:
         return RRKey(self.name, self.type)
 
 
-def _canonical_value(rrtype: RRType, value: str) -> str:
+def canonical_value(rrtype: RRType, value: str) -> str:
+    """Return a value in the one form that an RRset keeps it in. Raises ValueError where it is none of the type."""
     match rrtype:
         case RRType.A:
             return str(ipaddress.IPv4Address(value))

@@ -3,7 +3,7 @@
 It looks at outcomes, not at how they came about, so that a mistake in checks or planner cannot pass it. Pure.
 
     never empty            a name that answers goes on answering
-    one region at a time   `Safety.max_regions_evacuated` regions have lost their names within `Safety.window`
+    one region at a time   what may leave failing regions within `Safety.window`: see `departures`
     panic                  a vantage that sees most of the world fail is doubted before the world is
     deletions              of many names none is deleted because a namespace was
     freeze                 a person said so
@@ -17,10 +17,14 @@ from dataclasses import dataclass, field, replace
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, address_sets
 from detour.model.zone import Safety
+from detour.planning.departures import Blocked
 
 FREE_DELETIONS = 10
 FREE_SHARE_OF_DELETIONS = 0.2
 """So many names of a zone, or this share of those owned if that is more, may be deleted within the window."""
+
+ALWAYS_FREE_DELETIONS = 3
+"""So many may be deleted also where that is more than half of a small zone."""
 
 
 def never_empty(before: Collection[RRKey], after: Collection[RRKey], *, deletion_observed: bool) -> str | None:
@@ -55,10 +59,9 @@ class Proposal:
     `before` is what was let through last, or stands in the zone; `after` what the planner wants. `regions_before` and
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
     because they were found Unhealthy, or are held down since. `is_declared` says that a person's change of a
-    declaration is behind it, `is_ours` that the name bears our mark in the zone. `returns` are regions that the name
-    had left because they failed, and comes back to; `values_in` the addresses that `before` has in each region, none
-    for a CNAME. `absent` are regions that the name is not in because they failed, and when they did (engine seconds);
-    `regions_shown` those that the zone itself has it in.
+    declaration is behind it, `is_ours` that the name bears our mark in the zone; `values_in` the addresses that
+    `before` has in each region, none for a CNAME. `absent` are regions that the name is not in because they failed, and
+    when they did (engine seconds); `regions_shown` those that the zone itself has it in.
     """
 
     record: ObjectKey
@@ -70,7 +73,6 @@ class Proposal:
     failing: frozenset[str]
     is_declared: bool = False
     is_ours: bool = True
-    returns: frozenset[str] = frozenset()
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     regions_shown: frozenset[str] = frozenset()
@@ -81,32 +83,20 @@ class Proposal:
         return self.failing - self.regions_after
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneSituation:
-    """What the gate of a zone knows, by region.
+def hold(
+    proposal: Proposal, safety: Safety, *, is_suspected: bool = False, blocked: Blocked | None = None
+) -> HoldReason | None:
+    """Return why `proposal` has to wait, or None where it may be written.
 
-    `serving` is how many names have values there; `left` how many left within the window because it failed, and have
-    not come back. `evacuated_before` are regions evacuated within the window before this process came into force.
+    `is_suspected` says that the vantage is in doubt, `blocked` which departures keep the name where it is.
     """
-
-    serving: Mapping[str, int]
-    left: Mapping[str, int]
-    evacuated_before: frozenset[str] = frozenset()
-    is_suspected: bool = False
-
-
-def hold(proposal: Proposal, situation: ZoneSituation, safety: Safety) -> HoldReason | None:
-    """Return why `proposal` has to wait, or None where it may be written."""
     if not proposal.before and (proposal.is_ours or not safety.frozen):
         return None  # nobody loses anything by a name that did not answer; one of ours that was emptied is repaired
     if safety.frozen:
         return HoldReason.FREEZE
-    if situation.is_suspected and not proposal.is_declared:
+    if is_suspected and not proposal.is_declared:
         return HoldReason.PANIC
-    after = evacuated_regions(_after(proposal, situation))
-    if after - evacuated_regions(situation) and len(after) > safety.max_regions_evacuated:
-        return HoldReason.REGIONS
-    return None
+    return HoldReason.REGIONS if blocked is not None else None
 
 
 def staying_in(proposal: Proposal, regions: frozenset[str]) -> Proposal | None:
@@ -119,30 +109,10 @@ def staying_in(proposal: Proposal, regions: frozenset[str]) -> Proposal | None:
     return replace(proposal, after=sets, regions_after=proposal.regions_after | regions)
 
 
-def evacuated_regions(situation: ZoneSituation) -> frozenset[str]:
-    """Return the regions that more than half of their names have left within the window and not come back to."""
-    serving = situation.serving
-    now = {region for region, gone in situation.left.items() if gone > serving.get(region, 0)}
-    return situation.evacuated_before.union(now)
-
-
-def _after(proposal: Proposal, situation: ZoneSituation) -> ZoneSituation:
-    serving, left = dict(situation.serving), dict(situation.left)
-    for region in proposal.regions_before - proposal.regions_after:
-        serving[region] = serving.get(region, 0) - 1
-    for region in proposal.regions_after - proposal.regions_before:
-        serving[region] = serving.get(region, 0) + 1
-    for region in proposal.evacuates:
-        left[region] = left.get(region, 0) + 1
-    for region in proposal.returns:
-        left[region] = left.get(region, 0) - 1
-    entered = proposal.regions_after - proposal.regions_before
-    return ZoneSituation(serving, left, situation.evacuated_before - entered)
-
-
 def deletions_allowed(owned: int) -> int:
-    """Return how many of `owned` names of a zone may be deleted within the window."""
-    return max(FREE_DELETIONS, int(owned * FREE_SHARE_OF_DELETIONS))
+    """Return how many of `owned` names of a zone may be deleted within the window; of a small zone at most half."""
+    free = max(ALWAYS_FREE_DELETIONS, min(FREE_DELETIONS, owned // 2))
+    return max(free, int(owned * FREE_SHARE_OF_DELETIONS))
 
 
 def held_digest(lines: Iterable[str]) -> str:

@@ -33,7 +33,8 @@ class Situation:
     `published` holds, for each zone whose contents are known, the sets of the record's name (none: an empty tuple).
     `serving` are the names decided for last by this process; `value_limit` the most values that a set can have in
     all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published;
-    `pinned` are the values of the revision that a person pinned, None without a pin; `on_the_way` those that were let
+    `pinned` are the values of the revision that a person pinned, None without a pin, and `is_pinned_whole` says that
+    they are to be published also where no endpoint has them (any more); `on_the_way` those that were let
     through last, which a zone may not hold yet.
     """
 
@@ -45,6 +46,7 @@ class Situation:
     value_limit: int
     patience_until: float
     pinned: tuple[str, ...] | None = None
+    is_pinned_whole: bool = False
     on_the_way: frozenset[str] = frozenset()
 
 
@@ -119,7 +121,8 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
 def _pinned(situation: Situation, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
     """Return the sets of the pinned revision, as far as they are still declared; none where nothing is left of it."""
     declared = {value for each in contenders for value in each.declared_values}
-    values = tuple(value for value in situation.pinned or () if value in declared)
+    is_whole = situation.is_pinned_whole
+    values = tuple(value for value in situation.pinned or () if is_whole or value in declared)
     return _sets(situation.record, values) if situation.published and values else ()
 
 

@@ -1,9 +1,10 @@
-"""Putting together what a provider has read."""
+"""Putting together what a provider has read, and what it is to be sure of."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from detour.enactment.contract import OpaqueSet, StoredSet, ZoneContents
+from detour.enactment.contract import Change, OpaqueSet, StoredSet, ZoneContents
 from detour.model.rrset import RRKey
+from detour.providers.translation import OddAnswerError
 
 
 def gathered(found: Iterable[StoredSet | OpaqueSet]) -> ZoneContents:
@@ -25,3 +26,25 @@ def only_at(names: Collection[str], contents: ZoneContents) -> ZoneContents:
         {key: each for key, each in contents.sets.items() if key.name in wanted},
         tuple(each for each in contents.opaque if each.name in wanted),
     )
+
+
+def kept_beside(changes: Sequence[Change]) -> tuple[StoredSet, ...]:
+    """Return the sets that must stand, and stay, for the removals among `changes`; none that is itself changed."""
+    changed = {change.key for change in changes}
+    found = {each.beside.rrset.key: each.beside for each in changes if each.beside is not None}
+    return tuple(each for key, each in found.items() if key not in changed)
+
+
+def whole_zone(found: Iterable[StoredSet | OpaqueSet], domain: str) -> ZoneContents:
+    """Return the contents of the zone `domain`, which was read to its end.
+
+    Raises OddAnswerError where the apex has no SOA or no NS: every zone has both (RFC 1034 §4.2.1), so whatever that
+    was, it was no reading of a zone, and nobody may conclude from it that a name is empty.
+    """
+    contents = gathered(found)
+    missing = {"SOA", "NS"} - {each.type for each in contents.opaque if each.name == domain}
+    if missing:
+        raise OddAnswerError(
+            f"the answer is no reading of the zone: {domain} has no {' and no '.join(sorted(missing))}"
+        )
+    return contents

@@ -18,6 +18,7 @@ from detour.model.zone import (
     Route53Settings,
     Zone,
 )
+from detour.providers.endpoints import PermittedEndpoints, check_endpoint
 
 
 class ProviderModule(Protocol):
@@ -80,8 +81,15 @@ def account_of(zone: Zone, secret: Secret | None) -> str:
     return f"{kind.name}-{kind.load().account(zone.settings, secret)}"
 
 
-async def open_zone(zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider:
-    """Return the provider of `zone`. Raises CredentialsRefusedError where `secret` is unusable."""
+async def open_zone(
+    zone: Zone, *, secret: Secret | None, pace: Pace, permitted: PermittedEndpoints | None = None
+) -> Provider:
+    """Return the provider of `zone`; `permitted` are the endpoints that the operator was started with.
+
+    Raises CredentialsRefusedError where `secret` is unusable, EndpointNotPermittedError where nothing may be sent to
+    the endpoint that the zone declares (see `endpoints`), and UnexpectedAnswerError where it holds what nobody foresaw.
+    """
+    check_endpoint(zone, has_secret=secret is not None, permitted=permitted)
     module = kind_of(zone.settings).load()
     return await module.open_zone(
         domain=zone.domain, settings=zone.settings, secret=secret, limits=limits_for(zone), pace=pace

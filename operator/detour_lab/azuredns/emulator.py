@@ -7,19 +7,32 @@ to is the ETag of one set, which every write renews (Azure DNS, "DNS zones and r
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from detour_lab.apiserver import APIServer
 from detour_lab.azuredns import errors
-from detour_lab.azuredns.body import read_extra, read_properties, read_ttl, read_values
+from detour_lab.azuredns.body import read_body, require_ttl
 from detour_lab.azuredns.errors import Refusal
 from detour_lab.azuredns.paging import page
 from detour_lab.azuredns.quota import PUBLISHED, Meters, Quota
 from detour_lab.azuredns.routing import Call, route
-from detour_lab.azuredns.zone import AUTHOR, SETS_PER_ZONE, AzureZone, full_name, relative_name
+from detour_lab.azuredns.rules import check_apex, check_creation, check_preconditions
+from detour_lab.azuredns.versions import Version
+from detour_lab.azuredns.zone import ALIAS_TARGET, AUTHOR, AzureZone, full_name, relative_name
 from detour_lab.faults import Faults
 from detour_lab.store import RecordSet, ZoneStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request, routed and read."""
+
+    call: Call
+    version: Version
+    request: web.Request
+    body: bytes
 
 
 class AzureDNSEmulator(APIServer):
@@ -63,7 +76,7 @@ class AzureDNSEmulator(APIServer):
             )
             for store in zones
         }
-        self._operations: Mapping[str, Callable[[Call, web.Request, bytes], web.Response]] = {
+        self._operations: Mapping[str, Callable[[_Asked], web.Response]] = {
             "Zones_List": self._list_zones,
             "Zones_ListByResourceGroup": self._list_zones,
             "Zones_Get": self._get_zone,
@@ -81,7 +94,7 @@ class AzureDNSEmulator(APIServer):
         body = await request.read()
         try:
             self._authenticate(request)
-            call = route(request)
+            call, version = route(request)
         except Refusal as refusal:
             return refusal.response()
         self.calls[call.operation] += 1
@@ -89,7 +102,7 @@ class AzureDNSEmulator(APIServer):
         async def handle() -> web.StreamResponse:
             try:
                 self._find_group(call)
-                return self._operations[call.operation](call, request, body)
+                return self._operations[call.operation](_Asked(call, version, request, body))
             except Refusal as refusal:
                 return refusal.response()
 
@@ -125,83 +138,96 @@ class AzureDNSEmulator(APIServer):
             raise errors.parent_not_found(call.rrtype, call.domain, call.resource_group)
         raise errors.zone_not_found(call.domain, call.resource_group)
 
-    def _charge(self, call: Call, request: web.Request, kind: str) -> dict[str, str]:
-        caller = request.headers["Authorization"]
-        return self._meters.charge(kind=kind, domain=call.domain, caller=caller, operation=call.operation)
+    def _charge(self, asked: _Asked, kind: str) -> dict[str, str]:
+        caller = asked.request.headers["Authorization"]
+        return self._meters.charge(kind=kind, domain=asked.call.domain, caller=caller, operation=asked.call.operation)
 
-    def _list_zones(self, call: Call, request: web.Request, _: bytes) -> web.Response:
-        headers = self._charge(call, request, "list")
-        return page(request, sorted(self._zones.items()), lambda zone: zone.document(), headers)
+    def _list_zones(self, asked: _Asked) -> web.Response:
+        headers = self._charge(asked, "list")
+        return page(asked.request, sorted(self._zones.items()), lambda zone: zone.document(), headers)
 
-    def _get_zone(self, call: Call, request: web.Request, _: bytes) -> web.Response:
-        zone = self._zone(call)
-        return web.json_response(zone.document(), headers=self._charge(call, request, "zone_get"))
+    def _get_zone(self, asked: _Asked) -> web.Response:
+        zone = self._zone(asked.call)
+        return web.json_response(zone.document(), headers=self._charge(asked, "zone_get"))
 
-    def _list_sets(self, call: Call, request: web.Request, _: bytes) -> web.Response:
-        zone = self._zone(call)
-        headers = self._charge(call, request, "list")
-        suffix = request.query.get("$recordsetnamesuffix", "").lower()
+    def _list_sets(self, asked: _Asked) -> web.Response:
+        zone, wanted, types = self._zone(asked.call), asked.call.rrtype, asked.version.types
+        headers = self._charge(asked, "list")
+        suffix = asked.request.query.get("$recordsetnamesuffix", "").lower()
         items = [
             (f"{each.name} {each.type}", each)
             for each in zone.all()
-            if call.rrtype in ("", each.type)
+            if wanted in ("", each.type)
+            and each.type in types
             and (not suffix or relative_name(each.name, zone.domain).endswith(f".{suffix}"))
         ]
-        return page(request, items, zone.set_document, headers)
+        return page(asked.request, items, lambda each: zone.set_document(each, asked.version), headers)
 
-    def _get_set(self, call: Call, request: web.Request, _: bytes) -> web.Response:
-        zone = self._zone(call)
-        headers = self._charge(call, request, "get")
+    def _get_set(self, asked: _Asked) -> web.Response:
+        zone, call = self._zone(asked.call), asked.call
+        headers = self._charge(asked, "get")
         current = zone.get(full_name(call.relative, zone.domain), call.rrtype)
         if current is None:
-            raise errors.record_not_found(call.relative, self._resource_group, self._subscription)
-        return web.json_response(zone.set_document(current), headers=headers)
+            raise self._record_not_found(call)
+        return web.json_response(zone.set_document(current, asked.version), headers=headers)
 
-    def _put_set(self, call: Call, request: web.Request, body: bytes) -> web.Response:
-        zone = self._zone(call)
+    def _put_set(self, asked: _Asked) -> web.Response:
+        zone, call = self._zone(asked.call), asked.call
         name = full_name(call.relative, zone.domain)
         current = zone.get(name, call.rrtype)
-        headers = self._charge(call, request, "update" if current else "create")
-        properties = read_properties(body)
-        _check_preconditions(request, current)
+        headers = self._charge(asked, "update" if current else "create")
+        body = read_body(asked.body, call.rrtype, asked.version)
+        check_preconditions(asked.request.headers, current)
         if current is None:
-            _check_creation(zone, name, call.rrtype)
-        values = read_values(call.rrtype, properties) or ()
-        wanted = RecordSet(name, call.rrtype, read_ttl(properties), values, extra=read_extra(properties))
-        stored = zone.put(wanted, by=_author(request))
-        return web.json_response(zone.set_document(stored), status=200 if current else 201, headers=headers)
+            check_creation(zone, name, call.rrtype)
+        wanted = RecordSet(name, call.rrtype, require_ttl(body), body.values or (), extra=body.as_extra({}))
+        stored = self._store(asked, zone, current, wanted)
+        document = zone.set_document(stored, asked.version)
+        return web.json_response(document, status=200 if current else 201, headers=headers)
 
-    def _patch_set(self, call: Call, request: web.Request, body: bytes) -> web.Response:
-        zone = self._zone(call)
+    def _patch_set(self, asked: _Asked) -> web.Response:
+        zone, call = self._zone(asked.call), asked.call
         name = full_name(call.relative, zone.domain)
         current = zone.get(name, call.rrtype)
-        headers = self._charge(call, request, "update")
+        headers = self._charge(asked, "update")
         if current is None:
-            raise errors.record_not_found(call.relative, self._resource_group, self._subscription)
-        properties = read_properties(body)
-        _check_preconditions(request, current)
-        values = read_values(call.rrtype, properties)
+            raise self._record_not_found(call)
+        body = read_body(asked.body, call.rrtype, asked.version)
+        check_preconditions(asked.request.headers, current)
         changed = RecordSet(
             name,
             call.rrtype,
-            read_ttl(properties) if "TTL" in properties else current.ttl,
-            current.values if values is None else values,
-            extra={**current.extra, **read_extra(properties)},
+            current.ttl if body.ttl is None else body.ttl,
+            current.values if body.values is None else body.values,
+            extra=body.as_extra(current.extra),
         )
-        return web.json_response(zone.set_document(zone.put(changed, by=_author(request))), headers=headers)
+        stored = self._store(asked, zone, current, changed)
+        return web.json_response(zone.set_document(stored, asked.version), headers=headers)
 
-    def _delete_set(self, call: Call, request: web.Request, _: bytes) -> web.Response:
-        zone = self._zone(call)
+    def _store(self, asked: _Asked, zone: AzureZone, current: RecordSet | None, wanted: RecordSet) -> RecordSet:
+        """Put `wanted` in the place of `current`. Raises Refusal where the apex would lose what it must keep."""
+        target = wanted.extra.get(ALIAS_TARGET)
+        if target:
+            same = current is not None and current.extra.get(ALIAS_TARGET) == target
+            wanted = replace(wanted, values=current.values if same and current is not None else ())
+        check_apex(zone, current, wanted.type, wanted.values)
+        return zone.put(wanted, by=_author(asked.request))
+
+    def _delete_set(self, asked: _Asked) -> web.Response:
+        zone, call = self._zone(asked.call), asked.call
         name = full_name(call.relative, zone.domain)
         current = zone.get(name, call.rrtype)
-        headers = self._charge(call, request, "delete")
+        headers = self._charge(asked, "delete")
         if current is None:
             return web.Response(status=204, headers=headers)
         if name == zone.domain and call.rrtype in ("SOA", "NS"):
             raise errors.bad_request(f"The {call.rrtype} record set at the zone apex cannot be deleted.")
-        _check_preconditions(request, current)
-        zone.remove(current.key, by=_author(request))
+        check_preconditions(asked.request.headers, current)
+        zone.remove(current.key, by=_author(asked.request))
         return web.Response(status=200, headers=headers)
+
+    def _record_not_found(self, call: Call) -> Refusal:
+        return errors.record_not_found(call.relative, self._resource_group, self._subscription)
 
 
 def _apex_hosts(store: ZoneStore) -> tuple[str, ...]:
@@ -212,26 +238,3 @@ def _apex_hosts(store: ZoneStore) -> tuple[str, ...]:
 def _author(request: web.Request) -> str:
     """Who writes: all share one token, so it's the last word of the user agent (`AZURE_HTTP_USER_AGENT` in the SDK)."""
     return f"{AUTHOR}:{request.headers.get('User-Agent', '').rpartition(' ')[2]}"
-
-
-def _check_preconditions(request: web.Request, current: RecordSet | None) -> None:
-    """If-Match and If-None-Match as Azure reads them: the latter only with `*`, other values are ignored."""
-    etag = current.etag if current else "n/a"
-    match = request.headers.get("If-Match")
-    if match is not None and (current is None or match not in ("*", etag)):
-        raise errors.precondition_failed("If-Match", match, etag)
-    if request.headers.get("If-None-Match") == "*" and current is not None:
-        raise errors.precondition_failed("If-None-Match", "*", etag)
-
-
-def _check_creation(zone: AzureZone, name: str, rrtype: str) -> None:
-    if rrtype == "SOA":
-        raise errors.bad_request("A record set of type SOA cannot be created; it comes with the zone.")
-    if rrtype == "CNAME" and name == zone.domain:
-        raise errors.bad_request("A CNAME record set cannot be created at the zone apex.")
-    others = zone.types_at(name)
-    if others and (rrtype == "CNAME" or "CNAME" in others):
-        what = f"The {rrtype} record could not be created because another record with the same name already exists"
-        raise Refusal(409, "Conflict", f"{what} in this zone.")
-    if zone.count() >= SETS_PER_ZONE:
-        raise Refusal(409, "Conflict", f"The zone holds {SETS_PER_ZONE} record sets, which is the most that it may.")

@@ -5,7 +5,7 @@ bodies are bare `code` and `message`. A client must take both.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -38,6 +38,13 @@ class Refusal(Exception):  # noqa: N818 - an answer of the API, not a failure of
 
 def bad_request(message: str, code: str = "BadRequest") -> Refusal:
     return Refusal(400, code, message)
+
+
+def unknown_version(version: str, resource: str, supported: Sequence[str]) -> Refusal:
+    """Return Resource Manager's answer to an api-version that does not know `resource`: azure-cli#26863."""
+    what = f"No registered resource provider found for location 'global' and API version '{version}' for type"
+    known = f"The supported api-versions are '{', '.join(supported)}'. The supported locations are ', global'."
+    return Refusal(400, "NoRegisteredProviderFound", f"{what} '{resource}'. {known}", wrapped=True)
 
 
 def unauthenticated(code: str, message: str) -> Refusal:

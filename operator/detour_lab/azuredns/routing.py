@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from detour_lab.azuredns.errors import Refusal, bad_request
+from detour_lab.azuredns.errors import Refusal, bad_request, unknown_version
+from detour_lab.azuredns.names import InvalidNameError, check_relative
 from detour_lab.azuredns.records import WIRE
-
-API_VERSION = "2018-05-01"
-"""What azure-mgmt-dns 9.0.0 sends."""
+from detour_lab.azuredns.versions import VERSIONS, Version, knowing
 
 PROVIDER = ("providers", "microsoft.network", "dnszones")
 RECORD_SET_OPERATIONS = {
@@ -32,21 +31,30 @@ class Call:
     relative: str = ""
 
 
-def route(request: web.Request) -> Call:
-    """Return the call that `request` makes. Raises Refusal for a path, method or api-version that is not served."""
+def route(request: web.Request) -> tuple[Call, Version]:
+    """Return the call that `request` makes, and in which version of the API.
+
+    Raises Refusal for a path or method that is not served, for an api-version that does not know what is asked for, and
+    for a record set's name that is none.
+    """
     parts = [part for part in request.path.split("/") if part]
     call = _match(request.method, parts)
     if call is None:
         what = f"No resource of the emulator answers {request.method} {request.path}."
         raise Refusal(404, "InvalidResourceType", what, wrapped=True)
-    version = request.query.get("api-version")
-    if version is None:
+    asked = request.query.get("api-version")
+    if asked is None:
         what = "The api-version query parameter (?api-version=) is required for all requests."
         raise Refusal(400, "MissingApiVersionParameter", what, wrapped=True)
-    if version != API_VERSION:
-        what = f"The api-version '{version}' is not served here; '{API_VERSION}' is."
-        raise Refusal(400, "InvalidApiVersionParameter", what, wrapped=True)
-    return call
+    version = VERSIONS.get(asked)
+    if version is None or (call.rrtype and call.rrtype not in version.types):
+        resource = f"dnszones/{call.rrtype}" if call.rrtype else "dnszones"
+        raise unknown_version(asked, resource, knowing(call.rrtype or "A"))
+    try:
+        check_relative(call.relative or "@", call.domain)
+    except InvalidNameError as error:
+        raise bad_request(str(error)) from error
+    return call, version
 
 
 def _match(method: str, parts: Sequence[str]) -> Call | None:

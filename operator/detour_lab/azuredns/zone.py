@@ -2,7 +2,8 @@
 
 Azure takes record sets without records ("they can be created, but do not appear at the Azure DNS name servers": Azure
 DNS documentation, record sets). Such a set has an ETag, a TTL and metadata but answers no query, so it is kept beside
-the store and the name server never sees it. The same goes for an alias whose target is not known here.
+the store and the name server never sees it. The same goes for an alias, whose resource is not known here; one that the
+test put into the store with values is served with them, and keeps them as long as it refers to the same resource.
 """
 
 import itertools
@@ -10,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour_lab.azuredns.records import WIRE, encode
+from detour_lab.azuredns.records import SPELLING, WIRE, encode
+from detour_lab.azuredns.versions import Version
 from detour_lab.store import RecordSet, SetKey, ZoneStore
 
 AUTHOR = "azuredns"
+ALIAS_TARGET = "targetResource"
 RECORDS_PER_SET = 20
 SETS_PER_ZONE = 10_000
 
 
 class AzureZone:
-    """One DNS zone resource. `name_servers` are what the service says it assigned."""
+    """One DNS zone resource. `name_servers` are what the service says it assigned, absolute and in lower case."""
 
     def __init__(
         self, store: ZoneStore, *, resource_group_id: str, name_servers: tuple[str, ...], private: bool
@@ -28,6 +31,7 @@ class AzureZone:
         self.domain = store.domain
         self.id = f"{resource_group_id}/providers/Microsoft.Network/dnszones/{self.domain}"
         self._name_servers = name_servers
+        self.name_servers = frozenset(f"{host.rstrip('.')}.".lower() for host in name_servers)
         self._private = private
         self._unserved: dict[SetKey, RecordSet] = {}
         self._tags = itertools.count(1)
@@ -85,17 +89,19 @@ class AzureZone:
             },
         }
 
-    def set_document(self, record_set: RecordSet) -> dict[str, Any]:
-        """Return a set's JSON. `targetResource` is there, empty, also for a set that is no alias, as in the service."""
+    def set_document(self, record_set: RecordSet, version: Version) -> dict[str, Any]:
+        """Return a set's JSON. `targetResource` is there, empty, also for a set that is no alias, as in the service.
+
+        An alias has no member for records, not even an empty one: by that clients know it (dnscontrol, octoDNS; the
+        example CreateOrUpdateARecordsetAlias of the specification).
+        """
         relative = relative_name(record_set.name, self.domain)
         extra: Mapping[str, Any] = record_set.extra
-        properties: dict[str, Any] = {
-            "TTL": record_set.ttl,
-            "fqdn": f"{record_set.name}.",
-            "provisioningState": "Succeeded",
-            "targetResource": extra.get("targetResource") or {},
-            **encode(record_set.type, record_set.values),
-        }
+        properties: dict[str, Any] = {"TTL": record_set.ttl, "fqdn": f"{record_set.name}."}
+        if version.aliases:
+            properties |= {"provisioningState": "Succeeded", ALIAS_TARGET: extra.get(ALIAS_TARGET) or {}}
+        if not extra.get(ALIAS_TARGET):
+            properties |= encode(record_set.type, record_set.values, extra.get(SPELLING, {}))
         if extra.get("metadata"):
             properties["metadata"] = dict(extra["metadata"])
         return {

@@ -6,7 +6,6 @@ Source: Cloud DNS documentation, "Error messages" and "Quotas and limits".
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 from detour_lab.clouddns.errors import (
     Problem,
@@ -17,7 +16,7 @@ from detour_lab.clouddns.errors import (
     quota_exceeded,
     refuse,
 )
-from detour_lab.clouddns.request import RequestedChange
+from detour_lab.clouddns.request import ALIAS, RequestedChange
 from detour_lab.store import RecordSet, SetKey, ZoneStore
 
 SETS_PER_SIDE = 1000
@@ -26,21 +25,21 @@ VALUES_PER_SET = 100
 SETS_PER_ZONE = 10_000
 
 
-def review(store: ZoneStore, asked: RequestedChange, sets_per_zone: int) -> None:
+def review(store: ZoneStore, asked: RequestedChange, sets_per_zone: int, *, is_private: bool = False) -> None:
     """Return when `asked` may be applied to `store`. Raises APIError with the problems of the first kind found."""
     refuse(_too_large(asked))
     refuse(_not_in_zone(store, asked))
     refuse(_repeated(asked))
-    refuse(_deletions(store, asked.deletions))
+    refuse(_deletions(store, asked))
     deleted = {each.key for each in asked.deletions}
     refuse(
         [
             already_exists(path, _label(each))
-            for path, each in _paths("additions", asked.additions)
+            for path, each in asked.paths("additions")
             if store.get(*each.key) is not None and each.key not in deleted
         ]
     )
-    refuse(_wrong_shape(store, asked.additions))
+    refuse(_wrong_shape(store, asked, is_private=is_private))
     after = {each.key for each in store.all()} - deleted | {each.key for each in asked.additions}
     refuse(_conflicts(store, asked, after))
     if len(after) > sets_per_zone:
@@ -64,8 +63,8 @@ def _too_large(asked: RequestedChange) -> list[Problem]:
 def _not_in_zone(store: ZoneStore, asked: RequestedChange) -> list[Problem]:
     return [
         invalid(f"{path}.name", f"{each.name}.")
-        for side, sets in (("additions", asked.additions), ("deletions", asked.deletions))
-        for path, each in _paths(side, sets)
+        for side in ("additions", "deletions")
+        for path, each in asked.paths(side)
         if each.name != store.domain and not each.name.endswith("." + store.domain)
     ]
 
@@ -73,14 +72,14 @@ def _not_in_zone(store: ZoneStore, asked: RequestedChange) -> list[Problem]:
 def _repeated(asked: RequestedChange) -> list[Problem]:
     added = Counter(each.key for each in asked.additions)
     deleted = Counter(each.key for each in asked.deletions)
-    problems = [already_exists(path, _label(s)) for path, s in _paths("additions", asked.additions) if added[s.key] > 1]
-    problems += [not_found(path, _label(s)) for path, s in _paths("deletions", asked.deletions) if deleted[s.key] > 1]
+    problems = [already_exists(path, _label(s)) for path, s in asked.paths("additions") if added[s.key] > 1]
+    problems += [not_found(path, _label(s)) for path, s in asked.paths("deletions") if deleted[s.key] > 1]
     return problems
 
 
-def _deletions(store: ZoneStore, deletions: Sequence[RecordSet]) -> list[Problem]:
+def _deletions(store: ZoneStore, asked: RequestedChange) -> list[Problem]:
     problems = []
-    for path, each in _paths("deletions", deletions):
+    for path, each in asked.paths("deletions"):
         present = store.get(*each.key)
         if present is None:
             problems.append(not_found(path, _label(each)))
@@ -89,11 +88,11 @@ def _deletions(store: ZoneStore, deletions: Sequence[RecordSet]) -> list[Problem
     return problems
 
 
-def _wrong_shape(store: ZoneStore, additions: Sequence[RecordSet]) -> list[Problem]:
+def _wrong_shape(store: ZoneStore, asked: RequestedChange, *, is_private: bool) -> list[Problem]:
     problems = []
-    for path, each in _paths("additions", additions):
+    for path, each in asked.paths("additions"):
         subject = f"The resource record set '{path}'"
-        if each.type in ("CNAME", "SOA") and len(each.values) > 1:
+        if each.type in (ALIAS, "CNAME", "SOA") and len(each.values) > 1:
             message = f"{subject} is only permitted to have one record because it is of type {each.type}."
             problems.append(Problem(400, "invalidRecordCount", message))
         if each.type == "CNAME" and each.name == store.domain:
@@ -102,6 +101,10 @@ def _wrong_shape(store: ZoneStore, additions: Sequence[RecordSet]) -> list[Probl
         if each.type == "NS" and each.name.startswith("*."):
             message = f"{subject} has the wrong type to be a wildcard: NS."
             problems.append(Problem(400, "wildcardNotAllowed", message))
+        if each.type == ALIAS and (each.name != store.domain or is_private):
+            # "DNS records overview", Alias records: at the apex of public zones only. The text is ours.
+            message = f"{subject} of type {ALIAS} can only exist at the apex of a public zone."
+            problems.append(Problem(400, "invalid", message))
         if each.type == "SOA" and each.name != store.domain:
             problems.append(_apex(path, "SOA"))
     return problems
@@ -118,12 +121,18 @@ def _conflicts(store: ZoneStore, asked: RequestedChange, after: set[SetKey]) -> 
             f"The resource record set '{path}' is invalid because the DNS name '{each.name}.' may have either one"
             " CNAME resource record set or resource record sets of other types, but not both.",
         )
-        for path, each in _paths("additions", asked.additions)
+        for path, each in asked.paths("additions")
         if len(types[each.name]) > 1 and "CNAME" in types[each.name]
     ]
     problems += [
+        # An alias answers questions for addresses; that it excludes addresses of the name's own is inferred.
+        Problem(400, "invalid", f"The resource record set '{path}' cannot be beside the name's own addresses.")
+        for path, each in asked.paths("additions")
+        if ALIAS in types[each.name] and {"A", "AAAA"} & types[each.name] and each.type in (ALIAS, "A", "AAAA")
+    ]
+    problems += [
         _apex(path, each.type)
-        for path, each in _paths("deletions", asked.deletions)
+        for path, each in asked.paths("deletions")
         if each.name == store.domain and each.type in ("SOA", "NS") and each.key not in after
     ]
     return problems
@@ -138,13 +147,20 @@ def _apex(path: str, rrtype: str) -> Problem:
 
 
 def _equal(present: RecordSet, asked: RecordSet) -> bool:
-    same_policy = present.extra.get("routingPolicy") == asked.extra.get("routingPolicy")
+    same_policy = _policy(present) == _policy(asked)
     return same_policy and present.ttl == asked.ttl and set(present.values) == set(asked.values)
-
-
-def _paths(side: str, sets: Sequence[RecordSet]) -> list[tuple[str, RecordSet]]:
-    return [(f"entity.change.{side}[{place}]", each) for place, each in enumerate(sets)]
 
 
 def _label(each: RecordSet) -> str:
     return f"{each.name}. ({each.type})"
+
+
+def _policy(each: RecordSet) -> object:
+    """Return a set's policy as it was sent, without the kinds that a test may have put into the store with it."""
+    return _without_kinds(each.extra.get("routingPolicy"))
+
+
+def _without_kinds(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _without_kinds(value) for key, value in content.items() if key != "kind"}
+    return [_without_kinds(each) for each in content] if isinstance(content, list) else content

@@ -17,13 +17,13 @@ from operator import itemgetter
 from aiohttp import web
 
 from detour_lab.apiserver import APIServer
-from detour_lab.clouddns import change, errors, resources
+from detour_lab.clouddns import change, errors, partial, resources
 from detour_lab.clouddns.errors import JSON, APIError
-from detour_lab.clouddns.request import TYPES, name_from_api, parse_change
+from detour_lab.clouddns.request import TYPES, RequestedChange, name_from_api, parse_change, parse_record_set
 from detour_lab.clouddns.resources import AppliedChange, ManagedZone
 from detour_lab.clouddns.tokens import TokenDesk
 from detour_lab.faults import Faults
-from detour_lab.store import ZoneStore
+from detour_lab.store import RecordSet, ZoneStore
 from detour_lab.throttle import TokenBucket
 
 BASE = "/dns/v1/projects/{project}"
@@ -99,9 +99,15 @@ class CloudDNSEmulator(APIServer):
         }
         self._applied: defaultdict[str, list[AppliedChange]] = defaultdict(list)
         zone, changes = "/managedZones/{zone}", "/managedZones/{zone}/changes"
+        one_set = "/managedZones/{zone}/rrsets/{name}/{type}"
+        self._route("GET", "", "projects.get", self._get_project)
         self._route("GET", "/managedZones", "managedZones.list", self._list_zones)
         self._route("GET", zone, "managedZones.get", lambda call: resources.managed_zone(self._zone(call)))
         self._route("GET", f"{zone}/rrsets", "resourceRecordSets.list", self._list_sets)
+        self._route("POST", f"{zone}/rrsets", "resourceRecordSets.create", self._create_set)
+        self._route("GET", one_set, "resourceRecordSets.get", lambda call: resources.record_set(self._named(call)))
+        self._route("PATCH", one_set, "resourceRecordSets.patch", self._patch_set)
+        self._route("DELETE", one_set, "resourceRecordSets.delete", self._delete_set)
         self._route("GET", changes, "changes.list", self._list_changes)
         self._route("POST", changes, "changes.create", self._create_change)
         self._route("GET", f"{changes}/{{change}}", "changes.get", self._get_change)
@@ -133,10 +139,11 @@ class CloudDNSEmulator(APIServer):
 
         async def answer() -> web.StreamResponse:
             try:
-                content = handler(call)
+                partial.select({}, request.query.get("fields"))  # is judged before anything is done
+                content = partial.select(handler(call), request.query.get("fields"))
             except APIError as error:
                 return _failure(error)
-            return web.json_response(_partial(content, request.query.get("fields")))
+            return web.json_response(content)
 
         zone = self._find(request.match_info.get("zone", ""))
         domain = request.query.get("dnsName", "").rstrip(".").lower() if zone is None else zone.store.domain
@@ -183,9 +190,41 @@ class CloudDNSEmulator(APIServer):
         return page | {"rrsets": [resources.record_set(each) for each in page["rrsets"]]}
 
     def _create_change(self, call: _Call) -> JSON:
+        return resources.change(self._apply(call, parse_change(call.body)), is_new=True)
+
+    def _create_set(self, call: _Call) -> JSON:
+        self._zone(call)
+        added = parse_record_set(call.body)
+        self._apply(call, RequestedChange((added,), (), is_single=True))
+        return resources.record_set(added)
+
+    def _patch_set(self, call: _Call) -> JSON:
+        present = self._named(call)
+        patched = parse_record_set(call.body, present)
+        self._apply(call, RequestedChange((patched,), (present,), is_single=True))
+        return resources.record_set(patched)
+
+    def _delete_set(self, call: _Call) -> JSON:
+        self._apply(call, RequestedChange((), (self._named(call),), is_single=True))
+        return {}
+
+    def _named(self, call: _Call) -> RecordSet:
+        """Return the set that the path names. Raises APIError for none, or for no name or type."""
+        store, text, rrtype = self._zone(call).store, call.request.match_info["name"], call.request.match_info["type"]
+        name = name_from_api(text)
+        if name is None:
+            raise APIError(errors.invalid("parameters.name", text))
+        if rrtype not in TYPES:
+            raise APIError(errors.invalid("parameters.type", rrtype))
+        found = store.get(name, rrtype)
+        if found is None:
+            raise APIError(errors.not_found("parameters.name", f"{name}. ({rrtype})"))
+        return found
+
+    def _apply(self, call: _Call, asked: RequestedChange) -> AppliedChange:
+        """Apply a change, and keep it among those that can be listed, a set's own included (Change, description)."""
         zone = self._zone(call)
-        asked = parse_change(call.body)
-        change.review(zone.store, asked, self._sets_per_zone)
+        change.review(zone.store, asked, self._sets_per_zone, is_private=zone.is_private)
         removed = [each.key for each in asked.deletions]
         zone.store.commit(removed=removed, added=asked.additions, by=f"clouddns:{call.caller}")
         history = self._applied[zone.name]
@@ -193,7 +232,17 @@ class CloudDNSEmulator(APIServer):
             str(len(history) + 1), zone, zone.store.serial, self._wall_clock(), asked.additions, asked.deletions
         )
         history.append(applied)
-        return resources.change(applied)
+        return applied
+
+    def _get_project(self, _: _Call) -> JSON:
+        quota = {
+            "resourceRecordsPerRrset": change.VALUES_PER_SET,
+            "rrsetAdditionsPerChange": change.SETS_PER_SIDE,
+            "rrsetDeletionsPerChange": change.SETS_PER_SIDE,
+            "rrsetsPerManagedZone": self._sets_per_zone,
+            "totalRrdataSizePerChange": change.CHARACTERS_PER_CHANGE,
+        }
+        return resources.project(self._project, quota=quota)
 
     def _get_change(self, call: _Call) -> JSON:
         asked = call.request.match_info["change"]
@@ -244,12 +293,6 @@ def _position(token: str | None) -> str:
         return base64.b64decode((token or "").encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise APIError(errors.invalid("parameters.pageToken", token)) from None
-
-
-def _partial(content: JSON, fields: str | None) -> JSON:
-    """Return only the outermost `fields` asked for (a partial response); nested selectors are not understood."""
-    names = (fields or "").split(",")
-    return content if fields is None else {key: value for key, value in content.items() if key in names}
 
 
 def _failure(error: APIError) -> web.Response:

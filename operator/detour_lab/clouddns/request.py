@@ -1,9 +1,9 @@
-"""A changes.create body, parsed: what is not JSON, not in the schema or no record data is refused here.
+"""The bodies of requests, parsed: what is not JSON, not in the schema or no record data is refused here.
 
 Source: discovery document `dns.v1.json` (Change, ResourceRecordSet); Cloud DNS documentation, "Error messages".
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,37 +12,47 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 
-from detour_lab.clouddns.errors import JSON, Problem, invalid, malformed, refuse, required
+from detour_lab.clouddns import schema
+from detour_lab.clouddns.errors import JSON, Problem, invalid, refuse, required
+from detour_lab.clouddns.routing import read_policy
 from detour_lab.store import RecordSet
 
-CHANGE_FIELDS = frozenset({"additions", "deletions", "id", "isServing", "kind", "startTime", "status"})
-SET_FIELDS = frozenset({"kind", "name", "routingPolicy", "rrdatas", "signatureRrdatas", "ttl", "type"})
+CHANGE_FIELDS = frozenset(schema.CHANGE)
+SET_FIELDS = frozenset(schema.RECORD_SET)
+ALIAS = "ALIAS"
+"""Cloud DNS's own type ("DNS records overview", Alias records): a name whose addresses the apex answers with."""
+
 TYPES = frozenset({"A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "IPSECKEY", "MX", "NAPTR", "NS", "PTR"}) | {
-    *("SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")
+    *(ALIAS, "SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")
 }
-LARGEST_TTL = 2**31 - 1
+SINGLE_PATH = "entity.resourceRecordSet"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedChange:
-    """The sets of a change in the store's form."""
+    """The sets of a change in the store's form; `is_single` where one set was asked for by itself."""
 
     additions: tuple[RecordSet, ...]
     deletions: tuple[RecordSet, ...]
+    is_single: bool = False
+
+    def paths(self, side: str) -> list[tuple[str, RecordSet]]:
+        """Return each set of `side` ("additions" or "deletions") with the path that a refusal names it by."""
+        sets = self.additions if side == "additions" else self.deletions
+        return [
+            (SINGLE_PATH if self.is_single else f"entity.change.{side}[{place}]", each)
+            for place, each in enumerate(sets)
+        ]
 
 
 def parse_change(body: bytes) -> RequestedChange:
     """Return the change in `body`. Raises APIError (400) with a problem for each field that is wrong."""
-    try:
-        content = json.loads(body)
-    except ValueError as error:
-        raise malformed(f"Invalid JSON payload received. {error}") from error
-    _known(content, CHANGE_FIELDS, "change")
+    content = schema.read(body, schema.CHANGE, "change")
     problems: list[Problem] = []
     sets = {
         side: tuple(
             parsed
-            for place, each in enumerate(_list(content, side))
+            for place, each in enumerate(content.get(side, ()))
             if (parsed := _record_set(each, f"entity.change.{side}[{place}]", problems)) is not None
         )
         for side in ("additions", "deletions")
@@ -51,6 +61,20 @@ def parse_change(body: bytes) -> RequestedChange:
         problems.append(required("entity.change"))
     refuse(problems)
     return RequestedChange(sets["additions"], sets["deletions"])
+
+
+def parse_record_set(body: bytes, present: RecordSet | None = None) -> RecordSet:
+    """Return the one set in `body`, over `present` where that is to be patched. Raises APIError (400)."""
+    content = schema.read(body, schema.RECORD_SET, "resource_record_set")
+    if present is not None:
+        content = {**_kept(present, content), **content}
+    problems: list[Problem] = []
+    parsed = _record_set(content, SINGLE_PATH, problems)
+    if parsed is not None and present is not None and parsed.key != present.key:
+        problems.append(invalid(f"{SINGLE_PATH}.name", f"{parsed.name}. ({parsed.type})"))
+    refuse(problems)
+    assert parsed is not None  # noqa: S101 - there would be a problem
+    return parsed
 
 
 def name_from_api(text: str) -> str | None:
@@ -65,67 +89,59 @@ def name_from_api(text: str) -> str | None:
     return None if has_blank else text[:-1].lower()
 
 
-def _record_set(content: Any, path: str, problems: list[Problem]) -> RecordSet | None:
-    _known(content, SET_FIELDS, path.removeprefix("entity."))
+def _kept(present: RecordSet, content: Mapping[str, Any]) -> JSON:
+    """Return what a patch does not mention: it names plain data or a policy, and keeps neither where it gives one."""
+    kept: JSON = {"name": f"{present.name}.", "type": present.type, "ttl": present.ttl}
+    if "rrdatas" not in content and "routingPolicy" not in content:
+        policy = present.extra.get("routingPolicy")
+        kept |= {"rrdatas": list(present.values)} if policy is None else {"routingPolicy": policy}
+    return kept
+
+
+def _record_set(content: JSON, path: str, problems: list[Problem]) -> RecordSet | None:
     found = len(problems)
-    missing = [each for each in ("name", "type", "ttl") if content.get(each) is None]
+    missing = [each for each in ("name", "type", "ttl") if each not in content]
     problems.extend(required(f"{path}.{each}") for each in missing)
     if missing:
         return None
-    name = name_from_api(str(content["name"]))
+    name = name_from_api(content["name"])
     if name is None:
         problems.append(invalid(f"{path}.name", content["name"]))
     rrtype = content["type"]
     if rrtype not in TYPES:
         problems.append(invalid(f"{path}.type", rrtype))
         return None
-    ttl = _ttl(content["ttl"])
-    if ttl is None:
+    if content["ttl"] < 0:
         problems.append(invalid(f"{path}.ttl", content["ttl"]))
-    policy, rrdatas = content.get("routingPolicy"), _list(content, "rrdatas")
+    policy, rrdatas = content.get("routingPolicy"), content.get("rrdatas", ())
     if (policy is None) == (not rrdatas):
         problems.append(invalid(f"{path}.rrdata", "") if rrdatas else required(f"{path}.rrdata"))
     values = []
     for place, rrdata in enumerate(rrdatas):
-        value = _value(rrtype, rrdata)
+        value = canonical_data(rrtype, rrdata)
         if value is None:
             problems.append(invalid(f"{path}.rrdata[{place}]", rrdata))
         else:
             values.append(value)
     if len(set(values)) < len(values):
         problems.append(invalid(f"{path}.rrdata", next(each for each in values if values.count(each) > 1)))
-    if len(problems) > found or name is None or ttl is None:
+    extra: JSON = {}
+    if policy is not None:
+        extra["routingPolicy"], wrong = read_policy(policy, rrtype, f"{path}.routingPolicy", canonical_data)
+        problems.extend(wrong)
+    if len(problems) > found or name is None:
         return None
-    return RecordSet(name, rrtype, ttl, tuple(values), extra={} if policy is None else {"routingPolicy": policy})
+    return RecordSet(name, rrtype, content["ttl"], tuple(values), extra=extra)
 
 
-def _value(rrtype: str, rrdata: object) -> str | None:
+def canonical_data(rrtype: str, rrdata: str) -> str | None:
     """Return `rrdata` in zone-file form, or None where the type does not allow it; its names must be absolute."""
+    if rrtype == ALIAS:
+        name = name_from_api(rrdata)
+        return None if name is None else f"{name}."
     try:
-        rdata = dns.rdata.from_text(dns.rdataclass.IN, rrtype, str(rrdata), relativize=False)
+        rdata = dns.rdata.from_text(dns.rdataclass.IN, rrtype, rrdata, relativize=False)
         rdata.to_wire()  # refuses a relative name
     except (dns.exception.DNSException, ValueError):
         return None
     return rdata.to_text()
-
-
-def _ttl(value: object) -> int | None:
-    """Return a TTL given as a number or, as JSON clients of int32 fields may, as a string of digits."""
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
-        return None
-    return int(value) if int(value) <= LARGEST_TTL else None
-
-
-def _list(content: JSON, key: str) -> list[Any]:
-    found = content.get(key, [])
-    if not isinstance(found, list):
-        raise malformed(f"Invalid JSON payload received. '{key}' is not a list.")
-    return found
-
-
-def _known(content: Any, fields: frozenset[str], path: str) -> None:
-    if not isinstance(content, dict):
-        raise malformed(f"Invalid JSON payload received. '{path}' is not an object.")
-    for key in content:
-        if key not in fields:
-            raise malformed(f"Invalid JSON payload received. Unknown name \"{key}\" at '{path}': Cannot find field.")

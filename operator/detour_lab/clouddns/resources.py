@@ -1,10 +1,12 @@
 """The JSON resources of the v1 API, field for field as in the discovery document `dns.v1.json`."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from detour_lab.clouddns.errors import JSON
+from detour_lab.clouddns.routing import with_kinds
 from detour_lab.store import RecordSet, ZoneStore
 
 
@@ -56,16 +58,23 @@ def record_set(each: RecordSet) -> JSON:
         "signatureRrdatas": [],
     }
     if "routingPolicy" in each.extra:
-        return content | {"routingPolicy": each.extra["routingPolicy"]}
+        return content | {"routingPolicy": with_kinds(each.extra["routingPolicy"])}
     return content | {"rrdatas": list(each.values)}
 
 
-def change(applied: AppliedChange) -> JSON:
+def project(name: str, *, quota: Mapping[str, int]) -> JSON:
+    """Return the project with those of its quotas that are kept here."""
+    number = str(int(hashlib.sha256(name.encode()).hexdigest()[:12], 16))
+    return {"kind": "dns#project", "id": name, "number": number, "quota": {"kind": "dns#quota", **quota}}
+
+
+def change(applied: AppliedChange, *, is_new: bool = False) -> JSON:
+    """Return a change; one that was just made is pending whatever the servers do (Change, status)."""
     return {
         "kind": "dns#change",
         "id": applied.id,
         "startTime": _time(applied.at),
-        "status": "done" if applied.zone.store.is_served(applied.commit) else "pending",
+        "status": "done" if applied.zone.store.is_served(applied.commit) and not is_new else "pending",
         "additions": [record_set(each) for each in applied.additions],
         "deletions": [record_set(each) for each in applied.deletions],
     }

@@ -4,6 +4,7 @@
 whether a change batch is acceptable as a whole, and answers with a `reply`.
 """
 
+from detour_lab.route53.batch import Account
 from detour_lab.route53.emulator import DEFAULT_QUOTAS, Quotas, Route53Emulator
 
-__all__ = ["DEFAULT_QUOTAS", "Quotas", "Route53Emulator"]
+__all__ = ["DEFAULT_QUOTAS", "Account", "Quotas", "Route53Emulator"]

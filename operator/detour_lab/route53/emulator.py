@@ -17,8 +17,9 @@ from aiohttp import web
 from detour_lab.apiserver import APIServer
 from detour_lab.faults import Faults
 from detour_lab.route53 import batch, errors, listing, names, reply, sts
+from detour_lab.route53.batch import Account
 from detour_lab.route53.document import Content, document
-from detour_lab.route53.errors import APIError
+from detour_lab.route53.errors import APIError, InvalidChangeBatchError
 from detour_lab.route53.reply import HostedZone, SubmittedChange
 from detour_lab.route53.request import parse_change_batch
 from detour_lab.route53.signature import KeyRing
@@ -65,7 +66,9 @@ class Route53Emulator(APIServer):
     `roles` are the ARNs that AssumeRole grants. `throttle` None meters nobody. `calls` counts each operation's
     calls, `throttled` those among them that a bucket refused. `processing` is how long (seconds) a change keeps its
     zone busy, during which another one is refused with PriorRequestNotComplete. Operations in `denied` answer
-    AccessDenied. Commits are made `by` "route53:" and the caller's access key ID or role.
+    AccessDenied. `lists_refusals` gives a refused batch the body that the API reference shows, instead of the one that
+    clients quote. `account` has the limit, the health checks and the foreign zones that sets may refer to. Commits are
+    made `by` "route53:" and the caller's access key ID or role.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Route53Emulator(APIServer):
         roles: Collection[str] = (),
         throttle: Quotas | None = DEFAULT_QUOTAS,
         private_zones: Sequence[ZoneStore] = (),
-        records_per_zone: int = batch.RECORDS_PER_ZONE,
+        account: Account | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -88,10 +91,11 @@ class Route53Emulator(APIServer):
         self.throttled: Counter[str] = Counter()
         self.denied: set[str] = set()
         self.processing = 0.0
+        self.lists_refusals = False
         self.keys = KeyRing(access_keys, wall_clock)
         self._faults = faults
         self._roles = roles
-        self._records_per_zone = records_per_zone
+        self._account = account or Account()
         self._clock = clock
         self._wall_clock = wall_clock
         self._numbers = itertools.count(1)
@@ -111,6 +115,8 @@ class Route53Emulator(APIServer):
         self._route("POST", "/hostedzone/{id}/rrset/", "ChangeResourceRecordSets", self._change_sets)
         self._route("POST", "/hostedzone/{id}/rrset", "ChangeResourceRecordSets", self._change_sets)
         self._route("GET", "/change/{change}", "GetChange", self._get_change)
+        self._route("GET", "/healthcheck", "ListHealthChecks", self._list_health_checks)
+        self._route("GET", "/healthcheck/{check}", "GetHealthCheck", self._get_health_check)
         self.app.router.add_post("/", self._assume_role)
 
     def zone_id(self, store: ZoneStore) -> str:
@@ -183,13 +189,22 @@ class Route53Emulator(APIServer):
         self._spend(self._changes, batch.cost(asked.changes), "ChangeResourceRecordSets")
         if self._clock() < self._busy_until.get(zone.id, -math.inf):
             raise errors.prior_request_not_complete()
-        accepted = batch.review(zone.store, asked.changes, self._records_per_zone)
+        accepted = batch.review(zone.store, zone.id, asked.changes, self._account)
         zone.store.commit(removed=accepted.removed, added=accepted.added, by=f"route53:{call.caller}")
         self._busy_until[zone.id] = self._clock() + self.processing
         change_id = f"C{next(self._numbers):020d}"
         change = SubmittedChange(change_id, zone, zone.store.serial, self._wall_clock(), asked.comment)
         self._submitted[change_id] = change
-        return "ChangeResourceRecordSetsResponse", reply.change_info(change)
+        return "ChangeResourceRecordSetsResponse", reply.change_info(change, is_new=True)
+
+    def _list_health_checks(self, call: _Call) -> _Answer:
+        return "ListHealthChecksResponse", listing.health_checks(self._account.health_checks, call.query)
+
+    def _get_health_check(self, call: _Call) -> _Answer:
+        check_id = call.request.match_info["check"]
+        if check_id not in self._account.health_checks:
+            raise errors.no_such_health_check(check_id)
+        return "GetHealthCheckResponse", {"HealthCheck": reply.health_check(check_id)}
 
     def _get_change(self, call: _Call) -> _Answer:
         change_id = call.request.match_info["change"]
@@ -214,6 +229,8 @@ class Route53Emulator(APIServer):
         return self._zones[zone_id]
 
     def _failure(self, error: APIError) -> web.Response:
+        if self.lists_refusals and isinstance(error, InvalidChangeBatchError):
+            return _xml(errors.to_listed_xml(error, self._request_id()), error.status)
         return _xml(errors.to_xml(error, self._request_id()), error.status)
 
     def _request_id(self) -> str:

@@ -23,6 +23,7 @@ class InvalidChangeBatchError(APIError):
 
     def __init__(self, messages: Sequence[str]) -> None:
         super().__init__("InvalidChangeBatch", f"[{', '.join(messages)}]")
+        self.messages = tuple(messages)
 
 
 def invalid_input(message: str) -> APIError:
@@ -35,6 +36,10 @@ def no_such_hosted_zone(zone_id: str) -> APIError:
 
 def no_such_change(change_id: str) -> APIError:
     return APIError("NoSuchChange", f"Could not find resource with ID: {change_id}", 404)
+
+
+def no_such_health_check(check_id: str) -> APIError:
+    return APIError("NoSuchHealthCheck", f"No health check exists with the specified ID: {check_id}", 404)
 
 
 def throttling() -> APIError:
@@ -59,6 +64,15 @@ def access_denied(caller: str, action: str, resource: str) -> APIError:
         " because no identity-based policy allows the action",
         403,
     )
+
+
+def to_listed_xml(error: InvalidChangeBatchError, request_id: str) -> bytes:
+    """Return the other body that an InvalidChangeBatch can have, the one that the API reference shows.
+
+    It has no `Error` element, so that botocore finds neither a code nor a text in it.
+    """
+    messages = [("Message", each) for each in error.messages]
+    return document("InvalidChangeBatch", {"Messages": messages, "RequestId": request_id}, NAMESPACE)
 
 
 def to_xml(error: APIError, request_id: str, namespace: str = NAMESPACE) -> bytes:

@@ -4,25 +4,27 @@ Source: Route 53 API reference, ListResourceRecordSets ("Sort order"), ListHoste
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 
 from detour_lab.route53 import names, reply
 from detour_lab.route53.document import Content
 from detour_lab.route53.errors import invalid_input
+from detour_lab.route53.members import all_members, identifier
 from detour_lab.route53.reply import HostedZone
 from detour_lab.route53.request import TYPES
 from detour_lab.store import RecordSet, ZoneStore
 
 SETS_PER_PAGE = 300
 ZONES_PER_PAGE = 100
+HEALTH_CHECKS_PER_PAGE = 100
 
 
 def record_sets(store: ZoneStore, query: Mapping[str, str]) -> Mapping[str, Content]:
     """Return a page of the sets of `store` by reversed name, type and set identifier."""
     limit = _limit(query, SETS_PER_PAGE)
     start = _start(query)
-    positioned = ((_position(each), each) for each in store.all())
+    positioned = ((_position(each), each) for each in all_members(store.all()))
     following = heapq.nsmallest(limit + 1, (pair for pair in positioned if pair[0] >= start), key=itemgetter(0))
     page, rest = [each for _, each in following[:limit]], [each for _, each in following[limit:]]
     content: dict[str, Content] = {
@@ -32,9 +34,19 @@ def record_sets(store: ZoneStore, query: Mapping[str, str]) -> Mapping[str, Cont
     }
     if rest:
         content |= {"NextRecordName": names.to_api(rest[0].name), "NextRecordType": rest[0].type}
-        if "SetIdentifier" in rest[0].extra:
-            content["NextRecordIdentifier"] = rest[0].extra["SetIdentifier"]
+        if (following_identifier := identifier(rest[0])) is not None:
+            content["NextRecordIdentifier"] = following_identifier
     return content
+
+
+def health_checks(known: Collection[str], query: Mapping[str, str]) -> Mapping[str, Content]:
+    """Return a page of the account's health checks by ID (ListHealthChecks)."""
+    limit, marker = _limit(query, HEALTH_CHECKS_PER_PAGE), query.get("marker", "")
+    chosen = sorted(each for each in known if each >= marker)
+    page, rest = chosen[:limit], chosen[limit:]
+    listed = [("HealthCheck", reply.health_check(each)) for each in page]
+    following = {"NextMarker": rest[0]} if rest else {}
+    return {"HealthChecks": listed, "Marker": marker, "IsTruncated": bool(rest), **following, "MaxItems": limit}
 
 
 def zones(all_zones: Sequence[HostedZone], query: Mapping[str, str]) -> Mapping[str, Content]:
@@ -70,7 +82,7 @@ def _zones(page: Sequence[HostedZone]) -> dict[str, Content]:
 
 
 def _position(each: RecordSet) -> tuple[str, str, str]:
-    return names.list_order(each.name), each.type, str(each.extra.get("SetIdentifier", ""))
+    return names.list_order(each.name), each.type, identifier(each) or ""
 
 
 def _zone_position(each: HostedZone) -> tuple[str, str]:

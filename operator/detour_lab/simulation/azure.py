@@ -141,7 +141,8 @@ class _Client:
             ordered = sorted(self._zone.sets)
             half = (len(ordered) + 1) // 2
             shown = ordered[:half] if number == 0 else ordered[half:]
-            return [self._model(key) for key in shown], self._loop.now
+            apex = [_apex(each) for each in ("NS", "SOA")] if number == 0 else []
+            return apex + [self._model(key) for key in shown], self._loop.now
 
         found, at = await self._call(read)
         if number == 0:
@@ -226,6 +227,11 @@ class _Pages:
         self._next += 1
         self.continuation_token = str(self._next) if self._next == 1 else None
         return _each(found)
+
+
+def _apex(rrtype: str) -> Any:
+    """What every zone has, and nobody here writes."""
+    return SimpleNamespace(name="@", type=KIND + rrtype, target_resource=None)
 
 
 async def _each(found: list[Any]) -> AsyncIterator[Any]:

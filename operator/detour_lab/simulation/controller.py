@@ -172,6 +172,7 @@ class Controller:
             limits_of=_limits_of,
             open_zone=self._open_zone,
             periods=around.periods,
+            free_departures=0,  # a world of few names: one is as good as eleven
         )
         if self.elector is not None:
             workshop = replace(workshop, leadership=self.elector)

@@ -232,6 +232,18 @@ async def test_text_that_is_no_certificate_is_refused_without_being_quoted(world
     assert "hunter2" not in world.engine.invalids[0][1]
 
 
+async def test_authorities_that_were_damaged_are_named_and_those_before_go_on_serving(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": "# F\u0151tan\u00fas\u00edtv\u00e1ny\r\n" + PEM}
+    world.declarations.take(Seen(FR, BUNDLED), 1.0)
+    await world.declarations.refresh_bundles()
+    assert len(world.engine.records) == 1
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM + OTHER_PEM[:40]}
+    await world.declarations.refresh_bundles()
+    assert len(world.engine.records) == 1
+    assert "ends in the middle of its certificate 2" in world.engine.invalids[0][1]
+    assert "MIIC" not in world.engine.invalids[0][1]
+
+
 async def test_authorities_that_cannot_be_read_for_a_while_go_on_serving(world: World) -> None:
     world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
     world.declarations.take(Seen(FR, BUNDLED), 1.0)

@@ -10,6 +10,7 @@ from detour.enactment.wishes import Withdrawal
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
 from detour.model.zone import Safety
+from detour.planning.departures import Departures
 from detour.planning.gate import HoldReason, Proposal
 
 WINDOW = 600.0
@@ -22,9 +23,12 @@ class Gate:
     While its provider `is_slow` nothing that is let through arrives.
     """
 
-    def __init__(self, safety: Safety | None = None, evacuated: dict[str, float] | None = None) -> None:
+    def __init__(self, safety: Safety | None = None, evacuated: dict[str, tuple[int, float]] | None = None) -> None:
         self.now = 10_000.0
-        self.zone = ZoneGate(safety or Safety(), clock=lambda: self.now, evacuated=evacuated or {})
+        departures = Departures(free_names=0)  # one name is as good as eleven here
+        for region, (names, at) in (evacuated or {}).items():
+            departures.remember(region, names, at)
+        self.zone = ZoneGate(safety or Safety(), clock=lambda: self.now, departures=departures)
         self.at: dict[str, str] = {}
         self.is_slow = False
 
@@ -215,7 +219,7 @@ def test_the_window_begins_when_the_provider_has_taken_it() -> None:
 
 
 def test_what_an_earlier_leader_evacuated_counts_until_its_window_is_over() -> None:
-    gate = Gate(evacuated={"east": 10_000.0 - WINDOW + 60})
+    gate = Gate(evacuated={"east": (1, 10_000.0 - WINDOW + 60)})
     gate.at["www"] = "west"
     assert not gate.move("www", "north", failing="west")
     gate.now += 61
@@ -225,7 +229,7 @@ def test_what_an_earlier_leader_evacuated_counts_until_its_window_is_over() -> N
 def test_what_is_evacuated_is_told_for_the_next_leader() -> None:
     gate = Gate()
     two_regions_down(gate)
-    assert gate.zone.evacuated() == {"east": 10_000.0}
+    assert gate.zone.evacuated() == {"east": (1, 10_000.0)}
     heir = Gate(evacuated=gate.zone.evacuated())
     heir.at = dict(gate.at)
     assert not heir.move("www", "north", failing="west")
@@ -236,7 +240,7 @@ def test_a_new_term_keeps_held_deletions_and_looks_at_changes_anew() -> None:
     two_regions_down(gate)
     gate.delete(*names(11))
     assert gate.due(owned=9) == []
-    gate.zone.begin_term({})
+    gate.zone.begin_term()
     assert set(gate.reasons) == {HoldReason.DELETIONS}
     assert gate.zone.last(key("api")) is None
 
@@ -245,7 +249,7 @@ def test_an_approval_of_an_earlier_term_is_none_in_the_next() -> None:
     gate = Gate()
     two_regions_down(gate)
     gate.zone.approve(gate.digest)
-    gate.zone.begin_term({})
+    gate.zone.begin_term()
     assert not gate.move("www", "north", failing="west")
 
 
@@ -278,7 +282,7 @@ def test_deletions_are_made_once() -> None:
 def test_a_deletion_that_is_asked_for_again_is_counted_once_while_it_waits() -> None:
     gate = Gate()
     gate.delete(*names(10), *names(10))
-    assert len(gate.due(owned=0)) == 10
+    assert len(gate.due(owned=20)) == 10
 
 
 def test_a_name_that_comes_and_goes_can_be_deleted_every_time() -> None:

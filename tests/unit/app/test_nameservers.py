@@ -6,7 +6,7 @@ import pytest
 
 from detour.app.nameservers import LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
 from detour.checks.resolver import Delegation
-from detour.enactment.asking import Answer, NoAnswerError
+from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.ledger import Ledger
 from detour.enactment.precedence import Precedence
@@ -23,10 +23,19 @@ class World:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.addresses: dict[str, tuple[str, ...]] = {}
+        self.unroutable: set[str] = set()
         self.asked: list[str] = []
-        self.servers = NameServers(ask=self._ask, look_up=self._look_up, delegation_of=self._delegation_of)
+        self.by_system: dict[str, tuple[str, ...]] = {}
+        self.servers = NameServers(
+            ask=self._ask,
+            look_up=self._look_up,
+            delegation_of=self._delegation_of,
+            look_up_by_system=self._look_up_by_system,
+        )
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
+        if server in self.unroutable:
+            raise UnreachableError(f"{server} cannot be reached from here")
         self.asked.append(server)
         if server not in self.answers:
             await asyncio.sleep(2.0)
@@ -36,6 +45,9 @@ class World:
 
     async def _look_up(self, hostname: str) -> tuple[str, ...]:
         return self.addresses.get(hostname, ())
+
+    async def _look_up_by_system(self, hostname: str) -> tuple[str, ...]:
+        return self.by_system.get(hostname, ())
 
     async def _delegation_of(self, domain: str) -> Delegation | None:
         return None
@@ -157,3 +169,27 @@ async def test_a_server_that_is_silent_says_nothing_of_our_ledger() -> None:
     world = await both(World())
     assert await world.servers.shown_ledger(NAME) is None
     assert await World().servers.shown_ledger(NAME) is None
+
+
+async def test_a_server_named_with_its_port_is_looked_up_and_keeps_the_port() -> None:
+    world = World()
+    world.addresses = {"primary.example.net": ("192.0.2.53", "2001:db8::53")}
+    await world.servers.refresh(DOMAIN, declared=(), assigned=("primary.example.net:5353",))
+    assert world.servers.servers == ("192.0.2.53:5353", "[2001:db8::53]:5353")
+    assert set(world.servers.hosts.values()) == {"primary.example.net:5353"}
+
+
+async def test_a_name_that_only_the_system_knows_is_found_as_well() -> None:
+    world = World()
+    world.by_system = {"primary.dns.svc": ("192.0.2.53",)}
+    await world.servers.refresh(DOMAIN, declared=(), assigned=("primary.dns.svc:5353",))
+    assert world.servers.servers == ("192.0.2.53:5353",)
+
+
+async def test_our_ledger_is_asked_for_where_there_is_a_route() -> None:
+    world = await both(World())
+    world.answers = {SECOND: shown(ledger(5))}
+    world.unroutable = {FIRST}
+    assert [await world.servers.shown_ledger(NAME) for _ in range(3)] == [(SECOND, ledger(5))] * 3
+    world.unroutable = {FIRST, SECOND}
+    assert await world.servers.shown_ledger(NAME) is None

@@ -35,6 +35,7 @@ from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
+from detour.planning.departures import FREE_NAMES
 from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 
 from .apiserver import ApiServer, Connection
@@ -94,6 +95,7 @@ class World:
         dry_run: bool = False,
         site: Site = HERE,
         identity: str | None = None,
+        free_departures: int = FREE_NAMES,
         kinds: Sequence[Kind] = tuple(Kind),
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -124,6 +126,7 @@ class World:
             budget_of=lambda account, limits: budget,
             limits_of=clouds.limits_of,
             open_zone=clouds.open_zone,
+            free_departures=free_departures,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.observation = Observation(

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gzip
 import ssl
 import time
 from typing import Any
@@ -160,19 +161,75 @@ async def test_a_trickling_body_meets_the_deadline(serve: Any, check: Any) -> No
 
 @pytest.mark.parametrize(
     "response",
-    [
-        OK + b"X-Huge: " + b"x" * 1_000_000 + b"\r\n\r\n",
-        OK + b"X-Many: x\r\n" * 10_000 + b"\r\n",
-        b"HTTP/1.1 200 " + b"x" * 1_000_000 + b"\r\n\r\n",
-        b"SSH-2.0-OpenSSH_9.9\r\n",
-        b"\x15\x03\x01\x00\x02\x02\x46",
-        OK + b"Content-Length: -5\r\n\r\n",
-    ],
-    ids=["huge header", "many headers", "huge status line", "SSH", "TLS", "negative length"],
+    [b"SSH-2.0-OpenSSH_9.9\r\n", b"\x15\x03\x01\x00\x02\x02\x46", OK + b"Content-Length: -5\r\n\r\n"],
+    ids=["SSH", "TLS", "negative length"],
 )
 async def test_what_is_not_sound_http_is_a_protocol_error(serve: Any, check: Any, response: bytes) -> None:
     result = await check(http(await serve(answering(response))))
     assert (result.passed, result.reason) == (False, "ProtocolError")
+
+
+async def test_a_long_header_is_an_answer_like_any_other(serve: Any, check: Any) -> None:
+    policy = b"Content-Security-Policy: default-src" + b" https://cdn.example.net" * 1300 + b"\r\n"
+    assert (await check(http(await serve(answering(OK + policy + b"Content-Length: 0\r\n\r\n"))))).passed
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (OK + b"X-Huge: " + b"x" * 1_000_000 + b"\r\n\r\n", "a header field of more than 32 KB"),
+        (OK + b"X-Many: x\r\n" * 10_000 + b"\r\n", "more than 5000 header lines"),
+        (OK + (b"X-Many: " + b"x" * 10_000 + b"\r\n") * 100 + b"\r\n", "headers of more than 300 KB in all"),
+        (b"HTTP/1.1 200 " + b"x" * 1_000_000 + b"\r\n\r\n", "a status line of more than 32 KB"),
+    ],
+)
+async def test_headers_that_are_too_large_are_named_as_the_reason(
+    serve: Any, check: Any, response: bytes, words: str
+) -> None:
+    port = await serve(answering(response))
+    result = await check(http(port))
+    assert (result.passed, result.reason) == (False, "HeadersTooLarge")
+    assert result.message == f"127.0.0.1:{port} answered with {words}"
+
+
+async def test_what_comes_after_the_deciding_part_is_not_judged(serve: Any, check: Any) -> None:
+    broken = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nready\r\nno chunk at all\r\n"
+    port = await serve(answering(broken))
+    assert (await check(http(port))).passed
+    assert (await check(http(port, expected_body="ready"))).passed
+    result = await check(http(port, expected_body="missing"))
+    assert (result.passed, result.reason) == (False, "ProtocolError")
+
+
+async def test_a_body_packed_unasked_is_looked_into_or_named_as_unreadable(serve: Any, check: Any) -> None:
+    packed = gzip.compress(b"ready" * 100)
+    port = await serve(answering(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed))
+    assert (await check(http(port, expected_body="ready"))).passed
+    port = await serve(answering(OK + b"Content-Encoding: br\r\nContent-Length: 3\r\n\r\n..."))
+    assert (await check(http(port))).passed
+    result = await check(http(port, expected_body="ready"))
+    assert (result.passed, result.reason) == (False, "UnexpectedBody")
+    assert "packed in a way that a check cannot read" in result.message
+
+
+async def test_an_answer_that_does_not_wait_for_the_request_counts(serve: Any, check: Any) -> None:
+    async def eager(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(with_body(b"ready"))
+        await writer.drain()
+        await reader.read()
+
+    assert (await check(http(await serve(eager), expected_body="ready"))).passed
+
+
+async def test_proxies_of_the_environment_are_not_asked(
+    serve: Any, check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    proxy = await serve(answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", asked))
+    for variable in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy}")
+    assert (await check(http(await serve(answering(with_body(b"")))))).passed
+    assert asked == []
 
 
 async def test_a_body_shorter_than_announced_is_a_protocol_error(serve: Any, check: Any) -> None:
@@ -321,6 +378,12 @@ async def test_one_context_serves_all_checks_with_the_same_bundle(
         {"headers": (("X-One", "1\r\nX-Injected: 1"),)},
         {"headers": (("X-One\r\nX-Injected", "1"),)},
         {"host": "a\r\nX-Injected: 1"},
+        {"headers": (("", "1"),)},
+        {"headers": (("X One", "1"),)},
+        {"tls": True, "server_name": ""},
+        {"tls": True, "server_name": ".example.com"},
+        {"tls": True, "server_name": "x" * 64 + ".example.com"},
+        {"tls": True, "server_name": "a\0.example.com"},
     ],
 )
 async def test_a_request_that_would_say_something_else_is_not_sent(serve: Any, check: Any, changes: Any) -> None:

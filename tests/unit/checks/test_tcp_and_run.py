@@ -3,18 +3,20 @@
 import asyncio
 import errno
 import logging
+import re
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detour.checks import failures
-from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, connection_failure
+from detour.checks import failures, reference
+from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, Reason, connection_failure
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.run import run_check
-from detour.model.checks import CheckTiming, Target, TCPCheck
+from detour.model.checks import CheckTiming, DNSCheck, HTTPCheck, StatusRange, Target, TCPCheck
 
 TIMING = CheckTiming(10.0, 1.0, 0.2, 3, 3)
 
@@ -120,7 +122,10 @@ async def test_cancelling_a_check_cancels_it(serve: Any, check: Any, black_hole:
         (errno.ECONNRESET, ProbeFailedError, "ConnectionReset"),
         (errno.EPIPE, ProbeFailedError, "ConnectionReset"),
         (errno.ETIMEDOUT, ProbeFailedError, "Timeout"),
+        (errno.ENETUNREACH, ProbeFailedError, "NoRoute"),
         (errno.EHOSTUNREACH, ProbeFailedError, "NoRoute"),
+        (errno.EHOSTDOWN, ProbeFailedError, "NoRoute"),
+        (errno.EACCES, ProbeFailedError, "NoRoute"),
         (errno.ENOPROTOOPT, ProbeFailedError, "ConnectionFailed"),
         (errno.EMFILE, ProbeImpossibleError, "LocalError"),
         (errno.EADDRNOTAVAIL, ProbeImpossibleError, "LocalError"),
@@ -128,22 +133,80 @@ async def test_cancelling_a_check_cancels_it(serve: Any, check: Any, black_hole:
         (errno.ENETDOWN, ProbeImpossibleError, "LocalError"),
     ],
 )
-def test_only_the_targets_own_faults_count_against_it(code: int, kind: type, reason: str) -> None:
+def test_only_the_targets_own_faults_count_against_it(
+    monkeypatch: pytest.MonkeyPatch, code: int, kind: type, reason: str
+) -> None:
+    monkeypatch.setattr(failures, "_has_route", lambda _address: True)
     failure = connection_failure(OSError(code, "text"), "192.0.2.1", 443)
     assert isinstance(failure, kind)
     assert failure.reason == reason
     assert "192.0.2.1" in failure.message
 
 
-@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EACCES])
-def test_an_unreachable_network_counts_only_where_this_host_has_a_route(
-    monkeypatch: pytest.MonkeyPatch, code: int
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM, errno.EPERM])
+def test_what_this_host_lacks_is_not_told_as_a_route(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.setattr(failures, "_has_route", lambda _address: False)  # it needs a socket too
+    failure = connection_failure(OSError(code, "text"), "192.0.2.1", 443)
+    assert (type(failure), failure.reason) == (ProbeImpossibleError, "LocalError")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+        errno.EHOSTDOWN,
+        errno.EACCES,
+        errno.EADDRNOTAVAIL,
+        errno.EAFNOSUPPORT,
+        errno.ENETDOWN,
+        errno.EINVAL,
+    ],
+)
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_where_this_host_has_no_route_nothing_is_claimed_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, code: int, address: str
 ) -> None:
-    for has_route, kind in ((True, ProbeFailedError), (False, ProbeImpossibleError)):
-        monkeypatch.setattr(failures, "_has_route", lambda _address, answer=has_route: answer)
-        failure = connection_failure(OSError(code, "text"), "192.0.2.1", 443)
-        assert isinstance(failure, kind)
-        assert failure.reason == "NoRoute"
+    monkeypatch.setattr(failures, "_has_route", lambda _address: False)
+    failure = connection_failure(OSError(code, "text"), address, 443)
+    assert isinstance(failure, ProbeImpossibleError)
+    assert failure.reason == "NoRoute"
+    assert failure.message.startswith(f"this host has no route to {address}")
+    assert ("may have no IPv6" in failure.message) == (":" in address)
+
+
+@pytest.mark.parametrize("probe", ["http", "https", "tcp", "dns"])
+async def test_a_family_that_this_host_has_no_route_for_is_unknown_to_every_kind_of_check(
+    check: Any, monkeypatch: pytest.MonkeyPatch, probe: str
+) -> None:
+    """2001:db8::/32 is for documentation alone (RFC 3849): the kernel is asked for a route, as in a cluster of IPv4."""
+
+    def refuse(_connection: object, _destination: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    class Unrouted(socket.socket):
+        connect = refuse
+        connect_ex = refuse
+
+    monkeypatch.setattr(socket, "socket", Unrouted)
+    http = HTTPCheck(probe == "https", 80, "/", "api.example.com", "api.example.com", (StatusRange(200, 299),))
+    probes: dict[str, Any] = {"tcp": TCPCheck(80), "dns": DNSCheck(53, "example.com", "A")}
+    result = await check(probes.get(probe, http), "2001:db8::1")
+    assert (result.passed, result.reason) == (None, "NoRoute")
+    assert "this cluster may have no IPv6" in result.message
+
+
+@pytest.mark.parametrize(
+    "server", ["", "127.0.0.1:port", "127.0.0.1:99999999", "127.0.0.1:-1", "[::1", "a\0b:1", "..:1"]
+)
+async def test_a_reference_that_is_no_server_accepts_nothing_and_does_not_raise(server: str) -> None:
+    assert not await reference._accepts(server)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_explained(reason: Reason) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "checks.md").read_text()
+    assert re.search(rf"^\|[^|]*\b{reason}\b[^|]*\|", page, re.MULTILINE)
 
 
 def test_the_route_is_asked_of_the_kernel() -> None:

@@ -69,6 +69,20 @@ def test_while_a_bad_name_is_sought_a_batch_holds_no_more_names_than_told() -> N
     assert [filler.add(moving(f"n{place}", 1, 1)) for place in range(3)] == [True, True, False]
 
 
+def test_the_set_beside_a_removal_takes_its_place_in_a_batch_twice() -> None:
+    """It is deleted and created again, or asked for and renewed: so it must fit."""
+    going, staying = (StoredSet(each) for each in address_sets(API, 30, (ONE, SIX)))
+    alone, beside = (
+        NameChange(API, key("api"), (Change(going, None, each),), Urgency.FAILOVER) for each in (None, staying)
+    )
+    taken = len(going.rrset.values[0]) + 2
+    room = replace(NO_QUOTA, batch_elements=10, batch_characters=LEDGER_CHARACTERS + 2 * taken + 1)
+    for change, fits_twice in ((alone, True), (beside, False)):
+        filler = BatchFiller(room, ledger_elements=2, budget=float("inf"), names=None)
+        assert filler.add(change)
+        assert filler.add(alone) is fits_twice
+
+
 def test_a_view_lays_readings_and_writes_over_the_full_one() -> None:
     stranger = a_set(f"mail.{DOMAIN}", TWO)
     sets = {each.key: StoredSet(each) for each in (*address_sets(API, 30, (ONE, SIX)), stranger)}
@@ -92,7 +106,39 @@ def test_a_view_knows_the_marked_names_and_the_delegations() -> None:
     apex = OpaqueSet(DOMAIN, "NS")
     view = ZoneView(ZoneContents({each.key: StoredSet(each) for each in marks}, (cut, apex)))
     assert set(view.marked_hostnames()) == {API, f"*.{DOMAIN}"}
-    assert view.zone_cut_above(f"a.b.sub.{DOMAIN}", DOMAIN) == f"sub.{DOMAIN}"
-    assert view.zone_cut_above(f"sub.{DOMAIN}", DOMAIN) == f"sub.{DOMAIN}"
-    assert view.zone_cut_above(API, DOMAIN) is None
-    assert view.zone_cut_above(DOMAIN, DOMAIN) is None
+    assert view.shadow_of(f"a.b.sub.{DOMAIN}", DOMAIN) == cut
+    assert view.shadow_of(f"sub.{DOMAIN}", DOMAIN) == cut
+    assert view.shadow_of(API, DOMAIN) is None
+    assert view.shadow_of(DOMAIN, DOMAIN) is None
+
+
+def test_a_dname_shadows_what_lies_below_it_and_not_its_own_name() -> None:
+    inner, apex = OpaqueSet(f"sub.{DOMAIN}", "DNAME"), OpaqueSet(DOMAIN, "DNAME")
+    view = ZoneView(ZoneContents({}, (inner,)))
+    assert view.shadow_of(f"a.b.sub.{DOMAIN}", DOMAIN) == inner
+    assert view.shadow_of(f"sub.{DOMAIN}", DOMAIN) is None
+    assert ZoneView(ZoneContents({}, (inner, apex))).shadow_of(f"a.sub.{DOMAIN}", DOMAIN) == apex
+    assert ZoneView(ZoneContents({}, (apex,))).shadow_of(DOMAIN, DOMAIN) is None
+
+
+def test_a_reading_of_some_types_forgets_nothing_of_the_others() -> None:
+    """RFC 2136 servers are asked type by type: what nobody asked for is not gone."""
+    mail, cut = OpaqueSet(API, "MX"), OpaqueSet(API, "NS")
+    text = RRset(API, RRType.TXT, 60, ("text",))
+    sets = {each.key: StoredSet(each) for each in (*address_sets(API, 30, (ONE, SIX)), text)}
+    view = ZoneView(ZoneContents(sets, (mail, cut)))
+    view.reread([API], ZoneContents(partial={API: frozenset({"AAAA", "NS"})}))
+    assert view.at(API).answers == (a_set(API, ONE),)
+    assert view.get(text.key) == StoredSet(text)
+    assert view.at(API).opaque == (mail,)
+    view.reread([API], ZoneContents(opaque=(cut,), partial={API: frozenset({"NS"})}))
+    assert set(view.at(API).opaque) == {mail, cut}
+
+
+def test_a_reading_below_a_delegation_tells_of_it_and_when_it_has_gone() -> None:
+    below, cut = f"api.sub.{DOMAIN}", OpaqueSet(f"sub.{DOMAIN}", "NS")
+    view = ZoneView(ZoneContents())
+    view.reread([below], ZoneContents(opaque=(cut,), partial={below: frozenset(), cut.name: frozenset({"NS"})}))
+    assert view.shadow_of(below, DOMAIN) == cut
+    view.reread([below], ZoneContents(partial={below: frozenset({"A"}), cut.name: frozenset({"NS", "DNAME"})}))
+    assert view.shadow_of(below, DOMAIN) is None

@@ -33,9 +33,10 @@ def judge(
     found: NameView,
     withdrawal: Withdrawal | None = None,
     rules: ZoneRules = ATOMIC,
-    cut: str | None = None,
+    shadow: OpaqueSet | None = None,
 ) -> Outcome:
-    return reconcile(wishes[0].hostname if wishes else API, wishes, withdrawal, found=found, cut=cut, rules=rules)
+    hostname = wishes[0].hostname if wishes else API
+    return reconcile(hostname, wishes, withdrawal, found=found, shadow=shadow, rules=rules)
 
 
 def steps(outcome: Outcome) -> list[str]:
@@ -135,8 +136,21 @@ def test_types_are_swapped_only_where_that_is_one_step(found: NameView, wanted: 
     assert (reason(refused), refused.change) == ("TypeReplaced", None)
 
 
-def test_a_name_below_a_zone_cut_is_refused() -> None:
-    assert reason(judge(wish("api", ONE), found=view(), cut=f"sub.{DOMAIN}")) == "BelowZoneCut"
+@pytest.mark.parametrize(("kind", "why"), [("NS", "BelowZoneCut"), ("DNAME", "BelowDNAME")])
+def test_a_name_for_which_the_zone_does_not_answer_is_refused_with_what_shadows_it(kind: str, why: str) -> None:
+    refused = judge(wish("api", ONE), found=view(), shadow=OpaqueSet(f"sub.{DOMAIN}", kind))
+    assert (reason(refused), refused.change) == (why, None)
+    assert f"sub.{DOMAIN}" in next(iter(refused.refusals.values())).message
+
+
+@pytest.mark.parametrize(
+    "foreign", [OpaqueSet(API, "TXT", "its text is not UTF-8"), OpaqueSet(API, "MX", "weighted set")]
+)
+def test_a_foreign_set_of_another_type_does_not_hold_up_our_addresses(foreign: OpaqueSet) -> None:
+    found = view(a_set(API, ONE), marker=MINE, opaque=(foreign,))
+    moved = judge(wish("api", TWO), found=found).change
+    assert moved is not None
+    assert [each.new for each in moved.changes] == [a_set(API, TWO)]
 
 
 def test_a_name_outside_the_zone_is_refused() -> None:

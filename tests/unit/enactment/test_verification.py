@@ -1,11 +1,13 @@
 """What the world sees: visible when every server agrees, suspicious when one does not."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from detour.enactment.asking import Answer, NoAnswerError
+from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
 from detour.enactment.verification import SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
@@ -226,3 +228,193 @@ async def test_audits_do_not_depend_on_the_processs_hash_seed(world: World) -> N
     world.watch(a_set(API, ONE), changed=False)
     await until(lambda: world.asked, AUDIT_PERIOD)
     assert world.asked[0][1] == SERVERS[0]
+
+
+def unreachable(world: World, *servers: str) -> None:
+    """Let this host have no route to these servers."""
+    before = world.ask
+
+    async def ask(server: str, name: str, rrtype: str) -> Answer:
+        if server in servers:
+            world.asked.append((world.now(), server, name, rrtype))
+            raise UnreachableError(f"{server} cannot be reached from here (Network is unreachable)")
+        return await before(server, name, rrtype)
+
+    world.verifier = Verifier(ask=ask, clock=world.now, random=lambda: 0.5, witness=world)
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    task = asyncio.create_task(world.verifier.run())
+    try:
+        yield world
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_family_without_a_route_keeps_no_name_from_being_visible() -> None:
+    world = World()
+    world.show(a_set(API, ONE))
+    unreachable(world, SERVERS[2])
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, ONE))
+        await until(lambda: world.seen, 1)
+        assert any(SERVERS[2] in each for each in world.verifier.unreached)
+        asked = len(world.asked)
+        await asyncio.sleep(10 * AUDIT_PERIOD)
+        assert not world.told
+        assert sum(server == SERVERS[2] for _, server, _, _ in world.asked[asked:]) <= 10
+
+
+async def test_a_server_that_can_be_reached_still_has_to_agree() -> None:
+    world = World()
+    world.show(a_set(API, TWO))
+    world.show(a_set(API, ONE), servers=SERVERS[:1])
+    unreachable(world, SERVERS[2])
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, TWO))
+        await asyncio.sleep(60)
+        assert not world.seen
+        assert SERVERS[0] in world.told[-1][0]
+
+
+async def test_with_no_route_to_any_server_nothing_is_visible_and_that_is_said() -> None:
+    world = World()
+    world.show(a_set(API, ONE))
+    unreachable(world, *SERVERS)
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, ONE))
+        await asyncio.sleep(60)
+        assert not world.seen
+        assert "can be reached from here" in world.told[-1][0]
+
+
+async def test_one_server_reached_at_one_of_its_addresses_has_shown_what_it_holds(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.silent = {SERVERS[2]}
+    hosts = {SERVERS[0]: "ns1", SERVERS[1]: "ns2", SERVERS[2]: "ns2"}
+    world.verifier.use(SERVERS, hosts)
+    world.watch(a_set(API, ONE))
+    await until(lambda: world.seen, 1)
+    assert any(SERVERS[2] in each for each in world.verifier.unreached)
+    world.show(a_set(API, TWO), servers=SERVERS[1:2])  # its other address still counts
+    await until(lambda: world.told, AUDIT_PERIOD * 3)
+
+
+async def test_a_server_silent_at_all_its_addresses_does_not_agree(world: World) -> None:
+    world.show(a_set(API, ONE))
+    world.silent = set(SERVERS[1:])
+    world.verifier.use(SERVERS, {SERVERS[1]: "ns2", SERVERS[2]: "ns2"})
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(60)
+    assert not world.seen
+
+
+class Looking(World):
+    """A witness who reads through the API whenever the verifier says that it is time to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[float] = []
+
+    def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
+        super().differs(hostname, message, suspicious=suspicious)
+        if suspicious and self.verifier.look_into(hostname):
+            self.looks.append(self.now())
+
+
+async def test_a_difference_that_stays_is_looked_into_ever_more_rarely() -> None:
+    for lagging in (True, False):
+        world = Looking()
+        world.show(a_set(API, TWO))
+        if lagging:
+            world.show(a_set(API, ONE), servers=SERVERS[1:2])
+        else:
+            world.silent = {SERVERS[1]}
+        world.verifier.use(SERVERS)
+        async with running(world):
+            world.watch(a_set(API, TWO))
+            await asyncio.sleep(3600)
+        gaps = [round(after - before) for before, after in itertools.pairwise(world.looks)]
+        assert len(world.looks) <= 10
+        assert gaps[0] >= 60
+        assert all(after >= before - 30 for before, after in itertools.pairwise(gaps))
+        assert gaps[-1] >= 600
+
+
+async def test_another_difference_is_looked_into_at_once_though_one_server_is_silent_for_long() -> None:
+    world = Looking()
+    world.show(a_set(API, ONE))
+    world.silent = {SERVERS[1]}
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, ONE))
+        await asyncio.sleep(1800)
+        for _ in range(3):
+            looks = len(world.looks)
+            world.show(a_set(API, "203.0.113.9"))
+            await asyncio.sleep(AUDIT_PERIOD + 5)
+            assert len(world.looks) == looks + 1
+            world.show(a_set(API, ONE))
+            await asyncio.sleep(AUDIT_PERIOD + 5)
+
+
+async def test_what_differs_after_a_write_is_news_also_where_it_looks_as_before() -> None:
+    world = Looking()
+    world.show(a_set(API, TWO))
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, ONE))
+        await until(lambda: world.looks, 30)
+        world.verifier.wrote(API)
+        await until(lambda: len(world.looks) > 1, SUSPICION_AFTER + 3)
+
+
+class Cache(World):
+    """Servers whose answers carry a TTL: `ttl` as a function of the time since the start, in seconds."""
+
+    def __init__(self, ttl: Callable[[float], int]) -> None:
+        super().__init__()
+        self._ttl = ttl
+        self._began_at = self.now()
+
+    async def ask(self, server: str, name: str, rrtype: str) -> Answer:
+        found = await super().ask(server, name, rrtype)
+        return Answer(found.values, self._ttl(self.now() - self._began_at)) if found.values else found
+
+
+async def test_ttls_that_run_down_in_a_cache_are_no_difference() -> None:
+    world = Cache(lambda seconds: 30 - int(seconds) % 30)
+    world.show(a_set(API, ONE))
+    world.verifier.use(SERVERS[:1])
+    async with running(world):
+        await asyncio.sleep(7)
+        world.watch(a_set(API, ONE))
+        await until(lambda: world.seen, 5)
+        await asyncio.sleep(20 * AUDIT_PERIOD)
+    assert not any(suspicious for _, suspicious in world.told)
+
+
+@pytest.mark.parametrize("ttl", [20, 60])
+async def test_a_ttl_that_is_another_one_and_stays_it_was_changed(ttl: int) -> None:
+    world = Cache(lambda seconds: ttl if seconds > 10 else 30)
+    world.show(a_set(API, ONE))
+    world.verifier.use(SERVERS)
+    async with running(world):
+        world.watch(a_set(API, ONE))
+        await until(lambda: world.seen, 5)
+        await until(lambda: any(suspicious for _, suspicious in world.told), AUDIT_PERIOD * 2 + SUSPICION_AFTER + 5)
+    assert f"TTL of {ttl} s" in world.told[-1][0]
+
+
+async def test_a_text_cut_into_several_strings_is_the_same_text(world: World) -> None:
+    text = RRset(f"_detour.{API}", RRType.TXT, 300, ("detour/1 " + "x" * 300,))
+    world.show(a_set(API, ONE), text)
+    for server in SERVERS:
+        world.answers[server, "TXT"] = (f'"{text.values[0][:255]}" "{text.values[0][255:]}"',)
+    world.watch(a_set(API, ONE), text)
+    await until(lambda: world.seen, 1)

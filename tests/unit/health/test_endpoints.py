@@ -3,7 +3,7 @@
 import pytest
 
 from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
-from detour.health.resolution import RETENTION, ResolvedName, answered, answered_empty, unanswered
+from detour.health.resolution import MAXIMUM_SEEN, RETENTION, ResolvedName, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak
 from detour.model.health import EndpointHealth, Verdict
 
@@ -75,6 +75,15 @@ def test_an_empty_answer_stays_known_while_the_resolver_fails() -> None:
 
 def test_a_name_not_resolved_yet_is_unknown() -> None:
     assert (health(name=ResolvedName()).verdict, health(name=ResolvedName()).reason) == (N, NOT_CHECKED_YET)
+
+
+def test_a_name_that_always_answers_with_others_is_remembered_within_bounds() -> None:
+    name = ResolvedName()
+    for second in range(60):
+        name = answered(name, tuple(f"10.0.{second}.{place}" for place in range(100)), float(second))
+    assert len(name.addresses) == MAXIMUM_SEEN
+    assert set(name.addresses) >= {f"10.0.{second}.{place}" for second in range(55, 60) for place in range(100)}
+    assert list(name.addresses) == sorted(name.addresses)
 
 
 def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:

@@ -391,7 +391,7 @@ async def test_answers_tell_what_is_left(emulator: AzureDNSEmulator) -> None:
         async with session.get(f"{emulator.url}{path}?api-version=2018-05-01") as answer:
             assert answer.headers["x-ms-ratelimit-remaining-subscription-reads"] == "249"
             assert answer.headers["x-ms-ratelimit-remaining-subscription-resource-requests"] == "59"
-        async with session.get(f"{emulator.url}{path}?api-version=2015-05-04-preview") as answer:
+        async with session.get(f"{emulator.url}{path}?api-version=2019-01-01") as answer:
             assert answer.status == 400
         async with session.get(f"{emulator.url}{path}") as answer:
             assert (await answer.json())["error"]["code"] == "MissingApiVersionParameter"

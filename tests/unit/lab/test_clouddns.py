@@ -240,7 +240,7 @@ async def test_a_set_with_a_routing_policy_has_no_values_and_breaks_the_plain_cl
     policy = {"kind": "dns#rRSetRoutingPolicy", "wrr": {"items": [{"weight": 1, "rrdatas": ["192.0.2.1"]}]}}
     store.commit(added=[RecordSet("w.example.org", "A", 30, (), extra={"routingPolicy": policy})], by="test")
     found = (await get(client, "/rrsets", name="w.example.org."))["rrsets"]
-    assert found[0]["routingPolicy"] == policy
+    assert found[0]["routingPolicy"]["wrr"]["items"][0]["rrdatas"] == ["192.0.2.1"]
     assert "rrdatas" not in found[0]
     with pytest.raises(KeyError):
         await asyncio.to_thread(lambda: list(client.zone(ZONE).list_resource_record_sets()))

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from detour_lab.faults import Faults
-from detour_lab.route53 import Route53Emulator
+from detour_lab.route53 import Account, Route53Emulator
 from detour_lab.store import RecordSet, ZoneStore
 
 DOMAIN = "example.org"
@@ -155,12 +155,12 @@ async def test_a_batch_holds_32000_characters_of_values(submit: Call) -> None:
     value = '"' + "x" * 198 + '"'
     texts = [change("CREATE", value, name=f"t{n}.example.org", rrtype="TXT") for n in range(160)]
     one_more = change("CREATE", '"y"', name="t.example.org", rrtype="TXT")
-    assert (await refusal(submit(*texts, one_more)))[1] == "[Number of characters limit of 32000 exceeded.]"
+    assert (await refusal(submit(*texts, one_more)))[1] == "[RDATA character limit of 32000 exceeded.]"
     await submit(*texts)
 
 
 async def test_a_zone_has_a_largest_number_of_records(store: ZoneStore) -> None:
-    async with Route53Emulator([store], faults=Faults(), records_per_zone=3) as emulator:
+    async with Route53Emulator([store], faults=Faults(), account=Account(records_per_zone=3)) as emulator:
         client = await asyncio.to_thread(client_of, emulator)
 
         async def create(name: str) -> Any:
@@ -171,7 +171,8 @@ async def test_a_zone_has_a_largest_number_of_records(store: ZoneStore) -> None:
             return await asyncio.to_thread(client.change_resource_record_sets, **arguments)
 
         await create("a.example.org")
-        assert "Number of records limit of 3 exceeded" in (await refusal(create("b.example.org")))[1]
+        limit = f"[Exceeded limit MAX_RRSETS_BY_ZONE for zone: {emulator.zone_id(store)}]"
+        assert await refusal(create("b.example.org")) == ("InvalidChangeBatch", limit)
 
 
 async def test_lists_come_in_pages_by_reversed_labels(
@@ -234,7 +235,7 @@ async def test_text_keeps_its_quotes_and_octal_escapes(
 async def test_sets_with_routing_are_seen_and_not_mistaken_for_plain_ones(
     call: Call, submit: Call, emulator: Any, store: ZoneStore
 ) -> None:
-    alias = {"HostedZoneId": "Z2", "DNSName": "lb.example.net.", "EvaluateTargetHealth": False}
+    alias = {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": "d1.cloudfront.net.", "EvaluateTargetHealth": False}
     weighted = RecordSet("w.example.org", "A", 30, ("192.0.2.1",), extra={"SetIdentifier": "blue", "Weight": 10})
     store.commit(added=[weighted, RecordSet("x.example.org", "A", 0, (), extra={"AliasTarget": alias})], by="test")
     page = await call(
@@ -250,7 +251,7 @@ async def test_sets_with_routing_are_seen_and_not_mistaken_for_plain_ones(
 
 async def test_an_alias_and_values_exclude_each_other(submit: Call) -> None:
     assert (await refusal(submit(change("CREATE"))))[0] == "InvalidInput"
-    alias = {"HostedZoneId": "Z2", "DNSName": "lb.example.net.", "EvaluateTargetHealth": False}
+    alias = {"HostedZoneId": "Z2FDTNDATAQYW2", "DNSName": "d1.cloudfront.net.", "EvaluateTargetHealth": False}
     code, text = await refusal(submit(change("CREATE", "192.0.2.1", AliasTarget=alias)))
     assert code == "InvalidInput"
     assert "Expected exactly one of [AliasTarget" in text

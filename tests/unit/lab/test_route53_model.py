@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.route53 import Quotas, Route53Emulator
+from detour_lab.route53 import Account, Quotas, Route53Emulator
 from detour_lab.store import ZoneStore
 
 NAMESPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
@@ -38,7 +38,11 @@ EVERY_KIND: list[dict[str, Any]] = [
     {
         "Name": "alias.example.org",
         "Type": "A",
-        "AliasTarget": {"HostedZoneId": "Z2", "DNSName": "lb.example.net.", "EvaluateTargetHealth": True},
+        "AliasTarget": {
+            "HostedZoneId": "Z35SXDOTRQ7X7K",
+            "DNSName": "lb.us-east-1.elb.amazonaws.com.",
+            "EvaluateTargetHealth": True,
+        },
     },
     {"Name": "mail.example.org", "Type": "MX", "TTL": 60, "ResourceRecords": [{"Value": "10 mx.example.net."}]},
     {"Name": "text.example.org", "Type": "TXT", "TTL": 60, "ResourceRecords": [{"Value": '"a" "<&>"'}]},
@@ -81,8 +85,9 @@ def store() -> ZoneStore:
 async def emulator(store: ZoneStore, faults: Faults) -> AsyncIterator[Route53Emulator]:
     hidden = [ZoneStore("internal.example.org")]
     keys = {"AKID": "right"}
+    account = Account(health_checks=["abc", "def"])
     async with Route53Emulator(
-        [store], faults=faults, throttle=None, private_zones=hidden, access_keys=keys
+        [store], faults=faults, throttle=None, private_zones=hidden, access_keys=keys, account=account
     ) as running:
         yield running
 
@@ -159,7 +164,10 @@ async def test_every_answer_holds_only_and_all_what_the_model_knows(
     await recorder("get_hosted_zone", Id=hidden)
     await recorder("list_hosted_zones_by_name", MaxItems="1")
     await recorder("list_hosted_zones_by_name", DNSName="example.org", HostedZoneId=zone)
-    assert len({model.name for model, _, _ in recorder.answers}) == 6
+    await recorder("list_health_checks")
+    await recorder("list_health_checks", MaxItems="1")
+    await recorder("get_health_check", HealthCheckId="abc")
+    assert len({model.name for model, _, _ in recorder.answers}) == 8
     for model, status, body in recorder.answers:
         root = parsed(body)
         assert status == 200

@@ -103,7 +103,7 @@ async def test_a_ledger_that_moves_between_the_question_and_the_proof_of_its_exi
     async def moves_before_the_proof(requests: int) -> None:
         nonlocal asked
         asked += 1
-        if asked == 2:
+        if asked == 2:  # the first was the question, the second is its proof
             lab.store.commit(added=[stored(MOVED)], by="another site")
 
     lab.store.commit(added=[stored(LEDGER)], by="another site")
@@ -112,8 +112,8 @@ async def test_a_ledger_that_moves_between_the_question_and_the_proof_of_its_exi
         found = await provider.read_names({LEDGER.name})
     finally:
         await provider.close()
-    assert asked == 2
-    assert found.sets.keys() == {LEDGER.key}
+    assert asked > 2
+    assert found.sets[LEDGER.key].rrset == MOVED
 
 
 async def test_a_wrong_clock_is_named_as_the_cause(lab: Lab, provider: Provider) -> None:

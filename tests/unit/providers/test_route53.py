@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from detour.enactment.contract import Batch, Change, CredentialsRefusedError, Provider, ThrottledError, ZoneMissingError
+from detour.enactment.contract import (
+    Batch,
+    Change,
+    CredentialsRefusedError,
+    Provider,
+    Scope,
+    ThrottledError,
+    ZoneMissingError,
+)
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import Route53Settings
 from detour.providers.route53 import LIMITS, open_zone
@@ -69,6 +77,73 @@ async def test_the_public_zone_is_found_beside_a_private_one(account: Account) -
     assert facts.zone_id == account.api.zone_id(account.store)
     assert facts.name_servers == ("ns1.lab.invalid", "ns2.lab.invalid")
     await provider.close()
+
+
+async def test_the_public_zone_is_found_behind_more_private_ones_than_a_page_holds() -> None:
+    """One private zone of the domain for each network: ListHostedZonesByName gives 100 a page."""
+    public = ZoneStore(DOMAIN)
+    private = [ZoneStore(DOMAIN) for _ in range(120)]
+    async with Route53Emulator([public], private_zones=private, faults=Faults(), throttle=None) as api:
+        provider = await open_zone(
+            domain=DOMAIN, settings=Route53Settings(endpoint_url=api.url), secret=KEYS, limits=LIMITS, pace=Spent().pace
+        )
+        assert (await provider.describe()).zone_id == api.zone_id(public)
+        await provider.close()
+        pages = api.calls["ListHostedZonesByName"]
+        absent = await open_zone(
+            domain="zz." + DOMAIN,
+            settings=Route53Settings(endpoint_url=api.url),
+            secret=KEYS,
+            limits=LIMITS,
+            pace=Spent().pace,
+        )
+        with pytest.raises(ZoneMissingError):
+            await absent.describe()
+        await absent.close()
+    assert pages >= 1
+
+
+async def test_a_zone_that_was_deleted_and_made_again_is_found_by_itself(account: Account) -> None:
+    provider = await opened(account)
+    before = await provider.describe()
+    fresh = ZoneStore(DOMAIN)
+    async with Route53Emulator([ZoneStore("first.example"), fresh], faults=Faults(), throttle=None) as other:
+        account.api._zones.pop(before.zone_id)
+        account.api._zones[other.zone_id(fresh)] = other._zones[other.zone_id(fresh)]
+        with pytest.raises(ZoneMissingError):
+            await provider.read_zone()
+        await provider.apply(Batch(Change(None, LEDGER)))
+        after = await provider.describe()
+        assert (after.zone_id, fresh.get(LEDGER.name, "TXT") is not None) == (other.zone_id(fresh), True)
+        assert after.identity != before.identity
+    await provider.close()
+
+
+async def test_a_zone_id_that_was_declared_is_not_replaced_by_another(account: Account) -> None:
+    declared = account.api.zone_id(account.store)
+    provider = await opened(account, zone_id=declared)
+    await provider.describe()
+    account.api._zones.pop(declared)
+    for _ in range(2):
+        with pytest.raises(ZoneMissingError, match="zoneID"):
+            await provider.read_zone()
+    await provider.close()
+
+
+async def test_the_same_zone_is_recognised_with_and_without_its_id(account: Account) -> None:
+    by_name, by_id = await opened(account), await opened(account, zone_id=account.api.zone_id(account.store))
+    assert (await by_name.describe()).identity == (await by_id.describe()).identity
+    for each in (by_name, by_id):
+        await each.close()
+
+
+async def test_one_domain_in_two_accounts_is_two_zones(account: Account) -> None:
+    other = Account()
+    async with other.api:
+        here, there = await opened(account), await opened(other)
+        assert (await here.describe()).identity != (await there.describe()).identity
+        for each in (here, there):
+            await each.close()
 
 
 async def test_several_zones_of_a_domain_ask_for_the_zone_id(account: Account) -> None:
@@ -137,6 +212,7 @@ async def test_a_change_in_flight_asks_for_half_a_second(account: Account) -> No
     with pytest.raises(ThrottledError, match="in flight") as refusal:
         await provider.apply(Batch(Change(stored, MOVED)))
     assert refusal.value.retry_after == 0.5
+    assert refusal.value.scope is Scope.ZONE
     await provider.close()
 
 

@@ -19,9 +19,10 @@ class LedgerStatus(Reported):
 
 
 class EvacuationStatus(Reported):
-    """A region that most of its names have left because it failed."""
+    """A region that names have left because it failed."""
 
     region: str = Field(description="The region.")
+    names: Integer | None = Field(default=None, description="How many names have left it, in all zones.")
     at: Time = Field(description="When the last name left it.")
 
 
@@ -66,7 +67,7 @@ class DNSZoneStatus(Reported):
     )
     held: HeldStatus | None = Field(default=None, description="Changes that wait for time to pass or for an approval.")
     evacuations: Annotated[tuple[EvacuationStatus, ...], Field(max_length=100)] = Field(
-        default=(), description="Regions that most of their names have left within `safety.window`."
+        default=(), description="Regions that names have left within `safety.window`, because they failed."
     )
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")

@@ -78,8 +78,15 @@ class ZoneStatus(Reported):
     name: str = Field(description="Name of the DNSZone.")
     namespace: str | None = Field(default=None, description="Namespace of the DNSZone.")
     published: Flag = Field(default=False, description="Whether the zone holds the decided set.")
+    leaving: Flag = Field(
+        default=False,
+        description="Whether the record does not declare this zone any more and still has its name there.",
+    )
     generation: str | None = Field(
         default=None, description="Generation of the zone's ledger at the last write for this record: `epoch.sequence`."
+    )
+    zone_id: Annotated[str | None, Field(alias="zoneID")] = Field(
+        default=None, description="The provider's own ID of the zone, which this entry speaks of."
     )
     values: Values = Field(default=(), description="What the zone holds at the name.")
     would_publish: Values = Field(
@@ -99,6 +106,10 @@ class HistoryEntry(Reported):
     values: Values = Field(default=(), description="The published set: addresses, or the CNAME target.")
     reason: str | None = Field(default=None, description="Why it was chosen.")
     at: Time | None = Field(default=None, description="When it was decided.")
+    was_there: Flag = Field(
+        default=False,
+        description="Whether the name had this set before the record adopted it; pinned, it is given back as it was.",
+    )
 
 
 class FailoverRecordStatus(Reported):

@@ -38,23 +38,29 @@ class EndpointMemory:
 
 @dataclass(frozen=True, slots=True)
 class ZoneMemory:
-    """What was last known of the record in one zone. `values` are addresses, or one CNAME target."""
+    """What was last known of the record in one zone. `values` are addresses, or one CNAME target.
+
+    `zone_id` is the provider's own name for the zone; `is_leaving` says that the record was leaving it.
+    """
 
     key: ObjectKey
     published: bool = False
     generation: Generation | None = None
     values: tuple[str, ...] = ()
     verified_at: float | None = None
+    zone_id: str | None = None
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryMemory:
-    """A set that was published under `revision`. `at` in seconds since the Unix epoch."""
+    """A set that was published under `revision`, or `was_there` before. `at` in seconds since the Unix epoch."""
 
     revision: int
     values: tuple[str, ...]
     reason: str = ""
     at: float | None = None
+    was_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +93,12 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
     )
 
 
-def evacuations_in(status: object) -> Iterator[tuple[str, float]]:
-    """Give the regions that a DNSZone's status tells of as evacuated, and when (seconds since the Unix epoch)."""
+def evacuations_in(status: object) -> Iterator[tuple[str, int, float]]:
+    """Give the regions that names have left by a DNSZone's status: how many, and when (seconds since the epoch)."""
     for each in _mappings(_mapping(status).get("evacuations")):
         region, at = _text(each.get("region")), _time(each.get("at"))
         if region and at is not None:
-            yield region, at
+            yield region, max(1, _counter(each.get("names"))), at
 
 
 def drain_ended_in(status: object) -> float | None:
@@ -138,6 +144,8 @@ def _distinct_zones(value: object, namespace: str) -> tuple[ZoneMemory, ...]:
                 generation=_generation(each.get("generation")),
                 values=_values(each.get("values")),
                 verified_at=_time(each.get("verifiedAt")),
+                zone_id=_text(each.get("zoneID")) or None,
+                is_leaving=each.get("leaving") is True,
             )
             found.setdefault(key, memory)
     return tuple(found.values())
@@ -149,9 +157,8 @@ def _distinct_history(value: object) -> tuple[HistoryMemory, ...]:
         revision, values = _counter(each.get("revision")), _values(each.get("values"))
         # An entry without values is no set that could have been published.
         if revision and values:
-            found.setdefault(
-                revision, HistoryMemory(revision, values, _text(each.get("reason")), _time(each.get("at")))
-            )
+            reason, at, was_there = _text(each.get("reason")), _time(each.get("at")), each.get("wasThere") is True
+            found.setdefault(revision, HistoryMemory(revision, values, reason, at, was_there))
     return tuple(sorted(found.values(), key=lambda entry: entry.revision, reverse=True))
 
 

@@ -175,7 +175,9 @@ class HTTPSCheck(HTTPCheck):
         description="Whether a certificate that is expired, untrusted or for another name fails the check.",
     )
     ca_bundle_ref: CABundleReference | None = Field(
-        default=None, description="Authorities to trust instead of the system's. Only with `verifyCertificate: true`."
+        default=None,
+        description="Certificates to trust instead of the system's authorities: roots, intermediates or the server's"
+        " own. Only with `verifyCertificate: true`.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -19,8 +19,12 @@ from azure.mgmt.dns.aio import DnsManagementClient
 
 from detour.enactment.contract import CredentialsRefusedError, Secret
 from detour.model.zone import AzureDNSSettings
+from detour.providers.endpoints import Origin
+from detour.providers.secretparts import part_of, text_of
+from detour.providers.translation import OddAnswerError
 
 TENANT, CLIENT, SECRET, TOKEN = "tenantID", "clientID", "clientSecret", "accessToken"
+NEEDS = f"Azure DNS needs {TENANT}, {CLIENT} and {SECRET}, or {TOKEN} alone"
 
 PUBLIC_ENDPOINT = "https://management.azure.com"
 AUTHORITIES = {
@@ -47,6 +51,17 @@ class FixedToken(SansIOHTTPPolicy[Any, Any]):
         request.http_request.headers["Authorization"] = f"Bearer {self._token}"
 
 
+class AtEndpoint(SansIOHTTPPolicy[Any, Any]):
+    """Lets no request go elsewhere than to the endpoint, whatever a list says where its next page is."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._origin = Origin.of(endpoint)
+
+    def on_request(self, request: Any) -> None:
+        if Origin.of(request.http_request.url) != self._origin:
+            raise OddAnswerError("the answer leads to another host than the endpoint's")
+
+
 class AzureClient:
     """The SDK's client and the credential behind it. Its types end here."""
 
@@ -56,7 +71,7 @@ class AzureClient:
         options: dict[str, Any] = {"credential_scopes": [f"{endpoint}/.default"]}
         self._credential: Any = None
         if secret is not None and TOKEN in secret:
-            options["authentication_policy"] = FixedToken(_part(secret, TOKEN))
+            options["authentication_policy"] = FixedToken(part_of(secret, TOKEN, needs=NEEDS))
         else:
             self._credential = _credential(endpoint, secret)
         session = aiohttp.ClientSession(
@@ -68,6 +83,8 @@ class AzureClient:
             base_url=endpoint,
             transport=AioHttpTransport(session=session, **TIMEOUTS),
             retry_total=0,
+            permit_redirects=False,
+            custom_hook_policy=AtEndpoint(endpoint),
             **options,
         )
         self._sdk = sdk
@@ -99,19 +116,11 @@ def _credential(endpoint: str, secret: Secret | None) -> Any:
         options["authority"] = AUTHORITIES[endpoint]
     if secret is None:
         return DefaultAzureCredential(**options)
-    tenant, client, client_secret = (_part(secret, key) for key in (TENANT, CLIENT, SECRET))
+    tenant, client, client_secret = (part_of(secret, key, needs=NEEDS) for key in (TENANT, CLIENT, SECRET))
     try:
         return ClientSecretCredential(tenant, client, client_secret, **options)
     except ValueError:
         raise CredentialsRefusedError(f"Azure DNS: the {TENANT} in the Secret is no tenant's ID or domain") from None
-
-
-def _part(secret: Secret, key: str) -> str:
-    if value := secret.get(key, "").strip():
-        return value
-    raise CredentialsRefusedError(
-        f"the Secret has no key {key!r}: Azure DNS needs {TENANT}, {CLIENT} and {SECRET}, or {TOKEN} alone"
-    )
 
 
 def account(settings: AzureDNSSettings, secret: Secret | None) -> str:
@@ -119,6 +128,6 @@ def account(settings: AzureDNSSettings, secret: Secret | None) -> str:
 
     Zones of a subscription that use tokens are taken together, whosever they are: a token doesn't tell and is renewed.
     """
-    who = "default chain" if secret is None else secret.get(CLIENT, "").strip() or "token"
+    who = "default chain" if secret is None else text_of(secret, CLIENT) or "token"
     text = f"azuredns {settings.endpoint_url} {settings.subscription_id.lower()} {who}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,7 +1,8 @@
 """A public managed zone at Google Cloud DNS.
 
 A Change is applied whole or not at all. Its deletions must match what is stored, TTL and values, and its additions
-must not exist but for what it deletes: so deleting the old and adding the new is compare-and-swap.
+must not exist but for what it deletes: so deleting the old and adding the new is compare-and-swap, and doing both with
+the same data a condition on a set that stays.
 """
 
 import asyncio
@@ -25,9 +26,11 @@ from detour.model.zone import GoogleCloudDNSSettings
 from detour.providers.clouddns.errors import translated
 from detour.providers.clouddns.limits import PAGE
 from detour.providers.clouddns.session import Connection, make_credentials
-from detour.providers.contents import gathered, only_at
+from detour.providers.contents import gathered, kept_beside, only_at, whole_zone
+from detour.providers.endpoints import foreign_origin
 from detour.providers.presentation import as_stored, presented, stored
 from detour.providers.threads import Threads
+from detour.providers.translation import OddAnswerError, Pages, required
 
 NAMES_BY_QUERY = 10
 """At least so many names are asked for one by one, before reading the whole zone is taken to cost less."""
@@ -68,18 +71,23 @@ class CloudDNSProvider:
     async def describe(self) -> ZoneFacts:
         """Find the managed zone. Raises ZoneMissingError where there is none, several, or one that cannot serve."""
         self._zone_name = None
-        zone = await self._get("managedZones.get", f"/managedZones/{await self._zone()}")
-        if zone.get("visibility", "public") != "public":
-            raise ZoneMissingError(
-                f"Cloud DNS: managed zone {zone['name']} is private, resolvers on the internet cannot ask it"
-            )
-        if canonical(zone["dnsName"]) != self._domain:
-            raise ZoneMissingError(
-                f"Cloud DNS: managed zone {zone['name']} is of {canonical(zone['dnsName'])}, not {self._domain}: "
-                "correct managedZone"
-            )
-        servers = tuple(canonical(each) for each in zone.get("nameServers", ()))
-        return ZoneFacts(str(zone["name"]), servers, await self._negative_ttl())
+        with translated(self._doing("managedZones.get")):
+            zone = await self._get("managedZones.get", f"/managedZones/{await self._zone()}", kind="dns#managedZone")
+            required("managed zone", zone, ("name", "dnsName", "id"))
+            if zone.get("visibility", "public") != "public":
+                raise ZoneMissingError(
+                    f"Cloud DNS: managed zone {zone['name']} is private, resolvers on the internet cannot ask it"
+                )
+            if canonical(zone["dnsName"]) != self._domain:
+                raise ZoneMissingError(
+                    f"Cloud DNS: managed zone {zone['name']} is of {canonical(zone['dnsName'])}, not {self._domain}: "
+                    "correct managedZone"
+                )
+            required("public managed zone", zone, ("nameServers",))
+            servers = tuple(canonical(each) for each in zone["nameServers"])
+            # The number is Google's own and is another one for a zone that was made again; the rest is for people.
+            identity = f"{self._settings.project}/{zone['name']}/{zone['id']}"
+            return ZoneFacts(identity, servers, await self._negative_ttl(), foreign_origin(self._settings))
 
     async def _negative_ttl(self) -> int | None:
         async for each in self._sets({"name": f"{self._domain}.", "type": "SOA"}):
@@ -89,39 +97,54 @@ class CloudDNSProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page."""
-        items = [each async for each in self._sets({"maxResults": str(PAGE)})]
+        with translated(self._doing("resourceRecordSets.list")):
+            items = [each async for each in self._sets({"maxResults": str(PAGE)})]
+            contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
-        return gathered(_in_words(items))
+        return contents
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         """Read each name by itself, or the whole zone where that takes fewer calls."""
         wanted = set(names)
         if len(wanted) > max(NAMES_BY_QUERY, self._pages):
             return only_at(wanted, await self.read_zone())
-        items = [each for name in sorted(wanted) async for each in self._sets({"name": f"{name}."})]
-        return only_at(wanted, gathered(_in_words(items)))
+        with translated(self._doing("resourceRecordSets.list")):
+            items = [each for name in sorted(wanted) async for each in self._sets({"name": f"{name}."})]
+            return only_at(wanted, gathered(_in_words(items)))
 
     async def _sets(self, query: Mapping[str, str]) -> AsyncIterator[Item]:
         path = f"/managedZones/{await self._zone()}/rrsets"
+        async for each in self._list(
+            "resourceRecordSets.list", path, query, "dns#resourceRecordSetsListResponse", "rrsets"
+        ):
+            yield each
+
+    async def _list(
+        self, operation: str, path: str, query: Mapping[str, str], kind: str, key: str
+    ) -> AsyncIterator[Item]:
+        """Yield what a list holds, page by page."""
         token: str | None = ""
+        pages = Pages()
         while token is not None:
-            page = await self._get(
-                "resourceRecordSets.list", path, {**query, **({"pageToken": token} if token else {})}
-            )
-            for each in page.get("rrsets", ()):
-                yield each
+            page = await self._get(operation, path, {**query, **({"pageToken": token} if token else {})}, kind=kind)
+            for each in page.get(key, ()):
+                yield required("list of objects", each, ())
             token = page.get("nextPageToken") or None
+            if token is not None:
+                pages.next(token)
 
     async def apply(self, batch: Batch) -> ZoneContents:
-        """Send the batch as one Change."""
-        zone = await self._zone()
-        changes = (batch.ledger, *batch.changes)
-        body = {
-            "deletions": [_item(change.old.rrset, as_stored(change.old)) for change in changes if change.old],
-            "additions": [_item(change.new, presented(change.new)) for change in changes if change.new],
-        }
-        await self._call("changes.create", "POST", f"/managedZones/{zone}/changes", body=body)
-        return ZoneContents({change.new.key: StoredSet(change.new) for change in changes if change.new})
+        """Send the batch as one Change. Only an answer that is a Change with an ID counts as one."""
+        doing = self._doing("changes.create")
+        with translated(doing):
+            zone = await self._zone()
+            body = _requested(batch)
+        with translated(doing, write=True):
+            path = f"/managedZones/{zone}/changes"
+            answer = await self._call("changes.create", "POST", path, body=body, kind="dns#change")
+            required("confirmation of a change", answer, ("id",))
+            changed = (batch.ledger, *batch.changes)
+            return ZoneContents({change.new.key: StoredSet(change.new) for change in changed if change.new})
 
     async def close(self) -> None:
         """Release the threads, and with them their sessions."""
@@ -135,8 +158,9 @@ class CloudDNSProvider:
         return self._zone_name
 
     async def _find(self) -> str:
-        answer = await self._get("managedZones.list", "/managedZones", {"dnsName": f"{self._domain}."})
-        zones = [each for each in answer.get("managedZones", ()) if canonical(each["dnsName"]) == self._domain]
+        query = {"dnsName": f"{self._domain}."}
+        listed = self._list("managedZones.list", "/managedZones", query, "dns#managedZonesListResponse", "managedZones")
+        zones = [each async for each in listed if canonical(each["dnsName"]) == self._domain]
         public = [str(each["name"]) for each in zones if each.get("visibility", "public") == "public"]
         if len(public) == 1:
             return public[0]
@@ -150,8 +174,8 @@ class CloudDNSProvider:
         )
         raise ZoneMissingError(f"{where} {found} of {self._domain}; check domain and project")
 
-    async def _get(self, operation: str, path: str, query: Mapping[str, str] | None = None) -> Item:
-        return await self._call(operation, "GET", path, query=query)
+    async def _get(self, operation: str, path: str, query: Mapping[str, str] | None = None, *, kind: str) -> Item:
+        return await self._call(operation, "GET", path, query=query, kind=kind)
 
     async def _call(
         self,
@@ -159,12 +183,34 @@ class CloudDNSProvider:
         method: str,
         path: str,
         *,
+        kind: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Item:
+        """Send one request. The answer says itself what `kind` of thing it is (discovery document, every resource)."""
         await self._pace(1)
-        with translated(f"Cloud DNS {operation} ({self._domain})", write=method != "GET"):
-            return await self._threads.run(self._connection.request, method, path, query=query, body=body)
+        try:
+            with translated(self._doing(operation), write=method != "GET"):
+                answer = await self._threads.run(self._connection.request, method, path, query=query, body=body)
+                if answer.get("kind") != kind:
+                    raise OddAnswerError(f"the answer is no {kind}")
+                return answer
+        except ZoneMissingError:
+            self._zone_name = None  # it may have been made again, under another name: look for it anew
+            raise
+
+    def _doing(self, operation: str) -> str:
+        return f"Cloud DNS {operation} ({self._domain})"
+
+
+def _requested(batch: Batch) -> Item:
+    """Return the body of a Change."""
+    changes = (batch.ledger, *batch.changes)
+    kept = [_item(each.rrset, as_stored(each)) for each in kept_beside(changes)]
+    return {
+        "deletions": [_item(change.old.rrset, as_stored(change.old)) for change in changes if change.old] + kept,
+        "additions": [_item(change.new, presented(change.new)) for change in changes if change.new] + kept,
+    }
 
 
 def _item(rrset: RRset, values: Sequence[str]) -> Item:
@@ -189,12 +235,12 @@ async def open_zone(
     """
     threads = Threads(f"clouddns {domain}")
     try:
-        with translated(f"Cloud DNS ({domain})", write=False):
-            credentials = await threads.run(make_credentials, secret)
+        with translated(f"Cloud DNS ({domain})"):
+            credentials = await threads.run(make_credentials, settings, secret)
+            connection = Connection(settings, credentials)
     except BaseException:
         threads.close()
         raise
-    connection = Connection(settings, credentials)
     return CloudDNSProvider(
         domain=domain, settings=settings, connection=connection, threads=threads, limits=limits, pace=pace
     )

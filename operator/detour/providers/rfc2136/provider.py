@@ -1,22 +1,21 @@
 """A zone on any server that takes dynamic updates: BIND, Knot, PowerDNS and others.
 
-The server is the zone's primary: what it answers without recursion is what is stored, but for one thing. A missing
-name under a wildcard is answered with the wildcard's data, so what a query found counts only after an UPDATE that
-consists of prerequisites alone has confirmed that it exists.
+The server is the zone's primary. What it answers is proven by UPDATEs that consist of prerequisites (`looking`), and a
+transfer is begun only once the answers have caught up with what was written last: a server that signs a copy of the
+zone serves that copy, a moment later.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import ParamSpec, TypeVar
 
 import dns.exception
 import dns.flags
 import dns.message
-import dns.name
 import dns.rcode
 import dns.rdataclass
-import dns.rdataset
 import dns.rdatatype
 import dns.rdtypes.ANY.SOA
-import dns.rrset
 import dns.tsig
 
 from detour.enactment.contract import (
@@ -30,30 +29,44 @@ from detour.enactment.contract import (
     Secret,
     StoredSet,
     UnavailableError,
+    UnexpectedAnswerError,
     ZoneContents,
     ZoneFacts,
     ZoneMissingError,
 )
-from detour.model.rrset import RRType
 from detour.model.zone import RFC2136Settings
 from detour.providers.contents import only_at
 from detour.providers.rfc2136.keys import key_from
-from detour.providers.rfc2136.messages import FoundSets, absolute, contents_of, existence_of, update_for
+from detour.providers.rfc2136.messages import question, update_for
+from detour.providers.rfc2136.reading import NameReader
+from detour.providers.rfc2136.refusals import is_refusal, why
 from detour.providers.rfc2136.server import Server
+from detour.providers.rfc2136.transfer import Transfer
+from detour.providers.rfc2136.wire import absolute
 from detour.providers.threads import Threads
 
 NAMES_BY_QUERY = 40
 """Up to so many names are asked for one by one; for more of them one zone transfer costs less."""
 
-REFUSALS = {
-    dns.rcode.NXRRSET: "a set does not have the values that it was expected to have",
-    dns.rcode.YXRRSET: "a set that was to be created exists",
-    dns.rcode.YXDOMAIN: "a name that was to be created exists",
-    dns.rcode.NXDOMAIN: "a name that was expected does not exist",
-    dns.rcode.REFUSED: "the server's policy does not let this key change one of these names: see its update policy",
-    dns.rcode.NOTZONE: "a name lies outside of the zone",
-    dns.rcode.NOTIMP: "the server does not take dynamic updates: allow them for this zone",
-}
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def reading(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Let only the contract's errors out of a method that changes nothing: what a server sends is a stranger's."""
+
+    @functools.wraps(method)
+    async def judged(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise UnexpectedAnswerError(
+                f"the name server's answer is one that Detour cannot make sense of ({type(error).__name__})"
+            ) from error
+
+    return judged
 
 
 class RFC2136Provider:
@@ -66,119 +79,105 @@ class RFC2136Provider:
         self._limits = limits
         self._pace = pace
         self._threads = Threads(f"rfc2136 {domain}")
+        self._names = NameReader(domain, server.address, ask=self._ask, missing=self._missing)
+        self._written: str | None = None
 
     @property
     def limits(self) -> ProviderLimits:
         return self._limits
 
+    @reading
     async def describe(self) -> ZoneFacts:
         """Ask for the zone's SOA. Raises ZoneMissingError where the server has no authority over the domain."""
-        (answer,) = await self._ask([_query(self._domain, "SOA")])
+        (answer,) = await self._ask([question(self._domain, "SOA")])
         soa = answer.get_rrset(answer.answer, absolute(self._domain), dns.rdataclass.IN, dns.rdatatype.SOA)
-        if answer.rcode() == dns.rcode.SERVFAIL:
-            raise UnavailableError(
-                f"{self._server.address} has trouble with the zone {self._domain} (SERVFAIL): see its log"
-            )
-        if soa is None or not answer.flags & dns.flags.AA:
+        record = soa[0] if soa else None
+        if soa is None or not isinstance(record, dns.rdtypes.ANY.SOA.SOA) or not answer.flags & dns.flags.AA:
             raise self._missing(answer)
-        record = soa[0]
-        assert isinstance(record, dns.rdtypes.ANY.SOA.SOA)  # noqa: S101 - the RRset was asked for by this type
         # A resolver caches "no such name" for the smaller of the two (RFC 2308 §5).
-        return ZoneFacts(self._domain, (self._server.address,), min(record.minimum, soa.ttl))
+        negative_ttl = min(record.minimum, soa.ttl)
+        return ZoneFacts(f"{self._server.address}/{self._domain}", (self._server.address,), negative_ttl)
 
+    @reading
     async def read_zone(self) -> ZoneContents:
         """Transfer the whole zone (AXFR, RFC 5936)."""
+        if self._written is not None:
+            await self._names.read([self._written])  # so that the answers show what we wrote last, and all before it
         await self._pace(1)
-        query = dns.message.make_query(absolute(self._domain), dns.rdatatype.AXFR)
-        query.flags = dns.flags.Flag(0)
-        found: FoundSets = {}
+        query = question(self._domain, "AXFR")
+        transfer = Transfer(absolute(self._domain), self._server.address)
         context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None
-        ends = 0
+        first = True
         async for wire in self._server.stream(query):
-            message = await self._threads.run(self._server.parse, wire, query, transfer=True, context=context)
-            context = message.tsig_ctx
+            message = await self._threads.run(
+                self._server.parse, wire, query, transfer=True, first=first, context=context
+            )
+            context, first = message.tsig_ctx, False
             if message.rcode() != dns.rcode.NOERROR:
                 raise self._transfer_refused(message)
-            ends += await self._threads.run(_gather, message.answer, found)
-            if ends >= 2:  # the SOA opens and closes a transfer (RFC 5936 §2.2)
+            if await self._threads.run(transfer.take, message, len(wire)):
                 if query.had_tsig and not message.had_tsig:
-                    raise UnavailableError(f"{self._server.address} left the end of the transfer unsigned")
-                return await self._threads.run(contents_of, found)
+                    raise UnexpectedAnswerError(f"{self._server.address} left the end of the transfer unsigned")
+                return await self._threads.run(transfer.contents)
         raise AssertionError("a stream ends only by an error")
 
+    @reading
     async def read_names(self, names: Collection[str]) -> ZoneContents:
-        """Ask for every type at each name and confirm what was found; many names are read by a transfer."""
+        """Ask for what matters at each name and prove it; many names are read by a transfer."""
         if len(names) > NAMES_BY_QUERY:
             return only_at(names, await self.read_zone())
-        answers = await self._ask([_query(name, rrtype) for name in names for rrtype in RRType])
-        found: FoundSets = {}
-        for answer in answers:
-            if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                raise self._missing(answer)
-            at_name = [each for each in answer.answer if each.name == answer.question[0].name]
-            _gather(at_name if answer.flags & dns.flags.AA else (), found)
-        contents = contents_of(found)
-        proven = await self._existing(list(contents.sets.values()))
-        return ZoneContents({each.rrset.key: each for each in proven}, contents.opaque)
-
-    async def _existing(self, sets: Sequence[StoredSet]) -> Sequence[StoredSet]:
-        """Return those of `sets` that the zone really holds, and doesn't merely answer with from a wildcard."""
-        if not sets or await self._confirm([sets]) == [True]:
-            return sets
-        confirmed = await self._confirm([[each] for each in sets])
-        return [each for each, exists in zip(sets, confirmed, strict=True) if exists]
-
-    async def _confirm(self, groups: Sequence[Sequence[StoredSet]]) -> list[bool]:
-        answers = await self._ask([existence_of(self._domain, [each.rrset.key for each in group]) for group in groups])
-        for answer in answers:
-            code = answer.rcode()
-            if code in (dns.rcode.NOTAUTH, dns.rcode.SERVFAIL):
-                raise self._missing(answer)
-            if code not in (dns.rcode.NOERROR, dns.rcode.NXRRSET, dns.rcode.NXDOMAIN):
-                raise CredentialsRefusedError(
-                    f"{self._server.address} does not say what exists in {self._domain} ({dns.rcode.to_text(code)}): "
-                    "the key must be allowed to update the zone"
-                )
-        return [answer.rcode() == dns.rcode.NOERROR for answer in answers]
+        return await self._names.read(names)
 
     async def apply(self, batch: Batch) -> ZoneContents:
         """Send the whole batch as one UPDATE."""
-        message = update_for(self._domain, batch)
-        try:
-            wire = await self._threads.run(self._server.sign, message)
-        except dns.exception.TooBig:
-            raise BatchRefusedError("the batch is longer than a DNS message can be (65,535 octets): split it") from None
+        message, wire = await self._composed(batch)
         await self._pace(1)
-        answer = await self._server.exchange(wire, message, lost=OutcomeUnknownError)
+        self._written = batch.ledger.key.name
+        try:
+            answer = await self._server.write(wire, message, lost=OutcomeUnknownError)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise OutcomeUnknownError(f"what came after the update makes no sense ({type(error).__name__})") from error
         code = answer.rcode()
         if code == dns.rcode.NOTAUTH:
             raise self._missing(answer)
-        if code == dns.rcode.SERVFAIL:
-            raise OutcomeUnknownError(f"{self._server.address} failed at the update (SERVFAIL): see its log")
+        if is_refusal(code):
+            text = dns.rcode.to_text(code)
+            raise BatchRefusedError(f"{self._server.address} refused the update ({text}): {why(code, batch)}")
         if code != dns.rcode.NOERROR:
             text = dns.rcode.to_text(code)
-            raise BatchRefusedError(
-                f"{self._server.address} refused the update ({text}): {REFUSALS.get(code, 'see its log')}"
-            )
+            raise OutcomeUnknownError(f"{self._server.address} failed at the update ({text}): see its log")
         new = [change.new for change in (batch.ledger, *batch.changes) if change.new is not None]
         return ZoneContents({rrset.key: StoredSet(rrset) for rrset in new})
+
+    @reading
+    async def _composed(self, batch: Batch) -> tuple[dns.message.Message, bytes]:
+        """Return the UPDATE and its signed octets; nothing is sent yet."""
+        message = update_for(self._domain, batch)
+        try:
+            return message, await self._threads.run(self._server.sign, message)
+        except dns.exception.TooBig:
+            raise BatchRefusedError("the batch is longer than a DNS message can be (65,535 octets): split it") from None
 
     async def close(self) -> None:
         """Release the threads; connections last for one exchange only."""
         self._threads.close()
+        self._server.close()
 
     async def _ask(self, messages: Sequence[dns.message.Message]) -> list[dns.message.Message]:
         await self._pace(len(messages))
-        return await self._server.ask(messages, lost=UnavailableError)
+        return await self._server.ask(messages)
 
     def _missing(self, answer: dns.message.Message) -> ZoneMissingError | UnavailableError:
-        code = dns.rcode.to_text(answer.rcode())
-        if answer.rcode() == dns.rcode.SERVFAIL:
+        code = answer.rcode()
+        if code == dns.rcode.SERVFAIL:
             return UnavailableError(
-                f"{self._server.address} has trouble with the zone {self._domain} ({code}): see its log"
+                f"{self._server.address} has trouble with the zone {self._domain} (SERVFAIL): see its log"
             )
+        how = "without authority" if code == dns.rcode.NOERROR else dns.rcode.to_text(code)
         return ZoneMissingError(
-            f"{self._server.address} does not answer for the zone {self._domain} ({code}): it must be "
+            f"{self._server.address} does not answer for the zone {self._domain} ({how}): it must be "
             "the zone's primary and let us read it, with the key that we use"
         )
 
@@ -188,23 +187,6 @@ class RFC2136Provider:
                 f"{self._server.address} refuses to transfer {self._domain}: allow AXFR to the key that Detour uses"
             )
         return self._missing(answer)
-
-
-def _query(name: str, rrtype: str) -> dns.message.QueryMessage:
-    message = dns.message.make_query(absolute(name), rrtype)
-    message.flags = dns.flags.Flag(0)  # without recursion: what this server itself holds
-    return message
-
-
-def _gather(rrsets: Iterable[dns.rrset.RRset], found: FoundSets) -> int:
-    """Add `rrsets` to `found`, joining sets that a transfer cut in two; return how many SOA sets went by."""
-    starts = 0
-    for rrset in rrsets:
-        starts += rrset.rdtype == dns.rdatatype.SOA
-        held = found.setdefault((rrset.name, rrset.rdtype), dns.rdataset.Rdataset(rrset.rdclass, rrset.rdtype))
-        for rdata in rrset:
-            held.add(rdata, rrset.ttl)
-    return starts
 
 
 async def open_zone(

@@ -1,11 +1,12 @@
 """A public hosted zone at Amazon Route 53.
 
 A ChangeBatch is applied whole or not at all, and a DELETE that does not give exactly the stored TTL and values fails
-it. So DELETE old + CREATE new is compare-and-swap, for the ledger and for every set that it fences. UPSERT, which
-asks nothing, is never used.
+it. So DELETE old + CREATE new is compare-and-swap, for the ledger and for every set that it fences; with the same data
+on both sides it is a condition on a set that stays. UPSERT, which asks nothing, is never used.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ from detour.enactment.contract import (
 from detour.model.names import canonical
 from detour.model.rrset import RRset
 from detour.model.zone import Route53Settings
-from detour.providers.contents import gathered, only_at
+from detour.providers.contents import gathered, kept_beside, only_at, whole_zone
+from detour.providers.endpoints import foreign_origin
 from detour.providers.presentation import as_stored, presented, stored
 from detour.providers.route53.errors import translated
 from detour.providers.route53.limits import PAGE
 from detour.providers.route53.session import make_client
 from detour.providers.threads import Threads
+from detour.providers.translation import Pages, required
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -83,12 +86,16 @@ class Route53Provider:
     async def describe(self) -> ZoneFacts:
         """Find the hosted zone. Raises ZoneMissingError where there is none, several, or a private one."""
         self._zone_id = None
-        zone_id = await self._zone()
-        zone = await self._call("GetHostedZone", self._client.get_hosted_zone, Id=zone_id)
-        self._check(zone_id, zone["HostedZone"])
-        self._pages = max(1, -(-int(zone["HostedZone"].get("ResourceRecordSetCount", 0)) // PAGE))
-        servers = tuple(canonical(each) for each in zone.get("DelegationSet", {}).get("NameServers", ()))
-        return ZoneFacts(zone_id, servers, await self._negative_ttl(zone_id))
+        with translated(self._doing("GetHostedZone")):
+            zone_id = await self._zone()
+            zone = await self._call("GetHostedZone", self._client.get_hosted_zone, Id=zone_id)
+            found = required("description of a hosted zone", zone.get("HostedZone"), ("Id", "Name"))
+            self._check(zone_id, found)
+            delegation = required("description of a public zone", zone.get("DelegationSet"), ("NameServers",))
+            self._pages = max(1, -(-int(found.get("ResourceRecordSetCount", 0)) // PAGE))
+            servers = tuple(canonical(each) for each in delegation["NameServers"])
+            identity = _bare(found["Id"])
+            return ZoneFacts(identity, servers, await self._negative_ttl(zone_id), foreign_origin(self._settings))
 
     async def _negative_ttl(self, zone_id: str) -> int | None:
         start = {"StartRecordName": self._domain, "StartRecordType": "SOA"}
@@ -100,9 +107,11 @@ class Route53Provider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page; Route 53 includes changes that its name servers do not serve yet."""
-        items = [each async for page in self._pages_from({}, PAGE) for each in page]
+        with translated(self._doing("ListResourceRecordSets")):
+            items = [each async for page in self._pages_from({}, PAGE) for each in page]
+            contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
-        return gathered(_in_words(items))
+        return contents
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         """Read each name by itself, or the whole zone where that takes fewer calls."""
@@ -110,17 +119,19 @@ class Route53Provider:
         if len(wanted) > self._pages:
             return only_at(wanted, await self.read_zone())
         items: Items = []
-        for name in sorted(wanted):
-            async for page in self._pages_from({"StartRecordName": name}, SETS_PER_NAME):
-                here = [each for each in page if canonical(each["Name"]) == name]
-                items += here
-                if len(here) < len(page):
-                    break
-        return gathered(_in_words(items))
+        with translated(self._doing("ListResourceRecordSets")):
+            for name in sorted(wanted):
+                async for page in self._pages_from({"StartRecordName": name}, SETS_PER_NAME):
+                    here = [each for each in page if canonical(each["Name"]) == name]
+                    items += here
+                    if len(here) < len(page):
+                        break
+            return gathered(_in_words(items))
 
     async def _pages_from(self, start: dict[str, str], size: int) -> AsyncIterator[Items]:
         zone_id = await self._zone()
         following: dict[str, Any] | None = start
+        pages = Pages()
         while following is not None:
             page = await self._list(zone_id, following, size)
             yield page["ResourceRecordSets"]
@@ -131,36 +142,41 @@ class Route53Provider:
                     for part in ("Name", "Type", "Identifier")
                     if page.get(f"NextRecord{part}")
                 }
+                pages.next(tuple(following.values()))
 
     async def _list(self, zone_id: str, start: dict[str, Any], size: int) -> Any:
-        return await self._call(
+        page = await self._call(
             "ListResourceRecordSets",
             self._client.list_resource_record_sets,
             HostedZoneId=zone_id,
             MaxItems=str(size),
             **start,
         )
+        return required("list of record sets", page, ("ResourceRecordSets", "IsTruncated"))
 
     async def apply(self, batch: Batch) -> ZoneContents:
-        """Send the batch as one ChangeBatch."""
-        zone_id = await self._zone()
-        changes = (batch.ledger, *batch.changes)
-        # All deletions first: within a ChangeBatch a name may then pass from one type to another.
-        request = [_change("DELETE", change.old.rrset, as_stored(change.old, 8)) for change in changes if change.old]
-        request += [_change("CREATE", change.new, presented(change.new, 8)) for change in changes if change.new]
-        await self._call(
-            "ChangeResourceRecordSets",
-            self._client.change_resource_record_sets,
-            write=True,
-            HostedZoneId=zone_id,
-            ChangeBatch={"Changes": request},
-        )
-        return ZoneContents({change.new.key: StoredSet(change.new) for change in changes if change.new})
+        """Send the batch as one ChangeBatch. Only an answer that names the change that it made counts as one."""
+        doing = self._doing("ChangeResourceRecordSets")
+        with translated(doing):
+            zone_id = await self._zone()
+            request = _requested(batch)
+        with translated(doing, write=True):
+            answer = await self._call(
+                "ChangeResourceRecordSets",
+                self._client.change_resource_record_sets,
+                write=True,
+                HostedZoneId=zone_id,
+                ChangeBatch={"Changes": request},
+            )
+            required("confirmation of a change", answer.get("ChangeInfo"), ("Id",))
+            changed = (batch.ledger, *batch.changes)
+            return ZoneContents({change.new.key: StoredSet(change.new) for change in changed if change.new})
 
     async def close(self) -> None:
         """Release connections and threads."""
         self._threads.close()
-        self._client.close()
+        with contextlib.suppress(Exception):  # it is left behind, however it takes that
+            self._client.close()
 
     async def _zone(self) -> str:
         if self._zone_id is None:
@@ -170,8 +186,7 @@ class Route53Provider:
         return self._zone_id
 
     async def _find(self) -> str:
-        answer = await self._call("ListHostedZonesByName", self._client.list_hosted_zones_by_name, DNSName=self._domain)
-        zones = [each for each in answer["HostedZones"] if canonical(each["Name"]) == self._domain]
+        zones = [each async for each in self._zones_of_domain()]
         public = [each for each in zones if not each.get("Config", {}).get("PrivateZone")]
         if not public:
             found = (
@@ -179,11 +194,27 @@ class Route53Provider:
             )
             raise ZoneMissingError(f"Route 53: the account has {found} for {self._domain}; check domain and account")
         if len(public) > 1:
-            ids = ", ".join(each["Id"].removeprefix("/hostedzone/") for each in public)
+            ids = ", ".join(_bare(each["Id"]) for each in public)
             raise ZoneMissingError(
                 f"Route 53: several hosted zones of {self._domain} ({ids}): set zoneID to one of them"
             )
-        return str(public[0]["Id"].removeprefix("/hostedzone/"))
+        return _bare(public[0]["Id"])
+
+    async def _zones_of_domain(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield the zones of exactly this domain: they come first, at most 100 a page, and other names after them."""
+        following: dict[str, Any] | None = {"DNSName": self._domain}
+        pages = Pages()
+        while following is not None:
+            answer = await self._call("ListHostedZonesByName", self._client.list_hosted_zones_by_name, **following)
+            page = required("list of hosted zones", answer, ("HostedZones", "IsTruncated"))
+            for each in page["HostedZones"]:
+                if canonical(each["Name"]) != self._domain:
+                    return
+                yield each
+            following = None
+            if page["IsTruncated"]:
+                pages.next(page.get("NextHostedZoneId"))
+                following = {"DNSName": page["NextDNSName"], "HostedZoneId": page["NextHostedZoneId"]}
 
     def _check(self, zone_id: str, zone: Any) -> None:
         if zone.get("Config", {}).get("PrivateZone"):
@@ -198,8 +229,37 @@ class Route53Provider:
     async def _call(self, operation: str, method: Any, *, write: bool = False, **arguments: Any) -> Any:
         """Call the SDK once; its types end here."""
         await self._pace(1)
-        with translated(f"Route 53 {operation} ({self._domain})", write=write):
-            return await self._threads.run(method, **arguments)
+        try:
+            with translated(self._doing(operation), write=write):
+                answer = await self._threads.run(method, **arguments)
+                return required("answer of Route 53's", answer, ())
+        except ZoneMissingError:
+            self._zone_id = None  # it may have been made again, with another ID: look for it anew
+            raise
+
+    def _doing(self, operation: str) -> str:
+        return f"Route 53 {operation} ({self._domain})"
+
+
+def _bare(zone_id: str) -> str:
+    """Return a hosted zone's ID without the path that the API puts before it.
+
+    It names the zone in all accounts: its ARN, arn:aws:route53:::hostedzone/ID, has no account (Service Authorization
+    Reference, Route 53, resource types).
+    """
+    return str(zone_id).rpartition("/")[2]
+
+
+def _requested(batch: Batch) -> list[dict[str, Any]]:
+    """Return the Changes of a ChangeBatch."""
+    changes = (batch.ledger, *batch.changes)
+    kept = [(each.rrset, as_stored(each, 8)) for each in kept_beside(changes)]
+    # All deletions first: within a ChangeBatch a name may then pass from one type to another.
+    request = [_change("DELETE", change.old.rrset, as_stored(change.old, 8)) for change in changes if change.old]
+    request += [_change("DELETE", *each) for each in kept]
+    request += [_change("CREATE", change.new, presented(change.new, 8)) for change in changes if change.new]
+    request += [_change("CREATE", *each) for each in kept]
+    return request
 
 
 def _change(action: str, rrset: RRset, values: Sequence[str]) -> dict[str, Any]:
@@ -234,7 +294,7 @@ async def open_zone(
     """
     threads = Threads(f"route53 {domain}")
     try:
-        with translated(f"Route 53 ({domain})", write=False):
+        with translated(f"Route 53 ({domain})"):
             client = await threads.run(make_client, settings, secret)
     except BaseException:
         threads.close()

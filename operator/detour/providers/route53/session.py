@@ -5,7 +5,8 @@ here every call is sent once and the enactor alone decides about a second time.
 """
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import boto3
 import botocore.session
@@ -14,6 +15,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 
 from detour.enactment.contract import CredentialsRefusedError, Secret
 from detour.model.zone import Route53Settings
+from detour.providers.secretparts import part_of, text_of
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -30,18 +32,38 @@ def make_client(settings: Route53Settings, secret: Secret | None) -> "Route53Cli
     """
     session = botocore.session.get_session()
     if secret is not None:
-        for part in (ACCESS_KEY, SECRET_KEY):
-            if not secret.get(part, "").strip():
-                raise CredentialsRefusedError(
-                    f"the Secret has no key {part!r}: Route 53 needs {ACCESS_KEY} and {SECRET_KEY}"
-                )
-        token = secret.get(SESSION_TOKEN, "").strip() or None
-        session.set_credentials(secret[ACCESS_KEY].strip(), secret[SECRET_KEY].strip(), token)
+        needs = f"Route 53 needs {ACCESS_KEY} and {SECRET_KEY}"
+        key, hidden = part_of(secret, ACCESS_KEY, needs=needs), part_of(secret, SECRET_KEY, needs=needs)
+        token = part_of(secret, SESSION_TOKEN, needs=needs) if text_of(secret, SESSION_TOKEN) else None
+        session.set_credentials(key, hidden, token)
     if settings.role_arn is not None:
         session = _in_role(session, settings.role_arn, settings.region)
-    return boto3.Session(botocore_session=session).client(
+    client = boto3.Session(botocore_session=session).client(
         "route53", region_name=settings.region, endpoint_url=settings.endpoint_url, config=CONFIG
     )
+    client.meta.events.register("response-received.route-53", _tell_refusal)
+    return client
+
+
+def _tell_refusal(response_dict: dict[str, Any] | None, parsed_response: dict[str, Any] | None, **_: Any) -> None:
+    """Put code and text into a refusal that botocore finds none in.
+
+    A refused batch may come as `<InvalidChangeBatch><Messages><Message>...` instead of an ErrorResponse (API reference,
+    ChangeResourceRecordSets, Errors and Examples): the outermost element is the code, each message a reason.
+    """
+    error = (parsed_response or {}).get("Error")
+    if response_dict is None or error is None or error.get("Code"):
+        return
+    try:
+        root = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - botocore has parsed it already, the same way
+    except ElementTree.ParseError:
+        return
+    error["Code"] = _local(root)
+    error["Message"] = "; ".join(each.text.strip() for each in root.iter() if _local(each) == "Message" and each.text)
+
+
+def _local(element: ElementTree.Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _in_role(source: botocore.session.Session, role_arn: str, region: str) -> botocore.session.Session:
@@ -70,7 +92,7 @@ def account(settings: Route53Settings, secret: Secret | None) -> str:
 
     A role's ARN names its account; otherwise zones with the same access key are taken together.
     """
-    who = secret.get(ACCESS_KEY, "").strip() if secret is not None else "default chain"
+    who = text_of(secret, ACCESS_KEY) if secret is not None else "default chain"
     if settings.role_arn is not None and settings.role_arn.count(":") >= 5:
         who = settings.role_arn.split(":")[4]
     return hashlib.sha256(f"route53 {settings.endpoint_url} {who}".encode()).hexdigest()[:16]

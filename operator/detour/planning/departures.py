@@ -1,0 +1,188 @@
+"""Which names have left which regions because those failed: counted over all zones of an installation.
+
+One region may fail, and everything in it may leave. That several fail at once is unlikely, and that the checks are
+wrong is likelier. So the regions that most names have left are free, and all the others together may lose but a few:
+
+    free       the `Safety.max_regions_evacuated` regions with most departures
+    the rest   together no more than FREE_NAMES names, or FREE_SHARE of all managed names where that is more
+
+A namespace whose own names leave no more regions than are free is never held: what others do is none of its business.
+Nor is a name held that was counted already and has nothing left but what fails: it evacuates nothing.
+
+Tallies are kept as names leave and come back. Times are engine seconds and come in from outside.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from detour.model.record import ObjectKey
+
+FREE_NAMES = 10
+FREE_SHARE = 0.05
+"""So many names, or this share of the managed ones if that is more, may leave regions beside the free ones."""
+
+NAMES_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What holds a departure: `regions` beside the free ones with the names that left, until when they count."""
+
+    regions: tuple[tuple[str, int], ...]
+    names: tuple[str, ...]
+    until: float
+
+
+class Departures:
+    """The departures within a window, of all zones."""
+
+    def __init__(self, free_names: int = FREE_NAMES) -> None:
+        self._free_names = free_names
+        self._left: dict[ObjectKey, dict[str, float]] = {}
+        self._by_region: dict[str, dict[ObjectKey, float]] = {}
+        self._by_namespace: dict[str, Counter[str]] = {}
+        self._oldest: list[tuple[float, str, ObjectKey]] = []  # a heap
+        self._managed: Counter[ObjectKey] = Counter()
+        self._remembered: dict[str, tuple[int, float]] = {}
+        self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
+        self._window = 0.0
+
+    def keep_for(self, window: float) -> None:
+        """Count departures for `window` seconds at least: the longest of all zones holds for each."""
+        self._window = max(self._window, window)
+
+    def remember(self, region: str, names: int, at: float) -> None:
+        """An earlier leader wrote that so many names had left `region`, the last at `at`: at least so many count."""
+        before = self._remembered.get(region, (0, 0.0))
+        self._remembered[region] = (max(before[0], names), max(before[1], at))
+
+    # -- what is managed -----------------------------------------------------------------------------------------
+
+    def manage(self, record: ObjectKey) -> None:
+        """A zone has a name of `record`."""
+        self._managed[record] += 1
+
+    def release(self, record: ObjectKey) -> None:
+        """A zone has the name of `record` no more; without any it counts for nothing."""
+        self._managed[record] -= 1
+        if self._managed[record] <= 0:
+            del self._managed[record]
+            self.forget(record)
+
+    def forget(self, record: ObjectKey) -> None:
+        """The record is gone, and with it what it counted for."""
+        for region in list(self._left.get(record, ())):
+            self.come_back(record, region)
+
+    # -- leaving and coming back -----------------------------------------------------------------------------------
+
+    def leave(self, record: ObjectKey, region: str, at: float) -> None:
+        """The name of `record` has left `region` because it fails there, at `at`."""
+        regions = self._left.setdefault(record, {})
+        if region not in regions:
+            self._by_namespace.setdefault(record.namespace, Counter())[region] += 1
+        regions[region] = at
+        self._by_region.setdefault(region, {})[record] = at
+        heapq.heappush(self._oldest, (at, region, record))
+
+    def come_back(self, record: ObjectKey, region: str) -> float | None:
+        """The name is let back into `region`; return when it had left, None where it had not."""
+        at = self._left.get(record, {}).pop(region, None)
+        if at is None:
+            return None
+        if not self._left[record]:
+            del self._left[record]
+        del self._by_region[region][record]
+        if not self._by_region[region]:
+            del self._by_region[region]
+        counts = self._by_namespace[record.namespace]
+        counts[region] -= 1
+        if counts[region] <= 0:
+            del counts[region]
+        return at
+
+    def has_left(self, record: ObjectKey, region: str) -> bool:
+        """Tell whether the name counts as having left `region`."""
+        return region in self._left.get(record, ())
+
+    def begin(self, record: ObjectKey, region: str) -> None:
+        """A zone is about to show that the name has left `region`: until it does, the window does not begin."""
+        self._under_way[record, region] += 1
+
+    def end(self, record: ObjectKey, region: str) -> None:
+        """A zone shows it, or never will."""
+        self._under_way[record, region] -= 1
+        if self._under_way[record, region] <= 0:
+            del self._under_way[record, region]
+
+    def expire(self, now: float) -> None:
+        """Forget what left longer ago than the window."""
+        since = now - self._window
+        if self._remembered:
+            self._remembered = {region: each for region, each in self._remembered.items() if each[1] >= since}
+        while self._oldest and self._oldest[0][0] < since:
+            at, region, record = heapq.heappop(self._oldest)
+            if self._left.get(record, {}).get(region) != at:
+                continue
+            if (record, region) in self._under_way:
+                self.leave(record, region, now)
+            else:
+                self.come_back(record, region)
+
+    def count(self, region: str) -> int:
+        """Return how many names have left `region`."""
+        return max(len(self._by_region.get(region, ())), self._remembered.get(region, (0, 0.0))[0])
+
+    # -- the rule --------------------------------------------------------------------------------------------------
+
+    def blocks(
+        self,
+        record: ObjectKey,
+        regions: Iterable[str],
+        *,
+        allowed: int,
+        window: float,
+        has_other_place: bool,
+    ) -> Blocked | None:
+        """Return what keeps the name of `record` from leaving `regions`, which fail, or None where it may.
+
+        `allowed` regions are free; `has_other_place` says that it answers elsewhere too.
+        """
+        own = self._left.get(record, {})
+        new = [each for each in regions if each not in own]
+        if not new or (own and not has_other_place):
+            return None
+        counts = self._counts()
+        for region in new:
+            counts[region] = counts.get(region, 0) + 1
+        # Of equal regions those come first that names have left already: the limit is for what comes beside them.
+        free = set(heapq.nlargest(allowed, counts, key=lambda region: (counts[region], region not in new, region)))
+        rest = {region: number for region, number in counts.items() if region not in free}
+        if not any(region in rest for region in new):
+            return None
+        if sum(rest.values()) <= max(self._free_names, FREE_SHARE * len(self._managed)):
+            return None
+        namespace = {*self._by_namespace.get(record.namespace, ()), *self._remembered, *new}  # whose, it does not say
+        if len(namespace) <= allowed:
+            return None
+        return self._blocked(rest, window)
+
+    def _blocked(self, rest: dict[str, int], window: float) -> Blocked:
+        left = {region: self._by_region.get(region, {}) for region in rest}
+        names = sorted({str(each) for found in left.values() for each in found})
+        times = [at for found in left.values() for at in found.values()]
+        times += [at for region, (_, at) in self._remembered.items() if region in rest]
+        counts = self._counts()
+        regions = sorted(
+            ((each, counts[each]) for each in rest if each in counts), key=lambda each: (-each[1], each[0])
+        )
+        return Blocked(tuple(regions), tuple(names), min(times, default=0.0) + window)
+
+    def _counts(self) -> dict[str, int]:
+        """Return how many names have left each region."""
+        counts = {region: names for region, (names, _) in self._remembered.items()}
+        for region, found in self._by_region.items():
+            counts[region] = max(len(found), counts.get(region, 0))
+        return counts

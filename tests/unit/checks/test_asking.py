@@ -1,0 +1,259 @@
+"""Authoritative servers with manners of their own, and what is made of their answers."""
+
+import asyncio
+import errno
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from detour.enactment.answers import plain_text, plain_values
+from detour.enactment.asking import Answer, NoAnswerError, UnreachableError, ask
+from detour.enactment.exchange import NoRouteError, exchange
+from detour.enactment.ledger import Ledger, ledger_in_answer
+from detour.model.generation import Generation
+from detour.model.rrset import RRset, RRType
+
+NAME = "api.example.com"
+ADDRESS = "192.0.2.10"
+GOOD = Answer((ADDRESS,), 30)
+
+Respond = Callable[[dns.message.Message], list[bytes]]
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
+        for wire in self._respond(dns.message.from_wire(data)):
+            self._transport.sendto(wire, peer)
+
+
+@asynccontextmanager
+async def served(respond: Respond) -> AsyncIterator[str]:
+    """Give the `address:port` of a server that answers each datagram with what `respond` makes of it."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond), local_addr=("127.0.0.1", 0))
+    try:
+        yield f"127.0.0.1:{transport.get_extra_info('sockname')[1]}"
+    finally:
+        transport.close()
+
+
+def a_set(text: str = ADDRESS, name: str = NAME) -> dns.rrset.RRset:
+    return dns.rrset.from_text(f"{name}.", 30, "IN", "A", text)
+
+
+def reply(query: dns.message.Message, *rrsets: dns.rrset.RRset, authority: bool = True) -> dns.message.Message:
+    response = dns.message.make_response(query)
+    response.flags = response.flags | dns.flags.AA if authority else response.flags & ~dns.flags.AA
+    response.answer += rrsets
+    return response
+
+
+def refusing_edns(code: dns.rcode.Rcode) -> Respond:
+    def respond(query: dns.message.Message) -> list[bytes]:
+        response = reply(query, a_set())
+        if query.edns >= 0:
+            response = dns.message.make_response(query)
+            response.use_edns(False)
+            response.set_rcode(code)
+        return [response.to_wire()]
+
+    return respond
+
+
+def dropping_edns(query: dns.message.Message) -> list[bytes]:
+    return [] if query.edns >= 0 else [reply(query, a_set()).to_wire()]
+
+
+def in_capitals(query: dns.message.Message) -> list[bytes]:
+    return [reply(query, a_set(name="API.Example.COM")).to_wire()]
+
+
+def garbage_first(query: dns.message.Message) -> list[bytes]:
+    return [b"", b"\x00\x01garbage", query.to_wire(), reply(query, a_set()).to_wire()]
+
+
+def a_late_answer_first(query: dns.message.Message) -> list[bytes]:
+    late = reply(query, a_set("203.0.113.9"))
+    late.id = (query.id + 1) % 2**16
+    return [late.to_wire(), reply(query, a_set()).to_wire()]
+
+
+def another_question_first(query: dns.message.Message) -> list[bytes]:
+    other = reply(query, a_set("203.0.113.9", "www.example.com"))
+    other.question = dns.message.make_query("www.example.com", "A").question
+    return [other.to_wire(), reply(query, a_set()).to_wire()]
+
+
+def with_options(query: dns.message.Message) -> list[bytes]:
+    response = reply(query, a_set())
+    response.use_edns(0, payload=0, options=[dns.edns.GenericOption(3, b"fra1"), dns.edns.GenericOption(10, b"x" * 24)])
+    return [response.to_wire()]
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        refusing_edns(dns.rcode.FORMERR),
+        refusing_edns(dns.rcode.NOTIMP),
+        dropping_edns,
+        in_capitals,
+        garbage_first,
+        a_late_answer_first,
+        another_question_first,
+        with_options,
+    ],
+    ids=["FORMERR", "NOTIMP", "silence", "capitals", "garbage", "late answer", "other question", "options"],
+)
+async def test_an_answer_is_understood_whatever_the_servers_manners(respond: Respond) -> None:
+    async with served(respond) as server:
+        assert await ask(server, NAME, "A") == GOOD
+
+
+def of_a_cache(query: dns.message.Message) -> list[bytes]:
+    return [reply(query, a_set(), authority=False).to_wire()]
+
+
+def lame(query: dns.message.Message) -> list[bytes]:
+    response = reply(query, authority=False)
+    response.authority.append(dns.rrset.from_text("example.com.", 3600, "IN", "NS", "ns.elsewhere.test."))
+    return [response.to_wire()]
+
+
+def empty_without_authority(query: dns.message.Message) -> list[bytes]:
+    return [reply(query, authority=False).to_wire()]
+
+
+def badvers(query: dns.message.Message) -> list[bytes]:
+    response = reply(query)
+    response.use_edns(0)
+    response.set_rcode(dns.rcode.BADVERS)
+    return [response.to_wire()]
+
+
+def without_question(query: dns.message.Message) -> list[bytes]:
+    response = reply(query, a_set())
+    response.question = []
+    return [response.to_wire()]
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        (of_a_cache, "not the authoritative server.*cache"),
+        (lame, "does not serve the zone"),
+        (empty_without_authority, "not the authoritative server"),
+        (badvers, "BADVERS"),
+        (without_question, "does not answer"),
+        (lambda _: [], "does not answer"),
+    ],
+    ids=["cache", "lame", "empty", "BADVERS", "no question", "silence"],
+)
+async def test_what_says_nothing_with_authority_is_no_answer_and_named(respond: Respond, said: str) -> None:
+    async with served(respond) as server:
+        with pytest.raises(NoAnswerError, match=said) as error:
+            await ask(server, NAME, "A")
+        assert server in str(error.value)
+
+
+async def test_an_alias_is_not_taken_for_addresses_of_the_name() -> None:
+    def alias(query: dns.message.Message) -> list[bytes]:
+        cname = dns.rrset.from_text(f"{NAME}.", 30, "IN", "CNAME", "lb.example.net.")
+        return [reply(query, cname, a_set(name="lb.example.net")).to_wire()]
+
+    async with served(alias) as server:
+        assert (await ask(server, NAME, "A")).values == ()
+        assert (await ask(server, NAME, "CNAME")).values == ("lb.example.net.",)
+
+
+async def test_whatever_octets_come_nothing_but_an_answer_or_none_comes_out() -> None:
+    rng = random.Random(53)
+
+    def mangled(query: dns.message.Message) -> list[bytes]:
+        octets = bytearray(reply(query, a_set()).to_wire())
+        for _ in range(rng.randint(1, 4)):
+            octets[rng.randrange(2, len(octets))] = rng.randrange(256)
+        octets[2] |= 0x02 if rng.random() < 0.2 else 0  # cut short: go to TCP, where nobody listens
+        return [bytes(octets)]
+
+    async def tried(server: str) -> bool:
+        try:
+            await ask(server, NAME, "A")
+        except NoAnswerError:
+            return False
+        return True
+
+    async with served(mangled) as server:
+        await asyncio.gather(*(tried(server) for _ in range(100)))
+
+
+@pytest.mark.parametrize("server", ["ns1.example.net:53", "", ":53", "[::1", "192.0.2.1:x", "192.0.2.1:99999"])
+async def test_what_is_no_address_is_not_asked(server: str) -> None:
+    with pytest.raises(NoAnswerError):
+        await ask(server, NAME, "A")
+
+
+async def test_a_family_without_a_route_is_told_from_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_ipv6(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_datagram_endpoint", no_ipv6)
+    query = dns.message.make_query(NAME, "A")
+    with pytest.raises(NoRouteError):
+        await exchange(query, "2001:db8::53", 53)
+    with pytest.raises(UnreachableError, match=r"\[2001:db8::53\]:53 cannot be reached from here.*unreachable"):
+        await ask("[2001:db8::53]:53", NAME, "A")
+
+
+async def test_a_trouble_of_our_own_is_not_taken_for_a_missing_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_sockets_left(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_datagram_endpoint", no_sockets_left)
+    with pytest.raises(NoAnswerError) as error:
+        await ask("192.0.2.53:53", NAME, "A")
+    assert not isinstance(error.value, UnreachableError)
+
+
+@pytest.mark.parametrize(
+    ("presented", "text"),
+    [
+        ('"plain"', "plain"),
+        ('"de" "tour"', "detour"),
+        ('"a \\"quoted\\" word"', 'a "quoted" word'),
+        ('"caf\\195\\169"', "café"),
+        ('"caf\\233"', "caf\\xe9"),
+        ('""', ""),
+        ("bare words", "bare words"),
+        ('"unbalanced', '"unbalanced'),
+    ],
+)
+def test_a_text_is_its_strings_joined(presented: str, text: str) -> None:
+    assert plain_text(presented) == text
+
+
+def test_addresses_are_compared_as_addresses() -> None:
+    mapped = RRset(NAME, RRType.AAAA, 30, ("::ffff:192.0.2.1", "2001:DB8:0:0::1"))
+    for presented in (("::ffff:192.0.2.1", "2001:db8::1"), ("2001:db8:0:0:0:0:0:1", "::ffff:c000:201")):
+        assert plain_values(RRType.AAAA, presented) == mapped.values
+    assert plain_values(RRType.A, ("nonsense",)) == ("nonsense",)
+
+
+def test_a_ledger_is_read_in_however_many_strings_it_came() -> None:
+    ledger = Ledger("here", "feed", Generation(9, 5), 20)
+    text = ledger.text()
+    assert ledger_in_answer((f'"{text[:30]}" "{text[30:]}"',)) == ledger
+    assert ledger_in_answer((f'"{text}"',)) == ledger
