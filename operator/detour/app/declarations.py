@@ -91,7 +91,8 @@ class Declarations:
                 for raw in raws:
                     self._see(kind, raw, now, began_at)
                 self.listed.add(kind)
-                self._declared.all_listed(kind)
+                if not self.unread.get(kind):
+                    self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     is_covered = namespaces is None or subject.key.namespace in namespaces
                     if is_covered and self._seen_at[subject] < began_at:

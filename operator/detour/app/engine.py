@@ -302,7 +302,8 @@ class Engine:
                 self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
-        if record.failback_now and keeper.decision is not None and self._leadership.leads and not self._dry_run:
+        is_decided = keeper.decision is not None and keeper.undecided is None
+        if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
             keeper.update(replace(record, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
@@ -434,8 +435,7 @@ class Engine:
             self._leavers.gone(known, each)
             if known.awaiting is not None:
                 known.awaiting.discard(each)
-        if known.awaiting is not None:
-            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
+        self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._farewells.end(known)
         self._outlets.mark(known.subject)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detour.app.declarations import Declarations
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen
+from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
 from detour.kube.reporting import Subject
 from detour.model.checks import HTTPCheck
 from detour.model.endpoint import Region
@@ -33,6 +33,8 @@ class Engine:
         self.invalids: list[tuple[Subject, str]] = []
         self.lost: list[tuple[Subject, bool]] = []
         self.echoes: list[RawObject] = []
+        self.existing: set[Subject] = set()
+        self.complete: set[Kind] = set()
 
     def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
         self.records.append(record)
@@ -51,6 +53,12 @@ class Engine:
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
         self.lost.append((subject, observed))
+
+    def exists(self, subject: Subject) -> None:
+        self.existing.add(subject)
+
+    def all_listed(self, kind: Kind) -> None:
+        self.complete.add(kind)
 
 
 class World:
@@ -235,10 +243,10 @@ async def test_text_that_is_no_certificate_is_refused_without_being_quoted(world
 async def test_authorities_that_were_damaged_are_named_and_those_before_go_on_serving(world: World) -> None:
     world.config_maps["shop", "authorities"] = {"ca.crt": "# F\u0151tan\u00fas\u00edtv\u00e1ny\r\n" + PEM}
     world.declarations.take(Seen(FR, BUNDLED), 1.0)
-    await world.declarations.refresh_bundles()
+    await world.declarations.bundles.refresh(1.0)
     assert len(world.engine.records) == 1
     world.config_maps["shop", "authorities"] = {"ca.crt": PEM + OTHER_PEM[:40]}
-    await world.declarations.refresh_bundles()
+    await world.declarations.bundles.refresh(61.0)
     assert len(world.engine.records) == 1
     assert "ends in the middle of its certificate 2" in world.engine.invalids[0][1]
     assert "MIIC" not in world.engine.invalids[0][1]
@@ -303,6 +311,21 @@ def test_an_object_in_a_namespace_that_was_not_read_is_not_missing_from_a_list(w
     assert not world.engine.lost
     world.declarations.take(Listed(FR, [], 2.0, frozenset({"team-a", "shop"})), 3.0)
     assert world.engine.lost == [(subject(raw), False)]
+
+
+def test_a_kind_is_known_completely_only_once_every_namespace_was_read(world: World) -> None:
+    world.declarations.take(Unread(FR, {"team-b": "403"}), 1.0)
+    world.declarations.take(Listed(FR, [], 1.0, frozenset({"shop"})), 1.0)
+    assert not world.engine.complete, "what is declared in team-b may be there"
+    world.declarations.take(Unread(FR, {}), 2.0)
+    world.declarations.take(Listed(FR, [], 2.0, frozenset({"shop", "team-b"})), 2.0)
+    assert world.engine.complete == {FR}
+
+
+def test_an_object_that_cannot_be_used_exists_all_the_same(world: World) -> None:
+    raw = failover_record(endpoints=[])
+    world.declarations.take(Seen(FR, raw), 1.0)
+    assert world.engine.existing == {subject(raw)}
 
 
 class Fragile(Engine):

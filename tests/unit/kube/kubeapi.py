@@ -26,9 +26,9 @@ TITLES = {each.plural: each.title for each in Kind}
 class KubeApi:
     """Serves between `start` and `stop`. `objects` are by plural, namespace and name.
 
-    `forbidden` has pairs of plural and namespace ("" for the whole cluster) that are answered with 403, `unwatchable`
-    those where only watches are. `mangle` may answer in its place, `after_page` is awaited before each page but the
-    first.
+    Only requests with `token` are answered. `forbidden` has pairs of plural and namespace ("" for the whole cluster)
+    that are answered with 403, `unwatchable` those where only watches are. `mangle` may answer in its place,
+    `after_page` is awaited before each page but the first.
     """
 
     def __init__(self) -> None:
@@ -40,6 +40,7 @@ class KubeApi:
         self.forbidden: set[tuple[str, str]] = set()
         self.unwatchable: set[tuple[str, str]] = set()
         self.mangle: Mangle = lambda _: None
+        self.token = "the first token"
         self.after_page: Hook | None = None
         self.version = 1000
         self.requests: list[str] = []
@@ -70,14 +71,15 @@ class KubeApi:
         await self._server.stop()
 
     def kubeconfig(self, folder: Path) -> str:
-        """Write a kubeconfig file for it and return its path."""
-        path = folder / "kubeconfig"
+        """Write a kubeconfig file for it, and its token into a file of its own, and return the path of the first."""
+        path, token = folder / "kubeconfig", folder / "token"
+        token.write_text(self.token)
         named = {"name": "lab"}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{**named, "cluster": {"server": self._server.url}}],
-            "users": [{**named, "user": {"token": "a-token"}}],
+            "users": [{**named, "user": {"tokenFile": str(token)}}],
             "contexts": [{**named, "context": {"cluster": "lab", "user": "lab"}}],
             "current-context": "lab",
         }
@@ -120,6 +122,8 @@ class KubeApi:
     async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
         watching = " watch" if request.query.get("watch") == "true" else ""
         self.requests.append(f"{request.method} {request.path}{watching}")
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return _status(401, "Unauthorized")
         place = (request.match_info.get("plural", ""), request.match_info.get("namespace", ""))
         if place in self.forbidden or (watching and place in self.unwatchable):
             return _status(403, "Forbidden")

@@ -141,3 +141,22 @@ def test_there_is_a_crd_and_a_chart_copy_of_each_kind() -> None:
         *(f"crds/{name}" for name in names),
         *(f"{CHART_FOLDER}/{name}" for name in names),
     }
+
+
+def references(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema that names another object of Kubernetes, by the name of its field."""
+    for name, inner in schema.get("properties", {}).items():
+        if name.endswith(("Ref", "Refs", "Reference")):
+            yield f"{path}.{name}", inner.get("items", inner)
+        yield from references(inner.get("items", inner), f"{path}.{name}")
+
+
+def test_secrets_and_config_maps_are_those_of_the_objects_own_namespace() -> None:
+    """Else whoever may write one of our objects could make the operator read what he may not."""
+    found = {path: node for each in RESOURCES for path, node in references(each.schema(), each.kind)}
+    assert set(found) == {
+        "DNSZone.spec.credentialsSecretRef",
+        "FailoverRecord.spec.healthCheck.https.caBundleRef",
+    }
+    for path, node in found.items():
+        assert node["properties"].keys() <= {"name", "key"}, path

@@ -343,3 +343,29 @@ def test_the_same_seed_makes_the_same_hostile_manifests() -> None:
     )
     assert first == again != other
     assert len({hostile.description for hostile in first}) > 30
+
+
+@pytest.mark.parametrize("name", ["../other/tsig", "other/tsig", "..", ".", "tsig?x=y", "tsig#", "TSIG", "%2e%2e", ""])
+def test_the_name_of_a_secret_or_config_map_leads_to_no_other_place(name: str) -> None:
+    zone = copy.deepcopy(ZONE)
+    zone["spec"]["credentialsSecretRef"] = {"name": name}
+    with pytest.raises(DeclarationError, match=r"credentialsSecretRef[.]name"):
+        zone_from(zone)
+    record = copy.deepcopy(RECORD)
+    record["spec"]["healthCheck"] = {"https": {"path": "/", "caBundleRef": {"name": name}}}
+    assert ca_bundle_reference(record) is None
+    with pytest.raises(DeclarationError, match=r"caBundleRef[.]name"):
+        record_from(record, None)
+
+
+@pytest.mark.parametrize("field", ["credentialsSecretRef", "caBundleRef"])
+def test_a_reference_to_another_namespace_is_refused_with_its_field(field: str) -> None:
+    reference = {"name": "tsig", "namespace": "kube-system"}
+    item = copy.deepcopy(ZONE if field == "credentialsSecretRef" else RECORD)
+    if field == "credentialsSecretRef":
+        item["spec"][field] = reference
+    else:
+        item["spec"]["healthCheck"] = {"https": {"path": "/", field: reference}}
+        assert ca_bundle_reference(item) is None, "it is not even asked for"
+    with pytest.raises(DeclarationError, match=f"{field}.namespace: this version of Detour has no such field"):
+        zone_from(item) if field == "credentialsSecretRef" else record_from(item, None)

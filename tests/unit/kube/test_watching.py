@@ -86,6 +86,12 @@ def record(name: str, namespace: str = "shop") -> dict[str, Any]:
     }
 
 
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """kopf tells of every server that went away, here also after the test."""
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)
+
+
 @pytest.fixture
 async def api() -> AsyncIterator[KubeApi]:
     served = KubeApi()
@@ -231,6 +237,24 @@ async def test_no_record_is_shown_before_it_is_known_which_regions_are_drained(a
     assert eyes.names() == set()
     api.mangle = lambda _: None
     await until(lambda: eyes.names() == {"one"})
+
+
+async def test_a_token_that_was_rotated_is_read_anew_for_calls_and_for_watches(
+    api: KubeApi, look: Look, tmp_path: Path
+) -> None:
+    eyes = look()
+    await eyes.watches("failoverrecords")
+    api.token = "the second token"
+    for *_, queue in list(api.watches):
+        queue.put_nowait(None)  # the watches end, as each does after some minutes
+    with pytest.raises(ClusterError, match="401"):
+        await eyes.list_all()
+    (tmp_path / "token").write_text(api.token)
+    api.put(record("later"))
+    await until(lambda: "later" in eyes.names())
+    await eyes.watches("failoverrecords")
+    api.secrets["shop", "tsig"] = {"data": {}}
+    assert await eyes.cluster.read_secret("shop", "tsig") == {}
 
 
 NONSENSE = [
