@@ -49,9 +49,11 @@ class ApiServer:
         """Return an object's status."""
         return cast(dict[str, Any], self.objects[kind, namespace, name].get("status", {}))
 
-    def condition(self, type: str, name: str = "api", kind: Kind = Kind.FAILOVER_RECORD) -> tuple[str, str]:
+    def condition(
+        self, type: str, name: str = "api", kind: Kind = Kind.FAILOVER_RECORD, namespace: str = "shop"
+    ) -> tuple[str, str]:
         """Return status and reason of a condition."""
-        found = [each for each in self.status(name, kind).get("conditions", ()) if each["type"] == type]
+        found = [each for each in self.status(name, kind, namespace).get("conditions", ()) if each["type"] == type]
         return (found[0]["status"], found[0]["reason"]) if found else ("", "")
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:

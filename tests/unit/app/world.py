@@ -84,7 +84,8 @@ class World:
     """One operator process. `down` are the addresses that fail their checks, `lost` those that tell nothing.
 
     With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers; while
-    `is_blind` all its checks fail too. `kinds` is the order in which it learns of what there is.
+    `is_blind` all its checks fail too. `secret` is what every Secret holds, `kinds` the order in
+    which it learns of what there is.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class World:
         self.down: set[str] = set()
         self.lost: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
+        self.secret = {"key": "value"}
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         budget = Budget(clouds.limits, loop.time)
         self.elector = self._stand_for_election(identity) if identity else None
@@ -119,7 +121,7 @@ class World:
             dry_run=dry_run,
             clock=self.clock,
             randomness=random.Random(1),
-            read_secret=self._no_secret,
+            read_secret=self._read_secret,
             look_up=self._look_up,
             delegation_of=self._no_delegation,
             ask=self._ask,
@@ -238,8 +240,8 @@ class World:
     async def _look_up(self, hostname: str) -> tuple[str, ...]:
         return ("192.0.2.53",)
 
-    async def _no_secret(self, namespace: str, name: str) -> Secret:
-        return {"key": "value"}
+    async def _read_secret(self, namespace: str, name: str) -> Secret:
+        return dict(self.secret)
 
     async def _no_delegation(self, domain: str) -> None:
         return None
