@@ -18,8 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo-stop": ("detour_lab.demo", "stop"),
     "acceptance": ("detour_lab.acceptance", "run"),
     "soak": ("detour_lab.soak", "run"),
-    "simulate": ("detour_lab.simulation.command", "simulate"),
-    "mutants": ("detour_lab.simulation.command", "mutants"),
+    "simulate": ("detour_lab.simulation.hashing", "simulate"),
+    "mutants": ("detour_lab.simulation.hashing", "mutants"),
 }
 """The module and the function of each subcommand."""
 

@@ -136,7 +136,7 @@ def record(*endpoints: Endpoint, hostname: str = API, adopt: bool = False, **cha
         zones=(ObjectKey("shop", ZONE),),
         ttl=30,
         publish=Publish.ADDRESS,
-        endpoints=endpoints or (endpoint("one", ONE), endpoint("two", TWO, region="azure-westeurope")),
+        endpoints=endpoints or (endpoint("one", ONE), endpoint("two", TWO, region="azure-westeurope", priority=2)),
         probe=TCPCheck(443),
         timing=CheckTiming(6.0, 1.0, 1.0, 2, 2),
         deletion_policy=DeletionPolicy.DELETE,
@@ -147,9 +147,9 @@ def record(*endpoints: Endpoint, hostname: str = API, adopt: bool = False, **cha
     return replace(made, **changes)  # type: ignore[arg-type]  # the fields are checked by their use
 
 
-def endpoint(name: str, *addresses: str, region: str = "aws-us-east-1") -> Endpoint:
+def endpoint(name: str, *addresses: str, region: str = "aws-us-east-1", priority: int = 1) -> Endpoint:
     """Return an endpoint."""
-    return Endpoint(name=name, region=region, addresses=addresses)
+    return Endpoint(name=name, region=region, addresses=addresses, priority=priority)
 
 
 def a_set(*values: str, hostname: str = API, ttl: int = 30) -> RRset:

@@ -6,19 +6,26 @@ from dataclasses import replace
 import pytest
 
 from detour.enactment.ledger import Ledger
+from detour.model.checks import CheckTiming
+from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
-from detour.model.record import Failback, FailbackMode
+from detour.model.record import Failback, FailbackMode, WhenAllUnhealthy
 from detour.model.rrset import RRType
 from detour_lab.simulation.history import (
     Approved,
+    Befell,
     BlindChanged,
     Broke,
     Misreported,
+    ProcessChanged,
+    RegionDeclared,
+    Told,
     Unsettled,
     ZoneDeclared,
 )
 from detour_lab.simulation.invariants import INVARIANTS
 from detour_lab.simulation.invariants.generations import undone_at_azure
+from detour_lab.simulation.schedule import Fault
 
 from .histories import AZURE, ONE, OWNER, THREE, TWO, ZONE, Story, a_set, endpoint, marker, record
 
@@ -168,6 +175,100 @@ def returned_without_being_asked() -> Story:
     return story.write(900.0, a_set(ONE))
 
 
+THREE_REGIONS = (
+    endpoint("one", ONE),
+    endpoint("two", TWO, region="azure-westeurope", priority=2),
+    endpoint("three", THREE, region="gcp", priority=3),
+)
+
+
+def in_tiers(**changes: object) -> Story:
+    """Return the story of a record of three tiers that a1 has published, pointing to ONE."""
+    declared = record(*THREE_REGIONS, **changes)  # type: ignore[arg-type]  # the fields are checked by their use
+    alone = {"a1": "a", "a2": "a"}
+    return (
+        Story(regions_per_window=3, sites=alone)
+        .declare(declared)
+        .claim(1.0)
+        .read(at=2.0)
+        .write(3.0, marker(), a_set(ONE))
+    )
+
+
+def until(story: Story, at: float) -> Story:
+    """Let time pass."""
+    return story.tell(Told(at=at, text="nothing happens"))
+
+
+def stays_with_the_dead() -> Story:
+    return until(in_tiers().fail(ONE, at=100.0), 115.0)
+
+
+def stays_with_the_drained() -> Story:
+    drained = replace(THREE_REGIONS[0], state=AdminState.DRAINED)
+    return until(in_tiers().declare(record(drained, *THREE_REGIONS[1:]), at=100.0), 110.0)
+
+
+def stays_in_a_drained_region() -> Story:
+    drained = RegionDeclared(at=100.0, site="a", region="aws-us-east-1", drained=True)
+    return until(in_tiers().tell(drained), 110.0)
+
+
+def never_fails_back() -> Story:
+    story = in_tiers().fail(ONE, at=100.0).write(102.0, a_set(TWO)).fail(ONE, at=120.0, works=True)
+    return until(story, 150.0)
+
+
+def prefers_a_lower_tier() -> Story:
+    return until(in_tiers().write(5.0, a_set(TWO)), 50.0)
+
+
+def serves_too_few() -> Story:
+    return until(in_tiers(minimum_serving=2), 50.0)
+
+
+def serves_one_of_all() -> Story:
+    story = in_tiers(when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL)
+    return until(story.fail(ONE, TWO, THREE, at=100.0), 130.0)
+
+
+def stays_empty_in_the_dark() -> Story:
+    return until(in_tiers().fail(ONE, TWO, THREE, at=100.0).tamper(110.0, GONE), 900.0)
+
+
+def keeps_an_old_ttl() -> Story:
+    return until(in_tiers().declare(record(*THREE_REGIONS, ttl=99), at=100.0), 150.0)
+
+
+def stays_with_the_dead_though_the_provider_came_back() -> Story:
+    away = Befell(at=99.0, fault=Fault.PROVIDER_AWAY, where=ZONE, until=110.0)
+    return until(in_tiers().tell(away).fail(ONE, at=100.0), 150.0)
+
+
+def left_at_the_first_failing_check() -> Story:
+    story = in_tiers(timing=CheckTiming(6.0, 1.0, 1.0, 3, 3)).fail(ONE, at=100.0)
+    return story.write(101.0, a_set(TWO))
+
+
+def back_at_the_first_passing_check() -> Story:
+    story = in_tiers(timing=CheckTiming(6.0, 1.0, 1.0, 3, 3), failback=Failback(FailbackMode.AUTOMATIC, 0.0))
+    story.fail(ONE, at=100.0).write(104.0, a_set(TWO)).fail(ONE, at=150.0, works=True)
+    return story.write(150.5, a_set(ONE))
+
+
+def moved_to_a_dead_place() -> Story:
+    story = in_tiers().fail(TWO, at=50.0).fail(ONE, at=100.0)
+    return story.write(103.0, a_set(TWO))
+
+
+def suspended(at: float) -> Story:
+    return in_tiers().declare(record(*THREE_REGIONS, suspend=True), at=at)
+
+
+def moved_while_suspended() -> Story:
+    return suspended(50.0).fail(ONE, at=100.0).write(103.0, a_set(TWO))
+
+
 def said_to_be_in_sync() -> Story:
     return published().tell(Misreported(at=9.0, controller="a1", zone=ZONE, hostname="api", text="it holds nothing"))
 
@@ -197,6 +298,21 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "DeletionsHeld": [many_deleted],
     "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
     "HoldsDown": [returned_before_its_time, returned_without_being_asked],
+    "Patient": [left_at_the_first_failing_check, back_at_the_first_passing_check],
+    "NeverToTheDead": [moved_to_a_dead_place],
+    "StaysSuspended": [moved_while_suspended],
+    "Serves": [
+        stays_with_the_dead,
+        stays_with_the_drained,
+        stays_in_a_drained_region,
+        never_fails_back,
+        prefers_a_lower_tier,
+        serves_too_few,
+        serves_one_of_all,
+        stays_empty_in_the_dark,
+        keeps_an_old_ttl,
+        stays_with_the_dead_though_the_provider_came_back,
+    ],
     "Truthful": [said_to_be_in_sync],
     "NoDefects": [an_exception_of_ours],
     "Converges": [never_came_to_rest],
@@ -267,9 +383,62 @@ def adopted() -> Story:
     return story.write(9.0, marker(), a_set(ONE))
 
 
+def stays_while_the_provider_is_away() -> Story:
+    away = Befell(at=99.0, fault=Fault.PROVIDER_AWAY, where=ZONE, until=130.0)
+    return until(in_tiers().tell(away).fail(ONE, at=100.0), 140.0)
+
+
+def stays_while_the_vantage_is_blind() -> Story:
+    return until(in_tiers().tell(BlindChanged(at=99.0, controller="a1", blind=True)).fail(ONE, at=100.0), 200.0)
+
+
+def stays_while_no_process_runs() -> Story:
+    ended = [ProcessChanged(at=99.0, controller=each, state="ended") for each in ("a1", "a2")]
+    return until(in_tiers().tell(*ended).fail(ONE, at=100.0), 200.0)
+
+
+def stays_while_it_is_frozen() -> Story:
+    return until(frozen(in_tiers(), at=50.0).fail(ONE, at=100.0), 200.0)
+
+
+def stays_while_it_is_suspended() -> Story:
+    return until(suspended(50.0).fail(ONE, at=100.0), 200.0)
+
+
+def stays_where_nobody_is_up() -> Story:
+    return until(in_tiers().fail(ONE, TWO, THREE, at=100.0), 200.0)
+
+
+def leaves_what_is_anothers() -> Story:
+    return until(in_tiers().tamper(50.0, marker("other-team")).fail(ONE, at=100.0), 200.0)
+
+
+def held_by_the_limit_of_regions() -> Story:
+    declared = record(*THREE_REGIONS)
+    alone = {"a1": "a", "a2": "a"}
+    story = (
+        Story(regions_per_window=1, sites=alone)
+        .declare(declared)
+        .claim(1.0)
+        .read(at=2.0)
+        .write(3.0, marker(), a_set(ONE))
+    )
+    story.fail(ONE, at=100.0).write(103.0, a_set(TWO)).fail(TWO, at=110.0)
+    return until(story, 600.0)
+
+
 @pytest.mark.parametrize(
     "story",
     [
+        stays_while_the_provider_is_away,
+        stays_while_the_vantage_is_blind,
+        stays_while_no_process_runs,
+        stays_while_it_is_frozen,
+        stays_while_it_is_suspended,
+        stays_where_nobody_is_up,
+        leaves_what_is_anothers,
+        held_by_the_limit_of_regions,
+        in_tiers,
         published,
         failed_over,
         failed_back_after_hold_down,

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from detour_lab.simulation.generator import PROFILES, generate
 from detour_lab.simulation.history import Violation
-from detour_lab.simulation.mutants import MUTANTS, replaced
+from detour_lab.simulation.mutant import replaced
+from detour_lab.simulation.mutants import MUTANTS
 from detour_lab.simulation.playing import play, shortest
 from detour_lab.simulation.schedule import Fault, Schedule
 from detour_lab.simulation.shrink import shortened

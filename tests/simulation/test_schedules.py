@@ -44,6 +44,8 @@ FOUND = {
 
 FIXED = 200
 NEW = 40
+FEW = 10
+QUIET_PROFILES = ("blips", "returns", "multivalue", "min serving", "darkness", "addresses")
 LAST_LINE = re.compile(r"PASS schedules=\d+ steps=\d+ violations=0 azure_undone=\d+ seconds=[\d.]+")
 
 
@@ -81,5 +83,10 @@ def test_several_processes_play_what_one_plays() -> None:
     assert alone.rpartition(" ")[0] == together.rpartition(" ")[0]
 
 
-def test_the_usual_mix_has_sites_and_late_requests_at_azure_in_it() -> None:
-    assert {usual_profile(seed) for seed in range(1, 17)} == {"general", "sites", "late at azure"}
+def test_the_usual_mix_has_sites_behaviours_and_late_requests_at_azure_in_it() -> None:
+    assert {usual_profile(seed) for seed in range(1, 17)} == {"general", "sites", "late at azure", "behaviours"}
+
+
+@pytest.mark.parametrize("profile", QUIET_PROFILES)
+def test_no_promise_is_broken_where_little_but_places_and_declarations_change(new_seed: int, profile: str) -> None:
+    assert LAST_LINE.fullmatch(play(f"--profile={profile}", f"--schedules={FEW}", f"--seed={new_seed}"))

@@ -25,6 +25,9 @@ LONGEST_PAUSE = 3600.0
 """Seconds until an object that broke us is tried again, if it is not changed before: doubling from the first to the
 longest. It is shown to us again with every listing."""
 
+LISTING_PERIOD = 60.0
+"""Seconds between two full listings, which catch what watches missed."""
+
 
 class Declared(Protocol):
     """Who is told what is declared: the engine."""

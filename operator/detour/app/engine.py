@@ -16,7 +16,9 @@ from detour.app.clock import Clock
 from detour.app.existing import ExistingRecords
 from detour.app.farewells import Farewells
 from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
+from detour.app.handover import Eyes
 from detour.app.known import KnownRecord
+from detour.app.leadership import Elector
 from detour.app.leaving import ZoneLeavers
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
@@ -89,7 +91,6 @@ class Engine:
             dry_run=workshop.dry_run,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
-        self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
         self._leavers = ZoneLeavers(
             self.zones,
             outlets,
@@ -98,9 +99,12 @@ class Engine:
             look_again=self._review_leaving_at,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
+        self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._existing = ExistingRecords(clock.now)
+        if isinstance(workshop.leadership, Elector):
+            workshop.leadership.look_through(Eyes(is_blind=self._is_blind, sees=self._sees))
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
@@ -275,7 +279,9 @@ class Engine:
             elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
+            keeper.replaced = self._observation.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
+            self._observation.look(record, keeper.looks)
         return {
             endpoint.region
             for endpoint in record.endpoints
@@ -429,7 +435,8 @@ class Engine:
             self._leavers.gone(known, each)
             if known.awaiting is not None:
                 known.awaiting.discard(each)
-        self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
+        if known.awaiting is not None:
+            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._farewells.end(known)
         self._outlets.mark(known.subject)
 
@@ -476,6 +483,14 @@ class Engine:
                 ready = record_conditions(picture)[0]
                 counts["Unknown" if ready.holds is None else str(ready.holds)] += 1
         return counts
+
+    def _is_blind(self) -> bool:
+        """Tell whether nothing that this replica checks passes, or its word is doubted."""
+        return self._observation.is_blind() or self._gatekeeper.is_suspected
+
+    def _sees(self) -> bool:
+        """Tell whether checks of this replica passed lately, and are believed."""
+        return self._observation.has_seen() and not self._is_blind()
 
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""

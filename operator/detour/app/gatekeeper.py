@@ -15,6 +15,7 @@ from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.suspicion import Suspicion
 from detour.app.zones import Zones
+from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
 from detour.kube.metadata import without_annotation
 from detour.model.record import ObjectKey
@@ -47,6 +48,8 @@ class Gatekeeper:
         self._dry_run = dry_run
         self._decide = decide
         self._alarm: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self._references: Counting[ObjectKey] = Counting()
         self._suspicion = Suspicion(
             bad_share=observation.bad_share,
             newest=observation.newest_bad,
@@ -55,6 +58,11 @@ class Gatekeeper:
             doubt=observation.doubt_since,
             clock=clock.now,
         )
+
+    @property
+    def is_suspected(self) -> bool:
+        """Tell whether this vantage is held to be blind."""
+        return self._suspicion.is_blind
 
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
@@ -129,6 +137,16 @@ class Gatekeeper:
                 self._outlets.mark(subject)
 
     async def _servers_answer(self) -> bool:
-        """Tell whether the servers of most zones answer: the reference checks of this vantage."""
-        known = [keeper for keeper in self._zones.keepers.values() if keeper.knows_servers]
-        return await enough(len(known) // 2 + 1, [keeper.servers_answer() for keeper in known])
+        """Tell whether the servers of most zones answer: the reference checks of this vantage.
+
+        Those of a zone that did not answer before either tell nothing of this moment.
+        """
+        since = self._clock.now() - LATELY
+        keepers = self._zones.keepers
+        lately = [
+            key for key, each in keepers.items() if each.lookout.heard_at is not None and each.lookout.heard_at >= since
+        ]
+        counted = self._references.of(lately)
+        asked = [keepers[key].servers_answer() for key in sorted(counted) if key in keepers]
+        passed = not asked or await enough(len(asked) // 2 + 1, asked)
+        return self._references.asked(counted, passed=passed)

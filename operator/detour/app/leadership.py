@@ -7,33 +7,14 @@ on: the fence in each zone stops it if somebody else was elected meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from detour.app.clock import Clock
+from detour.app.handover import CONFLICT, GONE, Eyes, Handover, LeaseStore
 from detour.kube.cluster import ClusterError
 from detour.kube.lease import RENEW_PERIOD, Lease, Move, Sighting, lease_body, lease_from, next_move, sight
 
 logger = logging.getLogger(__name__)
-
-GONE = 404
-CONFLICT = 409
-
-
-class LeaseStore(Protocol):
-    """Where the Lease is kept: the API server. Every method raises ClusterError."""
-
-    async def read_lease(self, namespace: str, name: str) -> Mapping[str, Any]:
-        """Return the Lease object."""
-        ...
-
-    async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create the Lease and return it; 409 where there is one."""
-        ...
-
-    async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Replace the Lease and return it; 409 where it is not of the version that `body` names."""
-        ...
 
 
 class Elector:
@@ -68,6 +49,11 @@ class Elector:
         self._is_cut_off = False
         self._has_just_started = True
         self._doubt = ""
+        self._handover = Handover(store, namespace=namespace, name=name, identity=identity, clock=clock)
+
+    def look_through(self, eyes: Eyes) -> None:
+        """Make way, from now on, for a replica that sees where this one does not."""
+        self._handover.eyes = eyes
 
     def confirmed_since(self, at: float) -> bool:
         """Tell whether the Lease was taken or renewed by a request sent after `at` (engine seconds)."""
@@ -82,6 +68,8 @@ class Elector:
                 self._note_silence(error)
             else:
                 self._is_cut_off = False
+                first = self._sighting.lease if self._sighting else None
+                await self._handover.look(first, leads=self.leads, give=self._give)
             await asyncio.sleep(RENEW_PERIOD)
 
     async def resign(self) -> None:
@@ -94,6 +82,13 @@ class Elector:
             await self._give_up(lease)
         except ClusterError as error:
             logger.debug("the Lease could not be given up: %s", error)
+
+    async def _give(self, successor: str) -> None:
+        """Give the lead to another replica, by name: it has it at its next look."""
+        lease = self._sighting.lease if self._sighting else None
+        if self.leads and lease is not None:
+            body = lease_body(self._name, lease, successor, self._clock.wall(), is_handover=True)
+            self._see(lease_from(await self._store.replace_lease(self._namespace, self._name, body)))
 
     async def _give_up(self, lease: Lease) -> None:
         try:

@@ -46,7 +46,8 @@ class Lookout:
     """Looks at one zone. Implements the verifier's Witness.
 
     `zone` and `enactor` give the present ones. `on_visible` is told that a name is right at all servers, `on_news` that
-    something else was seen of it, `on_delegation` that the world is sent elsewhere than before.
+    something else was seen of it, `on_delegation` that the world is sent elsewhere than before, or that the servers
+    fell silent or answer again.
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class Lookout:
         self._sights: dict[str, Sight] = {}
         self._look_up_again = asyncio.Event()
         self.parent = ParentView()
+        self._heard_at: float | None = None  # the last answer of any server, and the first question since without one
+        self._unheard_since: float | None = None
+        self._was_silent = False
         self._name_servers = NameServers(ask=self._ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of)
         self._verifier = Verifier(
             ask=self._ask,
@@ -99,12 +103,36 @@ class Lookout:
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         """Ask; a cancellation that the library let escape is no answer."""
+        asked_at = self._workshop.clock.now()
         try:
-            return await self._workshop.ask(server, name, rrtype)
+            answer = await self._workshop.ask(server, name, rrtype)
         except asyncio.CancelledError:
             if not is_escaped():
                 raise
             raise NoAnswerError(f"the question to {server} for {name} ended as if it had been cancelled") from None
+        except NoAnswerError:
+            if self._unheard_since is None:
+                self._unheard_since = asked_at
+            raise
+        self._heard_at, self._unheard_since = self._workshop.clock.now(), None
+        return answer
+
+    @property
+    def heard_at(self) -> float | None:
+        """When a name server of the zone last answered anything (engine seconds), None where none ever has."""
+        return self._heard_at
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether every question to any of the servers has gone without an answer for an audit period."""
+        if self._unheard_since is None:
+            return False
+        return self._workshop.clock.now() - self._unheard_since >= self._workshop.periods.audit
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers that are asked, as `address:port`."""
+        return self._name_servers.servers
 
     # -- what to look at -------------------------------------------------------------------------------------------
 
@@ -206,6 +234,9 @@ class Lookout:
         name = ledger_name(self._workshop.owner, self._zone().domain)
         while True:
             await asyncio.sleep(self._workshop.periods.audit)
+            if self.is_silent != self._was_silent:
+                self._was_silent = self.is_silent
+                self._on_delegation()
             enactor = self._enactor()
             if enactor is None or not enactor.in_force:
                 continue

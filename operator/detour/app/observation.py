@@ -1,6 +1,7 @@
 """What the checks say: targets and hostnames under observation, with the streak of each.
 
-Records share targets: equal checks run once. The owner of the records is told which of them have news.
+Records share targets: equal checks run once. The owner of the records is told which of them have news. A check that
+contradicts what was believed has the record's other targets looked at too, at once: a move needs to know both places.
 """
 
 import asyncio
@@ -9,20 +10,25 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from detour.app.awaited import Awaited
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics
-from detour.checks.periodic import Periodic
+from detour.app.sight import Sight
+from detour.checks.failures import Reason
+from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.checks.scheduler import CheckScheduler
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, answered, answered_empty, unanswered
-from detour.health.thresholds import Streak, next_delay, observe
+from detour.health.thresholds import Streak, afresh, next_delay, observe
 from detour.kube.resources.memory import EndpointMemory
 from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
+from detour.planning.grounds import Looks
+from detour.planning.trial import Replaced, time_on_trial
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +79,12 @@ class Observation:
         self._records: dict[ObjectKey, Record] = {}
         self._targets: dict[Target, _Watched] = {}
         self._names: dict[_NameKey, _Name] = {}
-        self._targets_of: dict[ObjectKey, set[Target]] = {}
+        self._targets_of: dict[ObjectKey, dict[Target, None]] = {}
+        self._replaced: dict[ObjectKey, Replaced] = {}
+        self._awaited = Awaited()
         self._cause_at: dict[ObjectKey, float] = {}
         self._turned_bad: dict[Target, float] = {}
+        self._sight = Sight(clock.now)
         self._stale = False
         self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
         self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
@@ -102,6 +111,8 @@ class Observation:
         for endpoint in record.endpoints:
             if endpoint.name in remembered:
                 self._restore(record, endpoint, remembered[endpoint.name])
+        if before is not None:
+            self._keep_replaced(before, record)
         self._retarget(record)
         if before is not None:
             self._drop_names(before, keeping=set(keys))
@@ -110,6 +121,8 @@ class Observation:
         """Observe nothing for this record any more."""
         record = self._records.pop(key, None)
         self._cause_at.pop(key, None)
+        self._replaced.pop(key, None)
+        self._awaited.by(key, ())
         if record is not None:
             self._release(key, keeping=frozenset())
             self._drop_names(record, keeping=set())
@@ -141,10 +154,17 @@ class Observation:
             target = Target(address, record.probe, record.timing)
             verdict = known.get(address, Verdict.UNKNOWN)
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
-                self._targets[target] = _Watched(
-                    Streak(verdict, since, reason=memory.reason, message=memory.message, latency=memory.latency),
-                    is_remembered=True,
+                confirmed_at = memory.confirmed_at
+                streak = Streak(
+                    verdict,
+                    since,
+                    reason=memory.reason,
+                    message=memory.message,
+                    latency=memory.latency,
+                    confirmed_at=self._clock.from_the_wall(confirmed_at) if confirmed_at is not None else None,
+                    has_passed=verdict is Verdict.HEALTHY or memory.latency is not None,
                 )
+                self._targets[target] = _Watched(streak, is_remembered=True)
                 if verdict is Verdict.UNHEALTHY:
                     self._turned_bad[target] = since  # it may be this vantage that failed, and still does
 
@@ -152,7 +172,7 @@ class Observation:
         """Take no verdict of this record from an earlier status: what was not checked often enough here is Unknown."""
         for target in self._targets_of.get(record.key, ()):
             if self._targets[target].is_remembered:
-                self._targets[target].streak = Streak(Verdict.UNKNOWN, self._clock.now())
+                self._targets[target].streak = self._withdrawn(self._targets[target].streak)
         self._reschedule()
 
     def remembered(self, record: Record) -> frozenset[str]:
@@ -164,9 +184,54 @@ class Observation:
         """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
         for watched in self._targets.values():
             if watched.streak.verdict is Verdict.UNHEALTHY and watched.streak.since >= at:
-                watched.streak = Streak(Verdict.UNKNOWN, self._clock.now())
+                watched.streak = self._withdrawn(watched.streak)
         self._reschedule()
         self._on_news(tuple(self._records))
+
+    def _withdrawn(self, streak: Streak) -> Streak:
+        return Streak(Verdict.UNKNOWN, self._clock.now(), has_passed=streak.has_passed)
+
+    # -- what an edit replaced -------------------------------------------------------------------------------------
+
+    def replaced_that_works(self, key: ObjectKey) -> frozenset[str]:
+        """Return the values that an edit of a record replaced and that are found Healthy, while the new are on trial.
+
+        These are addresses, and hostnames that lead to one.
+        """
+        replaced = self._replaced.get(key)
+        if replaced is None:
+            return frozenset()
+        healthy = [
+            (target.address, hostname)
+            for target, hostname in replaced.targets.items()
+            if (watched := self._targets.get(target)) and watched.streak.verdict is Verdict.HEALTHY
+        ]
+        return frozenset(value for pair in healthy for value in pair if value is not None)
+
+    def _keep_replaced(self, before: Record, record: Record) -> None:
+        """Go on checking what an edit replaces, where it leaves nothing of it: until the new places have verdicts."""
+        known = self._replaced.pop(record.key, None)
+        targets = {} if known is None else dict(known.targets)
+        for endpoint in before.endpoints:
+            for address in self._addresses(before, endpoint):
+                targets[Target(address, before.probe, before.timing)] = endpoint.hostname
+        places = {each.hostname or each.addresses for each in record.endpoints}
+        if places & {each.hostname or each.addresses for each in before.endpoints}:
+            return
+        declared = {address for each in record.endpoints for address in each.addresses}
+        if not targets or declared.intersection(each.address for each in targets):
+            return
+        wait = time_on_trial(record.timing)
+        self._replaced[record.key] = found = Replaced(targets)
+        asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
+
+    def _let_go(self, key: ObjectKey, replaced: Replaced) -> None:
+        if self._replaced.get(key) is replaced:
+            del self._replaced[key]
+            self._retarget(self._records[key])
+            self._on_news((key,))
+
+    # -- targets ---------------------------------------------------------------------------------------------------
 
     def _retarget(self, record: Record) -> None:
         wanted = dict.fromkeys(
@@ -174,6 +239,8 @@ class Observation:
             for endpoint in record.endpoints
             for address in self._addresses(record, endpoint)
         )
+        if replaced := self._replaced.get(record.key):
+            wanted |= dict.fromkeys(replaced.targets)
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
@@ -181,7 +248,7 @@ class Observation:
         self._release(record.key, keeping=wanted)
 
     def _release(self, key: ObjectKey, keeping: Iterable[Target]) -> None:
-        kept = set(keeping)
+        kept = dict.fromkeys(keeping)
         for target in [each for each in self._targets_of.get(key, ()) if each not in kept]:
             watched = self._targets.get(target)
             if watched is not None:
@@ -189,6 +256,7 @@ class Observation:
                 if not watched.users:
                     del self._targets[target]
                     self._turned_bad.pop(target, None)
+                    self._sight.forget(target)
         self._targets_of[key] = kept
         if not kept:
             del self._targets_of[key]
@@ -234,6 +302,42 @@ class Observation:
         """Return when the last target turned Unhealthy (engine seconds)."""
         return max(self._turned_bad.values(), default=float("-inf"))
 
+    def is_blind(self) -> bool:
+        """Tell whether nothing has passed for a while, and all that told anything has failed since."""
+        return self._sight.is_blind(lambda: sum(each.streak.evidence is not None for each in self._targets.values()))
+
+    def has_seen(self) -> bool:
+        """Tell whether a check passed lately."""
+        return self._sight.has_seen()
+
+    def look(self, record: Record, looks: Looks) -> None:
+        """Check at once what a decision on `record` wants to be seen, and give news of what it awaits."""
+        if not looks.awaited and record.key not in self._awaited:
+            return
+        targets = {each.address: each for each in self._targets_of.get(record.key, ())}
+        self._awaited.by(record.key, (each for address, each in targets.items() if address in looks.awaited))
+        if looks.wanted and self._stale:
+            self._update_scheduler()
+        for address, since in looks.wanted.items():
+            if (target := targets.get(address)) is not None:
+                self.scheduler.hasten(target, unless_since=since)
+
+    def _look_at_the_others(self, target: Target, verdict: Verdict) -> None:
+        """Look at the other targets of the records that use `target`, as far as they are believed to be `verdict`.
+
+        Those in question have a pace of their own.
+        """
+        now = self._clock.now()
+        others: dict[Target, None] = {}
+        for key in sorted(self._targets[target].users):
+            others |= self._targets_of.get(key, {})
+        for other in others:
+            streak = self._targets[other].streak
+            told = streak.evidence
+            settled = told is None or told.passed is (verdict is Verdict.HEALTHY)
+            if other is not target and streak.verdict is verdict and settled:
+                self.scheduler.hasten(other, unless_since=now)
+
     def cause_at(self, key: ObjectKey) -> float | None:
         """Return when the check ended that last changed a verdict of this record, or None."""
         return self._cause_at.get(key)
@@ -259,12 +363,17 @@ class Observation:
         return name.state if name else ResolvedName()
 
     def _checked(self, target: Target, result: CheckResult, started: float) -> float:
+        result = self._heard(target, result, started)
         self._metrics.check_ended(target, result)
         watched = self._targets.get(target)
         if watched is None:
             return target.timing.interval
-        before = watched.streak
-        watched.streak = observe(before, result, target.timing, self._clock.now())
+        before, told = watched.streak, watched.streak.evidence
+        if told is not None and told.looked_at < self.scheduler.stood_still_until:
+            before = afresh(before)
+        watched.streak = observe(before, result, target.timing, self._clock.now(), began_at=started)
+        if result.passed is not None:
+            self._learned(target, before, passed=result.passed)
         if watched.is_remembered and _is_own(watched.streak, before, target.timing):
             watched.is_remembered = False
             self._on_news(tuple(watched.users))  # what it says counts from now on
@@ -297,6 +406,23 @@ class Observation:
             return target.timing.recheck_interval
         return next_delay(watched.streak, target.timing)
 
+    def _learned(self, target: Target, before: Streak, *, passed: bool) -> None:
+        """Take note of a result that told something; where it contradicts what is believed, look at the others too."""
+        self._sight.saw(target, passed=passed)
+        self._on_news(self._awaited.of(target))
+        verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
+        if verdict is before.verdict and verdict is not told:
+            self._look_at_the_others(target, Verdict.UNHEALTHY if passed else Verdict.HEALTHY)
+
+    def _heard(self, target: Target, result: CheckResult, started: float) -> CheckResult:
+        """Return the result, or that nothing was learned where this process stood still while the target answered."""
+        took = self._clock.now() - started
+        stood_still = started < self.scheduler.stood_still_until or took > target.timing.timeout + STANDSTILL
+        if result.passed is not False or not stood_still:
+            return result
+        told = f"this process stood still while it checked {target.address}, so nothing was learned of it"
+        return CheckResult(None, Reason.LOCAL_ERROR, told, took)
+
     def _resolved(self, key: _NameKey, resolution: Resolution, started: float) -> float:
         name = self._names.get(key)
         if name is None:
@@ -311,7 +437,7 @@ class Observation:
                 kept = tuple(each for each in before.addresses if address_type(each) in resolution.unanswered)
                 name.state = answered(before, (*resolution.addresses, *kept), self._clock.now())
             case ResolutionOutcome.NO_ADDRESSES:
-                name.state = answered_empty(before, resolution.message)
+                name.state = answered_empty(before, resolution.message, began_at=started, now=self._clock.now())
                 delay = key.timing.recheck_interval if name.state.empties < key.timing.fall else resolution.ttl
             case ResolutionOutcome.FAILED:
                 name.state = unanswered(before, resolution.message)

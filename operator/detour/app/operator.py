@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import Declarations
+from detour.app.declarations import LISTING_PERIOD, Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, StateCollector
@@ -24,7 +24,7 @@ from detour.app.web import HealthServer
 from detour.app.workshop import Workshop
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
-from detour.checks.reference import most_accept
+from detour.checks.reference import References
 from detour.checks.resolver import Resolution, Resolver
 from detour.checks.run import run_check
 from detour.enactment.asking import ask
@@ -44,9 +44,6 @@ from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
 
 logger = logging.getLogger(__name__)
-
-LISTING_PERIOD = 60.0
-"""Seconds between two full listings, which catch what watches missed."""
 
 CHORES_PERIOD = 1.0
 STOP_WITHIN = 6.0
@@ -110,13 +107,14 @@ class Operator:
             wall_clock=self._clock.wall,
             clock=self._clock.now,
         )
+        self._references = References(settings.reference_checks, self._clock.now)
         self._engine = Engine(
             workshop=workshop,
             observation=self._observation,
             outlets=self._outlets,
             clock=self._clock,
             metrics=self._metrics,
-            references=partial(most_accept, settings.reference_checks) if settings.reference_checks else None,
+            references=self._references.pass_now if settings.reference_checks else None,
         )
         self._outlets.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
@@ -167,6 +165,8 @@ class Operator:
             "listing": partial(self._list_again_and_again, watcher),
             "the chores": self._do_chores,
         }
+        if self._settings.reference_checks:
+            chores["the reference checks"] = self._references.watch
         if self._elector is not None:
             chores["the election"] = self._elector.run
         work = [asyncio.create_task(kept_going(what, each)) for what, each in chores.items()]

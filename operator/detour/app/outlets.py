@@ -210,7 +210,8 @@ class Outlets:
                     value = self._commands.another_value(subject, TAKE_OVER_ANNOTATION)
                     warnings = (*zone.warnings, *([complaint] if complaint else []))
                     zone = replace(zone, take_over=value, warnings=warnings)
-                    return zone_status(zone, previous, now), zone_conditions(zone)
+                    conditions = zone_conditions(zone)
+                    return zone_status(zone, previous, now, conditions), conditions
             case Kind.CLOUD_REGION:
                 if region := self._pictures.region_picture(subject.key.name):
                     conditions = (*region_conditions(region), *_warned_of(complaint, previous))

@@ -14,7 +14,9 @@ from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
+from detour.planning.candidates import is_drained
 from detour.planning.gate import Proposal
+from detour.planning.grounds import NO_LOOKS, Looks
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 from detour.planning.presence import Presence
 
@@ -47,6 +49,7 @@ class RecordKeeper:
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
+        self.replaced: frozenset[str] = frozenset()  # values of the declaration before that are checked, and work
         self._clock = clock
         self._recalled_at = clock.now()
         self._serving: frozenset[str] | None = None
@@ -57,6 +60,7 @@ class RecordKeeper:
         self._drained: frozenset[str] = frozenset()
         self._pin: tuple[str, Revision] | None = None
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
+        self._drained_since: dict[str, float] = {}
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
 
@@ -177,6 +181,7 @@ class RecordKeeper:
             pinned=pinned.values if pinned else None,
             is_pinned_whole=pinned is not None and pinned.was_there,
             on_the_way=self._on_the_way,
+            drained_since=self._note_drained(drained_regions),
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
@@ -199,6 +204,18 @@ class RecordKeeper:
             return True
         healthy = {name for name, each in self.healths.items() if each.verdict is Verdict.HEALTHY}
         return decision.basis is Basis.CHOSEN and any(each.endpoint in healthy for each in decision.serving)
+
+    def _note_drained(self, regions: frozenset[str]) -> dict[str, float]:
+        """Return since when each drained endpoint is known to be drained."""
+        drained = [each.name for each in self.record.endpoints if is_drained(each, regions)]
+        self._drained_since = {name: self._drained_since.get(name, self._clock.now()) for name in drained}
+        return self._drained_since
+
+    @property
+    def looks(self) -> Looks:
+        """What has to be seen before more can be decided."""
+        decided = self.undecided or self.decision
+        return decided.looks if decided is not None else NO_LOOKS
 
     def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
         """Take note of what passed the safety gate for each zone; return the transition if that is something new.
@@ -234,14 +251,24 @@ class RecordKeeper:
     def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
         """Return what this record would change in a zone, for that zone's safety gate."""
         last = report.left if gate.freezes(self.record.key) else gate.last(self.record.key)
+        before = last if last is not None else (report.published if report.owns else ())
         return self._presence.proposal(
-            last if last is not None else (report.published if report.owns else ()),
+            before,
             after,
             shown=report.published,
             known=self._known_in(zone, gate.safety.window),
             basis=self.decision.basis if self.decision is not None else None,
             is_ours=report.is_marked,
+            is_unproven=self._is_unproven(before, after),
         )
+
+    def _is_unproven(self, before: tuple[RRset, ...], after: tuple[RRset, ...]) -> bool:
+        """Tell whether what an edit replaced still works, and nothing that is to come has been seen to."""
+        pinned = self.decision is not None and self.decision.basis is Basis.PINNED
+        if pinned or self.replaced.isdisjoint(values_of(before)):
+            return False
+        wanted = self._presence.endpoints_in(after)
+        return not any(self.healths[each.name].verdict is Verdict.HEALTHY for each in wanted)
 
     def _known_in(self, zone: ObjectKey, window: float) -> dict[str, float]:
         """Return the values that a zone had within `window` seconds before we came to lead, by the status.
@@ -357,7 +384,7 @@ class RecordKeeper:
         record = self.record
         wall = self._clock.on_the_wall
         healths = tuple(
-            (endpoint.name, replace(health, since=wall(health.since), failed_at=_wall_or_none(health.failed_at, wall)))
+            (endpoint.name, _on_the_wall(health, wall))
             for endpoint in record.endpoints
             if (health := self.healths.get(endpoint.name))
         )
@@ -414,6 +441,15 @@ class RecordKeeper:
 
 def _message(*, in_sync: bool, seen: str) -> str:
     return seen if in_sync else "the change is on its way to the provider"
+
+
+def _on_the_wall(health: EndpointHealth, wall: Callable[[float], float]) -> EndpointHealth:
+    return replace(
+        health,
+        since=wall(health.since),
+        failed_at=_wall_or_none(health.failed_at, wall),
+        confirmed_at=_wall_or_none(health.confirmed_at, wall),
+    )
 
 
 def _wall_or_none(at: float | None, wall: Callable[[float], float]) -> float | None:

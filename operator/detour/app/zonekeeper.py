@@ -218,6 +218,11 @@ class ZoneKeeper:
         """Tell whether it is known which servers to ask."""
         return self._lookout.knows_servers
 
+    @property
+    def lookout(self) -> Lookout:
+        """What the world sees of the zone."""
+        return self._lookout
+
     async def servers_answer(self) -> bool:
         """Tell whether any of the zone's authoritative servers can be reached from here."""
         return await self._lookout.servers_answer()

@@ -135,7 +135,7 @@ class Zones:
             zone=found.zone,
             provider=registry.kind_of(found.zone.settings).name,
             report=report,
-            warnings=(*_warnings(report), *self._delegation_warnings(found.zone, report)),
+            warnings=(*_silence(keeper), *_warnings(report), *self._delegation_warnings(found.zone, report)),
             holds=self._on_the_wall(keeper.gate.holds()) if keeper else Holds(),
             evacuated=tuple(
                 (region, names, self._workshop.clock.on_the_wall(at))
@@ -261,6 +261,19 @@ def _remembered_generation(raw: RawObject) -> Generation:
     ledger = status.get("ledger") if isinstance(status, dict) else None
     text = ledger.get("generation") if isinstance(ledger, dict) else None
     return (Generation.parse(text) if isinstance(text, str) else None) or NEVER
+
+
+def _silence(keeper: ZoneKeeper | None) -> Iterable[Refusal]:
+    """Say that the name servers do not answer from here: before everything else seems to fail too."""
+    if keeper is None or not keeper.lookout.is_silent:
+        return
+    servers = ", ".join(keeper.lookout.servers[:4])
+    yield Refusal(
+        "NameServersSilent",
+        f"none of this zone's name servers ({servers}) answers from here: permit UDP and TCP to port 53, or name "
+        "servers that can be reached in spec.verification.nameServers; until then what is published cannot be "
+        "verified, and these servers are no reference checks",
+    )
 
 
 def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:

@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -24,14 +25,21 @@ RETRY_AFTER_ERROR = 10.0
 TIMER_SLACK = 1e-6
 """Seconds by which a key counts as due too early: event loops round their timers."""
 
+STANDSTILL = 1.0
+"""Seconds by which a timer comes late where the process itself has stood still: stopped, suspended, or out of CPU."""
+
 
 class _Entry:
-    """`number` tells the one valid heap item of a key from those that were replaced."""
+    """`number` tells the one valid heap item of a key from those that were replaced.
 
-    __slots__ = ("again", "number", "removed", "running")
+    `began_at` is when the run under way did.
+    """
+
+    __slots__ = ("again", "began_at", "number", "removed", "running")
 
     def __init__(self) -> None:
         self.number = -1
+        self.began_at = 0.0
         self.running = False
         self.removed = False
         self.again = False
@@ -42,7 +50,8 @@ class Periodic(Generic[K, R]):
 
     `on_result(key, result, started)` returns the seconds from the start of this run until the next one; a run that took
     longer is followed at once. An exception in either is logged and the key tried again after RETRY_AFTER_ERROR.
-    All methods belong to the thread of one event loop.
+    All methods belong to the thread of one event loop. `stood_still_until` is when the process last went on after it
+    had stood still (the loop's seconds): what was under way then was not attended to.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Periodic(Generic[K, R]):
         self._timer: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
         self._active = False
+        self.stood_still_until = float("-inf")
 
     def __len__(self) -> int:
         return sum(not entry.removed for entry in self._entries.values())
@@ -121,13 +131,16 @@ class Periodic(Generic[K, R]):
         del self._entries[key]
         self._compact()
 
-    def hasten(self, key: K) -> None:
-        """Make `key` due now; where a run is under way, once more right after it. Unknown keys are ignored."""
+    def hasten(self, key: K, *, unless_since: float = math.inf) -> None:
+        """Make `key` due now; where a run is under way, once more right after it. Unknown keys are ignored.
+
+        A run under way that began at `unless_since` or later is as good (the loop's seconds).
+        """
         entry = self._entries.get(key)
         if entry is None or entry.removed:
             return
         if entry.running:
-            entry.again = True
+            entry.again = entry.again or entry.began_at < unless_since
             return
         self._schedule(key, entry, asyncio.get_running_loop().time())
         self._arm()
@@ -181,6 +194,9 @@ class Periodic(Generic[K, R]):
         self._timer = asyncio.get_running_loop().call_at(due, self._pump_on_time)
 
     def _pump_on_time(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._timer is not None and now - self._timer.when() > STANDSTILL:
+            self.stood_still_until = now
         self._timer = None
         self._pump()
 
@@ -194,6 +210,7 @@ class Periodic(Generic[K, R]):
             _, _, key = heapq.heappop(self._heap)
             entry = self._entries[key]
             entry.running = True
+            entry.began_at = loop.time()
             task = loop.create_task(self._work(key, entry))
             self._tasks.add(task)
             task.add_done_callback(self._leave)
@@ -205,7 +222,7 @@ class Periodic(Generic[K, R]):
 
     async def _work(self, key: K, entry: _Entry) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = entry.began_at = loop.time()
         delay = RETRY_AFTER_ERROR
         try:
             result = await self._run(key)

@@ -5,6 +5,7 @@ only shortens, and only the settled interval: the promised time to detection hol
 kept waiting.
 """
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Container, Iterable
 
@@ -68,9 +69,14 @@ class CheckScheduler:
             timing = target.timing
             self._work.add(target, within=timing.recheck_interval if target in unknown else timing.interval)
 
-    def hasten(self, target: Target) -> None:
-        """Check `target` now, or once more right after the check under way."""
-        self._work.hasten(target)
+    @property
+    def stood_still_until(self) -> float:
+        """When this process last went on after it had stood still (the loop's seconds)."""
+        return self._work.stood_still_until
+
+    def hasten(self, target: Target, *, unless_since: float = math.inf) -> None:
+        """Check `target` now, or once more right after the check under way unless that began so late."""
+        self._work.hasten(target, unless_since=unless_since)
 
     async def run(self) -> None:
         """Check until `close` or until cancelled; no check is under way after that."""

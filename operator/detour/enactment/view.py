@@ -12,6 +12,7 @@ from detour.enactment.registries import ForeignClaim, claimed_hostnames, foreign
 from detour.model.names import hostname_of_marker, marker_name
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
 
+_IN_ORDER = tuple(sorted(ANSWER_TYPES))
 _NO_SETS: Mapping[RRType, StoredSet] = {}
 
 
@@ -31,7 +32,7 @@ class NameView:
     @property
     def answers(self) -> tuple[RRset, ...]:
         """The sets that answer for the name, in the order of their types."""
-        return tuple(self.sets[kind].rrset for kind in sorted(ANSWER_TYPES) if kind in self.sets)
+        return tuple(self.sets[kind].rrset for kind in _IN_ORDER if kind in self.sets)
 
 
 class ZoneView:

@@ -49,7 +49,20 @@ def endpoint_health(
         failed_at=previous.failed_at if previous and not changed and previous.failed_at is not None else failed_at,
         latency=next((streak.latency for _, streak in streaks if streak.latency is not None), None),
         addresses=tuple((address, streak.verdict) for address, streak in streaks),
+        confirmed_at=_confirmed_at(finding.verdict, streaks),
+        evidence=tuple((address, streak.evidence) for address, streak in streaks if streak.evidence is not None),
+        emptiness=name.emptiness if name is not None and finding.reason == NO_ADDRESSES else None,
+        has_passed=any(streak.has_passed for _, streak in streaks),
     )
+
+
+def _confirmed_at(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> float | None:
+    """Return when a check last agreed: for Healthy any address will do, for Unhealthy each must have been seen."""
+    times = [streak.confirmed_at for _, streak in streaks if streak.verdict is verdict]
+    known = [each for each in times if each is not None]
+    if verdict is Verdict.UNKNOWN or not known:
+        return None
+    return max(known) if verdict is Verdict.HEALTHY else min(known)
 
 
 def _finding(streaks: Sequence[tuple[str, Streak]], name: ResolvedName | None, fall: int) -> _Finding:

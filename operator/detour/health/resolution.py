@@ -6,6 +6,8 @@ nothing, so what was known stays; a name that answers with nothing is a failure 
 
 from dataclasses import dataclass, replace
 
+from detour.model.health import Evidence
+
 RETENTION = 600.0
 """Seconds for which an address counts after it was last seen in an answer."""
 MAXIMUM_SEEN = 512
@@ -16,13 +18,15 @@ MAXIMUM_SEEN = 512
 class ResolvedName:
     """The addresses seen (each with the time it was last seen) and the run of unusual answers.
 
-    `empties` counts answers in a row without any address, `failures` look-ups in a row that got no answer.
+    `empties` counts answers in a row without any address, `failures` look-ups in a row that got no answer;
+    `emptiness` is what the newest look-up showed where it had no address.
     """
 
     seen: tuple[tuple[str, float], ...] = ()
     empties: int = 0
     failures: int = 0
     message: str = ""
+    emptiness: Evidence | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -37,9 +41,11 @@ def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> Reso
     return ResolvedName(seen=tuple(sorted(newest)))
 
 
-def answered_empty(name: ResolvedName, message: str) -> ResolvedName:
-    """Return `name` after NXDOMAIN or an empty answer."""
-    return replace(name, empties=name.empties + 1, failures=0, message=message)
+def answered_empty(name: ResolvedName, message: str, *, began_at: float = 0.0, now: float = 0.0) -> ResolvedName:
+    """Return `name` after NXDOMAIN or an empty answer: the look-up began at `began_at` and ended at `now`."""
+    run_since = name.emptiness.run_since if name.emptiness else now
+    emptiness = Evidence(passed=False, began_at=began_at, run_since=run_since, looked_at=began_at)
+    return replace(name, empties=name.empties + 1, failures=0, message=message, emptiness=emptiness)
 
 
 def unanswered(name: ResolvedName, message: str) -> ResolvedName:

@@ -8,14 +8,15 @@ Until then the old verdict stands, and the check repeats sooner, so that a real 
 from dataclasses import dataclass, replace
 
 from detour.model.checks import CheckResult, CheckTiming
-from detour.model.health import Verdict
+from detour.model.health import Evidence, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Streak:
     """What the checks of one target say so far: a verdict, and the run of like results that may end it.
 
-    Times in seconds on the engine's clock; `latency` (seconds) is that of the last passed check.
+    Times in seconds on the engine's clock; `latency` (seconds) is that of the last passed check. `confirmed_at` is when
+    a check last agreed with the verdict; `evidence` what the newest one showed; `has_passed` says that one ever passed.
     """
 
     verdict: Verdict
@@ -26,25 +27,57 @@ class Streak:
     reason: str = ""
     message: str = ""
     latency: float | None = None
+    confirmed_at: float | None = None
+    evidence: Evidence | None = None
+    has_passed: bool = False
 
 
-def observe(streak: Streak, result: CheckResult, timing: CheckTiming, now: float) -> Streak:
-    """Return the streak after `result`, which arrived at `now`.
+def observe(
+    streak: Streak, result: CheckResult, timing: CheckTiming, now: float, *, began_at: float | None = None
+) -> Streak:
+    """Return the streak after `result` of a check that began at `began_at` (None: just now) and ended at `now`.
 
     A result that taught nothing ends no run; `fall` of them in a row make the verdict Unknown.
     """
+    evidence = _add(streak.evidence, result, now if began_at is None else began_at, now)
+    if result.passed and streak.verdict is Verdict.HEALTHY:  # nearly every check: `replace` takes thrice the time
+        return Streak(
+            Verdict.HEALTHY,
+            streak.since,
+            streak.passes + 1,
+            latency=result.latency,
+            confirmed_at=now,
+            evidence=evidence,
+            has_passed=True,
+        )
+    streak = replace(streak, evidence=evidence)
     if result.passed is None:
         blank = replace(streak, blanks=streak.blanks + 1, reason=result.reason, message=result.message)
         return _turn(blank, Verdict.UNKNOWN, now) if blank.blanks >= timing.fall else blank
     if result.passed:
-        passed = replace(streak, passes=streak.passes + 1, failures=0, blanks=0, latency=result.latency)
-        if passed.passes < timing.rise and streak.verdict is not Verdict.HEALTHY:
+        passes = streak.passes + 1
+        passed = replace(streak, passes=passes, failures=0, blanks=0, latency=result.latency, has_passed=True)
+        if passes < timing.rise:
             return passed
-        return _turn(replace(passed, reason="", message=""), Verdict.HEALTHY, now)
+        return _turn(replace(passed, reason="", message="", confirmed_at=now), Verdict.HEALTHY, now)
     failed = replace(streak, passes=0, failures=streak.failures + 1, blanks=0)
     if failed.failures < timing.fall and streak.verdict is not Verdict.UNHEALTHY:
         return failed
-    return _turn(replace(failed, reason=result.reason, message=result.message), Verdict.UNHEALTHY, now)
+    told = replace(failed, reason=result.reason, message=result.message, confirmed_at=now)
+    return _turn(told, Verdict.UNHEALTHY, now)
+
+
+def afresh(streak: Streak) -> Streak:
+    """Return the streak with its verdict and no run: what was seen before a gap says nothing of what comes after it."""
+    return replace(streak, passes=0, failures=0, blanks=0, evidence=None)
+
+
+def _add(before: Evidence | None, result: CheckResult, began_at: float, now: float) -> Evidence | None:
+    if result.passed is None:
+        return replace(before, looked_at=began_at) if before else None
+    goes_on = before is not None and before.passed is result.passed
+    run_since = before.run_since if before is not None and goes_on else now
+    return Evidence(result.passed, began_at, run_since, looked_at=began_at)
 
 
 def _turn(streak: Streak, verdict: Verdict, now: float) -> Streak:

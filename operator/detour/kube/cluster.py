@@ -5,6 +5,8 @@ away costs nobody else anything. Answers are read as plain JSON and looked at he
 page, half a document, no object at all), it fails that call and nothing more.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import json
@@ -12,15 +14,26 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kubernetes import client
-from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
+
+if TYPE_CHECKING:
+    from kubernetes import client
+else:
+
+    class _Client:
+        """The client library, imported with the first call: that takes a second, which only who calls need spend."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module("kubernetes.client"), name)
+
+    client = _Client()
 
 logger = logging.getLogger(__name__)
 
@@ -131,9 +144,8 @@ class Cluster:
         read = client.CoreV1Api.read_namespaced_config_map
         found = await self._call("config-map", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
         binary = {str(key): _as_text(value) for key, value in _mapping(found.get("binaryData")).items()}
-        return binary | {
-            str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)
-        }
+        plain = {str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)}
+        return binary | plain
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
         """Merge `body` into an object, or into its status subresource, and return the object."""
@@ -199,7 +211,8 @@ class Cluster:
         except Exception as error:
             # A kubeconfig that is being rewritten raises whatever its parser does: that call failed, no more.
             self._client = None
-            told = f"{type(error).__name__}: {error}" if isinstance(error, ConfigException) else type(error).__name__
+            kind = type(error).__name__  # the library's own says where it looked; others may quote what they read
+            told = f"{kind}: {error}" if kind == "ConfigException" else kind
             raise ClusterError(f"no connection to the API server ({told})", NOT_REACHED) from error
 
 
@@ -278,16 +291,15 @@ def _patch(
     return _get(write, *where, dict(body), _content_type=MERGE_PATCH)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _as_text(value: object) -> str:
-    """Return a binary value of a ConfigMap as text, empty where it is none."""
     try:
         return text_of(base64.b64decode(value)) if isinstance(value, str) else ""
     except ValueError:
         return ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _decode(value: object) -> str | None:

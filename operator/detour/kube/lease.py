@@ -27,13 +27,17 @@ MOST_TRANSITIONS = 2**31 - 1
 RENEW_PERIOD = 3.0
 """Seconds between two renewals by the leader, and between two looks by the others."""
 
+HANDED_OVER = "detour.dev/handed-over"
+"""The annotation that says when the holder before gave the Lease away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A Lease as the API server holds it. `holder` is empty where it was given up; `seconds` is how long it lasts.
 
     `version` is the object's resourceVersion: it changes with every renewal. `acquired` is when the holder took it,
-    empty where that is not known. `doubt` says what of it is not believed.
+    empty where that is not known; `handed_over` when a holder last gave it to another by name, empty where none has.
+    `doubt` says what of it is not believed.
     """
 
     holder: str
@@ -42,6 +46,7 @@ class Lease:
     version: str
     acquired: str = ""
     doubt: str = ""
+    handed_over: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,13 @@ def _replica(identity: str) -> str:
     return identity.rpartition("_")[0]
 
 
-def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:
+def lease_body(
+    name: str, lease: Lease | None, holder: str, wall: float, *, is_handover: bool = False
+) -> dict[str, Any]:
     """Return the Lease object with which `holder` (empty: nobody) has it from `wall` (seconds since the Unix epoch).
 
-    Built on `lease`, whose version makes the API server refuse it where it has changed since.
+    Built on `lease`, whose version makes the API server refuse it where it has changed since. `is_handover` says that
+    the holder before gives it away.
     """
     is_new_holder = lease is None or lease.holder != holder
     now = datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -101,7 +109,9 @@ def lease_body(name: str, lease: Lease | None, holder: str, wall: float) -> dict
     acquired = now if is_new_holder or lease is None else lease.acquired
     if acquired:
         spec["acquireTime"] = acquired
-    metadata = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    metadata: dict[str, Any] = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    if handed_over := now if is_handover else (lease.handed_over if lease else ""):
+        metadata["annotations"] = {HANDED_OVER: handed_over}
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
@@ -113,12 +123,14 @@ def lease_from(item: Mapping[str, Any]) -> Lease:
     transitions = spec.get("leaseTransitions")
     is_count = isinstance(transitions, int) and not isinstance(transitions, bool)
     acquired = spec.get("acquireTime")
+    handed_over = _mapping(metadata.get("annotations")).get(HANDED_OVER)
     return Lease(
         holder=holder if isinstance(holder := spec.get("holderIdentity"), str) else "",
         seconds=seconds,
         transitions=min(MOST_TRANSITIONS, max(0, int(transitions))) if is_count and transitions is not None else 0,
         version=str(metadata.get("resourceVersion") or ""),
         acquired=acquired if isinstance(acquired, str) and _is_time(acquired) else "",
+        handed_over=handed_over if isinstance(handed_over, str) else "",
         doubt=doubt,
     )
 

@@ -1,14 +1,19 @@
 """Who we are to the API server: a kubeconfig file, or the service account of our pod."""
 
-import kopf
-from kubernetes import client, config
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import kopf
+    from kubernetes import client
 
 
-def configuration(kubeconfig: str | None) -> client.Configuration:
+def configuration(kubeconfig: str | None) -> "client.Configuration":
     """Read the connection to the API server from `kubeconfig`, or from the pod's service account without one.
 
     Raises kubernetes.config.ConfigException where neither can be used.
     """
+    from kubernetes import client, config  # noqa: PLC0415 - a second of imports, for who logs in alone
+
     found = client.Configuration()
     if kubeconfig is not None:
         config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]  # so
@@ -18,8 +23,10 @@ def configuration(kubeconfig: str | None) -> client.Configuration:
     return found
 
 
-def connection_info(kubeconfig: str | None) -> kopf.ConnectionInfo:
+def connection_info(kubeconfig: str | None) -> "kopf.ConnectionInfo":
     """Return the same connection in kopf's words."""
+    import kopf  # noqa: PLC0415 - as above
+
     found = configuration(kubeconfig)
     token = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
     return kopf.ConnectionInfo(

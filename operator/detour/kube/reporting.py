@@ -38,7 +38,7 @@ EVENT_TRIES = 5
 REFUSALS = (400, 413, 422)
 """Answers that mean the status itself, which no other try will change until the status does."""
 
-UNWATCHED_FIELDS = ("latencyMilliseconds",)
+UNWATCHED_FIELDS = ("latencyMilliseconds", "confirmedAt")
 """Fields that are written along with others, but are no reason to write."""
 
 

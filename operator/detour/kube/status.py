@@ -1,5 +1,6 @@
 """From what there is to report to the status that `kubectl` shows. Pure: times come in, nothing is written here."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from detour.model.zone import Safety
 from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
+from detour.planning.trial import PATIENCE
 
 HELD_TOLD = 3
 HELD_SHOWN = 10
@@ -33,6 +35,7 @@ class Condition:
     message: str
 
 
+@functools.lru_cache(maxsize=4096)  # a status tells the same times each time that it is built
 def timestamp(at: float) -> str:
     """Return `at` (seconds since the Unix epoch) as RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -257,6 +260,8 @@ def _endpoint(name: str, health: EndpointHealth) -> Status:
         told |= {"reason": health.reason, "message": health.message}
     if health.failed_at is not None:
         told["lastFailureAt"] = timestamp(health.failed_at)
+    if health.confirmed_at is not None:
+        told["confirmedAt"] = timestamp(health.confirmed_at)
     if health.latency is not None:
         told["latencyMilliseconds"] = max(1, round(health.latency * 1000))
     return told
@@ -289,9 +294,15 @@ def _left_zone(picture: ZonePicture, why: Refusal | None) -> Status:
     return told
 
 
-def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: float) -> Status:
-    """Return the status of a DNSZone."""
+def zone_status(
+    picture: ZoneObjectPicture,
+    previous: Mapping[str, Any],
+    now: float,
+    conditions: Sequence[Condition] | None = None,
+) -> Status:
+    """Return the status of a DNSZone; `conditions` are its `zone_conditions`, for whoever has them already."""
     report = picture.report
+    conditions = zone_conditions(picture) if conditions is None else conditions
     status: Status = {
         "observedGeneration": picture.zone.generation,
         "provider": picture.provider,
@@ -299,9 +310,7 @@ def zone_status(picture: ZoneObjectPicture, previous: Mapping[str, Any], now: fl
         "ownedRecords": report.owned,
         "pendingChanges": report.pending,
         "orphanedRecords": {"count": len(report.orphans), "names": list(report.orphans[:10])},
-        "conditions": conditions_status(
-            zone_conditions(picture), previous.get("conditions") or (), picture.zone.generation, now
-        ),
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.zone.generation, now),
     }
     if report.zone_id is not None:
         status["zoneID"] = report.zone_id
@@ -401,6 +410,12 @@ def _why_held(reason: HoldReason, safety: Safety, blocked: Blocked | None) -> st
             return (
                 f"more than {safety.panic_threshold:.0%} of the checks turned bad at once and the reference checks of "
                 "this vantage fail too, so the vantage is doubted; they go by themselves once those pass"
+            )
+        case HoldReason.UNPROVEN:
+            return (
+                "no check has passed yet at any of the places that an edit brings, and what they replace still works; "
+                f"they go as soon as one passes, and in any case {PATIENCE:g} s after the edit, or once each has had "
+                "its first checks if that takes longer"
             )
         case HoldReason.DELETIONS:
             return (

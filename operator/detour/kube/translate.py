@@ -125,8 +125,8 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         adopt=spec.adopt,
-        failback_now=is_due(item, FAILBACK_ANNOTATION),
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
+        failback_now=is_due(item, FAILBACK_ANNOTATION),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
     )
 

@@ -1,6 +1,6 @@
 """What a check asks of a target and how its results become a verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HTTP_BODY_LIMIT = 5 * 1024
 """Bytes of a response body in which the expected text is looked for."""
@@ -75,11 +75,21 @@ class CheckTiming:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One check of one address. Equal targets are checked once, however many records share them."""
+    """One check of one address. Equal targets are checked once, however many records share them.
+
+    Every check looks its target up several times, so its hash is reckoned once.
+    """
 
     address: str
     probe: Probe
     timing: CheckTiming
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.address, self.probe, self.timing)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Verdicts: what is believed of an endpoint after thresholds."""
+"""Verdicts: what is believed of an endpoint after thresholds; and evidence: what its newest checks showed, and when."""
 
 import enum
 from dataclasses import dataclass
@@ -13,11 +13,30 @@ class Verdict(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the newest check of an address showed that this process made itself. Times in seconds on the engine's clock.
+
+    `began_at` is when that check began, `passed` what it showed; `run_since` when the first check of the present run of
+    like results ended. A check that taught nothing changes none of these: `looked_at` is when the newest of any kind
+    began.
+    """
+
+    passed: bool
+    began_at: float
+    run_since: float
+    looked_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointHealth:
     """What is believed of one endpoint. Times in seconds on the engine's clock.
 
     `since` is when the verdict began; `failed_at` when the endpoint last turned Unhealthy, None if never;
-    `addresses` its usable addresses, each with a verdict of its own (for a hostname: the resolved ones).
+    `addresses` its usable addresses, each with a verdict of its own (for a hostname: the resolved ones). `confirmed_at`
+    is when a check last agreed with the verdict, None where none has. `evidence` has for each address that this process
+    has checked what that showed; what an earlier status tells is no evidence. `emptiness` is what the newest look-up of
+    its hostname showed, where it is Unhealthy for having no address. `has_passed` says that one of its checks is known
+    to have passed, ever.
     """
 
     verdict: Verdict
@@ -27,3 +46,7 @@ class EndpointHealth:
     failed_at: float | None = None
     latency: float | None = None
     addresses: tuple[tuple[str, Verdict], ...] = ()
+    confirmed_at: float | None = None
+    evidence: tuple[tuple[str, Evidence], ...] = ()
+    emptiness: Evidence | None = None
+    has_passed: bool = False

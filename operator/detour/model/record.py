@@ -65,9 +65,9 @@ class Failback:
 class Record:
     """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
 
-    `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `approved` is the
-    digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
-    exists without a marker.
+    `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `approved`
+    the digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
+    exists without a marker, `adopt_from` also from that other tool.
     """
 
     key: ObjectKey

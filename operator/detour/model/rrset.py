@@ -5,6 +5,7 @@ does not exist, so no code after its construction has to remember the rule.
 """
 
 import enum
+import functools
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def canonical_value(rrtype: RRType, value: str) -> str:
             return value
 
 
+@functools.lru_cache(maxsize=16384)  # the same few addresses are asked for all the time
 def address_type(address: str) -> RRType:
     """Return the type that carries `address`: A for IPv4, AAAA for IPv6. Raises ValueError for neither."""
     return RRType.A if ipaddress.ip_address(address).version == 4 else RRType.AAAA

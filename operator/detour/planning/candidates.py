@@ -4,10 +4,10 @@ What serves now is read from the zone (or remembered from the last decision of t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detour.model.endpoint import AdminState, Endpoint
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import Publish, Record
 
 
@@ -17,7 +17,9 @@ class Candidate:
 
     `values` are what it would publish now, `hopeful_values` what it could if nothing but failures ruled out a value,
     `declared_values` everything it stands for; `in_place` says that it is among those that serve; `drained` that a
-    person took it, or its region, out.
+    person took it, or its region, out. Of its values `present` are those that DNS has, or is about to have, and
+    `failing` those of these that are found Unhealthy; `evidence` is what the newest checks of each showed.
+    `keeps_place` says that what is held against it is not enough to take its place away.
     """
 
     endpoint: Endpoint
@@ -27,6 +29,10 @@ class Candidate:
     values: tuple[str, ...]
     hopeful_values: tuple[str, ...]
     declared_values: tuple[str, ...]
+    present: frozenset[str] = frozenset()
+    failing: frozenset[str] = frozenset()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    keeps_place: bool = False
 
     @property
     def name(self) -> str:
@@ -37,7 +43,14 @@ class Candidate:
         """Healthy, or Unknown and already in place: who is Unknown keeps a place but never gains one."""
         if self.drained or not self.values:
             return False
-        return self.health.verdict is Verdict.HEALTHY or (self.health.verdict is Verdict.UNKNOWN and self.in_place)
+        if self.health.verdict is Verdict.HEALTHY:
+            return True
+        return self.in_place and (self.health.verdict is Verdict.UNKNOWN or self.keeps_place)
+
+
+def is_drained(endpoint: Endpoint, drained_regions: frozenset[str]) -> bool:
+    """Tell whether a person took the endpoint, or its region, out."""
+    return endpoint.state is AdminState.DRAINED or endpoint.region in drained_regions
 
 
 def candidates(
@@ -85,14 +98,52 @@ def _candidate(
     declared = _declared(record, endpoint, health)
     if not declared:
         declared = unattributed  # not resolved since the start: what nobody else stands for may well be its own
+    present = (published | on_the_way).intersection(declared)
     return Candidate(
         endpoint=endpoint,
         health=health,
-        drained=endpoint.state is AdminState.DRAINED or endpoint.region in drained_regions,
+        drained=is_drained(endpoint, drained_regions),
         in_place=endpoint.name in serving if serving is not None else bool(published.intersection(declared)),
         values=_values(record, health, declared, published | on_the_way),
         hopeful_values=_values(record, health, declared, frozenset(declared)),
         declared_values=declared,
+        present=present,
+        failing=_failing(record, health, present),
+        evidence=_evidence(record, health, declared),
+    )
+
+
+def _failing(record: Record, health: EndpointHealth, present: frozenset[str]) -> frozenset[str]:
+    if health.verdict is Verdict.UNHEALTHY:
+        return present
+    if record.publish is Publish.CNAME:
+        return frozenset()
+    bad = {address for address, verdict in health.addresses if verdict is Verdict.UNHEALTHY}
+    return present & bad
+
+
+def _evidence(record: Record, health: EndpointHealth, declared: tuple[str, ...]) -> dict[str, Evidence]:
+    """Return what was seen of each value; of a hostname without addresses the look-ups speak, not the old addresses."""
+    if health.emptiness is not None:
+        return dict.fromkeys(declared, health.emptiness)
+    if record.publish is not Publish.CNAME:
+        return {address: found for address, found in health.evidence if address in declared}
+    found = _of_target(health)
+    return dict.fromkeys(declared, found) if found is not None else {}
+
+
+def _of_target(health: EndpointHealth) -> Evidence | None:
+    """Return what was seen of a CNAME target: one address that passes is enough, and only if all fail it does."""
+    seen = [found for _, found in health.evidence]
+    if passing := [each for each in seen if each.passed]:
+        return max(passing, key=lambda each: each.began_at)
+    if not seen or len(seen) < len(health.addresses):
+        return None
+    return Evidence(
+        passed=False,
+        began_at=min(each.began_at for each in seen),
+        run_since=max(each.run_since for each in seen),
+        looked_at=min(each.looked_at for each in seen),
     )
 
 

@@ -4,6 +4,7 @@ It looks at outcomes, not at how they came about, so that a mistake in checks or
 
     never empty            a name that answers goes on answering
     one region at a time   what may leave failing regions within `Safety.window`: see `departures`
+    first verdicts         what works is not given up for places that nobody has seen to work yet
     panic                  a vantage that sees most of the world fail is doubted before the world is
     deletions              of many names none is deleted because a namespace was
     freeze                 a person said so
@@ -48,6 +49,7 @@ class HoldReason(enum.StrEnum):
 
     REGIONS = "TooManyRegions"
     PANIC = "VantageSuspected"
+    UNPROVEN = "NeverPassed"
     DELETIONS = "TooManyDeletions"
     FREEZE = "FrozenByUser"
 
@@ -59,7 +61,8 @@ class Proposal:
     `before` is what was let through last, or stands in the zone; `after` what the planner wants. `regions_before` and
     `regions_after` are the regions with values in them; `failing` are those of `regions_before` whose endpoints leave
     because they were found Unhealthy, or are held down since. `is_declared` says that a person's change of a
-    declaration is behind it, `is_ours` that the name bears our mark in the zone; `values_in` the addresses that
+    declaration is behind it, `is_ours` that the name bears our mark in the zone, `is_unproven` that an edit brings only
+    places that no check has passed at yet, while what they replace still works; `values_in` are the addresses that
     `before` has in each region, none for a CNAME. `absent` are regions that the name is not in because they failed, and
     when they did (engine seconds); `regions_shown` those that the zone itself has it in.
     """
@@ -73,6 +76,7 @@ class Proposal:
     failing: frozenset[str]
     is_declared: bool = False
     is_ours: bool = True
+    is_unproven: bool = False
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     regions_shown: frozenset[str] = frozenset()
@@ -94,6 +98,8 @@ def hold(
         return None  # nobody loses anything by a name that did not answer; one of ours that was emptied is repaired
     if safety.frozen:
         return HoldReason.FREEZE
+    if proposal.is_unproven:
+        return HoldReason.UNPROVEN
     if is_suspected and not proposal.is_declared:
         return HoldReason.PANIC
     return HoldReason.REGIONS if blocked is not None else None

@@ -6,12 +6,13 @@ after the repair (RFC 2308). So what is published stays, or everybody answers.
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.candidates import Candidate, candidates
+from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds
 from detour.planning.selection import Choice, choose
 
 NOBODY = "no endpoint is healthy"
@@ -35,7 +36,8 @@ class Situation:
     all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published;
     `pinned` are the values of the revision that a person pinned, None without a pin, and `is_pinned_whole` says that
     they are to be published also where no endpoint has them (any more); `on_the_way` those that were let
-    through last, which a zone may not hold yet.
+    through last, which a zone may not hold yet; `drained_since` tells of endpoints since when they are known to be
+    drained.
     """
 
     record: Record
@@ -48,6 +50,7 @@ class Situation:
     pinned: tuple[str, ...] | None = None
     is_pinned_whole: bool = False
     on_the_way: frozenset[str] = frozenset()
+    drained_since: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,14 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What each zone should hold for the record: at least one set for each zone named."""
+    """What each zone should hold for the record: at least one set for each zone named. `looks` may change it."""
 
     basis: Basis
     reason: str
     serving: tuple[Serving, ...]
     sets: Mapping[ObjectKey, tuple[RRset, ...]]
     decide_again_at: float | None = None
+    looks: Looks = NO_LOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Undecided:
 
     reason: str
     decide_again_at: float | None = None
+    looks: Looks = NO_LOOKS
 
 
 def plan(situation: Situation, now: float) -> Decision | Undecided:
@@ -96,7 +101,14 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(record.zones, pinned))
     if wait := _reason_to_wait(situation, contenders, now):
         return wait
-    choice = choose(record, contenders, now)
+    grounded = choose_on_grounds(
+        record,
+        contenders,
+        now,
+        drained_since=situation.drained_since,
+        patience_until=situation.patience_until,
+    )
+    choice = grounded.choice
     everyone = _serve_all(situation, contenders, published)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
         sets = _publish(situation, {each.name: each.values for each in choice.chosen}, published)
@@ -104,18 +116,39 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
             situation,
             choice.chosen,  # nobody else: who shares an address with a chosen one has not got a place by that
             Basis.CHOSEN,
-            choice.reason,
+            _reason(grounded),
             sets=dict.fromkeys(record.zones, sets),
             decide_again_at=choice.decide_again_at,
+            looks=grounded.looks,
         )
-    if everyone:
+    if grounded.is_short and situation.serving is not None:
+        return Undecided(_reason(grounded), choice.decide_again_at, grounded.looks)
+    if everyone and not grounded.is_short:
         reason = f"{NOBODY}: every endpoint answers"
         return _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=dict.fromkeys(record.zones, everyone))
     known_zones = [zone for zone in record.zones if zone in situation.published]
     held = {zone: kept for zone in known_zones if (kept := _keep(situation, contenders, published, zone, now))}
     if not held:
         return Undecided("no endpoint has an address yet: its hostname has not been resolved")
-    return _decision(situation, contenders, Basis.KEEP_LAST, f"{NOBODY}: what is published stays", sets=held)
+    return _decision(
+        situation,
+        contenders,
+        Basis.KEEP_LAST,
+        f"{_reason(grounded) if grounded.is_short else NOBODY}: what is published stays",
+        sets=held,
+        decide_again_at=choice.decide_again_at,
+        looks=grounded.looks,
+    )
+
+
+def _reason(grounded: Grounded) -> str:
+    """Return why this is chosen, and what it waits for."""
+    told = [grounded.choice.reason] if grounded.choice.chosen else []
+    if grounded.stays:
+        told.append(f"{', '.join(grounded.stays[:4])} stays until another place is seen to pass meanwhile")
+    if grounded.waits_for:
+        told.append(f"waiting for a check of {', '.join(grounded.waits_for[:4])}")
+    return "; ".join(told) or "waiting for checks of the endpoints that are healthy"
 
 
 def _pinned(situation: Situation, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
@@ -194,8 +227,24 @@ def _keep(
             return _sets(situation.record, values if source == zone else _capped(situation, values, published))
     hopeful = tuple(replace(each, in_place=True, values=each.hopeful_values) for each in contenders)
     promising = {each.name: each.values for each in choose(situation.record, hopeful, now).chosen}
-    everyone = promising or _first_filled(_everyone(contenders))
+    everyone = promising or _first_filled(_last_resorts(situation.record, contenders, now))
     return _publish(situation, everyone, published) if everyone else ()
+
+
+def _last_resorts(
+    record: Record, contenders: tuple[Candidate, ...], now: float
+) -> Iterable[dict[str, tuple[str, ...]]]:
+    """Give who answers where nobody is known to work and nothing can be kept.
+
+    A check that has never passed, for anybody, is more likely wrong than everything is down. So it does not put the
+    tiers side by side: the best one answers, as if there were no checks.
+    """
+    if any(each.health.has_passed for each in contenders):
+        yield from _everyone(contenders)
+        return
+    trusted = tuple(replace(each, in_place=True, keeps_place=True, values=each.declared_values) for each in contenders)
+    for able in (trusted, tuple(replace(each, drained=False) for each in trusted)):
+        yield {each.name: each.values for each in choose(record, able, now).chosen}
 
 
 def _publish(
@@ -233,6 +282,7 @@ def _decision(
     *,
     sets: Mapping[ObjectKey, tuple[RRset, ...]],
     decide_again_at: float | None = None,
+    looks: Looks = NO_LOOKS,
 ) -> Decision:
     written = {value for each in sets.values() for rrset in each for value in rrset.values}
     serving = tuple(
@@ -240,4 +290,4 @@ def _decision(
         for each in contenders
         if (values := tuple(value for value in each.declared_values if value in written))
     )
-    return Decision(basis, reason, serving, sets, decide_again_at)
+    return Decision(basis, reason, serving, sets, decide_again_at, looks)

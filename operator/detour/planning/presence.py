@@ -38,12 +38,14 @@ class Presence:
         known: Mapping[str, float],
         basis: Basis | None,
         is_ours: bool,
+        is_unproven: bool = False,
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
         `shown` is what the zone itself holds, `known` the values that it had within the window before we came to lead,
         by the status, with the time at which each left (engine seconds, infinite where it had not).
-        `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark.
+        `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark; `is_unproven` that an
+        edit brings only places that were never seen to work, in place of some that do.
         """
         by_health = basis not in (None, Basis.PINNED)
         present, wanted = self.endpoints_in(before), self.endpoints_in(after)
@@ -60,6 +62,7 @@ class Presence:
             failing=frozenset(each.region for each in leaving if by_health and self._leaves_failed(each, lost, wanted)),
             is_declared=basis is Basis.PINNED or (basis is Basis.CHOSEN and by_a_person),
             is_ours=is_ours,
+            is_unproven=is_unproven,
             values_in=self._values_in(present, before),
             absent=self._absent(known, present) if by_health else {},
             regions_shown=frozenset(each.region for each in self.endpoints_in(shown)),

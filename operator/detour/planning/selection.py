@@ -85,7 +85,7 @@ def _reason(
     else:
         what = f"{len(chosen)} of {len(candidates)} endpoints are healthy"
         passed_over = [each for each in candidates if each not in chosen]
-    if any(candidate.health.verdict is Verdict.UNKNOWN for candidate in chosen):
+    if any(each.keeps_place or each.health.verdict is Verdict.UNKNOWN for each in chosen):
         what = what.replace("healthy", "healthy or keep their place")
     why = [f"{candidate.name} {_state(record, candidate, waiting)}" for candidate in passed_over]
     return f"{what}; {', '.join(why[:4])}" if why else what

@@ -2,9 +2,9 @@
 
 import sys
 
-from detour_lab.simulation import command
+from detour_lab.simulation import hashing
 
-COMMANDS = {"simulate": command.simulate, "mutants": command.mutants}
+COMMANDS = {"simulate": hashing.simulate, "mutants": hashing.mutants}
 
 if __name__ == "__main__":
     sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -1,12 +1,6 @@
-"""The commands `detour-lab simulate` and `detour-lab mutants`.
-
-Some of what runs here goes through sets of names, whose order depends on the interpreter's hash seed. So the commands
-run under a fixed one: they start themselves again where it is another.
-"""
+"""The commands `detour-lab simulate` and `detour-lab mutants`, once they run under a fixed hash seed (`hashing`)."""
 
 import argparse
-import os
-import sys
 import time
 
 from detour_lab.simulation.generator import PROFILES, generate
@@ -15,8 +9,6 @@ from detour_lab.simulation.story import tell
 
 PROGRESS_EVERY = 5.0
 """Seconds between two lines that say how far it is."""
-
-HASH_SEED = "0"
 
 
 def simulate(arguments: list[str]) -> int:
@@ -30,7 +22,6 @@ def simulate(arguments: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes to play in (default: 1)")
     parser.add_argument("--trace", action="store_true", help="print a digest of each run")
     given = parser.parse_args(arguments)
-    _fix_hashing("simulate", arguments)
     return _play(given)
 
 
@@ -89,16 +80,6 @@ def _in_make(seed: int, profile: str) -> str:
 
 def mutants(arguments: list[str]) -> int:
     """Switch each protection off and see that a promise is broken. The last line says PASS or FAIL."""
-    _fix_hashing("mutants", arguments)
     from detour_lab.simulation.mutating import run  # noqa: PLC0415 - only wanted here
 
     return run(arguments)
-
-
-def _fix_hashing(command: str, arguments: list[str]) -> None:
-    if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
-        sys.stdout.flush()
-        environment = {**os.environ, "PYTHONHASHSEED": HASH_SEED}
-        os.execve(  # noqa: S606 - this very program
-            sys.executable, [sys.executable, "-m", "detour_lab.simulation", command, *arguments], environment
-        )

@@ -15,12 +15,11 @@ from prometheus_client import CollectorRegistry
 
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import Declarations
+from detour.app.declarations import LISTING_PERIOD, Declarations
 from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
-from detour.app.operator import LISTING_PERIOD
 from detour.app.outlets import Outlets
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome

@@ -1,25 +1,20 @@
-"""How everything should be in the end: what a fresh planner that knows the truth would publish.
+"""How everything should be in the end: what the oracle says, who knows the truth.
 
-It is the product's own planner, asked with true verdicts and with what the zones hold. A run has converged when its
-answer is what they hold already, and every controller in force says that each record is in sync.
+A run has converged when the zones hold that, and every controller in force says that each record is in sync.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from detour.kube.kinds import Kind
-from detour.model.endpoint import Endpoint
-from detour.model.health import EndpointHealth, Verdict
-from detour.model.record import FailbackMode, ObjectKey, Record
+from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
-from detour.planning.planner import Decision, Situation, plan
 from detour_lab.simulation.controller import Controller
+from detour_lab.simulation.oracle import Truth, as_sets, first_choice, flaw
 from detour_lab.simulation.zones import answers_at
 
 if TYPE_CHECKING:
     from detour_lab.simulation.run import Run
-
-VALUES_PER_SET = 20
 
 
 def discrepancies(run: "Run") -> list[str]:
@@ -62,12 +57,12 @@ def _of_record(run: "Run", record: Record) -> Iterator[str]:
         zone: tuple(sorted(answers_at(run.surroundings.zones[zone.name], record.hostname).values(), key=_type))
         for zone in record.zones
     }
-    wanted = list(_wanted(run, record, held))
     for zone, sets in held.items():
         told = f"{record.hostname} in {zone.name}"
-        if all(each.get(zone) != sets for each in wanted):
-            should = " or ".join(dict.fromkeys(_text(each.get(zone, ())) for each in wanted))
-            yield f"{told} holds {_text(sets)}, and should hold {should}"
+        if wrong := _wrong(run, record, sets):
+            truth = Truth(run.surroundings.failing, run.drained_regions, run.surroundings.names)
+            should = " ".join(sorted(first_choice(record, truth)))
+            yield f"{told} {wrong}: it holds {_text(sets)}, and should hold {should} ({record.ttl} s)"
         writers = in_force(run, zone)
         if len(writers) != 1:
             names = ", ".join(each.name for each in writers) or "nobody"
@@ -93,43 +88,18 @@ def _of_report(run: "Run", record: Record, zone: ObjectKey, writer: Controller) 
         yield f"{record.hostname}: its status in {server.site} says {published or 'nothing'}"
 
 
-def _wanted(
-    run: "Run", record: Record, held: dict[ObjectKey, tuple[RRset, ...]]
-) -> Iterator[dict[ObjectKey, tuple[RRset, ...]]]:
-    """Give what the zones should hold.
+def _wrong(run: "Run", record: Record, sets: tuple[RRset, ...]) -> str | None:
+    """Return what is wrong with what a zone holds for a record, None where nothing is.
 
     Where a person has to ask for a failback, staying is right as well, and each zone may have a site of its own that
     stays where that zone is.
     """
-    yield _planned(run, record, held, failed_at=None)
-    if record.failback.mode is not FailbackMode.AUTOMATIC:
-        yield _planned(run, record, held, failed_at=0.0)
-        for zone, sets in held.items():
-            yield {zone: _planned(run, record, {zone: sets}, failed_at=0.0).get(zone, ())}
-
-
-def _planned(
-    run: "Run", record: Record, held: dict[ObjectKey, tuple[RRset, ...]], *, failed_at: float | None
-) -> dict[ObjectKey, tuple[RRset, ...]]:
-    situation = Situation(
-        record=record,
-        healths={each.name: _health(run, each, failed_at) for each in record.endpoints},
-        drained_regions=frozenset(run.drained_regions),
-        published=held,
-        serving=None,
-        value_limit=VALUES_PER_SET,
-        patience_until=0.0,
-    )
-    outcome = plan(situation, run.loop.now)
-    return dict(outcome.sets) if isinstance(outcome, Decision) else {}
-
-
-def _health(run: "Run", endpoint: Endpoint, failed_at: float | None) -> EndpointHealth:
-    failing = run.surroundings.failing
-    addresses = tuple((each, Verdict.UNHEALTHY if each in failing else Verdict.HEALTHY) for each in endpoint.addresses)
-    healthy = any(verdict is Verdict.HEALTHY for _, verdict in addresses)
-    verdict = Verdict.HEALTHY if healthy else Verdict.UNHEALTHY
-    return EndpointHealth(verdict, 0.0, failed_at=failed_at, addresses=addresses)
+    values = frozenset(value for each in sets for value in each.values)
+    truth = Truth(run.surroundings.failing, run.drained_regions, run.surroundings.names)
+    everyone = [address for each in record.endpoints for address in each.addresses]
+    if found := flaw(record, truth, values, failed=everyone):
+        return found.value
+    return None if set(sets) == set(as_sets(record, values)) else "does not hold its values as declared"
 
 
 def _type(rrset: RRset) -> str:

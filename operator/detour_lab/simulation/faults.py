@@ -276,6 +276,12 @@ def _endpoint_fails(run: "Run", step: Step) -> None:
     _fail(run, step.where.split(" and "), step.seconds)
 
 
+def _endpoint_recovers(run: "Run", step: Step) -> None:
+    for address in step.where.split(" and "):
+        run.support(address)
+        run.loop.later(step.seconds, run.unsupport, address)
+
+
 def _region_fails(run: "Run", step: Step) -> None:
     _fail(run, addresses_in(run, step.where), step.seconds)
 
@@ -340,6 +346,8 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.FROZEN: _frozen,
     Fault.ALL_DELETED: _all_deleted,
     Fault.ENDPOINT_FAILS: _endpoint_fails,
+    Fault.ENDPOINT_RECOVERS: _endpoint_recovers,
+    Fault.ADDRESS_FAILS: _endpoint_fails,
     Fault.REGION_FAILS: _region_fails,
     Fault.EVERYTHING_FAILS: _everything_fails,
     **outsiders.FAULTS,

@@ -29,6 +29,9 @@ FIRST_FAULT = 6.0
 OFFSET = 5.0
 """Seconds by which the wall clock of a replica may be off; the fault that sets one does so by up to an hour."""
 
+CHECK: Mapping[str, Any] = {
+    "tcp": {"port": 443}, "interval": "6s", "recheckInterval": "1s", "timeout": "1s", "fall": 2, "rise": 2,
+}  # fmt: skip
 
 PROCESS = {
     Fault.CRASH: 3, Fault.CRASH_BEFORE: 2, Fault.CRASH_AFTER: 3, Fault.CRASH_BEFORE_WRITE: 1,
@@ -55,6 +58,7 @@ PEOPLE = {
     Fault.TTL_DECLARED: 1, Fault.SUSPENDED: 1, Fault.RECORD_DELETED: 1, Fault.RECORD_DROPPED: 1,
     Fault.RECORD_CREATED: 2,
 }  # fmt: skip
+OF_ENDPOINTS = frozenset({Fault.ENDPOINT_FAILS, Fault.ENDPOINT_RECOVERS, Fault.ADDRESS_FAILS})
 ENDPOINTS = {Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 4, Fault.EVERYTHING_FAILS: 1}
 SITES = {Fault.SITE_LOST: 6}
 OF_ZONES = frozenset(
@@ -79,6 +83,7 @@ class Profile:
     length: tuple[float, float] = (25.0, 60.0)
     spec: Mapping[str, Any] = field(default_factory=dict)
     dual_stack: float = 0.3
+    addresses: int = 1  # how many of a family an endpoint may have
     late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
@@ -180,6 +185,64 @@ PROFILES: Mapping[str, Profile] = {
         sites=(1,), steps=(8, 16), length=(40.0, 80.0), regions_evacuated=(3,), panic_threshold=(100,),
         spec={"deletionPolicy": "Delete"}, lasting={Fault.FROZEN: (10.0, 30.0), Fault.ENDPOINT_FAILS: (6.0, 30.0)},
     ),
+    "behaviours": Profile(
+        weights={
+            Fault.ENDPOINT_FAILS: 9, Fault.REGION_FAILS: 3, Fault.EVERYTHING_FAILS: 1, Fault.DRAINED: 4,
+            Fault.REGION_DRAINED: 2, Fault.SUSPENDED: 3, Fault.TTL_DECLARED: 1, Fault.ENDPOINT_ADDED: 2,
+            Fault.ENDPOINT_REMOVED: 1, Fault.SLOW: 1, Fault.VALUES_REPLACED: 1,
+        },
+        steps=(4, 9), records=(1, 2), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(1, 100), length=(70.0, 110.0), late=0.0,
+        lasting={
+            Fault.ENDPOINT_FAILS: (14.0, 40.0), Fault.REGION_FAILS: (14.0, 40.0), Fault.EVERYTHING_FAILS: (14.0, 30.0),
+            Fault.DRAINED: (10.0, 30.0), Fault.REGION_DRAINED: (10.0, 30.0), Fault.SUSPENDED: (25.0, 50.0),
+            Fault.SLOW: (2.0, 6.0),
+        },
+    ),
+    "blips": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.ENDPOINT_RECOVERS: 8},
+        steps=(14, 24), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0), late=0.0,
+        lasting={
+            Fault.ENDPOINT_FAILS: (0.3, 2.0), Fault.REGION_FAILS: (20.0, 40.0), Fault.ENDPOINT_RECOVERS: (0.3, 2.0),
+        },
+        spec={
+            "healthCheck": {**CHECK, "fall": 3, "rise": 3}, "failback": {"mode": "Automatic", "holdDown": "0s"},
+        },
+    ),
+    "returns": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2},
+        steps=(3, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(80.0, 110.0), late=0.0, dual_stack=0.0,
+        lasting={Fault.ENDPOINT_FAILS: (9.0, 28.0), Fault.REGION_FAILS: (9.0, 28.0)},
+        spec={"healthCheck": {**CHECK, "fall": 4, "rise": 3}},
+    ),
+    "multivalue": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},
+        steps=(2, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(40.0, 70.0), late=0.0, spec={"strategy": "MultiValue"},
+        lasting={Fault.ENDPOINT_FAILS: (14.0, 40.0), Fault.REGION_FAILS: (14.0, 40.0)},
+    ),
+    "min serving": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},
+        steps=(2, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(40.0, 70.0), late=0.0, spec={"strategy": "Priority", "minServing": 2},
+        lasting={Fault.ENDPOINT_FAILS: (14.0, 40.0), Fault.REGION_FAILS: (14.0, 40.0)},
+    ),
+    "darkness": Profile(
+        weights={
+            Fault.EVERYTHING_FAILS: 6, Fault.NAME_DELETED: 3, Fault.ENDPOINT_FAILS: 2, Fault.DRAINED: 1,
+            Fault.RECORD_CREATED: 4,
+        },
+        steps=(3, 7), records=(2, 3), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(70.0, 100.0), late=0.6, lasting={Fault.EVERYTHING_FAILS: (30.0, 70.0)},
+    ),
+    "addresses": Profile(
+        weights={Fault.ADDRESS_FAILS: 8, Fault.ENDPOINT_FAILS: 2, Fault.DRAINED: 1},
+        steps=(3, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(50.0, 80.0), late=0.0, addresses=3,
+        lasting={Fault.ADDRESS_FAILS: (14.0, 40.0), Fault.ENDPOINT_FAILS: (14.0, 40.0)},
+    ),
     "deletions": Profile(
         weights={Fault.ALL_DELETED: 3, Fault.CRASH: 1, Fault.API_AWAY: 1},
         providers=("route53", "clouddns", "rfc2136"), controllers=(1,), sites=(1,), steps=(2, 4), zones=(1, 1),
@@ -259,11 +322,12 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
     for place in range(1, draw.randint(2, 3) + 1):
         addresses = [f"192.0.2.{10 * number + place}", f"2001:db8::{10 * number + place}"]
         kept = draw.choice((slice(0, 2), slice(0, 1), slice(1, 2))) if dual else slice(0, 1)
+        more = [each for another in range(1, _more(draw, taste) + 1) for each in _further(number, place, another)[kept]]
         endpoints.append(
             {
                 "name": f"e{place}",
                 "region": REGIONS[place - 1],
-                "addresses": addresses[kept],
+                "addresses": addresses[kept] + more,
                 "priority": draw.randint(1, place),
             }
         )
@@ -272,20 +336,22 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
         "zones": [{"name": each.name} for each in chosen],
         "ttl": 30,
         "endpoints": endpoints,
-        "healthCheck": {
-            "tcp": {"port": 443},
-            "interval": "6s",
-            "recheckInterval": "1s",
-            "timeout": "1s",
-            "fall": 2,
-            "rise": 2,
-        },
+        "healthCheck": CHECK,
         "strategy": draw.choice(("Priority", "Priority", "MultiValue")),
         "whenAllUnhealthy": draw.choice(("KeepLast", "KeepLast", "ServeAll")),
         "deletionPolicy": draw.choice(("Retain", "Delete")),
         "failback": draw.choice(({"mode": "Automatic", "holdDown": "10s"},) * 4 + ({"mode": "Manual"},)),
     }
     return {**spec, **taste.spec}
+
+
+def _more(draw: random.Random, taste: Profile) -> int:
+    return draw.randint(0, taste.addresses - 1) if taste.addresses > 1 else 0
+
+
+def _further(number: int, place: int, another: int) -> list[str]:
+    """Return a further address of each family for an endpoint."""
+    return [f"192.0.2.{100 + 10 * number + 3 * place + another}", f"2001:db8:{another}::{10 * number + place}"]
 
 
 def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, length: float) -> Step:
@@ -321,8 +387,9 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
         return draw.choice(setting.sites).name
     if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS):
         return draw.choice(REGIONS)
-    if fault is Fault.ENDPOINT_FAILS:
-        return " and ".join(draw.choice(record.spec["endpoints"])["addresses"])
+    if fault in OF_ENDPOINTS:
+        addresses = draw.choice(record.spec["endpoints"])["addresses"]
+        return draw.choice(addresses) if fault is Fault.ADDRESS_FAILS else " and ".join(addresses)
     if fault in OUTSIDERS:
         return f"{record.spec['hostname']} in {draw.choice(record.spec['zones'])['name']}"
     return record.name if fault in PEOPLE else ""

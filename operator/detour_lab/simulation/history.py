@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from detour.enactment.ledger import Ledger
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRKey, RRset
+from detour_lab.simulation.schedule import Fault
 
 OUTSIDER = "outsider"
 """Who changes a zone without being one of our controllers."""
@@ -138,6 +139,20 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Befell:
+    """A fault of the schedule begins: of which kind, where, and until when it lasts.
+
+    What it does to zones, processes, endpoints and declarations is told by events of their own. Here it says what stood
+    in the way of whoever wanted to do something.
+    """
+
+    at: float
+    fault: Fault
+    where: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """A line for the story; no invariant reads it."""
 
@@ -185,6 +200,7 @@ Event = (
     | ClockJumped
     | StatusDamaged
     | Approved
+    | Befell
     | Told
     | Broke
     | Misreported
@@ -197,7 +213,8 @@ class Terms:
     """What the invariants have to know of the run besides its events. Times in seconds.
 
     `one_by_one` are the zones whose provider has no transaction; `sites` names each controller's site; `detection` is
-    the longest time from a failure to the decision about it while nothing is in the way. Of a vantage that is doubted
+    the longest time from a failure to the decision about it while nothing is in the way; names are asked for every
+    `audit`, zones read every `reading`. Of a vantage that is doubted
     only when more than a share of its checks turn bad nothing strict can be asked: `doubts_at_once` tells that it is
     doubted at the first. `shares_markers` tells that several sites own names together, whichever wrote the marker.
     """
@@ -209,6 +226,8 @@ class Terms:
     detection: float = 20.0
     regions_per_window: int = 1
     window: float = 600.0
+    audit: float = 30.0
+    reading: float = 600.0
     doubts_at_once: bool = True
     shares_markers: bool = False
     take_over_after: float = 90.0

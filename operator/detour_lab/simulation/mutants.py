@@ -5,9 +5,8 @@ of a run, by one that does not protect; then the simulation must find a broken p
 that is stated. Nothing of this is in the product: there is no flag to set there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from detour.app import deletions, engine, holds, recordkeeper
@@ -30,39 +29,9 @@ from detour.planning.gate import HoldReason
 from detour.planning.planner import Situation, plan
 from detour.providers.azuredns import provider as azuredns
 from detour_lab.simulation import run
+from detour_lab.simulation.behaviours import BEHAVIOURS
+from detour_lab.simulation.mutant import Mutant, Replacement, replaced
 from detour_lab.simulation.providers import AtomicProvider
-
-Replacement = tuple[Any, str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """A protection that is off: what is replaced, in which profile it is missed, and within how many schedules.
-
-    `seed` is one that is known to kill it. `mistake` goes with protections against mistakes of ours: it makes such a
-    mistake, which must do no harm while the protection is on.
-    """
-
-    name: str
-    profile: str
-    within: int
-    off: Callable[[], tuple[Replacement, ...]]
-    seed: int = 1
-    mistake: Callable[[], tuple[Replacement, ...]] | None = None
-
-
-@contextmanager
-def replaced(*replacements: Replacement) -> Iterator[None]:
-    """Replace attributes for a while."""
-    with ExitStack() as stack:
-        for owner, name, new in replacements:
-            if name in owner.__dict__:
-                stack.callback(setattr, owner, name, owner.__dict__[name])
-            else:
-                stack.callback(delattr, owner, name)
-            setattr(owner, name, new)
-        yield
-
 
 # -- the fence -----------------------------------------------------------------------------------------------------
 
@@ -274,7 +243,7 @@ def _reread_nothing(self: Names, view: Any) -> None:
 _ALL_REREAD = Names.all_reread
 
 
-MUTANTS: Mapping[str, Mutant] = {
+PROTECTIONS: Mapping[str, Mutant] = {
     each.name: each
     for each in (
         Mutant(name="ledger precondition", profile="two writers", within=50, seed=9, off=_no_ledger_precondition),
@@ -317,3 +286,6 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(name="panic", profile="blind", within=50, seed=1, off=_no_panic),
     )
 }
+
+MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS}
+"""All of them: protections first."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from detour_lab.simulation.generator import generate
 from detour_lab.simulation.history import Violation
-from detour_lab.simulation.mutants import MUTANTS, Mutant, replaced
+from detour_lab.simulation.mutant import Mutant, replaced
+from detour_lab.simulation.mutants import MUTANTS
 from detour_lab.simulation.playing import play
 
 

@@ -4,7 +4,6 @@ Faults for as long as the schedule is long; then everything works again, a perso
 there is quiet. By its end all must be as it should be.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,9 +22,11 @@ from detour.model.rrset import RRset, RRType
 from detour_lab.simulation import expectation, honesty, person
 from detour_lab.simulation.apiserver import ApiServer, Backup
 from detour_lab.simulation.controller import Surroundings
+from detour_lab.simulation.defects import defects_told
 from detour_lab.simulation.faults import FAULTS
 from detour_lab.simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
 from detour_lab.simulation.history import (
+    Befell,
     Broke,
     HealthChanged,
     History,
@@ -34,7 +35,7 @@ from detour_lab.simulation.history import (
     Unsettled,
 )
 from detour_lab.simulation.loop import PROCESS, START, virtual_loop
-from detour_lab.simulation.schedule import Schedule, SiteSetting, Step
+from detour_lab.simulation.schedule import Schedule, SiteSetting, Step, lasts
 from detour_lab.simulation.slot import Slot
 from detour_lab.simulation.weather import Network
 from detour_lab.simulation.zones import SimulatedZone
@@ -67,6 +68,8 @@ class Run:
                 take_over_after=setting.take_over_after,
                 regions_per_window=setting.regions_evacuated,
                 window=float(setting.window),
+                audit=setting.audit,
+                reading=setting.reading,
                 doubts_at_once=setting.panic_threshold == 1,
                 shares_markers=len(setting.sites) > 1,
             )
@@ -86,7 +89,8 @@ class Run:
         self.zone_backups: list[dict[str, dict[Any, RRset]]] = []
         self.api_backups: list[dict[str, Backup]] = []
         self.executed = 0
-        self._failures: dict[str, int] = {}
+        self._failures: Counter[str] = Counter()
+        self._supports: Counter[str] = Counter()
         self._converged_since: float | None = None
         self._quiet_since = 0.0
 
@@ -102,14 +106,17 @@ class Run:
 
     def play(self) -> History:
         """Play it to the end."""
-        logging.disable(logging.CRITICAL)
-        with _random_claims():
+        with _random_claims(), defects_told(self._defect):
             try:
                 self.loop.later(0.0, self._begin)
                 self.loop.run_forever()
             finally:
                 self._clean_up()
         return self.history
+
+    def _defect(self, text: str) -> None:
+        process = PROCESS.get()
+        self.history.add(Broke(at=self.loop.now, controller=process.name if process else "a controller", text=text))
 
     # -- what happens when -----------------------------------------------------------------------------------------
 
@@ -150,7 +157,9 @@ class Run:
 
     def _execute(self, step: Step) -> None:
         self.executed += 1
-        self.history.add(Told(at=self.loop.now, text=str(step)))
+        now = self.loop.now
+        self.history.add(Told(at=now, text=str(step)))
+        self.history.add(Befell(at=now, fault=step.fault, where=step.where, until=now + lasts(step)))
         FAULTS[step.fault](self, step)
 
     def _back_up(self) -> None:
@@ -271,17 +280,30 @@ class Run:
 
     def fail(self, address: str) -> None:
         """Let an address stop to work, once more."""
-        self._failures[address] = self._failures.get(address, 0) + 1
-        if self._failures[address] == 1:
-            self.surroundings.failing.add(address)
-            self.history.add(HealthChanged(at=self.loop.now, address=address, works=False))
+        self._failures[address] += 1
+        self._turn(address)
 
     def recover(self, address: str) -> None:
         """Take back one `fail`."""
         self._failures[address] -= 1
-        if self._failures[address] == 0:
-            self.surroundings.failing.discard(address)
-            self.history.add(HealthChanged(at=self.loop.now, address=address, works=True))
+        self._turn(address)
+
+    def support(self, address: str) -> None:
+        """Let an address work whatever fails, once more."""
+        self._supports[address] += 1
+        self._turn(address)
+
+    def unsupport(self, address: str) -> None:
+        """Take back one `support`."""
+        self._supports[address] -= 1
+        self._turn(address)
+
+    def _turn(self, address: str) -> None:
+        fails = self._failures[address] > 0 and self._supports[address] == 0
+        failing = self.surroundings.failing
+        if fails is not (address in failing):
+            (failing.add if fails else failing.discard)(address)
+            self.history.add(HealthChanged(at=self.loop.now, address=address, works=not fails))
 
 
 def _forget(error: BaseException | None) -> None:

@@ -77,6 +77,8 @@ class Fault(enum.Enum):
     ALL_DELETED = "somebody deletes all FailoverRecords"
     # endpoints
     ENDPOINT_FAILS = "{where} fails for {seconds:.1f} s"
+    ENDPOINT_RECOVERS = "{where} works for {seconds:.1f} s, also where it fails"
+    ADDRESS_FAILS = "{where}, one address of an endpoint, fails for {seconds:.1f} s"
     REGION_FAILS = "region {where} fails for {seconds:.1f} s"
     EVERYTHING_FAILS = "every endpoint fails for {seconds:.1f} s"
 
@@ -99,6 +101,11 @@ class Step:
     @property
     def until(self) -> float:
         return self.at + self.seconds
+
+
+def lasts(step: Step) -> float:
+    """Return for how many seconds a fault stands in the way; requests that are late land after it has ended."""
+    return step.seconds + (float(step.number) if step.fault in (Fault.SLOW, Fault.LATE) else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

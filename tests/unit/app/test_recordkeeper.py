@@ -12,7 +12,7 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import WishReport
 from detour.kube.resources.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.kube.translate import record_from
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
 from detour.planning.planner import Basis
@@ -45,8 +45,13 @@ def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
 
 
 def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) -> Any:
+    now = asyncio.get_running_loop().time()
     for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
-        keeper.healths[name] = EndpointHealth(verdict, 0.0, addresses=((address, verdict),))
+        seen = Evidence(verdict is Verdict.HEALTHY, began_at=now, run_since=0.0, looked_at=now)
+        evidence = ((address, seen),) if verdict is not Verdict.UNKNOWN else ()
+        keeper.healths[name] = EndpointHealth(
+            verdict, 0.0, addresses=((address, verdict),), evidence=evidence, has_passed=True
+        )
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
     keeper.decide(drained_regions=frozenset(), zones=zones)
     sets = keeper.wish_for(MAIN).sets

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detour.model.checks import CheckTiming, TCPCheck
 from detour.model.endpoint import AdminState, Endpoint
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import (
     Failback,
     FailbackMode,
@@ -32,6 +32,9 @@ STRANGERS = ("203.0.113.1", "203.0.113.2", "2001:db8:ffff::1")
 TARGETS = ("lb1.example.net", "lb2.example.net", "lb3.example.net", "lb4.example.net")
 REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
 TIMING = CheckTiming(10.0, 1.0, 2.0, 3, 3)
+EMPTY = Evidence(passed=False, began_at=NOW, run_since=0.0, looked_at=NOW)
+"""What look-ups show of a hostname that has no address."""
+
 VERDICTS = st.sampled_from(list(Verdict))
 TIMES = st.floats(0, NOW)
 
@@ -52,6 +55,15 @@ def record(*endpoints: Endpoint, **changes: object) -> Record:
         timing=TIMING,
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # the fields are checked by the tests' use
+
+
+def seen(addresses: Iterable[tuple[str, Verdict]], at: float = NOW) -> tuple[tuple[str, Evidence], ...]:
+    """Return evidence that bears these verdicts out: each address has passed, or failed, for long and just now."""
+    return tuple(
+        (address, Evidence(verdict is Verdict.HEALTHY, began_at=at, run_since=0.0, looked_at=at))
+        for address, verdict in addresses
+        if verdict is not Verdict.UNKNOWN
+    )
 
 
 def values_in(sets: Iterable[RRset]) -> set[str]:
@@ -112,6 +124,9 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
             since=draw(TIMES),
             failed_at=draw(st.none() | TIMES),
             addresses=known,
+            evidence=seen(known),
+            emptiness=EMPTY if by_name and verdict is Verdict.UNHEALTHY else None,
+            has_passed=True,
         )
     zones = ZONES[: draw(st.integers(1, 3))]
     plain_choices = kind is Publish.CNAME

@@ -10,7 +10,7 @@ from detour.model.record import Failback, FailbackMode, Publish, Strategy, WhenA
 from detour.model.rrset import RRset, RRType, address_sets
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 
-from .situations import HOSTNAME, NOW, ZONES, decided, record
+from .situations import HOSTNAME, NOW, ZONES, decided, record, seen
 
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
@@ -21,11 +21,28 @@ TIERS = (
 )
 
 
+def health(
+    *addresses: tuple[str, Verdict], verdict: Verdict | None = None, since: float = 0.0, failed_at: float | None = None
+) -> EndpointHealth:
+    """Return the health of an endpoint whose checks bear its verdicts out."""
+    return EndpointHealth(
+        verdict or addresses[0][1],
+        since,
+        failed_at=failed_at,
+        addresses=addresses,
+        evidence=seen(addresses),
+        has_passed=True,
+    )
+
+
+def seen_again(health: EndpointHealth, at: float) -> EndpointHealth:
+    """Return the health with evidence of a check that began at `at`."""
+    return dataclasses.replace(health, evidence=seen(health.addresses, at))
+
+
 def healths(*verdicts: Verdict, since: float = 0.0, failed_at: float | None = None) -> dict[str, EndpointHealth]:
     return {
-        each.name: EndpointHealth(
-            verdict, since, failed_at=failed_at, addresses=tuple((address, verdict) for address in each.addresses)
-        )
+        each.name: health(*((address, verdict) for address in each.addresses), since=since, failed_at=failed_at)
         for each, verdict in zip(TIERS, verdicts, strict=False)
     }
 
@@ -134,8 +151,8 @@ def test_who_shares_an_address_with_a_chosen_one_has_not_got_its_place() -> None
         situation(N, H),
         record=record(shared, both),
         healths={
-            "a": EndpointHealth(N, 0.0, addresses=((C, U), (B, N))),
-            "b": EndpointHealth(H, 0.0, addresses=((B, N), (A, H))),
+            "a": health((C, U), (B, N), verdict=N),
+            "b": health((B, N), (A, H), verdict=H),
         },
         published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))},
         serving=frozenset({"b"}),
@@ -155,8 +172,8 @@ def test_a_drained_endpoint_is_out_however_healthy() -> None:
 
 
 RECOVERED = {
-    "a": EndpointHealth(H, since=NOW - 60, failed_at=NOW - 600, addresses=((A, H),)),
-    "b": EndpointHealth(H, since=0.0, addresses=((B, H),)),
+    "a": health((A, H), since=NOW - 60, failed_at=NOW - 600),
+    "b": health((B, H)),
 }
 
 
@@ -166,13 +183,14 @@ def test_failback_waits_for_the_hold_down_and_no_longer() -> None:
     assert (decided(early), early.decide_again_at) == ({B}, NOW - 60 + 300)
     assert "held down" in early.reason
     assert early.decide_again_at is not None
-    assert decided(decide(held, early.decide_again_at)) == {A}
+    over = {"a": seen_again(RECOVERED["a"], early.decide_again_at), "b": seen_again(RECOVERED["b"], NOW)}
+    assert decided(decide(dataclasses.replace(held, healths=over), early.decide_again_at)) == {A}
 
 
 def test_who_serves_since_it_recovered_first_is_not_displaced_by_who_recovered_after_it() -> None:
     later = {
         "a": RECOVERED["a"],
-        "b": EndpointHealth(H, since=NOW - 90, failed_at=NOW - 600, addresses=((B, H),)),
+        "b": health((B, H), since=NOW - 90, failed_at=NOW - 600),
     }
     assert decided(decide(dataclasses.replace(situation(H, H, published=(B,)), healths=later))) == {B}
 
@@ -182,7 +200,7 @@ def test_an_unknown_address_of_a_healthy_endpoint_gains_no_place_either() -> Non
     base = dataclasses.replace(
         situation(H, published=(A,)),
         record=pair,
-        healths={"a": EndpointHealth(H, 0.0, addresses=((A, H), (B, N)))},
+        healths={"a": health((A, H), (B, N))},
     )
     assert decided(decide(base)) == {A}
     held = dataclasses.replace(base, published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))})
@@ -190,7 +208,7 @@ def test_an_unknown_address_of_a_healthy_endpoint_gains_no_place_either() -> Non
 
 
 def test_hold_down_is_no_reason_to_serve_nobody() -> None:
-    alone = {**RECOVERED, "b": EndpointHealth(U, since=NOW, failed_at=NOW, addresses=((B, U),))}
+    alone = {**RECOVERED, "b": health((B, U), since=NOW, failed_at=NOW)}
     found = decide(dataclasses.replace(situation(H, U, published=(B,)), healths=alone))
     assert (found.basis, decided(found)) == (Basis.CHOSEN, {A})
 
@@ -210,14 +228,12 @@ def test_those_drafted_from_hold_down_settle_at_once() -> None:
         Endpoint("b", "aws-us-east-1", addresses=(B,), priority=1),
         Endpoint("c", "gcp-europe-west3", addresses=(C,), priority=2),
     )
-    recovered = {
-        each: EndpointHealth(H, NOW - 1, failed_at=NOW - 9, addresses=((v, H),)) for each, v in (("a", A), ("b", B))
-    }
+    recovered = {each: health((v, H), since=NOW - 1, failed_at=NOW - 9) for each, v in (("a", A), ("b", B))}
     base = situation(H, H, H, published=(C,))
     base = dataclasses.replace(
         base,
         record=record(*twins, minimum_serving=2),
-        healths={**recovered, "c": EndpointHealth(H, 0.0, addresses=((C, H),))},
+        healths={**recovered, "c": health((C, H))},
     )
     first = decide(base)
     again = decide(
@@ -230,14 +246,14 @@ def test_an_endpoint_of_one_family_withdraws_the_other() -> None:
     dual = Endpoint("a", "aws-us-east-1", addresses=(A, "2001:db8::1"), priority=1)
     spec = record(dual, TIERS[1])
     both = {
-        "a": EndpointHealth(H, 0.0, addresses=((A, H), ("2001:db8::1", H))),
-        "b": EndpointHealth(H, 0.0, addresses=((B, H),)),
+        "a": health((A, H), ("2001:db8::1", H)),
+        "b": health((B, H)),
     }
     base = dataclasses.replace(situation(H, H), record=spec, healths=both)
     assert [each.type for each in decide(base).sets[ZONES[0]]] == [RRType.A, RRType.AAAA]
-    down = {**both, "a": EndpointHealth(U, 0.0, addresses=((A, U), ("2001:db8::1", U)))}
+    down = {**both, "a": health((A, U), ("2001:db8::1", U))}
     assert decide(dataclasses.replace(base, healths=down)).sets[ZONES[0]] == address_sets(HOSTNAME, 30, (B,))
-    half = {**both, "a": EndpointHealth(H, 0.0, addresses=((A, U), ("2001:db8::1", H)))}
+    half = {**both, "a": health((A, U), ("2001:db8::1", H), verdict=H)}
     assert decided(decide(dataclasses.replace(base, healths=half))) == {"2001:db8::1"}
 
 
@@ -249,7 +265,7 @@ def by_name(published: tuple[RRset, ...], *addresses: tuple[str, Verdict]) -> Si
     return dataclasses.replace(
         situation(H),
         record=record(BY_NAME),
-        healths={"h": EndpointHealth(verdict, 0.0, addresses=addresses)},
+        healths={"h": health(*addresses, verdict=verdict)},
         published={ZONES[0]: published},
     )
 
@@ -282,10 +298,10 @@ def test_a_cname_record_publishes_one_target() -> None:
         for place, name in enumerate(("a", "b"), start=1)
     )
     spec = record(*targets, publish=Publish.CNAME)
-    healthy = {each.name: EndpointHealth(H, 0.0, addresses=((A, H),)) for each in targets}
+    healthy = {each.name: health((A, H)) for each in targets}
     base = dataclasses.replace(situation(H, H), record=spec, healths=healthy)
     assert decide(base).sets[ZONES[0]] == (RRset(HOSTNAME, RRType.CNAME, 30, ("a.example.net",)),)
-    failed = {**healthy, "a": EndpointHealth(U, 0.0)}
+    failed = {**healthy, "a": health((A, U))}
     assert decided(decide(dataclasses.replace(base, healths=failed))) == {"b.example.net"}
 
 

@@ -10,7 +10,7 @@ from detour.model.record import Publish, WhenAllUnhealthy
 from detour.model.rrset import RRType
 from detour.planning.planner import Basis, Decision, Situation, plan
 
-from .situations import NOW, decided, families, fed_back, situations, values_in
+from .situations import NOW, decided, families, fed_back, seen, situations, values_in
 
 THOROUGHLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -213,7 +213,10 @@ def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> N
     situation = dataclasses.replace(
         read(situation),
         record=dataclasses.replace(record, endpoints=(steady, *record.endpoints[1:])),
-        healths={**situation.healths, steady.name: EndpointHealth(Verdict.HEALTHY, 0.0, addresses=known)},
+        healths={
+            **situation.healths,
+            steady.name: EndpointHealth(Verdict.HEALTHY, 0.0, addresses=known, evidence=seen(known)),
+        },
         drained_regions=situation.drained_regions - {steady.region},
         serving=serving,
     )

@@ -60,6 +60,11 @@ class EndpointStatus(Reported):
     last_failure_at: Time | None = Field(
         default=None, description="When the endpoint last turned Unhealthy; absent if never."
     )
+    confirmed_at: Time | None = Field(
+        default=None,
+        description="When a check of this operator last agreed with the verdict, as of the last write of this status: "
+        "no status is written for this alone. Absent where none has yet.",
+    )
     reason: str | None = Field(
         default=None, description="Why the last check failed, one CamelCase word; absent if it passed."
     )

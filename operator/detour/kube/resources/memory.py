@@ -34,6 +34,7 @@ class EndpointMemory:
     message: str = ""
     latency: float | None = None
     addresses: tuple[tuple[str, Verdict], ...] = ()
+    confirmed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:
                 message=_text(each.get("message")),
                 latency=_latency(each.get("latencyMilliseconds")),
                 addresses=tuple(_addresses(each.get("addresses"))),
+                confirmed_at=_time(each.get("confirmedAt")),
             )
             found.setdefault(name, memory)
     return tuple(found.values())

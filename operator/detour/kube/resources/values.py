@@ -1,5 +1,6 @@
 """The single values that the resources share: names, addresses, ports, and the rules that each kind must keep."""
 
+import functools
 import ipaddress
 import re
 from typing import Annotated
@@ -27,6 +28,7 @@ Flag = Annotated[bool, Strict()]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), WHOLE]
 
 
+@functools.lru_cache(maxsize=4096)  # three rules ask it of each address
 def is_address(text: str) -> bool:
     """Tell whether `text` is an IPv4 or IPv6 address as CEL's `isIP` means it: no zone, not IPv4-mapped."""
     if ":" not in text and not text[-1:].isdigit():
@@ -43,6 +45,7 @@ def is_canonical(text: str) -> bool:
     return ":" not in text or str(ipaddress.IPv6Address(text)) == text
 
 
+@functools.lru_cache(maxsize=4096)
 def is_usable(text: str) -> bool:
     """Tell whether an address can be one host's: unicast, not link-local, not from the reserved blocks.
 

@@ -12,7 +12,9 @@ from detour_lab.simulation.invariants.ending import converges, no_defects, truth
 from detour_lab.simulation.invariants.freezes import stays_frozen
 from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
 from detour_lab.simulation.invariants.holddown import holds_down
+from detour_lab.simulation.invariants.liveness import serves
 from detour_lab.simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
+from detour_lab.simulation.invariants.patience import never_to_the_dead, patient, stays_suspended
 from detour_lab.simulation.invariants.radius import blast_radius
 
 Invariant = Callable[[History], Iterator[Violation]]
@@ -29,6 +31,10 @@ INVARIANTS: Mapping[str, Invariant] = {
     "StaysFrozen": stays_frozen,
     "FailsStatic": fails_static,
     "HoldsDown": holds_down,
+    "Patient": patient,
+    "NeverToTheDead": never_to_the_dead,
+    "StaysSuspended": stays_suspended,
+    "Serves": serves,
     "Truthful": truthful,
     "NoDefects": no_defects,
     "Converges": converges,

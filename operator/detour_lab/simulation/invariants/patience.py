@@ -1,0 +1,199 @@
+"""What has to be waited for, and what is not to be done: Patient (`fall`, `rise`), NeverToTheDead, StaysSuspended.
+
+They go by the truth and by what was declared, not by what a controller believed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from detour.model.endpoint import AdminState
+from detour.model.record import Record, Strategy, WhenAllUnhealthy
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Befell,
+    BlindChanged,
+    ClockJumped,
+    Declared,
+    Event,
+    HealthChanged,
+    History,
+    ProcessChanged,
+    RegionDeclared,
+    StatusDamaged,
+    Violation,
+    ZoneChanged,
+)
+from detour_lab.simulation.invariants.liveness import detection
+from detour_lab.simulation.invariants.permissions import NEVER, NEWS, OF_AN_API_SERVER
+from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
+
+FAST = 0.94
+"""The share of a time that a clock which runs fast leaves of it."""
+
+Values = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """For how long an address worked, or failed; `end` is when it turned."""
+
+    works: bool
+    start: float
+    end: float
+
+    @property
+    def length(self) -> float:
+        return self.end - self.start
+
+
+class _Past:
+    """How each address did, and since when nothing but health was at work."""
+
+    def __init__(self, calm_for: float) -> None:
+        self._calm_for = calm_for
+        self._calm_since = NEVER
+        self._told_at: dict[str, float] = defaultdict(lambda: NEVER)
+        self._spells: dict[str, list[_Spell]] = defaultdict(list)
+        self._turned: dict[str, tuple[bool, float]] = {}
+
+    def take(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case HealthChanged(address=address, works=works, at=now):
+                before, since = self._turned.get(address, (not works, NEVER))
+                self._spells[address].append(_Spell(before, since, now))
+                self._turned[address] = (works, now)
+            case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped() | RegionDeclared():
+                self._calm_since = event.at
+            case Declared(record=record) if record is not None:
+                self._told_at[record.hostname] = event.at
+            case ZoneChanged(by=by) if by == OUTSIDER:
+                self._calm_since = event.at
+            case _:
+                pass
+
+    def is_calm(self, hostname: str, at: float) -> bool:
+        """Tell whether by `at` only the health of places had changed for long."""
+        return at > max(self._calm_since, self._told_at[hostname]) + self._calm_for
+
+    def has_been(self, address: str, at: float, seconds: float, *, works: bool) -> bool:
+        """Tell whether an address had worked, or failed, for so many seconds by `at`."""
+        works_now, turned_at = self._turned.get(address, (True, NEVER))
+        return works_now is works and turned_at < at - seconds
+
+    def spells(self, address: str, at: float, *, since: float) -> list[_Spell]:
+        """Return how an address did between `since` and `at`, the newest first."""
+        works, turned_at = self._turned.get(address, (True, NEVER))
+        spells = [_Spell(works, turned_at, at), *reversed(self._spells[address])]
+        return [each for each in spells if each.end >= since and each.start < at]
+
+
+def patient(history: History) -> Iterator[Violation]:
+    """A place is left for failing only after `fall` checks, and gained after a failure only after `rise`.
+
+    Less time than these take, from the first check to the last, proves that somebody did not wait. Nothing is said
+    where something else was at work lately: a process that started, a blind vantage, a declaration, damage.
+    """
+    replay = Replay(history)
+    past = _Past(history.terms.detection)
+    for event in replay:
+        if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
+            past.take(event)
+            continue
+        for hostname in names_in(event):
+            before = replay.answers(event.zone, hostname)
+            after = values_in(answers_after(before, event, hostname))
+            records = replay.declared(hostname)
+            if before and after and records and past.is_calm(hostname, event.sent_at):
+                for told in _hasty(records[0], past, values_in(before), after, event.sent_at):
+                    message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
+                    yield Violation(invariant="Patient", at=event.at, message=message)
+
+
+def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float) -> Iterator[str]:
+    timing = record.timing
+    best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
+    for each in record.endpoints:
+        has_place = record.strategy is Strategy.MULTI_VALUE or each.priority <= best
+        if each.state is AdminState.DRAINED or not has_place:
+            continue
+        for value in sorted((before - after) & set(each.addresses)):
+            falls = (timing.fall - 1) * timing.recheck_interval * FAST
+            spells = past.spells(value, at, since=at - detection(record))
+            if not any(not spell.works and spell.length >= falls for spell in spells):
+                yield f"took {value} out of"
+        for value in sorted((after - before) & set(each.addresses)):
+            others_work = any(past.spells(other, at, since=at - detection(record))[0].works for other in before)
+            if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
+                yield f"brought {value} into"
+
+
+def _has_not_risen(spells: list[_Spell], record: Record) -> bool:
+    """Tell whether the last failure that nobody could overlook was not followed by `rise` checks yet."""
+    rises = (record.timing.rise - 1) * record.timing.recheck_interval * FAST
+    for spell in spells:
+        if spell.works and spell.length >= rises:
+            return False
+        if not spell.works and spell.length >= detection(record):
+            return True
+    return False
+
+
+def never_to_the_dead(history: History) -> Iterator[Violation]:
+    """No write of ours brings in a place that had failed for so long that everybody knew it.
+
+    Where nobody works, or has only begun to, and everybody is to answer then, they all come. A name that was empty, or
+    had nothing of what is declared, takes what there is: never empty comes before a person's word, that before health.
+    """
+    replay = Replay(history)
+    past = _Past(history.terms.detection)
+    for event in replay:
+        if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
+            past.take(event)
+            continue
+        for hostname in names_in(event):
+            held = replay.answers(event.zone, hostname)
+            before, after = values_in(held), values_in(answers_after(held, event, hostname))
+            for record in replay.declared(hostname)[:1]:
+                declared = {value for each in record.endpoints for value in each.addresses}
+                if not before & declared or not past.is_calm(hostname, event.sent_at):
+                    continue
+                at, long = event.sent_at, detection(record)
+                dead = {each for each in declared if past.has_been(each, at, long, works=False)}
+                is_dark = not any(past.has_been(each, at, long, works=True) for each in declared)
+                serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and is_dark
+                if (wrong := sorted((after - before) & dead)) and not serves_all:
+                    message = (
+                        f"{event.by} brought {wrong[0]} into {hostname} in {event.zone}, which had failed for long"
+                    )
+                    yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
+
+
+def stays_suspended(history: History) -> Iterator[Violation]:
+    """Whoever knows that a record is suspended changes no answer of it, not even to put it back."""
+    replay = Replay(history)
+    suspended_at: dict[tuple[str, str], float] = {}  # by site and name
+    busy_until: dict[str, float] = defaultdict(lambda: NEVER)  # by controller: until when it may not have heard
+    api_until = NEVER
+    for event in replay:
+        match event:
+            case Befell(fault=fault, until=until) if fault in OF_AN_API_SERVER:
+                api_until = max(api_until, until)
+            case ProcessChanged(controller=controller, at=now):
+                busy_until[controller] = now
+            case Declared(site=site, key=key, record=record, at=now):
+                known = [each.hostname for (at, it), each in replay.records.items() if (at, it) == (site, key)]
+                if record is not None and record.suspend:
+                    suspended_at.setdefault((site, record.hostname), now)
+                else:
+                    for hostname in known:
+                        suspended_at.pop((site, hostname), None)
+            case ZoneChanged(by=by, sent_at=sent_at) if by != OUTSIDER:
+                for hostname in names_in(event):
+                    since = suspended_at.get((history.terms.sites[by], hostname))
+                    if since is not None and sent_at > max(since, busy_until[by], api_until) + NEWS:
+                        message = f"{by} changed the answers of {hostname} in {event.zone}, which is suspended"
+                        yield Violation(invariant="StaysSuspended", at=event.at, message=message)
+            case _:
+                pass

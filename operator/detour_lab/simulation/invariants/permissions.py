@@ -1,0 +1,236 @@
+"""What may delay a change of answers, and for how long: every permission by name, each with an end.
+
+A name that answers wrongly is excused for as long as one of these holds, and no longer. Most begin with a fault of the
+schedule and end some seconds after it, by which time its after-effects must be over. What follows from how things stand
+(a freeze, a suspension, a name that is another's) ends when a person or an outsider ends that.
+
+    the provider is away, slow, throttles or loses requests    its zone, and the pause that grew meanwhile
+    name servers that are away, a vantage that is blind        everything: nobody knows whom to believe
+    a process that is killed, stopped or paused                everything: until one of its site has gone on from there
+    an API server that is away                                 what people declare; who shall lead, where that is open
+    a ledger that somebody changed                             its zone: who has it must be found out first
+    a name or a marker that somebody changed                   that name: until it has been seen
+    a status that was lost, a clock that was set               everything: verdicts are found out anew
+    regions that were left lately                              other regions, for the window
+    a freeze                                                   its zone
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from detour.model.names import hostname_of_marker
+from detour_lab.simulation.history import (
+    OUTSIDER,
+    Approved,
+    Befell,
+    BlindChanged,
+    ClockJumped,
+    Event,
+    ProcessChanged,
+    RegionDeclared,
+    StatusDamaged,
+    Terms,
+    ZoneChanged,
+    ZoneDeclared,
+)
+from detour_lab.simulation.invariants.replay import names_in
+from detour_lab.simulation.schedule import Fault
+
+NEVER = float("-inf")
+FOREVER = float("inf")
+
+SUCCESSION = 25.0
+"""Seconds until another replica has taken over: the Lease of 10 s, looks every 3 s, the claim and the reading."""
+
+BEGUN = 8.0
+"""Seconds until a process that starts has listed the declarations, claimed its zones and read them."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds of a pause after errors of a provider: it is never longer than they had lasted before."""
+
+AFTER_WEATHER = 8.0
+"""Seconds for the step that was under way when the weather ended, whose answer may have been lost."""
+
+AFTER_BLINDNESS = 8.0
+"""Seconds until a vantage that sees again is believed: reference checks run every 5 s."""
+
+LEDGER_SETTLED = 60.0
+"""Seconds until a ledger somebody changed is seen, has stood still for 20 s where that is asked, and is claimed."""
+
+NEWS = 4.0
+"""Seconds until a process whose watch broke has listed everything again."""
+
+DRIFT = 1.06
+"""How much longer a time may be by a clock that runs slow."""
+
+OF_A_PROVIDER = frozenset(
+    {
+        Fault.SLOW,
+        Fault.LOST_BEFORE,
+        Fault.LOST_AFTER,
+        Fault.LATE,
+        Fault.THROTTLED,
+        Fault.PROVIDER_AWAY,
+        Fault.PROVIDER_REFUSES,
+    }
+)
+OF_AN_API_SERVER = frozenset(
+    {Fault.API_AWAY, Fault.API_SLOW, Fault.API_CUT_OFF, Fault.WATCHES_BREAK, Fault.WATCHES_DEAF, Fault.API_RESTORED}
+)
+OF_A_LEDGER = frozenset(
+    {
+        Fault.LEDGER_DELETED,
+        Fault.LEDGER_GARBLED,
+        Fault.LEDGER_AHEAD,
+        Fault.LEDGER_BACK,
+        Fault.ZONE_EMPTIED,
+        Fault.ZONE_RESTORED,
+    }
+)
+REGIONS_IN_PLAY = 3
+"""Regions that an installation of the simulation has endpoints in: a limit of as many holds nothing."""
+
+CANCELLED_WITHIN = 30.0
+"""Seconds within which a call that is to be cancelled has come, and what it was part of has begun anew."""
+
+
+class Permissions:
+    """Until when something stood in the way, up to the event that is looked at. All times in seconds of the run."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._everywhere = NEVER
+        self._told = NEVER
+        self._zones: dict[str, float] = defaultdict(lambda: NEVER)
+        self._names: dict[tuple[str, str], float] = defaultdict(lambda: NEVER)
+        self._limited: dict[str, float] = defaultdict(lambda: NEVER)  # by zone: until when departures may be assumed
+        self._all_limited = NEVER
+        self._left: dict[str, dict[str, float]] = defaultdict(dict)  # by zone: regions, and when a name left each
+        self._down: set[str] = set()
+        self._blind: set[str] = set()
+        self._frozen: set[tuple[str, str]] = set()
+        self._api_until = NEVER
+        self._begun: set[str] = set()
+        self._sizes: Mapping[str, int] = _sizes(terms)
+        self._is_alone = len(terms.sites) == 1
+
+    def take(self, event: Event) -> None:
+        """Take note of what may stand in somebody's way from now on."""
+        match event:
+            case Befell():
+                self._befall(event)
+            case ProcessChanged():
+                self._change(event)
+            case BlindChanged(controller=controller, blind=blind, at=now):
+                (self._blind.add if blind else self._blind.discard)(controller)
+                self._hinder(now + AFTER_BLINDNESS)
+            case StatusDamaged(at=now) | ClockJumped(at=now):
+                self._hinder(now + SUCCESSION)
+                self._limit_all(now)
+            case ZoneDeclared(site=site, zone=zone, frozen=frozen, at=now):
+                (self._frozen.add if frozen else self._frozen.discard)((site, zone))
+                self._zones[zone] = max(self._zones[zone], now + NEWS)
+            case RegionDeclared(at=now):
+                self._hinder(now)
+            case Approved(zone=zone, at=now):
+                self._zones[zone] = max(self._zones[zone], now + NEWS)
+            case ZoneChanged(by=by, zone=zone, at=now) if by == OUTSIDER:
+                self._limited[zone] = max(self._limited[zone], now + self._window)
+                seen_by = now + self._terms.audit + self._terms.reading + AFTER_WEATHER
+                for hostname in _touched(event):
+                    self._names[zone, hostname] = max(self._names[zone, hostname], seen_by)
+            case _:
+                pass
+
+    def leaves(self, zone: str, region: str, at: float) -> None:
+        """Note that a name has left a region of a zone by a write of ours."""
+        self._left[zone][region] = at
+
+    def since(self, zone: str, hostname: str, *, leaving: frozenset[str], told: bool) -> float:
+        """Return until when something stood in the way of a change of this name; FOREVER while it still does.
+
+        `leaving` are the regions that it should leave; `told` says that it is a person's word that has to be heard.
+        """
+        if self._blind or any(each[1] == zone for each in self._frozen) or self._nobody_runs():
+            return FOREVER
+        found = max(self._everywhere, self._zones[zone], self._names[zone, hostname])
+        if told:
+            found = max(found, self._told, self._api_until + NEWS)
+        if leaving:
+            found = max(found, self._limit(zone, leaving))
+        return found
+
+    def _limit(self, zone: str, leaving: frozenset[str]) -> float:
+        """Return until when the limit of regions may hold a name back that should leave these."""
+        others = {region: at for region, at in self._left[zone].items() if region not in leaving}
+        most = self._terms.regions_per_window
+        if most >= REGIONS_IN_PLAY:
+            return NEVER
+        if len(leaving) > most:
+            return FOREVER  # they leave one after the other, a window apart
+        departed = max((at + self._window for at in others.values()), default=NEVER)
+        return max(departed, self._limited[zone], self._all_limited)
+
+    @property
+    def _window(self) -> float:
+        return self._terms.window * DRIFT + self._terms.detection
+
+    def _befall(self, event: Befell) -> None:
+        now, until = event.at, event.until
+        if event.fault in OF_A_PROVIDER:
+            pause = min(LONGEST_PAUSE, until - now)
+            scopes = list(self._zones) if event.fault is Fault.THROTTLED else []  # which concerns the whole account
+            for zone in (*scopes, event.where):
+                self._zones[zone] = max(self._zones[zone], until + pause + AFTER_WEATHER)
+        elif event.fault in OF_AN_API_SERVER:
+            self._api_until = max(self._api_until, until)
+            if self._everywhere > now or max(self._sizes.values(), default=1) > 1 or len(self._sizes) > 1:
+                self._hinder(until + SUCCESSION)
+        elif event.fault in OF_A_LEDGER:
+            self._zones[event.where] = max(self._zones[event.where], now + LEDGER_SETTLED)
+        match event.fault:
+            case Fault.SERVERS_AWAY | Fault.SITE_LOST:
+                self._hinder(until + AFTER_BLINDNESS + LONGEST_PAUSE * (event.fault is Fault.SITE_LOST))
+            case Fault.LEASE_LOST:
+                self._hinder(max(now, self._api_until) + SUCCESSION)
+            case Fault.CANCEL_BEFORE | Fault.CANCEL_AFTER:
+                self._hinder(now + CANCELLED_WITHIN)
+            case _:
+                pass
+
+    def _change(self, event: ProcessChanged) -> None:
+        """A process goes, or comes: whoever is alone goes on at once, else it must be found out who leads."""
+        is_up = event.state in ("started", "resumed")
+        (self._down.discard if is_up else self._down.add)(event.controller)
+        is_first = event.state == "started" and event.controller not in self._begun
+        self._begun.add(event.controller)
+        takes = BEGUN if self._is_alone or is_first else SUCCESSION
+        self._hinder(max(event.at, self._api_until) + takes)
+        if not is_first:
+            self._limit_all(event.at)
+
+    def _hinder(self, until: float) -> None:
+        self._everywhere = max(self._everywhere, until)
+
+    def _limit_all(self, now: float) -> None:
+        """Whoever starts, or finds a status lost, counts what is missing as left."""
+        self._all_limited = max(self._all_limited, now + self._window)
+
+    def _nobody_runs(self) -> bool:
+        """Tell whether a site is without a process that runs."""
+        down: dict[str, int] = defaultdict(int)
+        for controller in self._down:
+            down[self._terms.sites[controller]] += 1
+        return any(count >= self._sizes[site] for site, count in down.items())
+
+
+def _sizes(terms: Terms) -> dict[str, int]:
+    sizes: dict[str, int] = defaultdict(int)
+    for site in terms.sites.values():
+        sizes[site] += 1
+    return sizes
+
+
+def _touched(event: ZoneChanged) -> list[str]:
+    markers = [hostname for each in event.changes if (hostname := hostname_of_marker(each.key.name))]
+    return [*names_in(event), *markers]
