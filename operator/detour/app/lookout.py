@@ -251,6 +251,8 @@ class Lookout:
 
     def visible(self, hostname: str, at: float) -> None:
         """Keep since when a name is right."""
+        if (enactor := self._enactor()) is not None:
+            enactor.shown(hostname)
         sight = self._sights.get(hostname)
         if sight is None or sight.verified_at is None:
             self._sights[hostname] = Sight(at, _not_asked(self._verifier.unreached))

@@ -7,7 +7,6 @@ and no proxy of the environment stands between. What counts as an answer is deci
 """
 
 import asyncio
-import functools
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -23,13 +22,13 @@ from detour.checks.failures import (
     wrong_name,
 )
 from detour.checks.tcp import connected
-from detour.checks.trust import bears_name, has_underscore, tls_context
+from detour.checks.trust import Contexts, Trust, bears_name, has_underscore
 from detour.model.cabundle import UnreadableBundleError
 from detour.model.checks import HTTP_BODY_LIMIT, HTTPCheck
 
 USER_AGENT = "detour-check"
 CACHED_CONTEXTS = 64
-"""TLS contexts kept, one per CA bundle in use; building one takes tens of milliseconds."""
+"""TLS contexts kept, one per CA bundle in use; a megabyte each with the authorities of a distribution."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 §5.6.2
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
@@ -40,11 +39,19 @@ class HTTPProber:
     """Makes HTTP checks. To be closed in the end."""
 
     def __init__(self) -> None:
-        self._context = functools.lru_cache(CACHED_CONTEXTS)(tls_context)
+        self._contexts = Contexts(CACHED_CONTEXTS)
 
     async def close(self) -> None:
-        """Drop the TLS contexts; connections end with their checks."""
-        self._context.cache_clear()
+        """Make no more checks; connections end with theirs."""
+        self._contexts.close()
+
+    async def prepare(self, check: HTTPCheck) -> None:
+        """Have at hand what `probe` needs. The first time it may take long, which says nothing of the target.
+
+        Raises ProbeImpossibleError.
+        """
+        if check.tls:
+            await self._trusted(check)
 
     async def probe(self, address: str, check: HTTPCheck) -> None:
         """Make one request. The deadline is the caller's.
@@ -53,7 +60,7 @@ class HTTPProber:
         """
         where = place(address, check.port)
         request = _request(check, where)
-        context = self._trusted(check) if check.tls else None
+        context = await self._trusted(check) if check.tls else None
         exchange = _Exchange(check)
         try:
             transport = await _connect(address, check, context, exchange)
@@ -72,16 +79,19 @@ class HTTPProber:
             raise ProbeFailedError(error.reason, f"{where} {error.words}") from error
         _judge(exchange.answer, check, where)
 
-    def _trusted(self, check: HTTPCheck) -> ssl.SSLContext:
+    async def _trusted(self, check: HTTPCheck) -> ssl.SSLContext:
         if not _can_be_sent_as_name(check.server_name):
             message = "the server name of the HTTPS check is no name that TLS can send; write one like api.example.com"
             raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
-        match_name = not has_underscore(check.server_name)
-        context = self._context(check.ca_bundle, verify=check.verify_certificate, match_name=match_name)
-        if isinstance(context, UnreadableBundleError):
-            message = f"the CA bundle {context}; put certificates of authorities, in PEM form, into it"
-            raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
-        return context
+        trust = Trust(check.ca_bundle, check.verify_certificate, match_name=not has_underscore(check.server_name))
+        try:
+            return await self._contexts.of(trust)
+        except UnreadableBundleError as error:
+            message = f"the CA bundle {error}; put certificates of authorities, in PEM form, into it"
+            raise ProbeImpossibleError(Reason.INVALID_CHECK, message) from None
+        except OSError as error:
+            message = f"this host could not prepare TLS ({type(error).__name__}), so nothing was learned of the target"
+            raise ProbeImpossibleError(Reason.LOCAL_ERROR, message) from error
 
 
 class _Exchange(asyncio.Protocol):

@@ -31,6 +31,9 @@ async def run_check(
     try:
         if refusal := guard.refusal(target.address):
             return CheckResult(None, Reason.TARGET_REFUSED, refusal, 0.0)
+        if isinstance(target.probe, HTTPCheck):
+            await http.prepare(target.probe)
+            started = clock()
         async with asyncio.timeout(target.timing.timeout):
             await _probe(target, http)
     except ProbeFailedError as failure:

@@ -5,34 +5,89 @@ the server's own certificate (X509_V_FLAG_PARTIAL_CHAIN), and an asterisk stands
 underscore.
 """
 
+import asyncio
+import contextlib
+import os
 import ssl
-from collections.abc import Mapping
-from typing import Any
+import sys
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from detour.model.cabundle import UnreadableBundleError, certificates
 
 
-def tls_context(bundle: str | None, *, verify: bool, match_name: bool) -> ssl.SSLContext | UnreadableBundleError:
-    """Return what a check's connection is made with; `bundle` None means the system's authorities.
+class Trust(NamedTuple):
+    """What a TLS context is for. `bundle` is PEM text, None for the system's authorities.
 
-    `match_name` False leaves the name to `bears_name`. A bundle that cannot be used gives the error that says why: it
-    costs as much to find as a context to make, so it is kept like one.
+    `match_name` False leaves the name to `bears_name`.
     """
+
+    bundle: str | None
+    verify: bool
+    match_name: bool
+
+
+class Contexts:
+    """TLS contexts, each made once and kept: those for the system's authorities always, the others while used lately.
+
+    A bundle of hundreds of certificates takes OpenSSL a tenth of a second and more. So that whoever brings such bundles
+    holds up no check but their own, contexts are made in a thread, one after the other.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Trust, asyncio.Future[ssl.SSLContext | UnreadableBundleError]] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, "tls-context")
+
+    def close(self) -> None:
+        """Make no more contexts."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def of(self, trust: Trust) -> ssl.SSLContext:
+        """Return the context for `trust`. Raises UnreadableBundleError, each time at no further cost."""
+        making = self._kept.get(trust)
+        if making is None or making.cancelled():
+            making = asyncio.get_running_loop().run_in_executor(self._thread, _made, trust)
+            self._kept[trust] = making
+            self._drop_oldest()
+        if trust.bundle is not None:
+            self._kept.move_to_end(trust)
+        try:
+            made = making.result() if making.done() else await asyncio.shield(making)
+        except Exception:
+            self._kept.pop(trust, None)  # no fault of the bundle's: it is tried again
+            raise
+        if isinstance(made, UnreadableBundleError):
+            raise made
+        return made
+
+    def _drop_oldest(self) -> None:
+        bundles = [each for each in self._kept if each.bundle is not None]
+        for each in bundles[: max(0, len(bundles) - self._size)]:
+            del self._kept[each]
+
+
+def _made(trust: Trust) -> ssl.SSLContext | UnreadableBundleError:
     try:
-        return _context(bundle, verify=verify, match_name=match_name)
+        return tls_context(trust)
     except UnreadableBundleError as error:
         return error
 
 
-def _context(bundle: str | None, *, verify: bool, match_name: bool) -> ssl.SSLContext:
-    context = _trusting(certificates(bundle)) if verify and bundle is not None else ssl.create_default_context()
+def tls_context(trust: Trust) -> ssl.SSLContext:
+    """Return a new context. Raises UnreadableBundleError."""
+    is_own = trust.verify and trust.bundle is not None
+    context = _trusting(certificates(trust.bundle or "")) if is_own else ssl.create_default_context()
     context.set_ciphers("DEFAULT")  # OpenSSL's own choice, as curl's; Python's leaves out what many servers still use
     context.set_alpn_protocols(["http/1.1"])
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer Pythons set it; curl does not, and old roots fail it
-    if not (verify and match_name):
+    if not (trust.verify and trust.match_name):
         context.check_hostname = False
-    if not verify:
+    if not trust.verify:
         context.verify_mode = ssl.CERT_NONE
     return context
 
@@ -41,9 +96,23 @@ def _trusting(anchors: tuple[bytes, ...]) -> ssl.SSLContext:
     try:
         if not all(anchors):
             raise ValueError("an empty certificate")  # without any, the system's authorities would be trusted
-        return ssl.create_default_context(cadata=b"".join(anchors))
+        with _file_of("".join(map(ssl.DER_cert_to_PEM_cert, anchors))) as path:
+            return ssl.create_default_context(cafile=path)
     except (ssl.SSLError, ValueError) as error:
         raise UnreadableBundleError(f"holds a certificate that is none, number {_first_bad(anchors)}") from error
+
+
+@contextlib.contextmanager
+def _file_of(text: str) -> Iterator[str]:
+    """Give a file that holds `text`: while OpenSSL reads one, other threads go on, which they don't with data.
+
+    It is in memory where the system can: the file system of a container may be read-only.
+    """
+    in_memory = sys.platform == "linux"
+    with os.fdopen(os.memfd_create("ca-bundle"), "w") if in_memory else tempfile.NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}" if in_memory else str(file.name)
 
 
 def _first_bad(anchors: tuple[bytes, ...]) -> int:

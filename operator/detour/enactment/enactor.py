@@ -172,6 +172,10 @@ class Enactor:
         self._reader.suspect(hostname)
         self._news.set()
 
+    def shown(self, hostname: str) -> None:
+        """All name servers show `hostname` as it was written last."""
+        self._names.shown(hostname)
+
     def ledger_shown(self, ledger: Ledger | None) -> None:
         """A name server shows this as our ledger; read it through the API where that is not just propagation."""
         if self._tenure.is_contradicted_by(ledger):
@@ -381,6 +385,7 @@ class Enactor:
         if self._tenure.holds:
             self._tenure.in_force = True
         self._names.all_reread(self._reader.view)
+        self._names.set_aside(self._clock())
         self._tell_all()
 
     def _take_readings(self) -> None:
@@ -409,7 +414,8 @@ class Enactor:
         if self._tenure.holds:
             self._watch_ledger()
         for hostname in hostnames:
-            self._names.reread(hostname)
+            self._names.reread(hostname, self._reader.view)
+        self._names.set_aside(self._clock())
         if self.standby is not None:
             self._observer.zone_changed()
 
@@ -570,9 +576,12 @@ class Enactor:
         for each in work:
             self._names.applied(each, self._fence.generation, self._reader.view)
             self.tally.repairs += each.is_repair
+            if self._names.wants_reading(each.hostname):
+                self._reader.suspect(each.hostname)
             if self._fence.generation is not None:
                 self._observer.accepted(each, self._fence.generation)
             self._observer.record_changed(each.record)
+        self._names.set_aside(self._clock())
         self._observer.zone_changed()
 
     def _tell_all(self) -> None:

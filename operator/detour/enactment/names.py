@@ -11,6 +11,7 @@ from detour.enactment.batches import BatchFiller
 from detour.enactment.contract import Change, StoredSet
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
+from detour.enactment.sticking import Sticking
 from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
 from detour.model.defects import told
@@ -52,6 +53,7 @@ class Names:
         self._sent: dict[str, set[tuple[RRset, ...]]] = {}
         self._dirty: dict[str, Urgency] = {}
         self._unanswered: dict[str, set[StoredSet]] = {}
+        self._sticking = Sticking()
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -79,6 +81,7 @@ class Names:
         self._generations.pop(hostname, None)
         self._settled.pop(hostname, None)
         self._sent.pop(hostname, None)
+        self._sticking.forget(hostname)
         if self._wishes[hostname]:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
@@ -149,8 +152,10 @@ class Names:
         """When the next quarantine ends (engine seconds)."""
         return min((each.until for each in self._quarantine.values()), default=None)
 
-    def reread(self, hostname: str) -> None:
-        """Look again at `hostname`: it was read, or its batch failed."""
+    def reread(self, hostname: str, view: ZoneView | None = None) -> None:
+        """Look again at `hostname`: it was read into `view`, or its batch failed."""
+        if view is not None:
+            self._sticking.read(hostname, view.at(hostname).answers)
         if hostname in self._wishes or hostname in self._withdrawals:
             self._mark(hostname, Urgency.REPAIR)
 
@@ -158,6 +163,7 @@ class Names:
         """Look again at every name, after a full reading."""
         for hostname in (*self._wishes, *self._withdrawals):
             self._mark(hostname, Urgency.REPAIR)
+            self._sticking.read(hostname, view.at(hostname).answers)
         for hostname in self._wishes:
             marker = view.at(hostname).marker
             found = parse_marker(marker.rrset if marker else None)
@@ -234,6 +240,7 @@ class Names:
         found = view.at(hostname)
         if found.answers in self._sent.get(hostname, ()):
             self._settled[hostname] = found.answers  # its answer was lost, and it has landed all the same
+        wishes = [replace(each, sets=self._sticking.wished(each.sets)) if each.sets else each for each in wishes]
         wishes = [self._as_it_was(each, found) if each.is_frozen else each for each in wishes]
         outcome = reconcile(
             hostname,
@@ -288,7 +295,7 @@ class Names:
     def _is_repair(self, hostname: str, change: NameChange, found: NameView) -> bool:
         """Tell whether somebody else changed the name: it is not as we left it, or not as its status tells of it."""
         wish = self._wishes.get(hostname, {}).get(change.record)
-        if wish is None:
+        if wish is None or self._sticking.explains(hostname, found.answers):
             return False
         if hostname in self._settled:
             return found.answers != self._settled[hostname] or (hostname in self._owned and _is_unmarked(found))
@@ -309,14 +316,7 @@ class Names:
     def sent(self, change: NameChange, view: ZoneView) -> None:
         """Take note that `change` is on its way: what it makes of the name is ours, whenever that shows."""
         if change.hostname in self._wishes:
-            answers = {each.key: each for each in view.at(change.hostname).answers}
-            for each in change.changes:
-                if each.new is None:
-                    answers.pop(each.key, None)
-                elif each.key.type in ANSWER_TYPES:
-                    answers[each.key] = each.new
-            made = tuple(sorted(answers.values(), key=lambda each: each.type))
-            self._sent.setdefault(change.hostname, set()).add(made)
+            self._sent.setdefault(change.hostname, set()).add(_made_by(change, view))
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
         """Take note that `change` is in the zone, as `view` shows.
@@ -327,7 +327,12 @@ class Names:
         self._sent.pop(change.hostname, None)
         if change.hostname in self._wishes:
             self._owned.add(change.hostname)
-            self._settled[change.hostname] = view.at(change.hostname).answers
+            self._settled[change.hostname] = stored = view.at(change.hostname).answers
+            wish = self._wishes[change.hostname].get(change.record)
+            made = _made_by(change, view)
+            self._sticking.wrote(change.hostname, (wish.sets if wish else None) or (), made)
+            if stored != made:
+                self._sticking.read(change.hostname, stored)  # the provider itself says what it made of it
             if generation is not None:
                 self._generations[change.hostname] = generation
         self._mark(change.hostname, change.urgency)
@@ -346,7 +351,8 @@ class Names:
         wish = self._wishes[hostname][record]
         published = view.at(hostname).answers if view else ()
         owns = outcome.owner == record
-        settled = wish.sets is not None and published == tuple(sorted(wish.sets, key=lambda each: each.type))
+        wished = self._sticking.wished(wish.sets) if wish.sets is not None else None
+        settled = wished is not None and published == tuple(sorted(wished, key=lambda each: each.type))
         withheld = outcome.change is not None and hostname not in self._dirty
         marker = view.at(hostname).marker if view else None
         found = parse_marker(marker.rrset if marker else None)
@@ -363,6 +369,19 @@ class Names:
             denied=outcome.denied == record,
             left=(self._settled.get(hostname) or None) if owns else None,
         )
+
+    def wants_reading(self, hostname: str) -> bool:
+        """Tell whether to see at once what became of the last write of `hostname`."""
+        return self._sticking.wants_reading(hostname)
+
+    def shown(self, hostname: str) -> None:
+        """The name servers show `hostname` as it was written."""
+        self._sticking.shown(hostname)
+
+    def set_aside(self, now: float) -> None:
+        """Leave alone for a while the names that the provider takes and does not keep as written."""
+        for hostname, refusal, pause in self._sticking.news():
+            self.quarantine(hostname, refusal, now + pause)
 
     @property
     def owned_count(self) -> int:
@@ -390,6 +409,17 @@ class Names:
         marker = view.at(hostname).marker
         found = parse_marker(marker.rrset if marker else None)
         return found is not None and found.owner == self._rules.owner
+
+
+def _made_by(change: NameChange, view: ZoneView) -> tuple[RRset, ...]:
+    """Return how the name answers once `change` is made, by what it says itself."""
+    answers = {each.key: each for each in view.at(change.hostname).answers}
+    for each in change.changes:
+        if each.new is None:
+            answers.pop(each.key, None)
+        elif each.key.type in ANSWER_TYPES:
+            answers[each.key] = each.new
+    return tuple(sorted(answers.values(), key=lambda each: each.type))
 
 
 def _is_unmarked(found: NameView) -> bool:

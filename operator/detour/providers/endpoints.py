@@ -114,14 +114,16 @@ class PermittedEndpoints:
         return any(each.permits(origin) for each in self.entries)
 
 
-def check_endpoint(zone: Zone, *, has_secret: bool, permitted: PermittedEndpoints | None) -> None:
-    """Raise EndpointNotPermittedError where nothing may be sent to the endpoint that `zone` declares.
+def check_endpoint(zone: Zone, *, has_secret: bool, permitted: PermittedEndpoints | None) -> bool:
+    """Return whether the endpoint that `zone` declares is the provider's own or permitted, so that it may be quoted.
 
-    With `permitted` None plain http is for the caller to judge; the operator's own identity stays here all the same.
+    Of any other one nobody knows whether the zone's author may read what answers there. With `permitted` None that, and
+    plain http, is for the caller to judge; the operator's own identity stays here all the same.
+    Raises EndpointNotPermittedError where nothing may be sent to it.
     """
     url = _declared(zone.settings)
     if url is None:
-        return
+        return True
     try:
         origin = Origin.of(url)
     except ValueError as error:
@@ -129,7 +131,7 @@ def check_endpoint(zone: Zone, *, has_secret: bool, permitted: PermittedEndpoint
             f"endpointURL is not the URL of an API: {error}; write it like https://dns.example.com:8443"
         ) from None
     if _is_providers_own(zone.settings, origin) or (permitted is not None and permitted.permits(origin)):
-        return
+        return True
     listing = f"put {origin} on the operator's list (--permitted-endpoints, permittedEndpoints in the chart)"
     if not has_secret:
         raise EndpointNotPermittedError(
@@ -141,6 +143,7 @@ def check_endpoint(zone: Zone, *, has_secret: bool, permitted: PermittedEndpoint
             f"endpointURL {origin} is plain http, over which anybody on the way can read the credentials: use https, "
             f"or {listing}"
         )
+    return permitted is None
 
 
 def foreign_origin(settings: ProviderSettings) -> str:

@@ -27,9 +27,12 @@ class ProviderModule(Protocol):
     LIMITS: ProviderLimits
 
     async def open_zone(
-        self, *, domain: str, settings: Any, secret: Secret | None, limits: ProviderLimits, pace: Pace
+        self, *, domain: str, settings: Any, secret: Secret | None, limits: ProviderLimits, pace: Pace, **more: Any
     ) -> Provider:
-        """Return the provider of one zone."""
+        """Return the provider of one zone.
+
+        One whose settings name an endpoint also takes `quotes`: False where the endpoint's words must not be told.
+        """
         ...
 
     def account(self, settings: Any, secret: Secret | None) -> str:
@@ -89,8 +92,13 @@ async def open_zone(
     Raises CredentialsRefusedError where `secret` is unusable, EndpointNotPermittedError where nothing may be sent to
     the endpoint that the zone declares (see `endpoints`), and UnexpectedAnswerError where it holds what nobody foresaw.
     """
-    check_endpoint(zone, has_secret=secret is not None, permitted=permitted)
+    is_trusted = check_endpoint(zone, has_secret=secret is not None, permitted=permitted)
     module = kind_of(zone.settings).load()
     return await module.open_zone(
-        domain=zone.domain, settings=zone.settings, secret=secret, limits=limits_for(zone), pace=pace
+        domain=zone.domain,
+        settings=zone.settings,
+        secret=secret,
+        limits=limits_for(zone),
+        pace=pace,
+        **({} if is_trusted else {"quotes": False}),
     )

@@ -7,6 +7,7 @@ up through a zone's work, and no text but ours is told of it, for a library's ma
 import contextlib
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -19,10 +20,14 @@ from detour.enactment.contract import (
     UnavailableError,
     UnexpectedAnswerError,
 )
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
-Meaning = Callable[[Exception, str, bool], ProviderError | None]
+Quote = Callable[[object], str]
+"""Returns what may be told of a service's own words."""
+
+Meaning = Callable[[Exception, str, bool, Quote], ProviderError | None]
 """Given an error, what was being done, in words for people, and whether that was a write: what it means, if known."""
 
 FILES_AWAY = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -32,6 +37,9 @@ LONGEST_QUOTE = 400
 """Characters of a service's own message that are told."""
 
 
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}|")
+
+
 class OddAnswerError(ValueError):
     """An answer that is not what was asked for. The text is ours, and is told."""
 
@@ -39,9 +47,17 @@ class OddAnswerError(ValueError):
 class Translation:
     """Turns what is raised inside `with translated(doing):` into the contract's errors; `doing` names the call."""
 
-    def __init__(self, meaning: Meaning) -> None:
-        """`meaning` knows one provider's errors."""
+    def __init__(self, meaning: Meaning, quote: Quote | None = None) -> None:
+        """`meaning` knows one provider's errors; `quote` says what is told of its words (default: `quoted`)."""
         self._meaning = meaning
+        self._quote = quote or quoted
+
+    def of(self, *, quotes: bool) -> "Translation":
+        """Return this translation, or without `quotes` one that tells nothing of what was answered but codes.
+
+        Whoever chose the endpoint may not be allowed to read what answers there.
+        """
+        return self if quotes else Translation(self._meaning, code_alone)
 
     @contextlib.contextmanager
     def __call__(self, doing: str, *, write: bool = False) -> Iterator[None]:
@@ -55,7 +71,7 @@ class Translation:
 
     def _judged(self, error: Exception, doing: str, write: bool) -> ProviderError:
         try:
-            known = self._meaning(error, doing, write)
+            known = self._meaning(error, doing, write, self._quote)
         except Exception:
             known = None  # it is odder than those that we know
         return known or unforeseen(error, doing, write=write)
@@ -63,7 +79,7 @@ class Translation:
 
 def unforeseen(error: Exception, doing: str, *, write: bool) -> ProviderError:
     """Return what an error means that nobody foresaw: a write may have been applied, anything else has failed."""
-    logger.debug("%s: %s at %s", doing, kind(error), _place(error))
+    logger.warning("%s: %s", doing, told(error))
     if isinstance(error, FILES_AWAY):
         return CredentialsRefusedError(
             f"{doing}: a file of the workload's own identity cannot be read ({kind(error)}): see to it that its token "
@@ -89,18 +105,15 @@ def kind(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _place(error: BaseException) -> str:
-    """Return where in the code an error arose, which quotes nothing."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "an unknown place"
-
-
 def quoted(text: object) -> str:
     """Return a message of the service as one line of bounded length."""
     line = " ".join(str(text).split())
     return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
+
+
+def code_alone(text: object) -> str:
+    """Return an error's code as it is, and nothing of any other text."""
+    return str(text) if _CODE.fullmatch(str(text)) else "in words that are not told here"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -28,7 +28,7 @@ from detour_lab.store import RecordSet, SetKey, ZoneStore
 ELEMENTS_PER_BATCH = 1000  # ResourceRecord elements, which is one for each value
 CHARACTERS_PER_BATCH = 32_000
 VALUES_PER_SET = 100
-"""What the service's own refusal says (rancher#10253). Others have met 400 (external-dns#2642): it can be raised."""
+"""Developer guide, "Quotas", and the service's own refusal (rancher#10253); external-dns#2642 has read 400 there."""
 
 RECORDS_PER_ZONE = 10_000
 SWAPS = (["DELETE", "CREATE"], ["DELETE", "UPSERT"])

@@ -18,6 +18,9 @@ WEIGHTED_SETS = 100
 UNROUTED_TYPES = frozenset({"DS", "NS", "SOA"})
 """Types that have no routing policy; a multivalue answer, which is a policy too, has no CNAME either."""
 
+UNALIASED_TYPES = frozenset({"NS", "SOA"})
+"""ResourceRecordSet, Type: an alias may refer to sets of all types but these, and is of its target's."""
+
 WORDS: Mapping[str, str] = {
     "Weight": "weighted",
     "Region": "latency",
@@ -54,6 +57,8 @@ def check_type(each: RecordSet) -> list[str]:
         problems.append(f"{label} is not permitted: a wildcard cannot be of type NS.")
     if chosen is not None and (each.type in UNROUTED_TYPES or (chosen, each.type) == ("MultiValueAnswer", "CNAME")):
         problems.append(f"{_label(each)} is not permitted as {WORDS[chosen]} sets cannot be of type {each.type}.")
+    if "AliasTarget" in each.extra and each.type in UNALIASED_TYPES:
+        problems.append(f"{label} is not permitted: an alias cannot be of type {each.type}.")
     if chosen == "MultiValueAnswer" and "AliasTarget" in each.extra:
         problems.append(f"{_label(each)} is not permitted as a multivalue answer set cannot be an alias.")
     return problems

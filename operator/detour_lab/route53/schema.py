@@ -4,8 +4,8 @@ The kinds and ranges are those of botocore's service model. The texts are those 
 (Xerces), seen in aws-sdk-ruby#137, goamz#160 and ruby_route_53#35 for elements; for values they are inferred.
 
 An element that is unknown, repeated or missing is refused. Their order is not looked at, although the API reference
-demands it: botocore sends what its caller gave in the caller's order, and goamz#160 shows the service expecting
-elements that belong before the ones that it had read.
+demands it: botocore sends what its caller gave in the caller's order, its own examples (examples-1.json) have another
+order than the reference, and goamz#160 shows the service expecting elements that belong before those that it had read.
 """
 
 import re

@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime
+import errno
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from detour.checks.trust import bears_name
+from detour.checks.trust import Contexts, Trust, bears_name
 from detour.model.checks import CheckResult, HTTPCheck, StatusRange
 
 NAME = "api.example.com"
@@ -215,6 +217,82 @@ async def test_an_end_without_farewell_ends_the_body(serve: Any, check: Any, tmp
     port = await serve(vanish, tls=DIRECT.serving(tmp_path))
     probe = HTTPCheck(True, port, "/", NAME, NAME, (StatusRange(200, 299),), "ready", ca_bundle=ROOT.pem)
     assert (await check(probe)).passed
+
+
+async def test_a_bundle_that_takes_long_to_read_holds_up_its_own_check_alone_and_is_no_timeout(
+    serve: Any, check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(reader: Any, writer: Any) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nready")
+        await writer.drain()
+
+    begun, may_end = threading.Event(), threading.Event()
+    build = ssl.create_default_context
+
+    def slow(**named: Any) -> ssl.SSLContext:
+        begun.set()
+        assert may_end.wait(60)
+        return build(**named)
+
+    port = await serve(answer, tls=DIRECT.serving(tmp_path))
+    plain = await serve(answer)
+    monkeypatch.setattr(ssl, "create_default_context", slow)
+    probe = HTTPCheck(True, port, "/", NAME, NAME, (StatusRange(200, 299),), ca_bundle=ROOT.pem)
+    slow_check = asyncio.create_task(check(probe, timeout=1.0))
+    await asyncio.to_thread(begun.wait, 60)
+    assert (await check(HTTPCheck(False, plain, "/", NAME, NAME, (StatusRange(200, 299),)))).passed
+    await asyncio.sleep(1.5)  # longer than the check's own deadline
+    assert not slow_check.done()
+    may_end.set()
+    result = await slow_check
+    assert result.passed, result
+
+
+async def test_contexts_are_kept_while_used_lately_and_those_of_the_system_always(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[object] = []
+    build = ssl.create_default_context
+
+    def counted(**named: Any) -> ssl.SSLContext:
+        built.append(named)
+        return build(**named)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    contexts = Contexts(2)
+    system, *bundles = (Trust(each, True, True) for each in (None, ROOT.pem, DIRECT.pem, STRANGER.pem))
+    for trust in (system, *bundles[:2], bundles[0], bundles[2], bundles[0], system):
+        await contexts.of(trust)
+    assert len(built) == 4
+    await contexts.of(bundles[1])  # which had to make room for the third
+    assert len(built) == 5
+    contexts.close()
+
+
+async def test_checks_that_wait_for_one_context_share_it() -> None:
+    contexts = Contexts(2)
+    made = await asyncio.gather(*(contexts.of(Trust(ROOT.pem, True, True)) for _ in range(5)))
+    assert len(set(map(id, made))) == 1
+    contexts.close()
+
+
+async def test_a_context_that_this_host_could_not_make_is_tried_again(
+    check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_arguments: object, **_named: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    contexts = Contexts(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(ssl, "create_default_context", lack)
+        with pytest.raises(OSError, match="Too many"):
+            await contexts.of(Trust(ROOT.pem, True, True))
+        result = await check(HTTPCheck(True, 443, "/", NAME, NAME, (StatusRange(200, 299),)))
+        assert (result.passed, result.reason) == (None, "LocalError")
+        assert "unforeseen" not in result.message
+    assert await contexts.of(Trust(ROOT.pem, True, True))
+    contexts.close()
 
 
 @pytest.mark.parametrize("content", ["Tm9uZQ==", ""])

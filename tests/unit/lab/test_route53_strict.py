@@ -324,6 +324,10 @@ async def test_an_alias_targets_what_is_there_in_its_own_zone_or_in_one_of_aws(
     assert (
         "EvaluateTargetHealth" in (await refusal(submit(alias("d1.cloudfront.net", "Z2FDTNDATAQYW2", health=True))))[1]
     )
+    apex = {"HostedZoneId": zone, "DNSName": "example.org.", "EvaluateTargetHealth": False}
+    for rrtype in ("SOA", "NS"):
+        refused = change("UPSERT", name="example.org", rrtype=rrtype, AliasTarget=apex)
+        assert f"an alias cannot be of type {rrtype}" in (await refusal(submit(refused)))[1]
     weighted_alias = {"HostedZoneId": zone, "DNSName": NAME, "EvaluateTargetHealth": True}
     await submit(change("CREATE", name="w.example.org", AliasTarget=weighted_alias, SetIdentifier="x", Weight=1))
 

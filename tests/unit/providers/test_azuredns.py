@@ -454,6 +454,21 @@ async def test_a_family_comes_before_the_other_goes_whatever_the_order(
     assert [each.type for each in deleted.removed] == ["A"]
 
 
+async def test_a_family_that_goes_right_after_we_wrote_it_is_noticed_at_once(desk: Desk, store: ZoneStore) -> None:
+    writer = Writer()
+    provider = await desk.open(pace=writer.pace)
+    held = await put(provider, a("api"), aaaa("api"))
+    changes = (Change(held[aaaa("api").key], None), Change(held[a("api").key], a("api", "192.0.2.7")))
+    await writer.start(provider, moving(held, *changes))
+    await writer.step(3)  # the ledger is read and moves, the family that stays is written: the deletion is next
+    store.commit(removed=[(f"api.{DOMAIN}", "A")], by="outsider")
+    writer.free = True
+    await writer.step()
+    assert writer.task is not None
+    with pytest.raises(OutcomeUnknownError, match="somebody removed api"):
+        await writer.task
+
+
 class Writer:
     """A provider whose every request waits for the conductor."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detour.enactment.contract import EndpointNotPermittedError, ProviderError, Secret
+from detour.enactment.contract import EndpointNotPermittedError, ProviderError, UnavailableError
 from detour.model.record import ObjectKey
 from detour.model.zone import (
     AzureDNSSettings,
@@ -20,7 +20,7 @@ from detour.providers import registry
 from detour.providers.endpoints import Origin, PermittedEndpoints, check_endpoint, foreign_origin
 
 from .clouds import CLOUDS, DOMAIN, Cloud, no_pace
-from .relay import Relay
+from .relay import Relay, Spoilt
 
 NONE = PermittedEndpoints()
 
@@ -88,7 +88,39 @@ async def test_credentials_of_a_zone_s_own_do_not_go_over_plain_http_unless_that
     await provider.close()
 
 
-SECRET: Secret = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush"}
+@pytest.mark.parametrize("cloud", CLOUDS, ids=[each.name for each in CLOUDS])
+async def test_an_endpoint_of_somebody_s_choice_is_not_quoted(cloud: type[Cloud]) -> None:
+    """What answers there may be a service inside the cluster, and conditions are read by whoever may read a DNSZone."""
+    bodies = {
+        "route53": b"<E><Error><Code>Denied</Code><Message>the private answer</Message></Error></E>",
+        "azuredns": b'{"code": "Denied", "message": "the private answer"}',
+        "clouddns": b'{"error": {"message": "the private answer", "errors": [{"reason": "the private answer"}]}}',
+    }
+    answer = Spoilt(bodies[cloud.name], status=400)
+    async with cloud().emulator() as api, Relay(api.url) as relay:
+        for quotes in (True, False):
+            module = registry.kind_of(cloud().settings(relay.url)).load()
+            provider = await module.open_zone(
+                domain=DOMAIN,
+                settings=cloud().settings(relay.url),
+                secret=cloud().secret(),
+                limits=module.LIMITS,
+                pace=no_pace,
+                quotes=quotes,
+            )
+            relay.spoil(answer)
+            with pytest.raises(UnavailableError) as told:
+                await provider.read_zone()
+            relay.heal()
+            assert ("the private answer" in str(told.value)) is quotes
+            await provider.close()
+
+
+def test_only_the_provider_and_permitted_endpoints_are_quoted() -> None:
+    permitted = PermittedEndpoints.from_text(["https://dns.example.net"])
+    for url, quoted in ((None, True), ("https://dns.example.net", True), ("https://intranet.example.net", False)):
+        for settings in at(url):
+            assert check_endpoint(zone(settings), has_secret=True, permitted=permitted) is quoted
 
 
 @pytest.mark.parametrize("settings", at("https://dns.example.net:8443/dns"), ids=lambda each: type(each).__name__)

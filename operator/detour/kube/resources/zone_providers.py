@@ -62,7 +62,8 @@ class Route53Spec(Declared):
     )
     endpoint_url: EndpointURL | None = Field(
         default=None,
-        description="URL of the API, for other partitions and laboratories. Without it the partition's own.",
+        description="URL of the API, for gateways and laboratories. Without it the partition's own. One that is not"
+        " Route 53's own takes a Secret and https, unless the operator's settings permit it.",
     )
 
 
@@ -92,8 +93,9 @@ class AzureDNSSpec(Declared):
     ] = Field(description="Resource group that holds the zone.")
     endpoint_url: EndpointURL | None = Field(
         default=None,
-        description="URL of Azure Resource Manager, for other Azure clouds and laboratories. Without it the"
-        " public cloud's.",
+        description="URL of Azure Resource Manager, for other Azure clouds, gateways and laboratories. Without it the"
+        " public cloud's. One that is not Azure's own takes a Secret and https, unless the operator's settings permit"
+        " it.",
     )
 
 
@@ -130,7 +132,9 @@ class GoogleCloudDNSSpec(Declared):
         " only one.",
     )
     endpoint_url: EndpointURL | None = Field(
-        default=None, description="URL of the API, for laboratories. Without it Google's own."
+        default=None,
+        description="URL of the API, for gateways and laboratories. Without it Google's own. Any other takes a Secret"
+        " and https, unless the operator's settings permit it.",
     )
 
 

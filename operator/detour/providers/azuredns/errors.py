@@ -27,7 +27,7 @@ from detour.enactment.contract import (
     UnavailableError,
     ZoneMissingError,
 )
-from detour.providers.translation import Translation, kind, lost, quoted, retry_after
+from detour.providers.translation import Quote, Translation, kind, lost, retry_after
 
 OF_SUBSCRIPTION = frozenset({"SubscriptionRequestsThrottled", "TenantRequestsThrottled"})
 """Codes of Resource Manager's own refusals of too many calls."""
@@ -51,22 +51,22 @@ class SetMissingError(ZoneMissingError):
     """404 to a read, as of a record set in a zone that is there."""
 
 
-def meaning(error: Exception, doing: str, write: bool) -> ProviderError | None:
+def meaning(error: Exception, doing: str, write: bool, quote: Quote) -> ProviderError | None:
     """Return what an error of azure-core or azure-identity means, None for others (see `Translation`)."""
     if not isinstance(error, AzureError):
         return None
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if isinstance(error, ClientAuthenticationError) or status == 401:
         return CredentialsRefusedError(
-            f"{doing}: Azure does not accept who we are ({_why(error)}): check the Secret's keys, or the workload's "
-            "identity"
+            f"{doing}: Azure does not accept who we are ({_why(error, quote)}): check the Secret's keys, or the "
+            "workload's identity"
         )
     if status is not None and 400 <= status < 500:
-        return _refusal(error, status, doing, write)
+        return _refusal(error, status, doing, write, quote)
     if isinstance(error, ServiceRequestError) and _never_sent(error):
         return UnavailableError(f"{doing}: no connection to the API endpoint ({_kind(error)})")
     if status is not None and status >= 500:
-        return lost(doing, f"Azure had a fault of its own ({status} {_said(error)})", write=write)
+        return lost(doing, f"Azure had a fault of its own ({status} {_said(error, quote)})", write=write)
     if status is not None and status >= 300:
         return lost(doing, f"something else than Azure answered ({status}); Detour follows no redirect", write=write)
     if status is not None:
@@ -77,8 +77,8 @@ def meaning(error: Exception, doing: str, write: bool) -> ProviderError | None:
 translated = Translation(meaning)
 
 
-def _refusal(error: Any, status: int, doing: str, write: bool) -> ProviderError:
-    said = _said(error) or str(status)
+def _refusal(error: Any, status: int, doing: str, write: bool, quote: Quote) -> ProviderError:
+    said = _said(error, quote) or str(status)
     match status:
         case 403:
             what = "give the identity the role 'DNS Zone Contributor' on the zone"
@@ -122,14 +122,14 @@ def _code(error: Any) -> str:
     return str(getattr(error.error, "code", "") or "")
 
 
-def _why(error: Any) -> str:
+def _why(error: Any, quote: Quote) -> str:
     """Return why we are not accepted: the service's words, or the code of the one that gives tokens."""
     code = _AAD_CODE.search(str(error.message or ""))
-    return _said(error) or (code[0] if code else kind(error))
+    return _said(error, quote) or (code[0] if code else kind(error))
 
 
-def _said(error: Any) -> str:
+def _said(error: Any, quote: Quote) -> str:
     """Return Azure's code and message, which quote names and identifiers but no credential."""
     body = getattr(error, "error", None)
     parts = (getattr(body, "code", None), getattr(body, "message", None))
-    return quoted(": ".join(str(part) for part in parts if part))
+    return ": ".join(quote(part) for part in parts if part)

@@ -21,6 +21,16 @@ def families_first(changes: Iterable[Change]) -> list[Change]:
     return list(ordered.values())
 
 
+def family_that_stays(change: Change, changes: Iterable[Change]) -> RRKey | None:
+    """Return the other address family of a name that loses one, where it stays or is written by the same batch."""
+    if change.new is not None:
+        return None
+    if change.beside is not None:
+        return change.beside.rrset.key
+    other = RRKey(change.key.name, OTHER_FAMILY.get(change.key.type, change.key.type))
+    return next((each.key for each in changes if each.key == other and each.new is not None), None)
+
+
 def markers_that_go(changes: Iterable[Change]) -> dict[RRKey, StoredSet]:
     """Return the marker that goes with a name, by the first of the name's sets to be deleted."""
     gone = {change.key: change.old for change in changes if change.new is None and change.old is not None}

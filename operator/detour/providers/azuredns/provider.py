@@ -30,7 +30,7 @@ from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns.client import AzureClient
 from detour.providers.azuredns.errors import ForbiddenError, SetChangedError, SetMissingError, translated
 from detour.providers.azuredns.limits import GETS_PER_MINUTE, LISTS_PER_MINUTE, PAGE
-from detour.providers.azuredns.order import families_first, first_publications, markers_that_go
+from detour.providers.azuredns.order import families_first, family_that_stays, first_publications, markers_that_go
 from detour.providers.azuredns.records import (
     RECORD_TYPES,
     as_model,
@@ -51,9 +51,17 @@ class AzureDNSProvider:
     """One zone. Calls run on the event loop that `open_zone` was called in."""
 
     def __init__(
-        self, *, domain: str, settings: AzureDNSSettings, client: AzureClient, limits: ProviderLimits, pace: Pace
+        self,
+        *,
+        domain: str,
+        settings: AzureDNSSettings,
+        client: AzureClient,
+        limits: ProviderLimits,
+        pace: Pace,
+        quotes: bool = True,
     ) -> None:
-        """Call nothing yet; `domain` is canonical."""
+        """Call nothing yet; `domain` is canonical. Without `quotes` no words of the endpoint's are told."""
+        self._translated = translated.of(quotes=quotes)
         self._domain = domain
         self._where = (settings.resource_group, domain)
         self._at = foreign_origin(settings)
@@ -68,7 +76,7 @@ class AzureDNSProvider:
 
     async def describe(self) -> ZoneFacts:
         """Find the zone. Raises ZoneMissingError where there is none or it is a private one."""
-        with translated(self._doing("zone")):
+        with self._translated(self._doing("zone")):
             zone = await self._find()
             if not zone.id or not zone.name_servers:
                 raise OddAnswerError("the answer is no description of a public zone")
@@ -82,7 +90,7 @@ class AzureDNSProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page, each a call."""
-        with translated(self._doing("list of record sets")):
+        with self._translated(self._doing("list of record sets")):
             pages = self._client.record_sets.list_by_dns_zone(*self._where).by_page()
             found: list[Any] = []
             positions = Pages()
@@ -114,7 +122,7 @@ class AzureDNSProvider:
                 if isinstance(error, BaseException):
                     raise error
             found += [each for each in results if each is not None]
-        with translated(self._doing("record sets")):
+        with self._translated(self._doing("record sets")):
             return gathered(self._in_words(found))
 
     async def apply(self, batch: Batch) -> ZoneContents:
@@ -124,7 +132,7 @@ class AzureDNSProvider:
         set is a BatchRefusedError that names it, and everything else is an OutcomeUnknownError: also that a name lost
         both its families, the one by us and the other by somebody else in that very moment.
         """
-        with translated(self._doing("batch")):
+        with self._translated(self._doing("batch")):
             changes = families_first(batch.changes)
             version = await self._confirm(batch.ledger)
             versions = {
@@ -142,8 +150,8 @@ class AzureDNSProvider:
                 if change.beside is not None and (kept := staying.get(change.beside.rrset.key)) is not None:
                     done.append(await self._put(kept.rrset, kept.version))
                 done.append(await self._write(change, versions.get(change.key)))
-                if change.beside is not None:
-                    done.append(await self._left_beside(change.beside))
+                if (left := family_that_stays(change, changes)) is not None:
+                    done.append(await self._still_there(left))
         return ZoneContents({each.rrset.key: each for each in done if each is not None})
 
     @contextlib.contextmanager
@@ -151,7 +159,7 @@ class AzureDNSProvider:
         """Say of an error how far the batch had come; whatever is no refusal of one set leaves its outcome open."""
         doing = f"{self._doing('batch')}: {so_far}"
         try:
-            with translated(doing, write=True):
+            with self._translated(doing, write=True):
                 yield
         except (BatchRefusedError, ForbiddenError) as error:
             raise BatchRefusedError(f"{doing}; the next one was refused: {error}") from None
@@ -167,7 +175,7 @@ class AzureDNSProvider:
 
     async def _find(self) -> Any:
         zone = await self._call("zone", self._client.zones.get)
-        with translated(self._doing("zone")):
+        with self._translated(self._doing("zone")):
             if str(zone.zone_type) == "Private":
                 raise ZoneMissingError(
                     f"{self._doing('zone')}: it is a private zone, which the internet cannot ask: name a public one"
@@ -182,7 +190,7 @@ class AzureDNSProvider:
             model = await self._call(what, self._client.record_sets.get, relative, rrtype)
         except SetMissingError:
             return None
-        with translated(self._doing(what)):
+        with self._translated(self._doing(what)):
             check_is(model, relative, rrtype)
         return model
 
@@ -224,13 +232,12 @@ class AzureDNSProvider:
         """
         return (await self._put(marker.rrset, version)).version
 
-    async def _left_beside(self, kept: StoredSet) -> StoredSet:
+    async def _still_there(self, key: RRKey) -> StoredSet:
         """Return the family that was to stay, read after the other one went; no condition spans the two requests."""
-        _, found = await self._read(kept.rrset.key)
+        _, found = await self._read(key)
         if isinstance(found, StoredSet):
             return found
-        name, family = kept.rrset.key
-        raise OutcomeUnknownError(f"somebody removed {name} {family} while the other family was withdrawn")
+        raise OutcomeUnknownError(f"somebody removed {key.name} {key.type} while the other family was withdrawn")
 
     async def _write(self, change: Change, version: str | None) -> StoredSet | None:
         """Make one change on the condition of `version`, or of absence. Returns the new set."""
@@ -261,7 +268,7 @@ class AzureDNSProvider:
         method = self._client.record_sets.create_or_update
         body = as_model(rrset, version)
         model = await self._call(what, method, relative, rrset.type.value, body, write=True, **condition)
-        with translated(self._doing(what), write=True):
+        with self._translated(self._doing(what), write=True):
             check_is(model, relative, rrset.type)
             found = in_words(model, self._domain)
             if not isinstance(found, StoredSet) or found.rrset != rrset:
@@ -287,7 +294,7 @@ class AzureDNSProvider:
 
     async def _call(self, what: str, method: Any, *arguments: Any, write: bool = False, **options: Any) -> Any:
         await self._pace(1)
-        with translated(self._doing(what), write=write):
+        with self._translated(self._doing(what), write=write):
             return await method(*self._where, *arguments, **options)
 
     def _doing(self, what: str) -> str:
@@ -298,12 +305,21 @@ class AzureDNSProvider:
 
 
 async def open_zone(
-    *, domain: str, settings: AzureDNSSettings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+    *,
+    domain: str,
+    settings: AzureDNSSettings,
+    secret: Secret | None,
+    limits: ProviderLimits,
+    pace: Pace,
+    quotes: bool = True,
 ) -> AzureDNSProvider:
-    """Return the provider of `domain`. Raises CredentialsRefusedError where the Secret lacks a key."""
-    with translated(f"Azure DNS {domain}"):
+    """Return the provider of `domain`; `quotes` as in the constructor.
+
+    Raises CredentialsRefusedError where the Secret lacks a key.
+    """
+    with translated.of(quotes=quotes)(f"Azure DNS {domain}"):
         client = AzureClient(settings, secret)
-    return AzureDNSProvider(domain=domain, settings=settings, client=client, limits=limits, pace=pace)
+    return AzureDNSProvider(domain=domain, settings=settings, client=client, limits=limits, pace=pace, quotes=quotes)
 
 
 def _types_at(name: str) -> Sequence[str]:

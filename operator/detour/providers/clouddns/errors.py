@@ -12,7 +12,7 @@ from detour.enactment.contract import (
     UnavailableError,
     ZoneMissingError,
 )
-from detour.providers.translation import Translation, kind, lost, quoted, retry_after
+from detour.providers.translation import Quote, Translation, kind, lost, retry_after
 
 THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 NEVER_CONNECTED = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
@@ -20,11 +20,11 @@ OF_THE_ADDRESS = "'parameters."
 """What a 404 complains of when it is not about a set: the parameters of the path, project and managed zone."""
 
 
-def meaning(error: Exception, doing: str, write: bool) -> ProviderError | None:
+def meaning(error: Exception, doing: str, write: bool, quote: Quote) -> ProviderError | None:
     """Return what an error of the libraries means, None for others (see `Translation`)."""
     match error:
         case GoogleAPICallError():
-            return _from_answer(error, doing, write)
+            return _from_answer(error, doing, write, quote)
         case GoogleAuthError() if isinstance(error, TransportError) or error.retryable:
             # Fetching a token failed, so the request itself was not sent.
             return UnavailableError(f"{doing}: no answer from Google's token service ({kind(error)})")
@@ -55,10 +55,10 @@ def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     return type(getattr(cause, "reason", cause)).__name__ in NEVER_CONNECTED
 
 
-def _from_answer(error: GoogleAPICallError, doing: str, write: bool) -> ProviderError:
+def _from_answer(error: GoogleAPICallError, doing: str, write: bool, quote: Quote) -> ProviderError:
     status = int(error.code or 0)
     reasons = {str(each.get("reason")) for each in error.errors or () if isinstance(each, dict)}
-    said = f"{status} {', '.join(sorted(reasons)) or 'no reason given'}"
+    said = f"{status} {', '.join(map(quote, sorted(reasons))) or 'no reason given'}"
     if status == 429 or reasons & THROTTLED:
         headers = getattr(error.response, "headers", None) or {}
         return ThrottledError(f"{doing}: Google asks for patience ({said})", retry_after(headers))
@@ -75,4 +75,4 @@ def _from_answer(error: GoogleAPICallError, doing: str, write: bool) -> Provider
             f"{doing}: the project has no such managed zone ({said}): check project and managedZone"
         )
     refused = BatchRefusedError if write else UnavailableError
-    return refused(f"{doing}: Cloud DNS refused the request ({said}): {quoted(error.message)}")
+    return refused(f"{doing}: Cloud DNS refused the request ({said}): {quote(error.message)}")

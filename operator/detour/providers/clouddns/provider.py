@@ -52,8 +52,10 @@ class CloudDNSProvider:
         threads: Threads,
         limits: ProviderLimits,
         pace: Pace,
+        quotes: bool = True,
     ) -> None:
-        """Call nothing yet; `domain` is canonical."""
+        """Call nothing yet; `domain` is canonical. Without `quotes` no words of the endpoint's are told."""
+        self._translated = translated.of(quotes=quotes)
         self._domain = domain
         self._settings = settings
         self._connection = connection
@@ -71,7 +73,7 @@ class CloudDNSProvider:
     async def describe(self) -> ZoneFacts:
         """Find the managed zone. Raises ZoneMissingError where there is none, several, or one that cannot serve."""
         self._zone_name = None
-        with translated(self._doing("managedZones.get")):
+        with self._translated(self._doing("managedZones.get")):
             zone = await self._get("managedZones.get", f"/managedZones/{await self._zone()}", kind="dns#managedZone")
             required("managed zone", zone, ("name", "dnsName", "id"))
             if zone.get("visibility", "public") != "public":
@@ -97,7 +99,7 @@ class CloudDNSProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page."""
-        with translated(self._doing("resourceRecordSets.list")):
+        with self._translated(self._doing("resourceRecordSets.list")):
             items = [each async for each in self._sets({"maxResults": str(PAGE)})]
             contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
@@ -108,7 +110,7 @@ class CloudDNSProvider:
         wanted = set(names)
         if len(wanted) > max(NAMES_BY_QUERY, self._pages):
             return only_at(wanted, await self.read_zone())
-        with translated(self._doing("resourceRecordSets.list")):
+        with self._translated(self._doing("resourceRecordSets.list")):
             items = [each for name in sorted(wanted) async for each in self._sets({"name": f"{name}."})]
             return only_at(wanted, gathered(_in_words(items)))
 
@@ -136,10 +138,10 @@ class CloudDNSProvider:
     async def apply(self, batch: Batch) -> ZoneContents:
         """Send the batch as one Change. Only an answer that is a Change with an ID counts as one."""
         doing = self._doing("changes.create")
-        with translated(doing):
+        with self._translated(doing):
             zone = await self._zone()
             body = _requested(batch)
-        with translated(doing, write=True):
+        with self._translated(doing, write=True):
             path = f"/managedZones/{zone}/changes"
             answer = await self._call("changes.create", "POST", path, body=body, kind="dns#change")
             required("confirmation of a change", answer, ("id",))
@@ -190,7 +192,7 @@ class CloudDNSProvider:
         """Send one request. The answer says itself what `kind` of thing it is (discovery document, every resource)."""
         await self._pace(1)
         try:
-            with translated(self._doing(operation), write=method != "GET"):
+            with self._translated(self._doing(operation), write=method != "GET"):
                 answer = await self._threads.run(self._connection.request, method, path, query=query, body=body)
                 if answer.get("kind") != kind:
                     raise OddAnswerError(f"the answer is no {kind}")
@@ -227,20 +229,32 @@ def _in_words(items: Sequence[Item]) -> Iterator[StoredSet | OpaqueSet]:
 
 
 async def open_zone(
-    *, domain: str, settings: GoogleCloudDNSSettings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+    *,
+    domain: str,
+    settings: GoogleCloudDNSSettings,
+    secret: Secret | None,
+    limits: ProviderLimits,
+    pace: Pace,
+    quotes: bool = True,
 ) -> CloudDNSProvider:
-    """Return the provider of `domain`.
+    """Return the provider of `domain`; `quotes` as in the constructor.
 
     Raises CredentialsRefusedError where the Secret holds no usable key and there is no identity without one.
     """
     threads = Threads(f"clouddns {domain}")
     try:
-        with translated(f"Cloud DNS ({domain})"):
+        with translated.of(quotes=quotes)(f"Cloud DNS ({domain})"):
             credentials = await threads.run(make_credentials, settings, secret)
             connection = Connection(settings, credentials)
     except BaseException:
         threads.close()
         raise
     return CloudDNSProvider(
-        domain=domain, settings=settings, connection=connection, threads=threads, limits=limits, pace=pace
+        domain=domain,
+        settings=settings,
+        connection=connection,
+        threads=threads,
+        limits=limits,
+        pace=pace,
+        quotes=quotes,
     )

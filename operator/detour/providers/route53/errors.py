@@ -12,7 +12,7 @@ from detour.enactment.contract import (
     UnexpectedAnswerError,
     ZoneMissingError,
 )
-from detour.providers.translation import Translation, kind, lost, quoted, retry_after
+from detour.providers.translation import Quote, Translation, kind, lost, quoted, retry_after
 
 THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
@@ -60,13 +60,13 @@ FOR_AN_IDENTITY = ("AssumeRole", "GetRoleCredentials", "CreateToken", "GetSessio
 """The beginnings of operations that botocore calls to get credentials, at other services and before our own call."""
 
 
-def meaning(error: Exception, doing: str, write: bool) -> ProviderError | None:
+def meaning(error: Exception, doing: str, write: bool, quote: Quote) -> ProviderError | None:
     """Return what an error of botocore's means, None for others (see `Translation`)."""
     match error:
         case botocore.ClientError() if error.operation_name.startswith(FOR_AN_IDENTITY):
-            return _of_identity(error, doing)
+            return _of_identity(error, doing, quote)
         case botocore.ClientError():
-            return _from_answer(error, doing, write)
+            return _from_answer(error, doing, write, quote)
         case _ if isinstance(error, NEVER_SENT):
             return UnavailableError(f"{doing}: no connection to the API endpoint ({kind(error)})")
         case _ if isinstance(error, NO_IDENTITY):
@@ -85,7 +85,7 @@ def meaning(error: Exception, doing: str, write: bool) -> ProviderError | None:
 translated = Translation(meaning)
 
 
-def _of_identity(error: botocore.ClientError, doing: str) -> ProviderError:
+def _of_identity(error: botocore.ClientError, doing: str, quote: Quote) -> ProviderError:
     """Return what it means that we got no credentials; whatever was to be done with them was not sent."""
     code, text, status, headers = _parts(error)
     what = f"{error.operation_name} gave us no credentials ({code or status})"
@@ -93,12 +93,13 @@ def _of_identity(error: botocore.ClientError, doing: str) -> ProviderError:
         return ThrottledError(f"{doing}: {what}: AWS asks for patience", retry_after(headers))
     if status >= 500:
         return UnavailableError(f"{doing}: {what}: AWS had a fault of its own")
-    detail = f": {quoted(text)}" if code.startswith("AccessDenied") else ""
+    detail = f": {quote(text)}" if code.startswith("AccessDenied") else ""
     return CredentialsRefusedError(f"{doing}: {what}: AWS does not accept us or the call{detail}")
 
 
-def _from_answer(error: botocore.ClientError, doing: str, write: bool) -> ProviderError:
+def _from_answer(error: botocore.ClientError, doing: str, write: bool, quote: Quote) -> ProviderError:
     code, text, status, headers = _parts(error)
+    code = quote(code)
     if code in THROTTLED or status == 429:
         return ThrottledError(f"{doing}: Route 53 asks for patience ({code})", retry_after(headers))
     if code == "PriorRequestNotComplete":
@@ -110,14 +111,14 @@ def _from_answer(error: botocore.ClientError, doing: str, write: bool) -> Provid
     if code in REFUSED_WHO or status in (401, 403):
         # Only a denial names what is missing; the other texts quote the request, which bears the key's id.
         denied = code.startswith("AccessDenied") and text
-        detail = f": {quoted(text)}" if denied else ": check the access key and its session token"
+        detail = f": {quote(text)}" if denied else ": check the access key and its session token"
         return CredentialsRefusedError(f"{doing}: AWS does not accept us or the call ({code or status}){detail}")
     if status >= 500:
         return lost(doing, f"Route 53 had a fault of its own ({status} {code})", write=write)
     if not 400 <= status < 500:
         return lost(doing, f"something else than Route 53 answered ({status})", write=write)
     refused = BatchRefusedError if write else UnavailableError
-    said = f"({code or status})" + (f": {quoted(text)}" if text else "")
+    said = f"({code or status})" + (f": {quote(text)}" if text else "")
     return refused(f"{doing}: Route 53 refused the request {said}")
 
 

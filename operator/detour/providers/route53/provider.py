@@ -67,8 +67,10 @@ class Route53Provider:
         threads: Threads,
         limits: ProviderLimits,
         pace: Pace,
+        quotes: bool = True,
     ) -> None:
-        """Call nothing yet; `domain` is canonical."""
+        """Call nothing yet; `domain` is canonical. Without `quotes` no words of the endpoint's are told."""
+        self._translated = translated.of(quotes=quotes)
         self._domain = domain
         self._settings = settings
         self._client = client
@@ -86,7 +88,7 @@ class Route53Provider:
     async def describe(self) -> ZoneFacts:
         """Find the hosted zone. Raises ZoneMissingError where there is none, several, or a private one."""
         self._zone_id = None
-        with translated(self._doing("GetHostedZone")):
+        with self._translated(self._doing("GetHostedZone")):
             zone_id = await self._zone()
             zone = await self._call("GetHostedZone", self._client.get_hosted_zone, Id=zone_id)
             found = required("description of a hosted zone", zone.get("HostedZone"), ("Id", "Name"))
@@ -107,7 +109,7 @@ class Route53Provider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page; Route 53 includes changes that its name servers do not serve yet."""
-        with translated(self._doing("ListResourceRecordSets")):
+        with self._translated(self._doing("ListResourceRecordSets")):
             items = [each async for page in self._pages_from({}, PAGE) for each in page]
             contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
@@ -119,7 +121,7 @@ class Route53Provider:
         if len(wanted) > self._pages:
             return only_at(wanted, await self.read_zone())
         items: Items = []
-        with translated(self._doing("ListResourceRecordSets")):
+        with self._translated(self._doing("ListResourceRecordSets")):
             for name in sorted(wanted):
                 async for page in self._pages_from({"StartRecordName": name}, SETS_PER_NAME):
                     here = [each for each in page if canonical(each["Name"]) == name]
@@ -157,10 +159,10 @@ class Route53Provider:
     async def apply(self, batch: Batch) -> ZoneContents:
         """Send the batch as one ChangeBatch. Only an answer that names the change that it made counts as one."""
         doing = self._doing("ChangeResourceRecordSets")
-        with translated(doing):
+        with self._translated(doing):
             zone_id = await self._zone()
             request = _requested(batch)
-        with translated(doing, write=True):
+        with self._translated(doing, write=True):
             answer = await self._call(
                 "ChangeResourceRecordSets",
                 self._client.change_resource_record_sets,
@@ -230,7 +232,7 @@ class Route53Provider:
         """Call the SDK once; its types end here."""
         await self._pace(1)
         try:
-            with translated(self._doing(operation), write=write):
+            with self._translated(self._doing(operation), write=write):
                 answer = await self._threads.run(method, **arguments)
                 return required("answer of Route 53's", answer, ())
         except ZoneMissingError:
@@ -286,17 +288,25 @@ def _in_words(items: Items) -> Iterator[StoredSet | OpaqueSet]:
 
 
 async def open_zone(
-    *, domain: str, settings: Route53Settings, secret: Secret | None, limits: ProviderLimits, pace: Pace
+    *,
+    domain: str,
+    settings: Route53Settings,
+    secret: Secret | None,
+    limits: ProviderLimits,
+    pace: Pace,
+    quotes: bool = True,
 ) -> Route53Provider:
-    """Return the provider of `domain`.
+    """Return the provider of `domain`; `quotes` as in the constructor.
 
     Raises CredentialsRefusedError where the Secret lacks a key or there is no identity to assume a role with.
     """
     threads = Threads(f"route53 {domain}")
     try:
-        with translated(f"Route 53 ({domain})"):
+        with translated.of(quotes=quotes)(f"Route 53 ({domain})"):
             client = await threads.run(make_client, settings, secret)
     except BaseException:
         threads.close()
         raise
-    return Route53Provider(domain=domain, settings=settings, client=client, threads=threads, limits=limits, pace=pace)
+    return Route53Provider(
+        domain=domain, settings=settings, client=client, threads=threads, limits=limits, pace=pace, quotes=quotes
+    )
