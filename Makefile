@@ -8,15 +8,19 @@ ZONE ?=
 PROVIDER ?=
 MINUTES ?= 20
 SEED ?=
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PROCESSES ?= 3
+BESIDE := --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test lint crds tools conformance acceptance soak simulate mutants clean packages
+.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate mutants clean packages
 
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
 	@echo "make demo KEEP=1  the same, and leave it running; make demo-stop ends it"
-	@echo "make test         everything (25 min the first time, then 10 to 20)"
-	@echo "make acceptance   the long figures at full size"
+	@echo "make check        while you work: lint, types, unit tests, a handful of schedules (1 min on 2 cores)"
+	@echo "make test         everything (15 min the first time, then 8 on 2 cores)"
+	@echo "make acceptance   the long figures at full size, and what is promised in seconds (40 min)"
 	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
@@ -48,10 +52,18 @@ demo: setup packages
 demo-stop: setup
 	@$(BIN)/detour-lab demo-stop
 
+# What a change should pass before anything else: nothing that starts other processes.
+check: setup lint
+	@echo "== unit tests (40 s on 2 cores)"
+	@$(BIN)/python -m pytest tests/unit -q -n $(CORES) $(BESIDE) -m "not slow" --durations=0 --durations-min=5
+	@echo "== a handful of schedules"
+	@$(BIN)/detour-lab simulate --schedules=16 --seed=$$RANDOM --jobs=$(CORES)
+
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@echo "== all tests, in $(PROCESSES) processes: about 8 min on 2 cores that have nothing else to do"
+	@$(BIN)/python -m pytest -n $(PROCESSES) $(BESIDE)
 
 lint: setup
 	$(BIN)/ruff check
@@ -75,9 +87,9 @@ conformance: setup
 acceptance: setup packages
 	@$(BIN)/detour-lab acceptance
 
-# One process on one core, or JOBS of them. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
+# As many processes as there are cores, or JOBS of them. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
 simulate: setup
-	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") $(if $(JOBS),--jobs=$(JOBS))
+	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") --jobs=$(or $(JOBS),$(CORES))
 
 mutants: setup
 	@$(BIN)/detour-lab mutants

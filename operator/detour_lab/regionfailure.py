@@ -13,13 +13,13 @@ import dns.rcode
 from detour_lab.expectation import Spec, expected_values, zones_of
 from detour_lab.operatorprocess import LogLine
 from detour_lab.sampling import Question, Sampler, Sighting
-from detour_lab.stage import Stage, StageError, condition, wait_for
+from detour_lab.stage import PATIENCE, Stage, StageError, condition, wait_for
 
 MAIN_RECORD = "api"
 """The record that is in all four zones, and whose way is told."""
 
-MOVE_TIMEOUT = 30.0
-FAILBACK_TIMEOUT = 45.0
+MOVE_TIMEOUT = PATIENCE
+FAILBACK_TIMEOUT = PATIENCE
 """Seconds within which every record must have moved, and moved back."""
 
 

@@ -41,7 +41,8 @@ RELEASE = "detour"
 RELEASE_NAMESPACE = "detour-system"
 NAMESPACE = "shop"
 OWNER = "lab"
-READY_TIMEOUT = 60.0
+PATIENCE = 180.0
+"""Seconds after which a wait is given up, on whatever machine: no judgement of how long something may take."""
 
 Step = Callable[[str], None]
 
@@ -155,7 +156,7 @@ class Stage:
         listed = json.loads(await self.kubectl("get", "failoverrecords", "-n", NAMESPACE, "-o", "json"))
         return {each["metadata"]["name"]: each for each in listed["items"]}
 
-    async def wait_until_ready(self, timeout: float = READY_TIMEOUT) -> None:
+    async def wait_until_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until every FailoverRecord is Ready. Raises StageError with the table that says which is not."""
         try:
             await wait_for(self._all_ready, timeout=timeout, what="Ready on every record", interval=0.3)
@@ -202,7 +203,7 @@ class Stage:
             str(file),
         )
         crds = ("failoverrecords.detour.dev", "dnszones.detour.dev", "cloudregions.detour.dev")
-        await self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *crds)
+        await self.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *crds)
 
     async def _start_operators(self, stack: AsyncExitStack) -> tuple[OperatorProcess, ...]:
         argv, environment = await asyncio.to_thread(operator_command, self.plane, RELEASE, RELEASE_NAMESPACE)

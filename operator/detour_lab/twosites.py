@@ -26,10 +26,10 @@ from detour_lab.lab import Lab
 from detour_lab.labzones import EmulatedZone
 from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.soak.truth import Truth
-from detour_lab.stage import NAMESPACE, OWNER, Stage, StageError, wait_for
+from detour_lab.stage import NAMESPACE, OWNER, PATIENCE, Stage, StageError, wait_for
 
 LEDGER = f"{OWNER}._detour.{DOMAIN}"
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = PATIENCE
 
 _LEDGER = re.compile(r"site=(\S+) .*\brenew=(\d+) epoch=(\d+) seq=(\d+)")
 

@@ -26,5 +26,5 @@ def control_plane() -> Iterator[ControlPlane]:
 def cluster(control_plane: ControlPlane) -> ControlPlane:
     """The same control plane once kubectl has applied `crds/`."""
     control_plane.kubectl("apply", "-f", str(CRDS))
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
     return control_plane

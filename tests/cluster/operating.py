@@ -30,7 +30,7 @@ from detour_lab.servicenames import ServiceNames
 from detour_lab.services import RegionalService
 from detour_lab.store import RecordSet, ZoneStore
 
-from .operatorprocess import OperatorProcess, until
+from .operatorprocess import PATIENCE, OperatorProcess, until
 
 Manifest = dict[str, Any]
 
@@ -40,8 +40,6 @@ TSIG_KEY = dns.tsig.Key(dns.name.from_text("detour-lab."), base64.b64decode(TSIG
 REGIONS = {"virginia": "aws-us-east-1", "netherlands": "azure-westeurope", "frankfurt": "gcp-europe-west3"}
 KINDS = {"fr": "failoverrecords", "dz": "dnszones", "region": "cloudregions"}
 SWIFT = {"interval": "1s", "recheckInterval": "100ms", "timeout": "800ms", "fall": 2, "rise": 2}
-PATIENCE = 40.0
-"""Seconds: far more than anything takes, as the machine may have much else to do."""
 
 
 @dataclass(frozen=True)
@@ -250,11 +248,15 @@ class Stage:
         status: str,
         reason: str | None = None,
         *,
-        saying: str = "",
+        saying: str | Sequence[str] = (),
         kind: str = "fr",
         within: float = PATIENCE,
     ) -> str:
-        """Wait until a condition is so for the newest generation, with `saying` in its message, which is returned."""
+        """Wait until a condition is so for the newest generation, with `saying` in its message, which is returned.
+
+        A condition may be so for another cause before: who means one message says it here.
+        """
+        fragments = (saying,) if isinstance(saying, str) else saying
         last: list[Manifest] = []
 
         async def look() -> Manifest | None:
@@ -262,7 +264,8 @@ class Stage:
             last[:] = (read.get("status") or {}).get("conditions") or []
             for each in last:
                 fits = each["type"] == type_ and each["status"] == status and reason in (None, each["reason"])
-                if fits and saying in each["message"] and each["observedGeneration"] == read["metadata"]["generation"]:
+                is_newest = each["observedGeneration"] == read["metadata"]["generation"]
+                if fits and is_newest and all(fragment in each["message"] for fragment in fragments):
                     return each
             return None
 

@@ -1,9 +1,13 @@
-"""The operator as a process of its own, as a pod would run it, and patience for what it does."""
+"""The operator as a process of its own, as a pod would run it, and patience for what it does.
+
+It is on the lab's leash: when the tests are killed, it ends with them.
+"""
 
 import asyncio
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +18,17 @@ import pytest
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
+from detour_lab.controlplane.process import LEASH
 from detour_lab.operatorprocess import PERMITTED_ENDPOINTS
 
+PATIENCE = 180.0
+"""Seconds after which a wait is given up. It is far more than anything takes, and no judgement: a machine may be slow.
 
-async def until(look: Callable[[], Any], what: Callable[[], str] | str, within: float) -> Any:
+Where a time is promised, `make acceptance` measures it.
+"""
+
+
+async def until(look: Callable[[], Any], what: Callable[[], str] | str, within: float = PATIENCE) -> Any:
     """Look (or await it) again and again until something true is seen, and return that; fail after `within` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
@@ -40,6 +51,7 @@ class OperatorProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / f"{owner}-{port}.log"
         self._command = [
+            *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid())),
             str(Path(sys.executable).parent / "detour"),
             "run",
             f"--owner={owner}",
@@ -73,7 +85,7 @@ class OperatorProcess:
         except aiohttp.ClientError:
             return 0, ""
 
-    async def answers(self, path: str, status: int, within: float = 40.0) -> str:
+    async def answers(self, path: str, status: int, within: float = PATIENCE) -> str:
         """Wait until `path` answers with `status`, and return the body."""
 
         async def look() -> tuple[int, str] | None:
@@ -86,17 +98,26 @@ class OperatorProcess:
     async def wait(self) -> tuple[int, str]:
         """Wait until it ends by itself; return exit status and the end of its log."""
         assert self._process is not None, "start it first"
-        return await asyncio.wait_for(self._process.wait(), 20), self.tail()
+        return await asyncio.wait_for(self._process.wait(), PATIENCE), self.tail()
 
-    async def end(self, *, kill: bool = False) -> tuple[int, float]:
-        """Send SIGTERM (or SIGKILL); return exit status and seconds until it was gone."""
+    def pause(self) -> None:
+        """Let it stand still."""
+        assert self._process is not None, "start it first"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on: it meets all that happened meanwhile at once."""
+        assert self._process is not None, "start it first"
+        self._process.send_signal(signal.SIGCONT)
+
+    async def end(self, *, kill: bool = False) -> int:
+        """Send SIGTERM (or SIGKILL), wait until it is gone, and return its exit status."""
         if self._process is None:
-            return 0, 0.0
-        started = asyncio.get_running_loop().time()
+            return 0
         if self.runs:
             (self._process.kill if kill else self._process.terminate)()
-        status = await asyncio.wait_for(self._process.wait(), 20)
-        return status, asyncio.get_running_loop().time() - started
+            self._process.send_signal(signal.SIGCONT)
+        return await asyncio.wait_for(self._process.wait(), PATIENCE)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it logged; every line is one JSON object or this fails."""

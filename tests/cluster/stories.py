@@ -13,7 +13,6 @@ story's end. Chosen alone (`-k`), a story runs alone.
 import asyncio
 import enum
 import inspect
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,27 +74,25 @@ def _as_test(tale: Tale, cast: Cast) -> Tale:
 
 
 class Playbill:
-    """The stories of this run. A single process begins them all at once, one of several those of a file at a time."""
+    """The stories of this run, which one process plays: it begins them all at once."""
 
     def __init__(self, lab: Lab, items: list[pytest.Item]) -> None:
         self._lab = lab
-        processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        self._slots = asyncio.Semaphore(max(3, SIDE_BY_SIDE // processes))
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._own_slots = asyncio.Semaphore(OPERATORS)
-        self._files: dict[str, dict[str, _Part]] = {}
+        self._parts: dict[str, _Part] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._departures: list[asyncio.Task[None]] = []
         for item in items:
             found = getattr(getattr(item, "function", None), "part", None)
             if found is not None:
                 called = getattr(item, "callspec", None)
-                part = _Part(found[0], found[1], dict(called.params) if called else {})
-                self._files.setdefault(str(item.path) if processes > 1 else "", {})[item.nodeid] = part
+                self._parts[item.nodeid] = _Part(found[0], found[1], dict(called.params) if called else {})
 
     async def end_of(self, nodeid: str) -> None:
         """Wait until a story has ended, and raise what it raised."""
-        if nodeid not in self._tasks:
-            self._begin(next(parts for parts in self._files.values() if nodeid in parts))
+        if not self._tasks:
+            self._begin(self._parts)
         await self._tasks[nodeid]
 
     async def over(self) -> None:

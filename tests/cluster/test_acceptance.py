@@ -1,34 +1,40 @@
-"""The acceptance rows, played small: the same code as `make acceptance`."""
+"""The acceptance rows: `make test` plays two of them small, and has shorter tests of its own for the others.
+
+All of them, at a size that still shows what they are for: `detour-lab acceptance --small`.
+"""
+
+from pathlib import Path
 
 import pytest
 
 from detour_lab import acceptance
 
-SMALL = {
-    "latency": 3,
-    "kill": 2,
-    "manifests": 150,
-    "thousand": 60,
-    "sitelost": 4,
-    "takeover": 2,
-    "simulation": 40,
-    "soak": 1,
+TESTS = Path(__file__).resolve().parents[1]
+
+PLAYED_HERE = ("latency", "simulation")
+
+SHORTER = {
+    "conformance": "conformance/test_writing.py",
+    "kill": "cluster/test_operator_restarts.py",
+    "manifests": "cluster/test_manifests_hostile.py",
+    "thousand": "unit/app/test_engine.py",
+    "repair": "cluster/test_repair_suite.py",
+    "sitelost": "cluster/test_operator_sites.py",
+    "takeover": "cluster/test_operator_replicas.py",
+    "soak": "cluster/test_under_fire.py",
 }
-"""Sizes at which a row still shows what it is for. The rows `conformance` and `repair` are tests by themselves."""
+"""Where the same is tried without the long story."""
 
 
-BUSY = 3.0
-"""Other tests run beside these, on few cores: how long things take is judged by `make acceptance` alone."""
+def test_every_row_is_played_here_or_has_shorter_tests() -> None:
+    assert {*PLAYED_HERE, *SHORTER} == set(acceptance.ROWS)
+    assert [path for path in SHORTER.values() if not (TESTS / path).is_file()] == []
 
 
-def test_every_row_is_played_here_or_is_a_folder_of_tests() -> None:
-    assert set(SMALL) | {"conformance", "repair"} == set(acceptance.ROWS)
-
-
-@pytest.mark.parametrize("row", SMALL)
+@pytest.mark.parametrize("row", PLAYED_HERE)
 async def test_the_row_passes(row: str) -> None:
     told: list[str] = []
 
-    result = await acceptance.load(row, slack=BUSY)(SMALL[row], told.append)
+    result = await acceptance.load(row, slack=acceptance.UNTIMED)(acceptance.ROWS[row].small, told.append)
 
     assert result.passed, f"{row}: {result.figures()}\n" + "\n".join(told)

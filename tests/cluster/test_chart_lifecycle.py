@@ -79,7 +79,7 @@ def test_an_install_serves_the_resources_and_says_what_to_do_next(plane: Control
     assert "It can read no Secret at all" in notes
     assert "kubectl get fr,dz,region -A" in notes
     assert crds(plane) == NAMES
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     plane.kubectl("apply", "-f", "-", input=REGION)
 
 
@@ -87,7 +87,7 @@ def test_the_notes_are_manifests_that_the_api_server_takes(plane: ControlPlane) 
     secrets = ("--set=credentials.secrets[0].namespace=dns", "--set=credentials.secrets[0].names={route53,tsig}")
     notes = helm(plane, "install", "--set=owner=production", *secrets)
     assert "namespace dns: route53, tsig" in notes
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     manifests = [part.partition("EOF")[0] for part in notes.split("<<EOF\n")[1:]]
     assert len(manifests) == 2
     for manifest in manifests:
@@ -96,7 +96,7 @@ def test_the_notes_are_manifests_that_the_api_server_takes(plane: ControlPlane) 
 
 def test_an_upgrade_changes_settings_and_keeps_objects(plane: ControlPlane) -> None:
     helm(plane, "install", "--set=owner=production")
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     plane.kubectl("apply", "-f", "-", input=REGION)
     helm(plane, "upgrade", "--set=owner=production,logLevel=debug,dryRun=true")
     assert argument(plane, "--log-level") == ["--log-level=debug"]
@@ -115,7 +115,7 @@ def test_a_refused_upgrade_leaves_everything_as_it_was(plane: ControlPlane) -> N
 
 def test_an_uninstall_keeps_crds_and_objects_and_a_later_install_takes_them_again(plane: ControlPlane) -> None:
     helm(plane, "install", "--set=owner=production")
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     plane.kubectl("apply", "-f", "-", input=REGION)
     plane.helm("uninstall", "detour", IN_NAMESPACE)
     assert crds(plane) == NAMES
@@ -130,7 +130,7 @@ def test_crds_move_from_kubectl_to_the_chart(untouched_plane: ControlPlane) -> N
     plane = untouched_plane
     plane.kubectl("create", "namespace", NAMESPACE)
     plane.kubectl("apply", "--server-side", "-f", str(CRDS))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     plane.kubectl("apply", "-f", "-", input=REGION)
     with pytest.raises(CommandError, match="exists and cannot be imported"):
         helm(plane, "install", "--set=owner=production")
@@ -153,7 +153,7 @@ def test_crds_move_from_kubectl_to_the_chart(untouched_plane: ControlPlane) -> N
 
 def test_crds_move_from_the_chart_to_kubectl(plane: ControlPlane) -> None:
     helm(plane, "install", "--set=owner=production")
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=20s", "crd", *NAMES)
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", *NAMES)
     plane.kubectl("apply", "-f", "-", input=REGION)
     helm(plane, "upgrade", "--reset-then-reuse-values", "--set=crds.enabled=false")
     assert crds(plane) == NAMES

@@ -1,13 +1,9 @@
-"""October 2025 as a permanent test: what a plain writer comes to, and what Detour does in the same place."""
+"""October 2025 as a permanent test: what a plain writer comes to. Detour in the same place is in `test_stories`."""
 
-import asyncio
-
-from detour_lab import scenarios
 from detour_lab.october import plain
 from detour_lab.october.enactor import DONE, KEPT_GENERATIONS, REFUSED
 from detour_lab.october.plain import PlainWorld
 from detour_lab.october.planzone import ENDPOINTS, REGIONAL, plan_name
-from detour_lab.stage import Stage
 from detour_lab.store import RecordSet
 
 OLD = 100
@@ -52,17 +48,3 @@ async def test_the_plain_writers_go_on_once_a_person_has_put_the_name_right() ->
 
         assert (await world.third.round())["plan"] == newest.number
         assert await world.shown(newest)
-
-
-async def test_detour_goes_through_the_same_steps_without_an_empty_or_an_old_answer() -> None:
-    told: list[str] = []
-    async with Stage(say=told.append) as stage:
-        await stage.wait_until_ready()
-        async with asyncio.timeout(120):
-            result = await scenarios.load("october-2025")(stage, told.append)
-
-    story = "\n".join(told)
-    assert result.passed, f"{result.figures()}\n{story}"
-    assert result.values["plain_ended_empty"] == 1
-    assert result.values["detour_late_batch_refused"] == 1
-    assert result.values["detour_empty_answers"] == result.values["detour_stale_writes"] == 0

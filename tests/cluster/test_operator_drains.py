@@ -29,7 +29,7 @@ async def region_phase(stage: Stage, name: str, phase: str) -> Manifest:
         status = await stage.status(name, "region")
         return status if status.get("phase") == phase else None
 
-    found: Manifest = await until(look, f"region {name} is {phase}", 30)
+    found: Manifest = await until(look, f"region {name} is {phase}")
     return found
 
 
@@ -42,7 +42,7 @@ async def test_a_drained_endpoint_leaves_dns_and_comes_back_without_a_hold_down(
     drained = [virginia.endpoint(1, state="Drained"), netherlands.endpoint(2)]
     await stage.apply(stage.record(drained, **slow_return))
     await stage.serves(netherlands.address)
-    assert "virginia is drained" in await stage.condition("api", "FailedOver", "True")
+    await stage.condition("api", "FailedOver", "True", saying="virginia is drained")
     await stage.condition("api", "Healthy", "True")
     await stage.ready()
     await stage.apply(stage.record([virginia, netherlands], **slow_return))
@@ -62,7 +62,7 @@ async def test_a_drained_region_takes_its_endpoints_out_and_says_so(stage: Stage
     await stage.apply(region(name, state="Drained"))
     await stage.serves(netherlands.address)
     await region_phase(stage, name, "Drained")
-    assert "virginia is drained" in await stage.condition("api", "FailedOver", "True")
+    await stage.condition("api", "FailedOver", "True", saying="virginia is drained")
     assert "Drained" in await stage.kubectl("get", "region", name)
     await stage.apply(region(name))
     await stage.serves(virginia.address)
@@ -87,11 +87,13 @@ async def test_a_drain_with_an_end_ends_by_itself(stage: Stage) -> None:
     listed = [in_region(virginia, name, 1), in_region(netherlands, "elsewhere", 2)]
     await stage.apply(*stage.basics(), region(name), stage.record(listed))
     await stage.serves(virginia.address)
+    await stage.apply(region(name, state="Drained"))
+    await stage.serves(netherlands.address)
+    await region_phase(stage, name, "Drained")
     until_then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
     await stage.apply(region(name, state="Drained", until=until_then))
-    await stage.serves(netherlands.address, within=3)
-    await region_phase(stage, name, "Drained")
     await stage.serves(virginia.address)
+    assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) >= until_then, "not before its time"
     await region_phase(stage, name, "Healthy")
 
 
@@ -104,9 +106,7 @@ async def test_a_suspended_record_decides_and_reports_but_writes_nothing(stage: 
     await stage.condition("api", "Published", "True")
     before = stage.commits()
     await virginia.service.switch(Mode.REFUSING)
-    told = await stage.condition("api", "Published", "False", "WouldPublish")
-    assert "Suspended" in told
-    assert netherlands.address in told
+    await stage.condition("api", "Published", "False", "WouldPublish", saying=("Suspended", netherlands.address))
     status = await stage.status()
     assert status["zones"][0]["wouldPublish"] == [netherlands.address]
     assert status["summary"]["serving"] == "virginia", "what serves is what DNS holds, not what was decided"
@@ -124,7 +124,6 @@ async def test_a_suspended_record_decides_and_reports_but_writes_nothing(stage: 
 async def test_a_record_born_suspended_claims_nothing(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia], suspend=True))
-    told = await stage.condition("api", "Published", "False", "WouldPublish")
-    assert virginia.address in told
+    await stage.condition("api", "Published", "False", "WouldPublish", saying=virginia.address)
     assert stage.store.get(f"_detour.api.{stage.domain}", "TXT") is None
     assert stage.published() == ()

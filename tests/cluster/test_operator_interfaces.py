@@ -53,7 +53,7 @@ async def test_it_is_alive_and_ready_and_tells_its_metrics(stage: Stage) -> None
         missing[:] = [fragment for fragment in fragments if fragment not in told]
         return not missing
 
-    await until(all_told, lambda: f"/metrics has {missing}", 20.0)
+    await until(all_told, lambda: f"/metrics has {missing}")
 
 
 @story
@@ -81,7 +81,7 @@ async def test_a_status_without_news_is_not_written(stage: Stage) -> None:
     await asyncio.sleep(0.5)  # what was merged into one write is out by then
     before = {kind: (await stage.read(name, kind))["metadata"] for kind, name in (("fr", "api"), ("dz", "zone"))}
     checks = virginia.service.requests
-    await until(lambda: virginia.service.requests >= checks + 4, "four more checks were made", 15)
+    await until(lambda: virginia.service.requests >= checks + 4, "four more checks were made")
     for kind, name in (("fr", "api"), ("dz", "zone")):
         assert (await stage.read(name, kind))["metadata"]["resourceVersion"] == before[kind]["resourceVersion"]
 
@@ -103,7 +103,7 @@ async def test_each_line_of_its_log_is_json_and_tells_the_story_of_a_failover(st
         return [line["event"] for line in about]
 
     wanted = ["first-failure", "verdict", "decision", "accepted", "visible"]
-    await until(lambda: told()[-5:] == wanted, lambda: f"{wanted}; it told {told()}", 15)
+    await until(lambda: told()[-5:] == wanted, lambda: f"{wanted}; it told {told()}")
     lines = operator.lines()
     assert {"time", "level", "logger", "message"} <= lines[-1].keys()
     assert [line for line in lines if line["level"] in ("error", "critical")] == []
@@ -113,7 +113,7 @@ async def test_each_line_of_its_log_is_json_and_tells_the_story_of_a_failover(st
 async def test_kubectl_explains_the_columns_and_waits_for_readiness(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     await stage.apply(*stage.basics(), stage.record([virginia]))
-    told = await stage.kubectl("wait", "--for=condition=Ready", "fr/api", "dz/zone", "--timeout=15s")
+    told = await stage.kubectl("wait", "--for=condition=Ready", "fr/api", "dz/zone", "--timeout=180s")
     assert told.count("condition met") == 2
     head = (await stage.kubectl("get", "fr")).splitlines()[0].split()
     assert head == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "AGE"]

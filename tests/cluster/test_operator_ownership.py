@@ -26,7 +26,7 @@ async def gone(stage: Stage, name: str = "api") -> None:
     async def look() -> bool:
         return not await stage.read(name)
 
-    await until(look, f"{name} is deleted", 15)
+    await until(look, f"{name} is deleted")
 
 
 async def finalizers(stage: Stage, wanted: list[str] | None) -> None:
@@ -35,7 +35,7 @@ async def finalizers(stage: Stage, wanted: list[str] | None) -> None:
     async def look() -> bool:
         return bool((await stage.read())["metadata"].get("finalizers") == wanted)
 
-    await until(look, f"finalizers are {wanted}", 20)
+    await until(look, f"finalizers are {wanted}")
 
 
 @story
@@ -124,7 +124,7 @@ async def test_deletion_policy_delete_takes_name_and_marker_along_and_nothing_el
     await finalizers(stage, ["detour.dev/dns"])
     assert "finalizers" not in (await stage.read("other"))["metadata"]
 
-    await stage.kubectl("delete", "fr", "api", "--timeout=15s")
+    await stage.kubectl("delete", "fr", "api", "--timeout=180s")
     await gone(stage)
     assert stage.published() == ()
     assert marker(stage) == ""
@@ -141,7 +141,7 @@ async def test_deletion_policy_retain_leaves_the_name_which_a_record_of_that_nam
     await stage.apply(*stage.basics(), stage.record([virginia]))
     await stage.ready()
     before = stage.commits()
-    await stage.kubectl("delete", "fr", "api", "--timeout=15s")
+    await stage.kubectl("delete", "fr", "api", "--timeout=180s")
     told = await stage.condition("zone", "Warning", "True", "OrphanedNames", kind="dz")
     assert f"api.{stage.domain}" in told
     assert stage.published() == (virginia.address,)

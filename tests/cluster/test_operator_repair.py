@@ -1,4 +1,4 @@
-"""What outsiders break in the zone is put back within a minute, without a person."""
+"""What outsiders break in the zone is put back, without a person. How long that takes is the row `repair`."""
 
 import asyncio
 
@@ -10,11 +10,9 @@ from .stories import story
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-A_MINUTE = 60.0
-
 
 @story
-async def test_what_an_outsider_changes_or_deletes_is_put_back_within_a_minute(stage: Stage) -> None:
+async def test_what_an_outsider_changes_or_deletes_is_put_back(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     names = ("edited", "deleted", "doubled", "unmarked")
     await stage.apply(*stage.basics(), *(stage.record([virginia], name) for name in names))
@@ -27,10 +25,8 @@ async def test_what_an_outsider_changes_or_deletes_is_put_back_within_a_minute(s
     await stage.edit_zone(f"_detour.unmarked.{stage.domain}", "TXT")
     await stage.edit_zone(f"unmarked.{stage.domain}", "A")
     await stage.edit_zone(ledger, "TXT")
-    damaged_at = asyncio.get_running_loop().time()
 
-    await asyncio.gather(*(stage.serves(virginia.address, name=name, within=A_MINUTE) for name in names))
-    assert asyncio.get_running_loop().time() - damaged_at < A_MINUTE
+    await asyncio.gather(*(stage.serves(virginia.address, name=name) for name in names))
     assert stage.store.get(f"_detour.unmarked.{stage.domain}", "TXT") is not None
     assert stage.store.get(ledger, "TXT") is not None, "a ledger that was deleted is claimed anew"
     for name in names:
@@ -80,4 +76,4 @@ async def test_an_outside_edit_of_a_name_that_is_about_to_move_does_not_stop_the
     async def tells_generation() -> bool:
         return bool((await stage.status("zone", "dz")).get("ledger"))
 
-    await until(tells_generation, "the zone tells its ledger", 10)
+    await until(tells_generation, "the zone tells its ledger")

@@ -1,13 +1,12 @@
 """Two replicas in one cluster: the Lease says who should write, and the ledger in the zone who can.
 
 Each story has operators of its own, a Lease of its own, and a zone whose every change is in a log. The lease lasts
-10 s and is renewed every 3 s.
+10 s and is renewed every 3 s. How long a take-over takes is the acceptance row `takeover`.
 """
 
 import json
 import os
 import re
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -20,15 +19,11 @@ from detour_lab.store import Commit
 from .cuttable import CuttableLine
 from .measuring import metric
 from .operating import Manifest, Stage
-from .operatorprocess import until
+from .operatorprocess import PATIENCE, until
 from .stories import solo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FIRST_WRITE = 20.0
-"""Seconds from the death of a leader to the first write of the next one, as promised."""
-
-PATIENCE = 40.0
 CHECKS_MEANWHILE = 3
 _EPOCH = re.compile(r"\bepoch=(\d+)\b")
 
@@ -127,13 +122,13 @@ async def test_only_the_leader_writes_while_the_standby_checks_as_it_does(stage:
         async def knows() -> bool:
             return await verdicts(second, "Unhealthy") == 1
 
-        await until(knows, "the standby finds virginia unhealthy", 8)
+        await until(knows, "the standby finds virginia unhealthy")
         failed = await checks(second)
 
         async def went_on() -> bool:
             return await checks(second) >= failed + CHECKS_MEANWHILE
 
-        await until(went_on, "the standby goes on with its checks", 8)
+        await until(went_on, "the standby goes on with its checks")
         assert await metric(second.url, "detour_leader") == 0
         assert (await stage.status(), await stage.events(), stage.store.serial) == (before, told, last)
 
@@ -178,10 +173,8 @@ async def test_a_killed_leader_is_replaced_by_one_that_goes_on_where_it_stopped(
         await stage.condition("api", "FailedOver", "True")
         await stage.ready()
         before, last, old = await stage.status(), stage.store.serial, epoch(stage)
-        killed_at = time.monotonic()
         await first.kill()
         await until(lambda: epoch(stage) > old, "the next leader claims the zone", PATIENCE)
-        assert commits(stage, last)[0].at - killed_at <= FIRST_WRITE
         await leads(second)
 
         async def owns() -> bool:

@@ -34,7 +34,7 @@ def plane() -> Iterator[ControlPlane]:
     """A control plane of this module's own: other tests' operators would care for these records too."""
     with ControlPlane() as started:
         started.kubectl("apply", "-f", str(CRDS))
-        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+        started.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
         yield started
 
 
@@ -67,7 +67,7 @@ async def test_the_operator_publishes_it_and_follows_a_broken_region(applied: Co
     arguments = [f"--owner={OWNER}", f"--kubeconfig={applied.kubeconfig}", f"--namespaces={NAMESPACE}"]
     async with OperatorProcess([*arguments, *lab.operator_arguments]) as operator:
         await asyncio.to_thread(
-            applied.kubectl, "wait", "fr", "--all", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=30s"
+            applied.kubectl, "wait", "fr", "--all", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=180s"
         )
         before, after = {lab.block.address(1, 20)}, {lab.block.address(2, 20)}
         async with Sampler(lab.name_servers, [Question(API)]) as sampler:

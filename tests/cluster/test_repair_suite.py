@@ -20,6 +20,9 @@ from detour_lab.store import RecordSet, ZoneStore
 SWIFT = ("--audit-every=5",)
 """What takes half a minute for users takes seconds here; all else is as they have it."""
 
+UNHURRIED = Limits(publish=300.0, repair=300.0, failover=300.0)
+"""Seconds after which a wait is given up, on whatever machine; what is promised is the row `repair`."""
+
 IMPATIENT = Limits(repair=4.0, failover=5.0)
 """For an operator that does nothing: waiting longer would show no more."""
 
@@ -37,7 +40,7 @@ DECLARED, OTHER = "192.0.2.1", "192.0.2.2"
 async def playing() -> AsyncIterator[tuple[Stage, Suite, list[str]]]:
     """A stage on which every cell has been published, the suite that plays there, and what it says."""
     told: list[str] = []
-    async with set_up(cells_of(), flags=SWIFT, throttled=False, say=told.append) as (stage, suite):
+    async with set_up(cells_of(), flags=SWIFT, throttled=False, limits=UNHURRIED, say=told.append) as (stage, suite):
         unpublished = await suite.publish()
         assert not unpublished, "\n".join(f"{cell}: {wrong}" for cell, wrong in unpublished.items())
         yield stage, suite, told

@@ -16,6 +16,9 @@ from detour_lab.faults import Fault, FaultKind
 from .backends import Backend
 from .zonework import Work
 
+LATE = 2.0
+"""Seconds by which a write arrives late: far more than another one takes that is sent instead."""
+
 pytestmark = pytest.mark.needs("faults_on_demand")
 
 
@@ -62,12 +65,12 @@ async def test_a_write_that_arrives_late_stops_the_batch_that_was_sent_instead(b
 async def test_a_batch_that_was_sent_instead_stops_the_write_that_arrives_late(backend: Backend, work: Work) -> None:
     late = work.batch(Change(None, work.a("www")), word="late")
     instead = work.batch(word="instead")
-    fault = backend.faults.inject(Fault(FaultKind.APPLY_LATE, backend.write_operation, seconds=0.3, times=1))
+    fault = backend.faults.inject(Fault(FaultKind.APPLY_LATE, backend.write_operation, seconds=LATE, times=1))
     with pytest.raises(OutcomeUnknownError):
         await work.provider.apply(late)
     backend.faults.remove(fault)
     await work.provider.apply(instead)
-    await asyncio.sleep(0.5)  # nothing tells when a refused late arrival has been refused
+    await asyncio.sleep(LATE + 0.5)  # nothing tells when a refused late arrival has been refused
     assert await work.stored_ledger() == instead.ledger.new
     assert await work.stored("www") == set()
 

@@ -21,10 +21,10 @@ from detour_lab.acceptance import Say
 from detour_lab.labzones import EmulatedZone
 from detour_lab.manifests import HostileManifest, Manifest, hostile_manifests
 from detour_lab.scenarios.result import Result
-from detour_lab.stage import Stage, StageError, wait_for
+from detour_lab.stage import PATIENCE, Stage, StageError, wait_for
 
 NAMESPACE = "hostile"
-SETTLE_TIMEOUT = 60.0
+SETTLE_TIMEOUT = PATIENCE
 
 BASES: tuple[Manifest, ...] = (
     {

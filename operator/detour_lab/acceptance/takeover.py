@@ -18,7 +18,8 @@ REGION = "aws-us-east-1"
 LIMIT = 20.0
 """Seconds from the kill to the first write of the new leader."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds after which a wait is given up, on whatever machine."""
 
 
 async def play(size: int, say: Say, *, slack: float = 1.0) -> Result:

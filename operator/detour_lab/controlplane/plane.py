@@ -31,10 +31,12 @@ from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
 from detour_lab.controlplane.programs import Binaries
 from detour_lab.controlplane.search import find_binaries
-from detour_lab.controlplane.servers import ETCD_DATA, await_ready, start_api_server, start_etcd
+from detour_lab.controlplane.servers import ETCD_DATA, SPARING, await_ready, start_api_server, start_etcd
 
-READY_TIMEOUT_SECONDS = 60.0
-COMMAND_TIMEOUT_SECONDS = 120.0
+READY_TIMEOUT_SECONDS = 180.0
+COMMAND_TIMEOUT_SECONDS = 300.0
+"""Far more than anything takes, for machines that have much else to do."""
+
 STOP_GRACE_SECONDS = 2.0
 
 
@@ -193,14 +195,18 @@ class ControlPlane:
         kubectl and helm keep their caches and settings in the private folder, and see none of the user's.
         """
         folder = self.folder
-        return dict(os.environ) | {
-            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "KUBECONFIG": str(kubeconfig or self.kubeconfig),
-            "KUBECACHEDIR": str(folder / "home" / "kube"),
-            "HELM_CACHE_HOME": str(folder / "home" / "helm-cache"),
-            "HELM_CONFIG_HOME": str(folder / "home" / "helm-config"),
-            "HELM_DATA_HOME": str(folder / "home" / "helm-data"),
-        }
+        return (
+            SPARING
+            | os.environ
+            | {
+                "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                "KUBECONFIG": str(kubeconfig or self.kubeconfig),
+                "KUBECACHEDIR": str(folder / "home" / "kube"),
+                "HELM_CACHE_HOME": str(folder / "home" / "helm-cache"),
+                "HELM_CONFIG_HOME": str(folder / "home" / "helm-config"),
+                "HELM_DATA_HOME": str(folder / "home" / "helm-data"),
+            }
+        )
 
     def kubectl(
         self,

@@ -3,12 +3,14 @@
 Nothing here survives the control plane, so etcd need not wait for the disk. The API server listens on loopback only,
 and must be told not to publish its own address in the cluster, as it would refuse to publish a loopback one. There is
 no controller manager, hence nobody who would create a namespace's default service account: the admission plugin that
-waits for it is off.
+waits for it is off. Nor is there a crowd that would need priority and fairness, whose bootstrap takes a sixth of a
+start; and short lives need little collecting of garbage, which takes another third (`SPARING`).
 """
 
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
 import time
 from collections.abc import Sequence
@@ -20,6 +22,9 @@ from detour_lab.controlplane.programs import Binaries
 
 ETCD_DATA = "etcd"
 """Folder of etcd's data, in the control plane's own."""
+
+SPARING = {"GOGC": "400", "GOMEMLIMIT": "450MiB"}
+"""For the environment of Go programs: collect garbage when the heap is five times what is in use, not twice, or large."""
 
 POLL_SECONDS = 0.05
 REQUEST_TIMEOUT_SECONDS = 2.0
@@ -44,6 +49,7 @@ def start_etcd(binaries: Binaries, folder: Path, port: int) -> Process:
             "--log-level=warn",
         ],
         log=folder / "etcd.log",
+        environment=SPARING | os.environ,
     )
 
 
@@ -71,8 +77,10 @@ def start_api_server(
             f"--service-account-signing-key-file={credentials.service_account_key}",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
+            "--enable-priority-and-fairness=false",
         ],
         log=folder / "kube-apiserver.log",
+        environment=SPARING | os.environ,
     )
 
 

@@ -26,7 +26,7 @@ from detour_lab.october.evidence import LedgerText, ledger_of, stale_writes, wri
 from detour_lab.october.replicas import Replicas, unsuccessful_batches
 from detour_lab.october.watch import Watch, expected
 from detour_lab.route53.request import parse_change_batch
-from detour_lab.stage import NAMESPACE, OWNER, Stage, StageError, wait_for
+from detour_lab.stage import NAMESPACE, OWNER, PATIENCE, Stage, StageError, wait_for
 from detour_lab.store import RecordSet
 
 REGION = "aws-us-east-1"
@@ -43,8 +43,8 @@ ATOMIC = {ROUTE53: True, GOOGLE: True, AZURE: False}
 CHANGE = "ChangeResourceRecordSets"
 LEDGER = ledger_name(OWNER, DOMAIN)
 
-CATCH_TIMEOUT = 20.0
-SETTLE_TIMEOUT = 30.0
+CATCH_TIMEOUT = PATIENCE
+SETTLE_TIMEOUT = PATIENCE
 """Seconds within which a decision leaves for Route 53, and within which a deletion or a late batch has its effect."""
 
 
@@ -163,7 +163,7 @@ class FencedStory:
         return seconds
 
     async def _clean_up(self) -> None:
-        await self._stage.kubectl("delete", "fr", RETIRED, "-n", NAMESPACE, "--timeout=30s")
+        await self._stage.kubectl("delete", "fr", RETIRED, "-n", NAMESPACE, f"--timeout={SETTLE_TIMEOUT:g}s")
         await wait_for(self._is_retired, timeout=SETTLE_TIMEOUT, what=f"the removal of {self._hostname(RETIRED)}")
         self._say(f"3   {RETIRED} is deleted, and its name and marker with it: the ledger is {self._ledger()}")
 

@@ -26,7 +26,7 @@ from detour_lab.route53 import Route53Emulator
 from detour_lab.sampling import Outcome, Question, Sampler
 
 SERVER = "plain"
-SHOW_TIMEOUT = 10.0
+SHOW_TIMEOUT = 180.0
 """Seconds within which the name server shows what was written."""
 
 ROUNDS_AFTERWARDS = 2

@@ -27,7 +27,7 @@ ENDPOINTS = (f"db-fips.{DOMAIN}", f"db-accounts.{DOMAIN}", REGIONAL)
 
 PLAN_TTL = 5
 _PLANS = f"plans.{DOMAIN}"
-_CONFIG = Config(connect_timeout=3, read_timeout=10)
+_CONFIG = Config(connect_timeout=30, read_timeout=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from detour_lab.chart import operator_command
 from detour_lab.october.standstill import until_stopped
 from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.stage import IDENTITY, RELEASE, RELEASE_NAMESPACE, Stage, StageError, wait_for
+from detour_lab.stage import IDENTITY, PATIENCE, RELEASE, RELEASE_NAMESPACE, Stage, StageError, wait_for
 
 LEASE = "--lease="
 STANDBY = f"{RELEASE}-standby"
-LEAD_TIMEOUT = 60.0
+LEAD_TIMEOUT = PATIENCE
 """Seconds within which somebody must lead: a Lease that nobody renews has to run out first."""
 
 METRICS_TIMEOUT = 5.0

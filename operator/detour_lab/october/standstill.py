@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-STOP_TIMEOUT = 5.0
+STOP_TIMEOUT = 180.0
 LOOK_INTERVAL = 0.005
 """Seconds between two looks; the kernel tells nobody but the parent, and for that the parent would have to wait."""
 

@@ -5,10 +5,10 @@ from typing import Self
 
 from detour_lab.expectation import Spec, expected_values
 from detour_lab.sampling import Question, Sampler
-from detour_lab.stage import StageError
+from detour_lab.stage import PATIENCE, StageError
 
-MOVE_TIMEOUT = 60.0
-QUIET_TIMEOUT = 30.0
+MOVE_TIMEOUT = PATIENCE
+QUIET_TIMEOUT = PATIENCE
 """Seconds within which every zone shows a decision, and within which servers are asked a few dozen times."""
 
 QUIET_ANSWERS = 50

@@ -22,7 +22,7 @@ from detour_lab.october.enactor import DONE, READY, REFUSED
 from detour_lab.october.planzone import Account
 from detour_lab.october.standstill import until_stopped
 
-STEP_TIMEOUT = 20.0
+STEP_TIMEOUT = 180.0
 """Seconds within which an enactor reaches the point that is waited for."""
 
 Point = dict[str, Any]

@@ -23,8 +23,9 @@ unrepaired      In the end, after the quiet: a name whose answer isn't what the 
                 record that isn't Ready or whose status tells other values. And at any time: an outsider's edit that
                 stood, from when it was visible, for more than 60 s in which Detour could have written that zone. It
                 could not while its API was at fault or the leader's clock was wrong, nor as long again but at most 30 s
-                (the pauses between its attempts get longer); nor in the first 20 s after the leader was lost, or while
-                the only operator was.
+                (the pauses between its attempts get longer); nor while the only operator was lost; nor, after the
+                leader was, until the next had claimed the zone, for at most 20 s in which there was an API server:
+                without one nobody is elected, and on a slow machine it takes long to come back.
 
 Outsiders edit addresses and TTLs; markers and ledgers have tests of their own, as their loss may end in a question to
 a person. The server for RFC 2136 is the lab's own here: a real BIND keeps no log of who changed what, and doesn't fail

@@ -42,17 +42,23 @@ async def play(size: Size, *, seed: int, say: Say, replicas: int = REPLICAS) -> 
         await allow_outages(stage)
         await stage.apply(truth.manifest)
         await stage.wait_until_ready()
-        events = draw(seed, size, places(stage, truth))
-        async with Watch(stage, truth, repair_within=size.repair_within) as watch:
-            soak = _Soak(stage, watch, say=say, chance=random.Random(seed))
-            await soak.run(events, size.seconds)
-            left = await _left(watch, size.patience)
-            verdict = watch.verdict(left=left)
-            if not verdict.passed:
-                say(f"the operators said last:\n{soak.log_tails()}")
+        outcome = await play_on(stage, truth, size, seed=seed, say=say)
         # The verdict is reached; whether they end politely has tests of its own.
         await asyncio.gather(*(each.kill() for each in stage.operators))
-        return Outcome(sum(each.is_fault for each in events), verdict)
+        return outcome
+
+
+async def play_on(stage: Stage, truth: Truth, size: Size, *, seed: int, say: Say) -> Outcome:
+    """Play a soak on a stage whose records are Ready."""
+    events = draw(seed, size, places(stage, truth))
+    async with Watch(stage, truth, repair_within=size.repair_within) as watch:
+        soak = _Soak(stage, watch, say=say, chance=random.Random(seed))
+        await soak.run(events, size.seconds)
+        left = await _left(watch, size.patience)
+        verdict = watch.verdict(left=left)
+        if not verdict.passed:
+            say(f"the operators said last:\n{soak.log_tails()}")
+    return Outcome(sum(each.is_fault for each in events), verdict)
 
 
 async def allow_outages(stage: Stage) -> None:

@@ -21,9 +21,6 @@ from detour_lab.stage import RELEASE_NAMESPACE, Stage
 from detour_lab.steppedclock import NOTICED_WITHIN
 
 HOUR = 3600
-TAKE_OVER = 20.0
-"""Seconds after which another replica must have taken over."""
-
 LONGEST_PAUSE = 30.0
 """Seconds that Detour may rest between two attempts. It rests longer each time, never much longer than it failed."""
 
@@ -92,12 +89,12 @@ class Fire:
         self._say(f"   ({event.target} is {operator.name}, process {operator.pid})")
         alone = len(self._stage.operators) == 1
         with ExitStack() as notes:
-            if event.target == LEADER:
+            if event.target == LEADER and (alone or event.kind is Kind.CLOCK):
                 # A wrong clock keeps nobody from leading, only from writing where requests are signed with the time.
-                leads_on = event.kind is Kind.CLOCK
-                at_most = float("inf") if alone or leads_on else TAKE_OVER
-                recovery = _rest(event) if leads_on else 0.0
-                notes.enter_context(self._watch.hindered(EVERY_ZONE, recovery=recovery, at_most=at_most))
+                recovery = _rest(event) if event.kind is Kind.CLOCK else 0.0
+                notes.enter_context(self._watch.hindered(EVERY_ZONE, recovery=recovery))
+            elif event.target == LEADER:
+                notes.enter_context(self._watch.leader_lost(comes_back=event.kind is Kind.PAUSE))
             match event.kind:
                 case Kind.KILL:
                     await operator.kill()
@@ -123,18 +120,20 @@ class Fire:
     @asynccontextmanager
     async def _api_server_away(self) -> AsyncIterator[None]:
         async with self._control_plane:
-            await asyncio.to_thread(self._stage.plane.stop_api_server)
-            try:
-                yield
-            finally:
-                await asyncio.to_thread(self._stage.plane.start_api_server)
+            with self._watch.api_server_away():
+                await asyncio.to_thread(self._stage.plane.stop_api_server)
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(self._stage.plane.start_api_server)
 
     @asynccontextmanager
     async def _etcd_restored(self) -> AsyncIterator[None]:
         async with self._control_plane:
             snapshot = await asyncio.to_thread(self._stage.plane.snapshot_etcd)
             yield
-            await asyncio.to_thread(self._stage.plane.restore_etcd, snapshot)
+            with self._watch.api_server_away():
+                await asyncio.to_thread(self._stage.plane.restore_etcd, snapshot)
 
     @asynccontextmanager
     async def _provider(self, event: Event) -> AsyncIterator[None]:

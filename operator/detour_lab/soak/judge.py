@@ -77,6 +77,20 @@ def judge(
     )
 
 
+def leaderless(lost: Span, *, claims: Iterable[float], away: Iterable[Span], take_over: float, zone: str = "") -> Span:
+    """Return when nobody could write a zone because its writer was `lost` (until it went on; inf: it never did).
+
+    That is until somebody claims the zone anew (`claims`), but no longer than `take_over` seconds in which the API
+    server was there: while it is `away` nobody is elected, and on a slow machine it comes back late.
+    """
+    end = lost.begin + take_over
+    for gap in sorted(away, key=lambda each: each.begin):
+        if gap.begin < end:
+            end += max(0.0, gap.end - max(gap.begin, lost.begin))
+    claimed = min((at for at in claims if at > lost.begin), default=float("inf"))
+    return Span(zone, "", lost.begin, min(end, lost.end, claimed))
+
+
 def _covers(span: Span, sighting: Sighting) -> bool:
     return (
         (span.zone, span.name) == (sighting.server, sighting.question.name)

@@ -16,9 +16,9 @@ from detour_lab.clouds import AZURE, DOMAIN
 from detour_lab.labzones import EmulatedZone
 from detour_lab.sampling import Question, Sampler
 from detour_lab.soak.history import History, Span, tell
-from detour_lab.soak.judge import Verdict, differences, judge
+from detour_lab.soak.judge import Verdict, differences, judge, leaderless
 from detour_lab.soak.truth import Truth
-from detour_lab.stage import NAMESPACE, OWNER, Stage, StageError, condition, wait_for
+from detour_lab.stage import NAMESPACE, OWNER, PATIENCE, Stage, StageError, condition, wait_for
 
 INTERVAL = 0.05
 """Seconds between two questions for one name at one server."""
@@ -26,29 +26,37 @@ INTERVAL = 0.05
 REPAIR_WITHIN = 60.0
 """Seconds, as promised."""
 
+TAKE_OVER = 20.0
+"""Seconds after which another replica must have taken over, as promised, where there is an API server."""
+
 EVERY_ZONE = ""
 
 
 class Watch:
     """An async context manager around everything that is done to a stage of emulated zones."""
 
-    def __init__(self, stage: Stage, truth: Truth, *, repair_within: float = REPAIR_WITHIN) -> None:
+    def __init__(
+        self, stage: Stage, truth: Truth, *, repair_within: float = REPAIR_WITHIN, interval: float = INTERVAL
+    ) -> None:
+        """Ask for each name every `interval` seconds; an outsider's edit may stand for `repair_within`."""
         self._stage = stage
         self._truth = truth
         self._repair_within = repair_within
         self._stack = AsyncExitStack()
         self._hindered: list[Span] = []
+        self._losses: list[Span] = []
+        self._away: list[Span] = []
         self._samplers: Mapping[str, Sampler] = {
-            zone: Sampler({zone: address}, map(Question, truth.hostnames[zone]), interval=INTERVAL)
+            zone: Sampler({zone: address}, map(Question, truth.hostnames[zone]), interval=interval)
             for zone, address in stage.lab.name_servers.items()
         }
 
     async def __aenter__(self) -> Self:
-        """Begin with everything as it should be. Raises StageError where it isn't within 30 s."""
+        """Begin with everything as it should be. Raises StageError where it never is."""
         async with AsyncExitStack() as stack:
             for sampler in self._samplers.values():
                 await stack.enter_async_context(sampler)
-            await self.until_right(30.0)
+            await self.until_right(PATIENCE)
             for sampler in self._samplers.values():
                 sampler.begin()
             self._stack = stack.pop_all()
@@ -58,19 +66,22 @@ class Watch:
         await self._stack.aclose()
 
     @contextmanager
-    def hindered(self, zone: str, *, recovery: float, at_most: float = float("inf")) -> Iterator[None]:
-        """Note that nobody can write `zone` (EVERY_ZONE) meanwhile, nor `recovery` seconds after.
-
-        `at_most` is after how many seconds somebody else can.
-        """
-        begin = time.monotonic()
-        place = len(self._hindered)
-        self._hindered.append(Span(zone, "", begin, begin + at_most + recovery))
-        try:
+    def hindered(self, zone: str, *, recovery: float) -> Iterator[None]:
+        """Note that nobody can write `zone` (EVERY_ZONE) meanwhile, nor `recovery` seconds after."""
+        with _noted(self._hindered, zone, recovery=recovery):
             yield
-        finally:
-            lasted = min(time.monotonic() - begin, at_most)
-            self._hindered[place] = Span(zone, "", begin, begin + lasted + recovery)
+
+    @contextmanager
+    def leader_lost(self, *, comes_back: bool) -> Iterator[None]:
+        """Note that the leader cannot write meanwhile; one that never `comes_back` is followed by one that claims."""
+        with _noted(self._losses, EVERY_ZONE, recovery=0.0 if comes_back else float("inf")):
+            yield
+
+    @contextmanager
+    def api_server_away(self) -> Iterator[None]:
+        """Note that meanwhile nobody can be elected."""
+        with _noted(self._away, EVERY_ZONE):
+            yield
 
     def shown(self) -> dict[tuple[str, str], frozenset[str]]:
         """Return what each name server showed last, by (zone, hostname)."""
@@ -112,11 +123,17 @@ class Watch:
     def verdict(self, *, left: list[str]) -> Verdict:
         """Judge everything until now; `left` tells what isn't right in the end."""
         tallies = [sampler.tally for sampler in self._samplers.values()]
+        histories = self.histories()
+        without_leader = [
+            leaderless(lost, claims=story.claims, away=self._away, take_over=TAKE_OVER, zone=story.zone)
+            for story in histories
+            for lost in self._losses
+        ]
         return judge(
-            histories=self.histories(),
+            histories=histories,
             empty=[each for sampler in self._samplers.values() for each in sampler.empty_answers()],
             answers=sum(each.answers for each in tallies),
-            hindered=self._hindered,
+            hindered=[*self._hindered, *without_leader],
             repair_within=self._repair_within,
             left=left,
             now=time.monotonic(),
@@ -133,6 +150,17 @@ class Watch:
 
     async def _is_right(self) -> bool:
         return not self.wrong()
+
+
+@contextmanager
+def _noted(spans: list[Span], zone: str, *, recovery: float = 0.0) -> Iterator[None]:
+    """Add a span that lasts as long as the block and `recovery` seconds more."""
+    begin, place = time.monotonic(), len(spans)
+    spans.append(Span(zone, "", begin, float("inf")))
+    try:
+        yield
+    finally:
+        spans[place] = Span(zone, "", begin, time.monotonic() + recovery)
 
 
 def _reason(item: Mapping[str, object]) -> str:

@@ -67,7 +67,7 @@ async def check() -> AsyncIterator[Check]:
     """Check a probe on loopback and return the result."""
     prober = HTTPProber()
 
-    async def run(probe: Probe, address: str = "127.0.0.1", timeout: float = 5.0) -> CheckResult:
+    async def run(probe: Probe, address: str = "127.0.0.1", timeout: float = 60.0) -> CheckResult:
         target = Target(address, probe, CheckTiming(10.0, 1.0, timeout, 3, 3))
         return await run_check(target, guard=OPEN_GUARD, http=prober, clock=time.monotonic)
 

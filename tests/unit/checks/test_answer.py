@@ -164,6 +164,7 @@ def test_the_body_is_kept_no_further_than_it_is_judged() -> None:
         (b"gzip", BODY),
         (b"br", BODY),
     ],
+    ids=("gzip", "x-gzip", "zlib", "deflate without a frame", "gzip cut short", "not packed", "unknown coding"),
 )
 def test_a_text_is_found_though_its_body_was_packed_unasked(coding: bytes, body: bytes) -> None:
     reader = read(OK + b"Content-Encoding: " + coding + b"\r\n\r\n" + body)

@@ -138,7 +138,7 @@ async def test_an_answer_to_another_question_is_not_taken(serve_dns: Any, check:
         response.id = query.id ^ 1
         return response
 
-    result = await check(ask(await serve_dns(respond)), timeout=0.2)
+    result = await check(ask(await serve_dns(respond)), timeout=1.0)
     assert (result.passed, result.reason) == (False, "Unanswered")
 
 
@@ -146,12 +146,12 @@ async def test_silence_meets_the_deadline_and_a_closed_port_does_not_wait_for_it
     serve_dns: Any, check: Any, unused_port: int
 ) -> None:
     server = await serve_dns(lambda _query, _over_tcp: None)
-    result = await check(ask(server), timeout=0.2)
+    result = await check(ask(server), timeout=1.0)
     assert (result.passed, result.reason) == (False, "Unanswered")
     for address in ("127.0.0.1", "::1"):
-        result = await check(ask(server, port=unused_port), address, timeout=30)
+        result = await check(ask(server, port=unused_port), address, timeout=60)
         assert (result.passed, result.reason) == (False, "ConnectionRefused")
-        assert result.latency < 5
+        assert result.latency < 30, "it did not wait for its deadline"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_no_addresses_is_said_only_where_both_families_are_certainly_empty
 @pytest.mark.parametrize("failure", [SERVFAIL, silence, always(rcode=dns.rcode.REFUSED)])
 @pytest.mark.parametrize("other", [NODATA, NXDOMAIN])
 async def test_an_empty_family_beside_a_failed_one_is_no_knowledge(serve_dns: Any, failure: Any, other: Any) -> None:
-    resolution = await resolver(await serve_dns(by_type(A=other, AAAA=failure)), timeout=0.3).resolve(NAME)
+    resolution = await resolver(await serve_dns(by_type(A=other, AAAA=failure)), timeout=1.0).resolve(NAME)
     assert resolution.outcome is ResolutionOutcome.FAILED
     assert resolution.unanswered == (RRType.AAAA,)
     assert "AAAA: " in resolution.message
@@ -228,7 +228,7 @@ async def test_an_empty_family_beside_a_failed_one_is_no_knowledge(serve_dns: An
 
 @pytest.mark.parametrize("failure", [SERVFAIL, silence])
 async def test_a_failed_family_is_named_beside_an_answered_one(serve_dns: Any, failure: Any) -> None:
-    resolution = await resolver(await serve_dns(by_type(A=A, AAAA=failure)), timeout=0.3).resolve(NAME)
+    resolution = await resolver(await serve_dns(by_type(A=A, AAAA=failure)), timeout=1.0).resolve(NAME)
     assert resolution.outcome is ResolutionOutcome.ANSWERED
     assert resolution.addresses == ("192.0.2.1", "192.0.2.2")
     assert resolution.unanswered == (RRType.AAAA,)
@@ -280,7 +280,7 @@ async def test_one_lost_packet_is_made_up_for(serve_dns: Any) -> None:
             return None
         return reply(query, *(A_ANSWERS if kind == "A" else ()), authority=() if kind == "A" else (SOA,))
 
-    resolution = await resolver(await serve_dns(respond), timeout=1.0).resolve(NAME)
+    resolution = await resolver(await serve_dns(respond), timeout=10.0).resolve(NAME)
     assert (resolution.outcome, len(resolution.addresses)) == (ResolutionOutcome.ANSWERED, 2)
 
 

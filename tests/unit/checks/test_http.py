@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import gzip
 import ssl
-import time
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ from detour.model.checks import HTTP_BODY_LIMIT, HTTPCheck, StatusRange
 
 SECRET = "Bearer s3cr3t-t0ken"
 OK = b"HTTP/1.1 200 OK\r\n"
+DEADLINE = 1.0
+"""Seconds: long enough that no machine stands still for as long again, which would be no timeout of the server's."""
 
 
 def http(port: int, **changes: Any) -> HTTPCheck:
@@ -46,7 +47,7 @@ def with_body(body: bytes) -> bytes:
 async def test_a_good_answer_passes(serve: Any, check: Any) -> None:
     result = await check(http(await serve(answering(with_body(b"fine")))))
     assert (result.passed, result.reason, result.message) == (True, "", "")
-    assert 0 < result.latency < 5
+    assert result.latency > 0
 
 
 async def test_the_request_carries_host_path_query_and_headers_as_declared(serve: Any, check: Any) -> None:
@@ -131,7 +132,7 @@ async def test_an_endless_body_is_read_no_further_than_it_is_judged(serve: Any, 
 
     result = await check(http(await serve(pour), expected_body="ready"))
     assert (result.passed, result.reason) == (False, "UnexpectedBody")
-    await asyncio.wait_for(hung_up.wait(), 5)
+    await asyncio.wait_for(hung_up.wait(), 60)
     assert sent < 64 * 2**20  # what fits into the kernel's buffers, not what a deadline of 5 s lets through
 
 
@@ -154,9 +155,9 @@ async def test_a_trickling_body_meets_the_deadline(serve: Any, check: Any) -> No
             writer.write(b".")
             await asyncio.sleep(0.01)
 
-    result = await check(http(await serve(trickle), expected_body="ready"), timeout=0.3)
+    result = await check(http(await serve(trickle), expected_body="ready"), timeout=DEADLINE)
     assert (result.passed, result.reason) == (False, "Timeout")
-    assert 0.29 < result.latency < 0.6
+    assert result.latency > DEADLINE - 0.01
 
 
 @pytest.mark.parametrize(
@@ -259,10 +260,9 @@ async def test_a_silent_server_meets_the_deadline(serve: Any, check: Any, tls: b
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    result = await check(http(await serve(silent), tls=tls), timeout=0.2)
+    result = await check(http(await serve(silent), tls=tls), timeout=DEADLINE)
     assert (result.passed, result.reason) == (False, "Timeout")
-    assert "within 0.2 s" in result.message
-    assert result.latency < 0.5
+    assert f"within {DEADLINE:g} s" in result.message
 
 
 @pytest.mark.parametrize("stage", ["TLS", "answer", "body"])
@@ -279,9 +279,9 @@ async def test_a_check_that_ran_out_of_time_hangs_up(serve: Any, check: Any, sta
 
     port = await serve(silent)
     probe = http(port, tls=stage == "TLS", expected_body="ready")
-    results = await asyncio.gather(*(check(probe, timeout=0.3) for _ in range(20)))
+    results = await asyncio.gather(*(check(probe, timeout=DEADLINE) for _ in range(20)))
     assert {result.reason for result in results} == {"Timeout"}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         for _ in range(20):
             await hung_up.acquire()
 
@@ -411,13 +411,13 @@ async def test_no_message_repeats_what_was_sent_or_received(serve: Any, check: A
 
 
 async def test_many_checks_at_once_do_not_wait_for_each_other(serve: Any, check: Any) -> None:
+    everybody_is_there = asyncio.Barrier(200)
+
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(0.3)
+        await everybody_is_there.wait()
         writer.write(with_body(b""))
 
     port = await serve(slow)
-    started = time.monotonic()
     results = await asyncio.gather(*(check(http(port)) for _ in range(200)))
     assert all(result.passed for result in results)
-    assert time.monotonic() - started < 5

@@ -58,10 +58,10 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition holds; fails after ten seconds."""
+    """Wait until a condition holds; fails after a minute, which nothing takes."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "it never happened"
             time.sleep(0.01)

@@ -36,7 +36,7 @@ async def lab() -> AsyncIterator[Lab]:
 async def ask(server: str, name: str) -> tuple[str, set[str]]:
     """Return the response code and the addresses that `server` answers for `name`."""
     host, _, port = server.partition(":")
-    answer = await dns.asyncquery.udp(dns.message.make_query(name, "A"), host, port=int(port), timeout=5)
+    answer = await dns.asyncquery.udp(dns.message.make_query(name, "A"), host, port=int(port), timeout=60)
     return dns.rcode.to_text(answer.rcode()), {rdata.to_text() for rrset in answer.answer for rdata in rrset}
 
 

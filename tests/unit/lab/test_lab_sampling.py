@@ -216,7 +216,7 @@ async def test_four_servers_and_five_names_take_little_of_a_core() -> None:
     finally:
         for transport, _ in echoes:
             transport.close()
-    assert used < 0.3, "1,000 answers are one second of sampling"
+    assert used < 1.5, "1,000 answers are one second of sampling; it takes 0.2 s where nothing runs beside it"
 
 
 class Echo(asyncio.DatagramProtocol):

@@ -89,7 +89,7 @@ async def tcp(server: NameServer, message: dns.message.Message, timeout: float =
 async def transferred(server: NameServer, key: dns.tsig.Key | None = None) -> dns.zone.Zone:
     zone = dns.zone.Zone(DOMAIN, relativize=False)
     await dns.asyncquery.inbound_xfr(
-        server.host, zone, query("example.com.", "AXFR", key), port=server.port, timeout=20
+        server.host, zone, query("example.com.", "AXFR", key), port=server.port, timeout=60
     )
     return zone
 

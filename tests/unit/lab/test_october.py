@@ -134,12 +134,12 @@ async def test_a_held_call_waits_until_it_is_let_go_and_all_others_pass() -> Non
                 return await answer.text()
 
         held = asyncio.create_task(call("write", "move www"))
-        assert await asyncio.wait_for(hold.caught(), 5) == b"move www"
+        assert await asyncio.wait_for(hold.caught(), 60) == b"move www"
         assert [await call("read", "www"), await call("write", "move api"), await call("write", "move www again")]
         assert server.carried_out == ["www", "move api", "move www again"]
 
         hold.let_go()
-        assert await asyncio.wait_for(held, 5) == "move www"
+        assert await asyncio.wait_for(held, 60) == "move www"
         assert (await hold.landed()).status == 200
         assert server.carried_out[-1] == "move www"
 
@@ -149,14 +149,14 @@ async def test_a_held_call_is_carried_out_also_when_its_sender_waits_no_more() -
     async with Echo(faults) as server, aiohttp.ClientSession() as client:
         hold = faults.hold("write")
         sent = asyncio.create_task(client.post(f"{server.url}/write", data="late"))
-        await asyncio.wait_for(hold.caught(), 5)
+        await asyncio.wait_for(hold.caught(), 60)
         sent.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sent
 
         faults.clear()
 
-        await asyncio.wait_for(hold.landed(), 5)
+        await asyncio.wait_for(hold.landed(), 60)
         assert server.carried_out == ["late"]
 
 

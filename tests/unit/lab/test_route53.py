@@ -20,7 +20,7 @@ Call = Callable[..., Any]
 
 def client_of(emulator: Route53Emulator, service: str = "route53", **keys: Any) -> Any:
     credentials = keys or {"aws_access_key_id": "AKIDLAB", "aws_secret_access_key": "secret"}
-    config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=5)
+    config = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60)
     sdk: Any = boto3  # its stubs know no service by variable
     return sdk.client(service, region_name="us-east-1", endpoint_url=emulator.url, config=config, **credentials)
 

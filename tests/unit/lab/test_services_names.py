@@ -30,7 +30,7 @@ async def server(names: ServiceNames) -> AsyncIterator[NameServer]:
 
 async def ask(server: NameServer, rrtype: str) -> tuple[dns.rcode.Rcode, list[str]]:
     query = dns.message.make_query(NAME, rrtype)
-    response = await dns.asyncquery.udp(query, server.host, port=server.port, timeout=5)
+    response = await dns.asyncquery.udp(query, server.host, port=server.port, timeout=60)
     return response.rcode(), sorted(rdata.to_text() for each in response.answer for rdata in each)
 
 

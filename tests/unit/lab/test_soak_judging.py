@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from detour_lab.labzones import OUTSIDER
 from detour_lab.sampling import Answer, Outcome, Question, Sighting
 from detour_lab.soak.history import History, Span, tell
-from detour_lab.soak.judge import Verdict, differences, judge
+from detour_lab.soak.judge import Verdict, differences, judge, leaderless
 from detour_lab.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
@@ -187,3 +187,29 @@ def test_what_is_left_in_the_end_is_unrepaired_and_nothing_passes_without_an_ans
     assert scene.verdict(left=tuple(differences(wanted, {}))).unrepaired == 1
     silent = judge(histories=[], empty=(), answers=0, hindered=(), repair_within=60.0, left=(), now=scene.now)
     assert not silent.passed
+
+
+def when_nobody_could(
+    *, claims: tuple[float, ...] = (), away: tuple[tuple[float, float], ...] = (), until: float = float("inf")
+) -> float:
+    """Return until when nobody could write after a leader was lost at 100 s, for want of a leader."""
+    gaps = [Span("", "", begin, end) for begin, end in away]
+    return leaderless(Span("", "", 100.0, until), claims=claims, away=gaps, take_over=20.0).end
+
+
+def test_a_lost_leader_excuses_twenty_seconds_and_no_more() -> None:
+    assert when_nobody_could() == 120.0
+
+
+def test_a_claim_of_the_next_leader_ends_the_excuse_and_one_before_the_loss_does_not() -> None:
+    assert when_nobody_could(claims=(40.0, 113.0, 150.0)) == 113.0
+
+
+def test_a_leader_that_goes_on_by_itself_ends_the_excuse() -> None:
+    assert when_nobody_could(until=106.0) == 106.0
+
+
+def test_while_the_api_server_is_away_nobody_is_elected_and_the_twenty_seconds_stand_still() -> None:
+    assert when_nobody_could(away=((105.0, 131.0),)) == 146.0
+    assert when_nobody_could(away=((90.0, 104.0), (110.0, 115.0))) == 129.0
+    assert when_nobody_could(away=((121.0, 160.0),)) == 120.0, "by then there should have been another leader"
