@@ -7,7 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique
-from detour.kube.resources.values import WHOLE, Address, Flag, label_rule, name_rules, object_name_rule
+from detour.kube.resources.values import WHOLE, Address, Adoption, Flag, label_rule, name_rules, object_name_rule
 from detour.model.endpoint import AdminState
 from detour.model.names import MARKER_LABEL, WILDCARD_IN_MARKER
 from detour.model.record import DeletionPolicy, FailbackMode, Publish, Strategy, WhenAllUnhealthy
@@ -193,10 +193,11 @@ class FailoverRecordSpec(Declared):
         " it.",
     )
     suspend: Flag = Field(default=False, description="true: go on deciding and reporting, but write nothing to DNS.")
-    adopt: Flag = Field(
+    adopt: Adoption = Field(
         default=False,
-        description="true: take over a name that already exists in a zone without an owner. It never overrides another"
-        " owner.",
+        description="true: take over a name that already exists in a zone without an owner, once an endpoint is healthy."
+        " It never overrides another owner. {from: external-dns} also takes over what external-dns owns: its TXT record"
+        " goes in the same change. What the name had before stands in status.history, and can be pinned.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -1,5 +1,6 @@
 """The resource reference (`docs/reference.md`), written from the same schemas as the CRDs."""
 
+import json
 from collections.abc import Iterator
 
 from detour.kube.resources.definitions import API_VERSION, RESOURCES, Resource
@@ -76,7 +77,8 @@ def _sentences(field: Schema) -> Iterator[str]:
 
 def _type(field: Schema) -> str:
     if "enum" in field:
-        return " | ".join(f"`{value}`" for value in field["enum"])
+        shown = (value if isinstance(value, str) else json.dumps(value) for value in field["enum"])
+        return " | ".join(f"`{value}`" for value in shown)
     if field["type"] == "array":
         inner = field["items"]
         return f"list of {'objects' if 'properties' in inner else _type(inner) + 's'}"

@@ -30,6 +30,7 @@ KEPT = (
     "maxProperties",
     "default",
     "required",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-validations",

@@ -5,7 +5,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, Strict, StringConstraints
+from pydantic import BeforeValidator, Field, PlainValidator, Strict, StringConstraints, WithJsonSchema
 
 from detour.kube.resources.rules import Rule, Rules, in_cel, shaped
 
@@ -25,6 +25,23 @@ WHOLE = BeforeValidator(whole)
 Integer = Annotated[int, Strict(), WHOLE]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
+EXTERNAL_DNS = "external-dns"
+
+
+def _adoption(value: object) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if value == {"from": EXTERNAL_DNS}:
+        return EXTERNAL_DNS
+    raise ValueError("must be true, false or {from: external-dns}")
+
+
+Adoption = Annotated[
+    bool | str,
+    PlainValidator(_adoption),
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "enum": [False, True, {"from": EXTERNAL_DNS}]}),
+]
+"""Whether to take over what is there, or (the tool's name) also from which other tool."""
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), WHOLE]
 
 
