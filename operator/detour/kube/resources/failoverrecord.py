@@ -195,9 +195,9 @@ class FailoverRecordSpec(Declared):
     suspend: Flag = Field(default=False, description="true: go on deciding and reporting, but write nothing to DNS.")
     adopt: Adoption = Field(
         default=False,
-        description="true: take over a name that already exists in a zone without an owner, once an endpoint is healthy."
-        " It never overrides another owner. {from: external-dns} also takes over what external-dns owns: its TXT record"
-        " goes in the same change. What the name had before stands in status.history, and can be pinned.",
+        description="true: take over a name that already exists in a zone without an owner, once an endpoint is"
+        " healthy. It never overrides another owner. {from: external-dns} also takes over what external-dns owns: its"
+        " TXT record goes in the same change. What the name had before stands in status.history, and can be pinned.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
