@@ -16,7 +16,7 @@ from detour.kube.metadata import has_finalizer, with_finalizer
 from detour.kube.reporting import Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
-GRACE = 60.0
+GRACE = 30.0
 """Seconds for which a zone that is being deleted waits for records that use it to be deleted as well."""
 
 RELEASE_AFTER = 600.0
