@@ -149,6 +149,18 @@ async def test_a_missing_secret_is_named_and_used_once_it_is_there(stage: Stage)
 
 
 @story
+async def test_an_endpoint_that_the_operator_does_not_permit_is_told_as_such(stage: Stage) -> None:
+    """Loopback is permitted for the laboratory; of this address nobody has said that it may have our identity."""
+    (virginia,) = await stage.places("virginia")
+    namespace, _, _ = stage.basics()
+    zone = stage.zone("zone", rfc2136=None, credentialsSecretRef=None, route53={"endpointURL": "https://192.0.2.1"})
+    await stage.apply(namespace, zone, stage.record([virginia]))
+    told = await stage.condition("zone", "Ready", "False", "EndpointNotPermitted", kind="dz")
+    assert "operator's own identity is not sent" in told
+    await stage.condition("api", "Published", "False", "EndpointNotPermitted", saying="credentialsSecretRef")
+
+
+@story
 async def test_a_wrong_key_is_refused_and_its_correction_taken_up_without_a_restart(stage: Stage) -> None:
     (virginia,) = await stage.places("virginia")
     namespace, secret, zone = stage.basics()

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -245,6 +246,34 @@ async def test_a_missing_token_file_of_a_workload_identity_is_a_matter_of_creden
     await provider.close()
 
 
+async def test_the_sdks_themselves_are_understood_when_the_token_file_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    away = str(tmp_path / "token")
+    for name, value in {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": away,
+        "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/dns",
+        "AWS_CONFIG_FILE": away,
+        "AWS_SHARED_CREDENTIALS_FILE": away,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "GOOGLE_APPLICATION_CREDENTIALS": away,
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    opened = await route53.open_zone(
+        domain=DOMAIN, settings=Route53Settings(zone_id="Z1"), secret=None, limits=route53.LIMITS, pace=no_pace
+    )
+    for error in await ends(opened):
+        assert isinstance(error, CredentialsRefusedError)
+        assert "FileNotFoundError" in str(error)
+        assert away not in str(error)
+    await opened.close()
+    settings = GoogleCloudDNSSettings("project")
+    with pytest.raises(CredentialsRefusedError, match="Workload Identity"):
+        await clouddns.open_zone(domain=DOMAIN, settings=settings, secret=None, limits=clouddns.LIMITS, pace=no_pace)
+
+
 @pytest.mark.parametrize(
     ("error", "meaning"),
     [
@@ -298,6 +327,11 @@ async def test_what_azure_s_token_service_says_is_told_by_its_code() -> None:
             assert HUSH not in str(error)
     sdk.raised = lambda: ClientAuthenticationError(message=said)
     with pytest.raises(CredentialsRefusedError, match="AADSTS7000215"):
+        await azure(sdk).read_zone()
+    sdk.raised = lambda: ClientAuthenticationError(
+        message=f"DefaultAzureCredential failed to retrieve a token from the included credentials.\n{HUSH}"
+    )
+    with pytest.raises(CredentialsRefusedError, match="none of the workload's identities gave a token"):
         await azure(sdk).read_zone()
 
 

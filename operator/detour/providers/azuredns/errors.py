@@ -36,6 +36,9 @@ LEFT_IN_SUBSCRIPTION = tuple(f"x-ms-ratelimit-remaining-subscription-{each}" for
 """Headers that count down to Resource Manager's limit; where none is at its end, the DNS service refused, which counts
 by zone ("Understand how Azure Resource Manager throttles requests", "Troubleshooting API throttling errors")."""
 
+NO_IDENTITY = "DefaultAzureCredential failed to retrieve a token"
+"""How azure-identity begins when every kind of identity that a pod may have has failed."""
+
 _AAD_CODE = re.compile(r"AADSTS\d{1,10}")
 
 
@@ -124,7 +127,10 @@ def _code(error: Any) -> str:
 
 def _why(error: Any, quote: Quote) -> str:
     """Return why we are not accepted: the service's words, or the code of the one that gives tokens."""
-    code = _AAD_CODE.search(str(error.message or ""))
+    message = str(error.message or "")
+    if message.startswith(NO_IDENTITY):
+        return "none of the workload's identities gave a token"
+    code = _AAD_CODE.search(message)
     return _said(error, quote) or (code[0] if code else kind(error))
 
 
