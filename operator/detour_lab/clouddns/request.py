@@ -12,9 +12,11 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 
+from detour_lab import servicebinding
 from detour_lab.clouddns import schema
 from detour_lab.clouddns.errors import JSON, Problem, invalid, refuse, required
 from detour_lab.clouddns.routing import read_policy
+from detour_lab.dnswire import GENERIC
 from detour_lab.store import RecordSet
 
 CHANGE_FIELDS = frozenset(schema.CHANGE)
@@ -25,6 +27,7 @@ ALIAS = "ALIAS"
 TYPES = frozenset({"A", "AAAA", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "IPSECKEY", "MX", "NAPTR", "NS", "PTR"}) | {
     *(ALIAS, "SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")
 }
+SPELLING = "spelling"
 SINGLE_PATH = "entity.resourceRecordSet"
 
 
@@ -94,7 +97,7 @@ def _kept(present: RecordSet, content: Mapping[str, Any]) -> JSON:
     kept: JSON = {"name": f"{present.name}.", "type": present.type, "ttl": present.ttl}
     if "rrdatas" not in content and "routingPolicy" not in content:
         policy = present.extra.get("routingPolicy")
-        kept |= {"rrdatas": list(present.values)} if policy is None else {"routingPolicy": policy}
+        kept |= {"rrdatas": shown_data(present)} if policy is None else {"routingPolicy": policy}
     return kept
 
 
@@ -125,7 +128,9 @@ def _record_set(content: JSON, path: str, problems: list[Problem]) -> RecordSet 
             values.append(value)
     if len(set(values)) < len(values):
         problems.append(invalid(f"{path}.rrdata", next(each for each in values if values.count(each) > 1)))
-    extra: JSON = {}
+    # What is kept as octets is shown as it was sent.
+    spelling = {value: rrdata for value, rrdata in zip(values, rrdatas, strict=False) if value.startswith(GENERIC)}
+    extra: JSON = {SPELLING: spelling} if spelling else {}
     if policy is not None:
         extra["routingPolicy"], wrong = read_policy(policy, rrtype, f"{path}.routingPolicy", canonical_data)
         problems.extend(wrong)
@@ -134,12 +139,20 @@ def _record_set(content: JSON, path: str, problems: list[Problem]) -> RecordSet 
     return RecordSet(name, rrtype, content["ttl"], tuple(values), extra=extra)
 
 
+def shown_data(each: RecordSet) -> list[str]:
+    """Return the values of a set as the API shows them."""
+    spelling: Mapping[str, str] = each.extra.get(SPELLING, {})
+    return [spelling.get(value, value) for value in each.values]
+
+
 def canonical_data(rrtype: str, rrdata: str) -> str | None:
     """Return `rrdata` in zone-file form, or None where the type does not allow it; its names must be absolute."""
     if rrtype == ALIAS:
         name = name_from_api(rrdata)
         return None if name is None else f"{name}."
     try:
+        if rrtype in servicebinding.TYPES:
+            return servicebinding.with_opaque_ech(rrtype, rrdata)
         rdata = dns.rdata.from_text(dns.rdataclass.IN, rrtype, rrdata, relativize=False)
         rdata.to_wire()  # refuses a relative name
     except (dns.exception.DNSException, ValueError):

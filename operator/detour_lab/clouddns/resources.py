@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from detour_lab.clouddns.errors import JSON
+from detour_lab.clouddns.request import shown_data
 from detour_lab.clouddns.routing import with_kinds
 from detour_lab.store import RecordSet, ZoneStore
 
@@ -59,7 +60,7 @@ def record_set(each: RecordSet) -> JSON:
     }
     if "routingPolicy" in each.extra:
         return content | {"routingPolicy": with_kinds(each.extra["routingPolicy"])}
-    return content | {"rrdatas": list(each.values)}
+    return content | {"rrdatas": shown_data(each)}
 
 
 def project(name: str, *, quota: Mapping[str, int]) -> JSON:

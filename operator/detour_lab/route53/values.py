@@ -18,7 +18,8 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
-from detour_lab.route53 import names, svcb
+from detour_lab import servicebinding
+from detour_lab.route53 import names
 
 _TEXT_TYPES = ("TXT", "SPF")
 _LONGEST_STRING = 255
@@ -47,8 +48,8 @@ def to_zone_file(rrtype: str, value: str) -> str:
     if rrtype in _NAME_FIELDS:
         value = _with_canonical_name(rrtype, value)
     try:
-        if rrtype in ("HTTPS", "SVCB"):
-            return svcb.with_opaque_ech(rrtype, value)
+        if rrtype in servicebinding.TYPES:
+            return servicebinding.with_opaque_ech(rrtype, value)
         rdata = dns.rdata.from_text(
             dns.rdataclass.IN, rrtype, value, origin=dns.name.root, relativize=False, idna_codec=None
         )

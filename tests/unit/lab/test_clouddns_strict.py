@@ -129,6 +129,19 @@ async def test_a_patch_turns_values_into_a_policy_and_back(call: Call, store: Zo
     assert (kept.ttl, kept.extra) == (60, {})
 
 
+async def test_an_ech_is_base64_and_nobody_looks_into_it(call: Call) -> None:
+    one = {**WHERE, "name": "e.example.org.", "type": "HTTPS"}
+    value = "1 svc.example.net. alpn=h2,h3 ech=some+base64+encoded+value///"
+    made = {"name": "e.example.org.", "type": "HTTPS", "ttl": 30, "rrdatas": [value]}
+    await call("resourceRecordSets.create", **WHERE, body=made)
+    await call("resourceRecordSets.patch", **one, body={"ttl": 60})
+    shown = await call("resourceRecordSets.get", **one)
+    assert (shown["rrdatas"], shown["ttl"]) == ([value], 60)
+    await call("changes.create", **WHERE, body={"deletions": [shown]})
+    wrong = call("resourceRecordSets.create", **WHERE, body={**made, "rrdatas": ["1 . ech=?"]})
+    assert (await refusal(wrong))[1] == "invalid"
+
+
 async def test_a_project_tells_its_quotas(call: Call) -> None:
     project = await call("projects.get", project="lab")
     assert (project["kind"], project["id"], project["quota"]["rrsetsPerManagedZone"]) == ("dns#project", "lab", 10_000)

@@ -1,7 +1,7 @@
 """Service bindings whose `ech` nobody looks into.
 
-dnspython takes an `ech` only where it is a list of configurations (RFC 9849 §4); the service takes any base64, as
-dnscontrol's tests show, which pass there. Such a record is kept as octets in the notation of RFC 3597 §5.
+dnspython takes an `ech` only where it is a list of configurations (RFC 9849 §4); Route 53 and Cloud DNS take any
+base64, as dnscontrol's tests show, which pass there. Such a record is kept as octets in the notation of RFC 3597 §5.
 """
 
 import base64
@@ -15,6 +15,8 @@ import dns.rdataclass
 
 ECH = 5
 """The number of the key (RFC 9460 §14.3.2)."""
+
+TYPES = frozenset({"HTTPS", "SVCB"})
 
 _ECH = re.compile(r' ech=(?:"([^"]*)"|([^" ]*))(?= |\Z)')
 _PARAMETER = struct.Struct("!HH")
