@@ -323,9 +323,10 @@ class Observation:
                 self.scheduler.hasten(target, unless_since=since)
         for endpoint in record.endpoints if looks.wanted else ():
             name = self._name_state(record, endpoint)
-            if endpoint.hostname is not None and name is not None and name.emptiness is not None:
-                if times := [looks.wanted[each] for each in name.addresses if each in looks.wanted]:
-                    self._resolutions.hasten(_name_key(record, endpoint.hostname), unless_since=max(times))
+            if endpoint.hostname is None or name is None or name.emptiness is None:
+                continue
+            if times := [looks.wanted[each] for each in name.addresses if each in looks.wanted]:
+                self._resolutions.hasten(_name_key(record, endpoint.hostname), unless_since=max(times))
 
     def _look_beside(self, key: _NameKey) -> None:
         """A hostname leads nowhere of a sudden: look up the other ones of its records, and at what they lead to."""
