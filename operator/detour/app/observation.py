@@ -28,7 +28,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.planning.grounds import Looks
-from detour.planning.trial import Replaced, time_on_trial
+from detour.planning.trial import Replaced, replaced_by, time_on_trial
 
 logger = logging.getLogger(__name__)
 
@@ -210,20 +210,19 @@ class Observation:
 
     def _keep_replaced(self, before: Record, record: Record) -> None:
         """Go on checking what an edit replaces, where it leaves nothing of it: until the new places have verdicts."""
+        checked = {
+            Target(address, before.probe, before.timing): endpoint.hostname
+            for endpoint in before.endpoints
+            for address in self._addresses(before, endpoint)
+        }
         known = self._replaced.pop(record.key, None)
-        targets = {} if known is None else dict(known.targets)
-        for endpoint in before.endpoints:
-            for address in self._addresses(before, endpoint):
-                targets[Target(address, before.probe, before.timing)] = endpoint.hostname
-        places = {each.hostname or each.addresses for each in record.endpoints}
-        if places & {each.hostname or each.addresses for each in before.endpoints}:
+        found = replaced_by(record, before, checked, known)
+        if found is None:
             return
-        declared = {address for each in record.endpoints for address in each.addresses}
-        if not targets or declared.intersection(each.address for each in targets):
-            return
-        wait = time_on_trial(record.timing)
-        self._replaced[record.key] = found = Replaced(targets)
-        asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
+        self._replaced[record.key] = found
+        if found is not known:
+            wait = time_on_trial(record.timing)
+            asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
 
     def _let_go(self, key: ObjectKey, replaced: Replaced) -> None:
         if self._replaced.get(key) is replaced:
