@@ -302,7 +302,7 @@ class Engine:
                 self._chronicle.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
-        is_decided = keeper.decision is not None and keeper.undecided is None
+        is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
             keeper.update(replace(record, failback_now=False))

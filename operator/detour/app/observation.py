@@ -28,7 +28,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.planning.grounds import Looks
-from detour.planning.trial import Replaced, time_on_trial
+from detour.planning.trial import Replaced, replaced_by, time_on_trial
 
 logger = logging.getLogger(__name__)
 
@@ -210,20 +210,19 @@ class Observation:
 
     def _keep_replaced(self, before: Record, record: Record) -> None:
         """Go on checking what an edit replaces, where it leaves nothing of it: until the new places have verdicts."""
+        checked = {
+            Target(address, before.probe, before.timing): endpoint.hostname
+            for endpoint in before.endpoints
+            for address in self._addresses(before, endpoint)
+        }
         known = self._replaced.pop(record.key, None)
-        targets = {} if known is None else dict(known.targets)
-        for endpoint in before.endpoints:
-            for address in self._addresses(before, endpoint):
-                targets[Target(address, before.probe, before.timing)] = endpoint.hostname
-        places = {each.hostname or each.addresses for each in record.endpoints}
-        if places & {each.hostname or each.addresses for each in before.endpoints}:
+        found = replaced_by(record, before, checked, known)
+        if found is None:
             return
-        declared = {address for each in record.endpoints for address in each.addresses}
-        if not targets or declared.intersection(each.address for each in targets):
-            return
-        wait = time_on_trial(record.timing)
-        self._replaced[record.key] = found = Replaced(targets)
-        asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
+        self._replaced[record.key] = found
+        if found is not known:
+            wait = time_on_trial(record.timing)
+            asyncio.get_running_loop().call_later(wait, self._let_go, record.key, found)
 
     def _let_go(self, key: ObjectKey, replaced: Replaced) -> None:
         if self._replaced.get(key) is replaced:
@@ -321,22 +320,41 @@ class Observation:
         for address, since in looks.wanted.items():
             if (target := targets.get(address)) is not None:
                 self.scheduler.hasten(target, unless_since=since)
+        for endpoint in record.endpoints if looks.wanted else ():
+            name = self._name_state(record, endpoint)
+            if endpoint.hostname is None or name is None or name.emptiness is None:
+                continue
+            if times := [looks.wanted[each] for each in name.addresses if each in looks.wanted]:
+                self._resolutions.hasten(_name_key(record, endpoint.hostname), unless_since=max(times))
 
-    def _look_at_the_others(self, target: Target, verdict: Verdict) -> None:
-        """Look at the other targets of the records that use `target`, as far as they are believed to be `verdict`.
+    def _look_beside(self, key: _NameKey) -> None:
+        """A hostname leads nowhere of a sudden: look up the other ones of its records, and at what they lead to."""
+        now, users = self._clock.now(), sorted(self._names[key].users)
+        others = dict.fromkeys(
+            _name_key(self._records[user], each.hostname)
+            for user in users
+            for each in self._records[user].endpoints
+            if each.hostname
+        )
+        for other in others:
+            if other != key:
+                self._resolutions.hasten(other, unless_since=now)
+        self._look_at(users, Verdict.HEALTHY)
+
+    def _look_at(self, records: Iterable[ObjectKey], verdict: Verdict) -> None:
+        """Look at the targets of these records, as far as they are believed to be `verdict`.
 
         Those in question have a pace of their own.
         """
         now = self._clock.now()
-        others: dict[Target, None] = {}
-        for key in sorted(self._targets[target].users):
-            others |= self._targets_of.get(key, {})
-        for other in others:
-            streak = self._targets[other].streak
+        targets: dict[Target, None] = {}
+        for key in records:
+            targets |= self._targets_of.get(key, {})
+        for target in targets:
+            streak = self._targets[target].streak
             told = streak.evidence
-            settled = told is None or told.passed is (verdict is Verdict.HEALTHY)
-            if other is not target and streak.verdict is verdict and settled:
-                self.scheduler.hasten(other, unless_since=now)
+            if streak.verdict is verdict and (told is None or told.passed is (verdict is Verdict.HEALTHY)):
+                self.scheduler.hasten(target, unless_since=now)
 
     def cause_at(self, key: ObjectKey) -> float | None:
         """Return when the check ended that last changed a verdict of this record, or None."""
@@ -412,7 +430,8 @@ class Observation:
         self._on_news(self._awaited.of(target))
         verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
         if verdict is before.verdict and verdict is not told:
-            self._look_at_the_others(target, Verdict.UNHEALTHY if passed else Verdict.HEALTHY)
+            users = sorted(self._targets[target].users)
+            self._look_at(users, Verdict.UNHEALTHY if passed else Verdict.HEALTHY)  # itself is in question now
 
     def _heard(self, target: Target, result: CheckResult, started: float) -> CheckResult:
         """Return the result, or that nothing was learned where this process stood still while the target answered."""
@@ -437,6 +456,8 @@ class Observation:
                 kept = tuple(each for each in before.addresses if address_type(each) in resolution.unanswered)
                 name.state = answered(before, (*resolution.addresses, *kept), self._clock.now())
             case ResolutionOutcome.NO_ADDRESSES:
+                if before.emptiness is None:
+                    self._look_beside(key)
                 name.state = answered_empty(before, resolution.message, began_at=started, now=self._clock.now())
                 delay = key.timing.recheck_interval if name.state.empties < key.timing.fall else resolution.ttl
             case ResolutionOutcome.FAILED:
@@ -453,6 +474,8 @@ class Observation:
             self._on_news(tuple(name.users))
         elif name.canonical_names != led_through:
             self._on_news(tuple(name.users))
+        elif name.state.emptiness is not None:
+            self._on_news(each for each in name.users if each in self._awaited)
         return delay
 
 

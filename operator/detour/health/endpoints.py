@@ -5,11 +5,11 @@ known by a hostname, the name itself can fail too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.health.resolution import ResolvedName
 from detour.health.thresholds import Streak
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 
 NO_ADDRESSES = "NoAddresses"
 NAME_UNRESOLVED = "NameUnresolved"
@@ -50,10 +50,20 @@ def endpoint_health(
         latency=next((streak.latency for _, streak in streaks if streak.latency is not None), None),
         addresses=tuple((address, streak.verdict) for address, streak in streaks),
         confirmed_at=_confirmed_at(finding.verdict, streaks),
-        evidence=tuple((address, streak.evidence) for address, streak in streaks if streak.evidence is not None),
-        emptiness=name.emptiness if name is not None and finding.reason == NO_ADDRESSES else None,
+        evidence=tuple(
+            (address, _through(name, streak.evidence)) for address, streak in streaks if streak.evidence is not None
+        ),
+        emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
     )
+
+
+def _through(name: ResolvedName | None, evidence: Evidence) -> Evidence:
+    """Return what was seen of an address that a hostname leads to: it passes only since that does."""
+    since = name.answering_since if name is not None else None
+    if since is None or not evidence.passed or since <= evidence.run_since:
+        return evidence
+    return replace(evidence, run_since=since)
 
 
 def _confirmed_at(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> float | None:

@@ -19,7 +19,8 @@ class ResolvedName:
     """The addresses seen (each with the time it was last seen) and the run of unusual answers.
 
     `empties` counts answers in a row without any address, `failures` look-ups in a row that got no answer;
-    `emptiness` is what the newest look-up showed where it had no address.
+    `emptiness` is what the newest look-up showed where it had no address, `answering_since` when the present run of
+    answers with addresses began, None where there is none.
     """
 
     seen: tuple[tuple[str, float], ...] = ()
@@ -27,6 +28,7 @@ class ResolvedName:
     failures: int = 0
     message: str = ""
     emptiness: Evidence | None = None
+    answering_since: float | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -38,14 +40,17 @@ def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> Reso
     last_seen = {address: at for address, at in name.seen if now - at <= RETENTION}
     last_seen.update(dict.fromkeys(addresses, now))
     newest = sorted(last_seen.items(), key=lambda each: (-each[1], each[0]))[:MAXIMUM_SEEN]
-    return ResolvedName(seen=tuple(sorted(newest)))
+    since = name.answering_since if name.answering_since is not None else now
+    return ResolvedName(seen=tuple(sorted(newest)), answering_since=since)
 
 
 def answered_empty(name: ResolvedName, message: str, *, began_at: float = 0.0, now: float = 0.0) -> ResolvedName:
     """Return `name` after NXDOMAIN or an empty answer: the look-up began at `began_at` and ended at `now`."""
     run_since = name.emptiness.run_since if name.emptiness else now
     emptiness = Evidence(passed=False, began_at=began_at, run_since=run_since, looked_at=began_at)
-    return replace(name, empties=name.empties + 1, failures=0, message=message, emptiness=emptiness)
+    return replace(
+        name, empties=name.empties + 1, failures=0, message=message, emptiness=emptiness, answering_since=None
+    )
 
 
 def unanswered(name: ResolvedName, message: str) -> ResolvedName:

@@ -35,7 +35,7 @@ class EndpointHealth:
     `addresses` its usable addresses, each with a verdict of its own (for a hostname: the resolved ones). `confirmed_at`
     is when a check last agreed with the verdict, None where none has. `evidence` has for each address that this process
     has checked what that showed; what an earlier status tells is no evidence. `emptiness` is what the newest look-up of
-    its hostname showed, where it is Unhealthy for having no address. `has_passed` says that one of its checks is known
+    its hostname showed, where that had no address. `has_passed` says that one of its checks is known
     to have passed, ever.
     """
 

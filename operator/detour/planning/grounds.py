@@ -89,9 +89,9 @@ def choose_on_grounds(
     hoped = choose(record, candidates, now)
     if not hoped.chosen:
         return Grounded(hoped)
+    if not _moves_anything(hoped, candidates):
+        return Grounded(hoped)
     weighing = _Weighing(record, candidates, drained_since, now)
-    if not any(each.present for each in candidates) and not any(each.in_place for each in candidates):
-        return Grounded(hoped)  # no place is left by this
     limits = _deadlines(record, candidates, drained_since, patience_until)
     if limits.drain <= now:
         choice, kept = weighing.settle(weighing.may_stand)
@@ -108,6 +108,15 @@ def choose_on_grounds(
         choice = replace(choice, decide_again_at=min(limits.drain, choice.decide_again_at or limits.drain))
     looks = weighing.looks(kept) if kept or weighing.is_short_of(hoped) else NO_LOOKS
     return Grounded(choice, looks, waits_for=tuple(missed), stays=tuple(kept), is_short=not choice.chosen)
+
+
+def _moves_anything(hoped: Choice, candidates: tuple[Candidate, ...]) -> bool:
+    """Tell whether somebody gains or leaves a place: not so where all stay, or where no place is taken yet."""
+    if not any(each.present or each.in_place for each in candidates):
+        return False
+    if any(each.failing and not each.drained for each in candidates if each.in_place):
+        return True
+    return not all(each.in_place and each.present.issuperset(each.values) for each in hoped.chosen)
 
 
 def _deadlines(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detour.model.checks import CheckTiming, Target
+from detour.model.record import Record
 
 PATIENCE = 60.0
 """Seconds for which new places have time to come up, unless their first verdicts take longer."""
@@ -23,3 +24,23 @@ class Replaced:
 def time_on_trial(timing: CheckTiming) -> float:
     """Return the seconds that new places have: `fall` checks or `PATIENCE`, and the check under way then may end."""
     return max(PATIENCE, timing.fall * max(timing.recheck_interval, timing.timeout)) + timing.timeout
+
+
+def replaced_by(
+    record: Record, before: Record, checked: Mapping[Target, str | None], known: Replaced | None
+) -> Replaced | None:
+    """Return what goes on being checked after an edit from `before` to `record`, None where nothing does.
+
+    `checked` are the targets of `before`, each with the hostname that led to it; `known` is what an earlier edit has
+    put aside. That stays as it is, the very object, where this edit leaves places on trial as they are.
+    """
+    declared = {address for each in record.endpoints for address in each.addresses}
+    if known is not None and declared.intersection(each.address for each in known.targets):
+        known = None  # what was replaced is back
+    places = {place for each in before.endpoints for place in (each.hostname, *each.addresses) if place}
+    if any(place in places for each in record.endpoints for place in (each.hostname, *each.addresses)):
+        return known
+    targets = {**(known.targets if known else {}), **checked}
+    if not targets or declared.intersection(each.address for each in targets):
+        return None
+    return Replaced(targets)

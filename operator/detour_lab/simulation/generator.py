@@ -130,7 +130,7 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), lasting={Fault.DRAINED: (0.2, 6.0), Fault.ENDPOINT_FAILS: (0.2, 6.0)},
     ),
     "dark": Profile(
-        weights={Fault.EVERYTHING_FAILS: 5, Fault.STATUS_RESTORED: 10, Fault.STOP: 8, Fault.ENDPOINT_FAILS: 4},
+        weights={Fault.EVERYTHING_FAILS: 5, Fault.STATUS_RESTORED: 10, Fault.STOP: 8, Fault.ENDPOINT_FAILS: 10},
         controllers=(1,), sites=(1,), zones=(1, 1), steps=(8, 14), records=(1, 2), regions_evacuated=(3,),
         panic_threshold=(100,), length=(70.0, 110.0),
         spec={"whenAllUnhealthy": "KeepLast", "failback": {"mode": "Manual"}, "strategy": "Priority"},

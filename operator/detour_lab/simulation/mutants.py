@@ -259,7 +259,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="order at Azure", profile="azure", within=50, seed=19, off=_no_order_at_azure),
         Mutant(name="reading after a claim", profile="sites", within=50, seed=11, off=_no_owed_reading),
         Mutant(name="touch at Azure", profile="late at azure", within=400, seed=158, off=_no_touch_after_lost_answers),
-        Mutant(name="published read from the zone", profile="dark", within=200, seed=99, off=_published_from_status),
+        Mutant(name="published read from the zone", profile="dark", within=200, seed=67, off=_published_from_status),
         Mutant(name="only positive answers count", profile="standby", within=200, seed=62, off=_silence_counts),
         Mutant(
             name="never empty",

@@ -124,3 +124,36 @@ async def test_a_target_that_leads_nowhere_yet_does_not_replace_one_that_works(b
     assert world.answers() == {"lb.example.net"}
     world.down = set()
     await world.until(lambda: world.answers() == {"new.example.net"}, within=15)
+
+
+async def test_whatever_else_is_edited_meanwhile_does_not_end_the_trial(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1"))
+    world.down = set(NEW)
+    world.api.apply(at("192.0.2.91"))
+    await asyncio.sleep(5)
+    world.api.apply(at("192.0.2.91", ttl=60))
+    annotate(world, at("192.0.2.91", ttl=60), note="being looked into")
+    await asyncio.sleep(50)
+    assert world.answers() == ONE
+    await world.until(lambda: world.answers() == NEW, within=15)
+
+
+async def test_an_edit_that_is_taken_back_leaves_no_trace(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1"))
+    world.down = set(NEW)
+    world.api.apply(at("192.0.2.91"))
+    await asyncio.sleep(5)
+    world.api.apply(at("192.0.2.1"))
+    await asyncio.sleep(300)
+    assert world.answers() == ONE
+    assert frozen(world) == ("False", "NothingHeld")
+    assert {each.address for each in world.observation._targets} == ONE
+
+
+async def test_an_edit_that_leaves_some_of_what_was_there_is_followed_as_health_asks(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1", "192.0.2.2"))
+    world.down = set(NEW)
+    world.api.apply(at("192.0.2.91", "192.0.2.2"))
+    await world.until(lambda: world.answers() == TWO, within=5)
+    await asyncio.sleep(120)
+    assert world.answers() == TWO

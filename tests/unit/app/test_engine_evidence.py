@@ -265,3 +265,54 @@ async def test_name_servers_that_fall_silent_with_everything_else_hold_what_heal
     world.is_deaf = True
     world.down = set(MOST)
     assert await answers_seen(world, 900) == [MOST]
+
+
+# -- hostnames -------------------------------------------------------------------------------------------------------
+
+
+def by_name(*names: str) -> dict[str, Any]:
+    regions = (EAST, WEST, NORTH)
+    places = [
+        {"name": f"e{tier}", "region": regions[tier - 1], "hostname": name, "priority": tier}
+        for tier, name in enumerate(names, start=1)
+    ]
+    return failover_record(endpoints=places)
+
+
+async def test_a_resolver_that_knows_no_names_any_more_moves_nothing(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(), by_name("one.example.net", "two.example.net"))
+    world.names |= {"one.example.net": ("192.0.2.1",), "two.example.net": ("192.0.2.2",)}
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(31.3)
+    before = answers_changed(clouds)
+    world.names = {"one.example.net": (), "two.example.net": ()}
+    await asyncio.sleep(300)
+    world.names = {"one.example.net": ("192.0.2.1",), "two.example.net": ("192.0.2.2",)}
+    await asyncio.sleep(600)
+    assert answers_changed(clouds) == before
+
+
+async def test_a_name_that_loses_its_addresses_alone_is_left(boot: Boot) -> None:
+    world = boot(dns_zone(), by_name("one.example.net", "two.example.net"))
+    world.names |= {"one.example.net": ("192.0.2.1",), "two.example.net": ("192.0.2.2",)}
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(31.3)
+    world.names["one.example.net"] = ()
+    await world.until(lambda: world.answers() == TWO, within=15)
+
+
+@pytest.mark.parametrize("blind", [True, False])
+async def test_a_target_is_left_for_another_only_where_that_was_seen_to_work(boot: Boot, blind: bool) -> None:
+    raw = by_name("one.example.net", "two.example.net")
+    raw["spec"]["publish"] = "CNAME"
+    world = boot(dns_zone(), raw)
+    world.names |= {"one.example.net": ("192.0.2.1",), "two.example.net": ("192.0.2.2",)}
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(31.3)
+    world.down = ONE | TWO if blind else set(ONE)
+    await asyncio.sleep(60)
+    world.down = world.down - TWO
+    await asyncio.sleep(5)
+    world.down = set()
+    await asyncio.sleep(200)
+    assert world.answers() == ({"one.example.net"} if blind else {"two.example.net"})

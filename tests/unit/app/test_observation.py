@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
+from detour.checks.periodic import STANDSTILL
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.kube.resources.memory import EndpointMemory
 from detour.kube.translate import record_from
@@ -188,3 +189,57 @@ async def test_a_name_that_leads_back_to_the_record_is_noticed(world: World) -> 
     assert world.observation.loop_in(by_name) is None
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0, canonical_names=("x.net", "api.example.org"))
     await until(lambda: world.observation.loop_in(by_name) == "lb.example.net")
+
+
+async def test_the_first_failure_of_one_place_has_the_others_looked_at_and_no_faster_pace_for_itself(
+    world: World,
+) -> None:
+    world.observation.watch(record())
+    await asyncio.sleep(60)
+    one, two = (next(each for each in world.observation._targets if each.address == name) for name in (ONE, TWO))
+    world.down = {ONE, TWO}
+    await until(
+        lambda: world.observation._targets[one].streak.failures + world.observation._targets[two].streak.failures
+    )
+    began, before = world.clock.now(), world.checked.copy()
+    await asyncio.sleep(0.01)
+    failures = [world.observation._targets[each].streak.failures for each in (one, two)]
+    assert failures == [1, 1]
+    await until(lambda: set(world.verdicts(record()).values()) == {Verdict.UNHEALTHY})
+    assert world.clock.now() - began >= 2 * record().timing.recheck_interval
+    assert sum((world.checked - before).values()) <= 6
+
+
+async def test_a_result_that_comes_long_after_its_deadline_condemns_nobody(world: World) -> None:
+    world.observation.watch(record())
+    await asyncio.sleep(60)
+    late = CheckResult(False, "Timeout", "nothing was heard", 0.0)
+    (target,) = [each for each in world.observation._targets if each.address == ONE]
+    timeout = target.timing.timeout
+    for _ in range(2):
+        world.observation._checked(target, late, world.clock.now() - timeout - STANDSTILL - 0.1)
+    assert world.observation._targets[target].streak.failures == 0
+    world.observation._checked(target, late, world.clock.now() - timeout)
+    assert world.observation._targets[target].streak.failures == 1
+
+
+async def test_a_prober_is_blind_only_where_nothing_at_all_passes(world: World) -> None:
+    world.observation.watch(record())
+    await asyncio.sleep(60)
+    assert world.observation.has_seen()
+    world.down = {ONE}
+    await asyncio.sleep(120)
+    assert not world.observation.is_blind()
+    world.down = {ONE, TWO}
+    await asyncio.sleep(60)
+    assert world.observation.is_blind()
+    assert not world.observation.has_seen()
+    world.down = {ONE}
+    await asyncio.sleep(20)
+    assert not world.observation.is_blind()
+
+
+async def test_a_prober_that_checks_nothing_is_not_blind_and_sees_nothing(world: World) -> None:
+    await asyncio.sleep(600)
+    assert not world.observation.is_blind()
+    assert not world.observation.has_seen()

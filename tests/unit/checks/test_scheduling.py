@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from detour.checks.periodic import RETRY_AFTER_ERROR, Periodic
+from detour.checks.periodic import RETRY_AFTER_ERROR, STANDSTILL, Periodic
 from detour.checks.scheduler import CheckScheduler
 from detour.model.checks import CheckResult, CheckTiming, Target, TCPCheck
 
@@ -145,6 +145,38 @@ def test_hastened_work_runs_now_and_once_more_after_a_run_under_way(run_virtuall
             work.hasten("unknown")
             await asyncio.sleep(12)
         assert diary.begun == {"a": pytest.approx([0, 5, 7, 17])}
+
+    run_virtually(scenario())
+
+
+def test_a_run_under_way_that_began_late_enough_is_not_repeated(run_virtually: Any) -> None:
+    async def scenario() -> None:
+        diary = Diary(duration=2.0)
+        work = periodic(diary.work)
+        work.add("a")
+        async with working(work):
+            await asyncio.sleep(1)
+            work.hasten("a", unless_since=0.0)
+            await asyncio.sleep(10)
+            work.hasten("a", unless_since=10.1)
+            await asyncio.sleep(4)
+        assert diary.begun == {"a": pytest.approx([0, 10, 12])}
+
+    run_virtually(scenario())
+
+
+def test_a_timer_that_comes_late_shows_that_the_process_stood_still(run_virtually: Any) -> None:
+    async def scenario() -> None:
+        diary = Diary()
+        work = periodic(diary.work, every=1.0)
+        work.add("a")
+        async with working(work):
+            await asyncio.sleep(5.5)
+            assert work.stood_still_until == float("-inf")
+            asyncio.get_running_loop()._leaping.now += STANDSTILL + 5  # type: ignore[attr-defined]  # LeapingLoop
+            went_on_at = now()
+            await asyncio.sleep(0.1)
+            assert work.stood_still_until == pytest.approx(went_on_at)
 
     run_virtually(scenario())
 

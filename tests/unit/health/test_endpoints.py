@@ -1,11 +1,13 @@
 """From addresses and hostnames to the verdict on an endpoint."""
 
+import dataclasses
+
 import pytest
 
 from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
 from detour.health.resolution import MAXIMUM_SEEN, RETENTION, ResolvedName, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import EndpointHealth, Evidence, Verdict
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 FALL = 3
@@ -117,3 +119,35 @@ def test_since_is_kept_while_the_verdict_is_and_the_failure_is_remembered() -> N
     assert (back.since, back.failed_at) == (4.0, 2.0)
     again = health(U, previous=back, now=9.0)
     assert (again.since, again.failed_at) == (9.0, 9.0)
+
+
+def seen(passed: bool, run_since: float) -> Evidence:
+    return Evidence(passed, began_at=9.0, run_since=run_since, looked_at=9.0)
+
+
+def test_an_endpoint_is_confirmed_by_any_address_that_works_or_by_all_that_fail() -> None:
+    pair = streaks(H, U)
+    told = [
+        (address, dataclasses.replace(each, confirmed_at=at))
+        for (address, each), at in zip(pair, (3.0, 4.0), strict=True)
+    ]
+    assert endpoint_health(None, told, None, fall=FALL, now=5.0).confirmed_at == 3.0
+    both = [(address, dataclasses.replace(each, verdict=U)) for address, each in told]
+    assert endpoint_health(None, both, None, fall=FALL, now=5.0).confirmed_at == 3.0
+    assert health(N).confirmed_at is None
+
+
+def test_what_a_hostname_leads_to_passes_only_since_the_name_answers() -> None:
+    name = answered(answered_empty(named(), "NXDOMAIN", began_at=6.0, now=6.1), ("192.0.2.1",), 7.0)
+    (address, streak), *_ = streaks(H)
+    told = [(address, dataclasses.replace(streak, evidence=seen(True, 1.0)))]
+    assert endpoint_health(None, told, name, fall=FALL, now=9.0).evidence == ((address, seen(True, 7.0)),)
+    assert endpoint_health(None, told, None, fall=FALL, now=9.0).evidence == ((address, seen(True, 1.0)),)
+
+
+def test_an_empty_answer_is_evidence_from_the_first_one_on() -> None:
+    once = answered_empty(named(), "NXDOMAIN", began_at=6.0, now=6.1)
+    again = answered_empty(once, "NXDOMAIN", began_at=7.0, now=7.1)
+    assert health(H, name=once).emptiness == Evidence(False, began_at=6.0, run_since=6.1, looked_at=6.0)
+    assert health(H, name=again).emptiness == Evidence(False, began_at=7.0, run_since=6.1, looked_at=7.0)
+    assert health(H, name=answered(again, ("192.0.2.1",), 8.0)).emptiness is None

@@ -5,9 +5,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detour.health.thresholds import Streak, is_in_question, next_delay, observe
+from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
 from detour.model.checks import CheckResult, CheckTiming
-from detour.model.health import Verdict
+from detour.model.health import Evidence, Verdict
 
 TIMING = CheckTiming(interval=10.0, recheck_interval=1.0, timeout=2.0, fall=3, rise=2)
 RESULTS = {
@@ -113,3 +113,40 @@ def test_detection_takes_no_longer_than_promised(
         started = max(ended, started + next_delay(streak, timing))
     bound = interval + timeout + (fall - 1) * max(recheck, timeout)
     assert streak.since - broke <= bound or math.isclose(streak.since - broke, bound)
+
+
+def told(results: str) -> Evidence | None:
+    """Return the evidence after checks of half a second that end at 1.0, 2.0, ..."""
+    streak = Streak(Verdict.UNKNOWN, 0.0)
+    for at, result in enumerate(results, start=1):
+        streak = observe(streak, RESULTS[result], TIMING, float(at), began_at=at - 0.5)
+    return streak.evidence
+
+
+def test_evidence_is_what_the_newest_check_showed_and_since_when_they_show_that() -> None:
+    assert told("") is None
+    assert told("?") is None
+    assert told("+++") == Evidence(passed=True, began_at=2.5, run_since=1.0, looked_at=2.5)
+    assert told("++--") == Evidence(passed=False, began_at=3.5, run_since=3.0, looked_at=3.5)
+    assert told("+-+") == Evidence(passed=True, began_at=2.5, run_since=3.0, looked_at=2.5)
+
+
+def test_a_check_that_taught_nothing_is_a_look_and_no_evidence() -> None:
+    assert told("-?") == Evidence(passed=False, began_at=0.5, run_since=1.0, looked_at=1.5)
+    assert told("-?-") == Evidence(passed=False, began_at=2.5, run_since=1.0, looked_at=2.5)
+
+
+def test_a_verdict_is_confirmed_by_every_check_that_agrees_and_by_no_other() -> None:
+    assert after("+").confirmed_at is None
+    assert after("++").confirmed_at == 2.0
+    assert after("+++").confirmed_at == 3.0
+    assert after("+++-").confirmed_at == 3.0
+    assert after("+++---").confirmed_at == 6.0
+    assert after("+++---?").confirmed_at == 6.0
+
+
+def test_after_a_gap_a_verdict_stands_and_its_run_begins_anew() -> None:
+    wavering = after("--", Verdict.HEALTHY)
+    again = observe(afresh(wavering), RESULTS["-"], TIMING, 100.0)
+    assert (again.verdict, again.failures) == (Verdict.HEALTHY, 1)
+    assert afresh(wavering).evidence is None
