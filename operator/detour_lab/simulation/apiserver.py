@@ -69,10 +69,11 @@ class ApiServer:
             self.apply({**raw, "spec": {**raw["spec"], **spec}})
 
     def annotate(self, kind: Kind, name: str, namespace: str, **annotations: str) -> None:
-        """Set annotations of an object, where there is such an object; `_` in their names stands for `-`."""
+        """Set annotations of an object, or remove those that are empty; `_` in their names stands for `-`."""
         if raw := self.objects.get((kind, namespace, name)):
             named = {f"detour.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
             held = {**(raw["metadata"].get("annotations") or {}), **named}
+            held = {key: value for key, value in held.items() if value}
             self.apply({**raw, "metadata": {**raw["metadata"], "annotations": held}})
 
     def delete(self, kind: Kind, name: str, namespace: str) -> None:

@@ -8,10 +8,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-OF_ITS_OWN = ("detour.enactment.keptgoing", "detour.app.engine", "detour.checks.periodic")
-"""The loggers that tell of defects, as errors."""
-
-FROM_OUTSIDE = "as if it had been cancelled"
+OF_ITS_OWN = ("of Detour's own", "could not be decided", "a periodic run failed")
+"""What errors in the log say that are defects."""
 
 
 class _Listener(logging.Handler):
@@ -24,7 +22,7 @@ class _Listener(logging.Handler):
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({record.exc_info[1]!r})"
-        if record.name in OF_ITS_OWN and FROM_OUTSIDE not in text:
+        if any(each in text for each in OF_ITS_OWN):
             self._tell(text)
 
 

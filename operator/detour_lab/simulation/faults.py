@@ -56,7 +56,7 @@ def _jump(run: "Run", step: Step) -> None:
         run.history.add(ClockJumped(at=run.loop.now, controller=step.where))
 
 
-def _weather(sky: Sky, *, writes_only: bool = False) -> Act:
+def _weather(sky: Sky, *, writes_only: bool = False, reads_only: bool = False) -> Act:
     def act(run: "Run", step: Step) -> None:
         run.network.bring(
             Weather(
@@ -66,6 +66,7 @@ def _weather(sky: Sky, *, writes_only: bool = False) -> Act:
                 share=step.share,
                 strength=float(step.number or 2),
                 writes_only=writes_only,
+                reads_only=reads_only,
             )
         )
 
@@ -232,6 +233,15 @@ def _suspended(run: "Run", step: Step) -> None:
     run.loop.later(step.seconds, suspend, False)
 
 
+def _pinned(run: "Run", step: Step) -> None:
+    """Pin to what the status tells of; not where there are several sites, each with a count of its own."""
+    if len(run.servers) > 1 or not (revisions := run.revisions(step.where)):
+        return
+    number = revisions[step.number % len(revisions)]
+    run.pin(step.where, number)
+    run.loop.later(step.seconds, run.pin, step.where, None)
+
+
 def _deleted(run: "Run", step: Step) -> None:
     if spec := run.desired.get(step.where):
         run.undeclare(step.where)
@@ -320,6 +330,10 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.THROTTLED: _weather(Sky.THROTTLED),
     Fault.PROVIDER_AWAY: _weather(Sky.AWAY),
     Fault.PROVIDER_REFUSES: _weather(Sky.REFUSING),
+    Fault.READS_FAIL: _weather(Sky.AWAY, reads_only=True),
+    Fault.READS_SLOW: _weather(Sky.SLOW, reads_only=True),
+    Fault.ODD_ERRORS: _weather(Sky.ODD_ERROR),
+    Fault.ODD_ANSWERS: _weather(Sky.ODD_ANSWER),
     Fault.SERVERS_LAG: _lag,
     Fault.SERVERS_AWAY: _servers_away,
     Fault.API_AWAY: _api_away,
@@ -340,6 +354,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.ENDPOINT_REMOVED: _endpoint_removed,
     Fault.TTL_DECLARED: _ttl,
     Fault.SUSPENDED: _suspended,
+    Fault.PINNED: _pinned,
     Fault.RECORD_DELETED: _deleted,
     Fault.RECORD_DROPPED: _dropped,
     Fault.RECORD_CREATED: _created,

@@ -24,6 +24,7 @@ DOMAIN = "example.org"
 OWNER = "production"
 NAMESPACE = "shop"
 PROVIDERS = ("route53", "clouddns", "rfc2136", "azuredns")
+ATOMIC = ("route53", "clouddns", "rfc2136")
 REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
 FIRST_FAULT = 6.0
 OFFSET = 5.0
@@ -58,6 +59,7 @@ PEOPLE = {
     Fault.TTL_DECLARED: 1, Fault.SUSPENDED: 1, Fault.RECORD_DELETED: 1, Fault.RECORD_DROPPED: 1,
     Fault.RECORD_CREATED: 2,
 }  # fmt: skip
+OF_PROVIDERS = frozenset({Fault.READS_FAIL, Fault.READS_SLOW, Fault.ODD_ERRORS, Fault.ODD_ANSWERS})
 OF_ENDPOINTS = frozenset({Fault.ENDPOINT_FAILS, Fault.ENDPOINT_RECOVERS, Fault.ADDRESS_FAILS})
 ENDPOINTS = {Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 4, Fault.EVERYTHING_FAILS: 1}
 SITES = {Fault.SITE_LOST: 6}
@@ -216,6 +218,36 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), length=(80.0, 110.0), late=0.0, dual_stack=0.0,
         lasting={Fault.ENDPOINT_FAILS: (9.0, 28.0), Fault.REGION_FAILS: (9.0, 28.0)},
         spec={"healthCheck": {**CHECK, "fall": 4, "rise": 3}},
+    ),
+    "reads": Profile(
+        weights={
+            Fault.READS_FAIL: 4, Fault.READS_SLOW: 4, Fault.ENDPOINT_FAILS: 8, Fault.VALUES_REPLACED: 4,
+            Fault.DRAINED: 2, Fault.FOREIGN_NAME: 1,
+        },
+        steps=(6, 12), records=(2, 3), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0), late=0.0,
+        lasting={
+            Fault.READS_FAIL: (20.0, 50.0), Fault.READS_SLOW: (20.0, 50.0), Fault.ENDPOINT_FAILS: (16.0, 40.0),
+        },
+    ),
+    "oddities": Profile(
+        weights={Fault.ODD_ERRORS: 4, Fault.ODD_ANSWERS: 4, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2,
+            Fault.VALUES_REPLACED: 2, Fault.TTL_DECLARED: 3, Fault.CRASH: 1},
+        steps=(6, 12), records=(1, 3), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        providers=ATOMIC, panic_threshold=(100,), length=(50.0, 80.0),
+        lasting={Fault.ODD_ERRORS: (2.0, 20.0), Fault.ODD_ANSWERS: (2.0, 20.0), Fault.ENDPOINT_FAILS: (8.0, 30.0)},
+    ),
+    "families": Profile(
+        weights={Fault.FAMILY_DELETED: 10, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 6, Fault.SLOW: 6},
+        steps=(14, 24), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        providers=ATOMIC, panic_threshold=(100,), length=(50.0, 80.0), late=0.0, dual_stack=1.0,
+        lasting={Fault.ENDPOINT_FAILS: (4.0, 12.0), Fault.DRAINED: (1.0, 6.0), Fault.SLOW: (10.0, 20.0)},
+    ),
+    "pins": Profile(
+        weights={Fault.PINNED: 6, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2, Fault.CRASH: 1, Fault.VALUES_REPLACED: 1},
+        steps=(5, 10), records=(1, 2), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(70.0, 100.0), late=0.0,
+        lasting={Fault.ENDPOINT_FAILS: (9.0, 25.0), Fault.PINNED: (15.0, 40.0), Fault.CRASH: (0.5, 3.0)},
     ),
     "multivalue": Profile(
         weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},
@@ -381,7 +413,7 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     record = draw.choice(setting.records)
     if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF):
         return draw.choice(setting.controllers)
-    if fault in NETWORK or fault in OF_ZONES:
+    if fault in NETWORK or fault in OF_ZONES or fault in OF_PROVIDERS:
         return draw.choice(setting.zones).name
     if fault in CLUSTER or fault is Fault.SITE_LOST:
         return draw.choice(setting.sites).name
@@ -390,9 +422,9 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     if fault in OF_ENDPOINTS:
         addresses = draw.choice(record.spec["endpoints"])["addresses"]
         return draw.choice(addresses) if fault is Fault.ADDRESS_FAILS else " and ".join(addresses)
-    if fault in OUTSIDERS:
+    if fault in OUTSIDERS or fault is Fault.FAMILY_DELETED:
         return f"{record.spec['hostname']} in {draw.choice(record.spec['zones'])['name']}"
-    return record.name if fault in PEOPLE else ""
+    return record.name if fault in PEOPLE or fault is Fault.PINNED else ""
 
 
 def _number(draw: random.Random, fault: Fault, at: float) -> int:
@@ -401,6 +433,6 @@ def _number(draw: random.Random, fault: Fault, at: float) -> int:
         return draw.randint(-3600, 3600)
     if fault in CLUSTER or fault in OF_ZONES:
         return int(draw.uniform(2, at))
-    if fault in PROCESS or fault in NETWORK:
+    if fault in PROCESS or fault in NETWORK or fault is Fault.READS_SLOW:
         return draw.randint(2, 15)
     return draw.randint(1, 200)

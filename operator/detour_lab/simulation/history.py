@@ -68,6 +68,15 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """A person pins a name to these values, those of an earlier revision; none: the pin is taken back."""
+
+    at: float
+    hostname: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionDeclared:
     """A site's API server holds this state of a CloudRegion."""
 
@@ -192,6 +201,7 @@ Event = (
     ZoneChanged
     | ZoneRead
     | Declared
+    | Pinned
     | RegionDeclared
     | ZoneDeclared
     | HealthChanged

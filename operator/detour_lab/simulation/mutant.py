@@ -17,7 +17,8 @@ class Mutant:
     """A protection or a behaviour that is off: what is replaced, in which profile it is missed, how soon.
 
     `seed` is one that is known to kill it. `mistake` goes with protections against mistakes of ours: it makes such a
-    mistake, which must do no harm while the protection is on.
+    mistake, which must do no harm while the protection is on. `by_defect` says that it shows as an exception of ours:
+    that is what it protects from.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Mutant:
     within: int = MOST_SCHEDULES
     seed: int = 1
     mistake: Off | None = None
+    by_defect: bool = False
 
 
 @contextmanager

@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app import deletions, engine, holds, recordkeeper
+from detour.app import deletions, engine, holds, recordkeeper, zonekeeper, zones
 from detour.app.declarations import Declarations
 from detour.app.observation import Observation
-from detour.enactment import fence, reconcile
-from detour.enactment.contract import Batch, Change
+from detour.enactment import enactor, fence, reconcile
+from detour.enactment.contract import Batch, Change, ProviderError, StoredSet, ZoneContents
 from detour.enactment.enactor import Enactor
 from detour.enactment.fence import Fence
+from detour.enactment.guarded import GuardedProvider
 from detour.enactment.ledger import Ledger
 from detour.enactment.names import Names
 from detour.enactment.precedence import Precedence
+from detour.enactment.waiting import news_within
+from detour.enactment.wishes import Urgency
 from detour.enactment.zonereader import ZoneReader
 from detour.kube.resources.memory import RecordMemory
 from detour.model.generation import NEVER, Generation
@@ -207,6 +210,78 @@ def _removals_only() -> tuple[Replacement, ...]:
     return ((reconcile, "_changes", changes),)
 
 
+# -- what others contain -------------------------------------------------------------------------------------------
+
+
+def _no_guard() -> tuple[Replacement, ...]:
+    """What a provider raises goes through, and the work that met it is not begun anew."""
+
+    async def ends(what: str, work: Callable[[], Any]) -> None:
+        await work()
+
+    return (
+        (enactor, "GuardedProvider", lambda provider: provider),
+        (zonekeeper, "GuardedProvider", lambda provider: provider),
+        (zones, "kept_going", ends),
+        (Enactor, "_work", _unkept),
+    )
+
+
+async def _unkept(self: Any) -> None:
+    """Work as it would without a last resort for errors of any kind."""
+    while not self._stopping:
+        self._news.clear()
+        delay = self._setbacks.delay
+        if delay == 0.0:
+            try:
+                delay = await self._step()
+            except ProviderError as error:
+                delay = self._fail(error)
+            else:
+                self._setbacks.over()
+        if delay > 0.0:
+            await news_within(self._news, delay)
+
+
+def _every_answer_is_success() -> tuple[Replacement, ...]:
+    before = GuardedProvider.apply
+
+    async def apply(self: GuardedProvider, batch: Batch) -> ZoneContents:
+        try:
+            stored = await self._provider.apply(batch)
+        except ProviderError:
+            raise
+        except Exception:
+            return await before(self, batch)
+        if isinstance(stored, ZoneContents) and stored.sets:
+            return stored
+        made = [change.new for change in (batch.ledger, *batch.changes) if change.new is not None]
+        return ZoneContents({each.key: StoredSet(each) for each in made})
+
+    return ((GuardedProvider, "apply", apply),)
+
+
+def _no_condition_on_what_stays() -> tuple[Replacement, ...]:
+    before = reconcile._changes
+
+    def changes(*arguments: Any) -> tuple[Change, ...]:
+        return tuple(replace(each, beside=None) for each in before(*arguments))
+
+    return ((reconcile, "_changes", changes),)
+
+
+def _readings_in_the_way() -> tuple[Replacement, ...]:
+    async def read_zone(self: Any) -> None:
+        self._budget.urgency = Urgency.FAILOVER
+        await self._reader.read(self._provider)
+        self._was_read()
+
+    async def read_suspects(self: Any) -> None:
+        self._names_were_read(await self._reader.read_suspects(self._provider))
+
+    return ((Enactor, "_read_zone", read_zone), (Enactor, "_read_suspects", read_suspects))
+
+
 # -- whose a name is -----------------------------------------------------------------------------------------------
 
 
@@ -258,8 +333,8 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="settling batch", profile="lost answers", within=50, seed=15, off=_no_settling_batch),
         Mutant(name="order at Azure", profile="azure", within=50, seed=19, off=_no_order_at_azure),
         Mutant(name="reading after a claim", profile="sites", within=50, seed=11, off=_no_owed_reading),
-        Mutant(name="touch at Azure", profile="late at azure", within=400, seed=158, off=_no_touch_after_lost_answers),
-        Mutant(name="published read from the zone", profile="dark", within=200, seed=67, off=_published_from_status),
+        Mutant(name="touch at Azure", profile="late at azure", within=200, seed=158, off=_no_touch_after_lost_answers),
+        Mutant(name="published read from the zone", profile="dark", within=200, seed=99, off=_published_from_status),
         Mutant(name="only positive answers count", profile="standby", within=200, seed=62, off=_silence_counts),
         Mutant(
             name="never empty",
@@ -280,6 +355,10 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="one region at a time", profile="regions", within=50, seed=4, off=_not(HoldReason.REGIONS)),
         Mutant(name="freeze", profile="frozen", within=50, off=_no_freeze),
         Mutant(name="freeze of what is on its way", profile="frozen", within=50, seed=11, off=_no_freeze_of_decided),
+        Mutant(name="errors cost one turn", profile="oddities", within=50, off=_no_guard, by_defect=True),
+        Mutant(name="an answer to a write is whole", profile="oddities", within=50, off=_every_answer_is_success),
+        Mutant(name="condition on what stays", profile="families", within=200, off=_no_condition_on_what_stays),
+        Mutant(name="readings stand aside", profile="reads", within=50, off=_readings_in_the_way),
         Mutant(name="panic", profile="blind", within=50, seed=1, off=_no_panic),
     )
 }

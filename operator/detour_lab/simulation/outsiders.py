@@ -33,6 +33,13 @@ def _name_deleted(run: "Run", step: Step) -> None:
     zone.tamper((key, None) for key in answers_at(zone, hostname))
 
 
+def _family_deleted(run: "Run", step: Step) -> None:
+    zone, hostname = _place(run, step)
+    found = sorted(answers_at(zone, hostname))
+    if len(found) > 1:
+        zone.tamper([(found[step.number % len(found)], None)])
+
+
 def _values_replaced(run: "Run", step: Step) -> None:
     zone, hostname = _place(run, step)
     if found := answers_at(zone, hostname):
@@ -130,6 +137,7 @@ def _foreign_name(run: "Run", step: Step) -> None:
 
 FAULTS: Mapping[Fault, Callable[["Run", Step], None]] = {
     Fault.NAME_DELETED: _name_deleted,
+    Fault.FAMILY_DELETED: _family_deleted,
     Fault.VALUES_REPLACED: _values_replaced,
     Fault.VALUES_ADDED: _values_added,
     Fault.TTL_CHANGED: _ttl_changed,

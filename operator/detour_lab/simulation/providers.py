@@ -25,6 +25,10 @@ from detour_lab.simulation.zones import SimulatedZone, ledger_of
 
 T = TypeVar("T")
 
+ODD_ERRORS = (ValueError, KeyError, AttributeError, UnicodeError, RuntimeError, OSError, AssertionError)
+ODD_ANSWERS = (None, "<html>", ZoneContents())
+"""What a provider must not raise, and must not return."""
+
 NEGATIVE_TTL = 60
 LONGEST_PATIENCE = 8.0
 """Seconds of patience that a throttling provider asks for at most."""
@@ -107,6 +111,12 @@ class AtomicProvider:
         try:
             return await self._network.call(self._caller, self._zone.name, act, write=write, latency=0.05)
         except CallFailedError as error:
+            if error.sky is Sky.ODD_ERROR:
+                raise self._caller.randomness.choice(ODD_ERRORS)("what nobody foresaw") from None
+            if error.sky is Sky.ODD_ANSWER:
+                answers = ODD_ANSWERS if write else ODD_ANSWERS[:-1]  # an empty reading is for adapters to refuse
+                odd: T = self._caller.randomness.choice(answers)  # type: ignore[assignment]  # that is the point
+                return odd
             if error.sky is Sky.THROTTLED:
                 patience = self._caller.randomness.random() * LONGEST_PATIENCE
                 raise ThrottledError("the provider asks for patience", patience if patience > 2 else None) from None

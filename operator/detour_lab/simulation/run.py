@@ -30,6 +30,7 @@ from detour_lab.simulation.history import (
     Broke,
     HealthChanged,
     History,
+    Pinned,
     Terms,
     Told,
     Unsettled,
@@ -246,6 +247,24 @@ class Run:
         if self.desired.pop(name, None) is not None:
             for server in self.servers.values():
                 server.delete(Kind.FAILOVER_RECORD, name, NAMESPACE)
+
+    def revisions(self, name: str) -> list[int]:
+        """Return the revisions that the status of a record tells of, the newest first."""
+        server = next(iter(self.servers.values()))
+        raw = server.objects.get((Kind.FAILOVER_RECORD, NAMESPACE, name), {})
+        return [each["revision"] for each in raw.get("status", {}).get("history", ())]
+
+    def pin(self, name: str, revision: int | None) -> None:
+        """A person pins a record to a revision that its status tells of, or (None) takes that back."""
+        server = next(iter(self.servers.values()))
+        raw = server.objects.get((Kind.FAILOVER_RECORD, NAMESPACE, name))
+        if raw is None:
+            return
+        told = raw.get("status", {}).get("history", ())
+        values = next((each["values"] for each in told if each["revision"] == revision), ())
+        hostname = raw["spec"]["hostname"]
+        self.history.add(Pinned(at=self.loop.now, hostname=hostname, values=frozenset(values)))
+        server.annotate(Kind.FAILOVER_RECORD, name, NAMESPACE, pin="" if revision is None else str(revision))
 
     def freeze(self, zone: str, number: int) -> None:
         """A person freezes a zone in every site (1), or takes that back (-1)."""

@@ -31,6 +31,10 @@ class Fault(enum.Enum):
     THROTTLED = "{where} asks for patience for {seconds:.1f} s"
     PROVIDER_AWAY = "{where} does not answer for {seconds:.1f} s"
     PROVIDER_REFUSES = "{where} refuses connections for {seconds:.1f} s"
+    READS_FAIL = "what is read from {where} fails for {seconds:.1f} s, what is written there does not"
+    READS_SLOW = "readings of {where} take up to {number} s for {seconds:.1f} s, writes do not"
+    ODD_ERRORS = "for {seconds:.1f} s calls to {where} end in errors that no contract knows"
+    ODD_ANSWERS = "for {seconds:.1f} s {where} answers with what is no answer"
     SERVERS_LAG = "the name servers of {where} are behind by {number} s for {seconds:.1f} s"
     SERVERS_AWAY = "the name servers of {where} do not answer for {seconds:.1f} s"
     # the API server, and the vantage
@@ -52,6 +56,7 @@ class Fault(enum.Enum):
     VALUES_REPLACED = "an outsider replaces the values of {where}"
     VALUES_ADDED = "an outsider adds a value to {where}"
     TTL_CHANGED = "an outsider changes the TTL of {where}"
+    FAMILY_DELETED = "an outsider deletes one address family of {where}"
     TYPE_REPLACED = "an outsider puts a CNAME in the place of {where}"
     MARKER_DELETED = "an outsider deletes the marker of {where}"
     MARKER_GARBLED = "an outsider garbles the marker of {where}"
@@ -70,6 +75,7 @@ class Fault(enum.Enum):
     ENDPOINT_REMOVED = "a person removes an endpoint from {where}"
     TTL_DECLARED = "a person declares another TTL for {where}"
     SUSPENDED = "a person suspends {where} for {seconds:.1f} s"
+    PINNED = "a person pins {where} to an earlier revision for {seconds:.1f} s"
     RECORD_DELETED = "a person deletes {where}, and creates it again after {seconds:.1f} s"
     RECORD_DROPPED = "a person deletes {where} for good"
     RECORD_CREATED = "a person creates {where}"
@@ -105,7 +111,7 @@ class Step:
 
 def lasts(step: Step) -> float:
     """Return for how many seconds a fault stands in the way; requests that are late land after it has ended."""
-    return step.seconds + (float(step.number) if step.fault in (Fault.SLOW, Fault.LATE) else 0.0)
+    return step.seconds + (float(step.number) if step.fault in (Fault.SLOW, Fault.LATE, Fault.READS_SLOW) else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class Sky(enum.Enum):
     THROTTLED = "callers are asked for patience"
     AWAY = "nobody answers"
     REFUSING = "connections are refused"
+    ODD_ERROR = "calls end in errors that no contract knows, applied or not"
+    ODD_ANSWER = "calls are answered by what is no answer, applied or not"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Weather:
     strength: float = 2.0
     caller: str | None = None
     writes_only: bool = False
+    reads_only: bool = False
 
 
 class CallFailedError(Exception):
@@ -182,6 +185,8 @@ class Network:
                 return _Fate(latency / 2, False, latency + draw() * GIVE_UP, lost)
             case Sky.LOST_BEFORE | Sky.AWAY:
                 return _Fate(None, False, latency + draw() * GIVE_UP, lost)
+            case Sky.ODD_ERROR | Sky.ODD_ANSWER:
+                return _Fate(latency / 2 if draw() < 0.5 else None, False, latency, lost)
             case Sky.THROTTLED | Sky.REFUSING:
                 return _Fate(None, False, latency, CallFailedError(weather.sky, sent=False))
 
@@ -193,6 +198,7 @@ class Network:
                 each.service == service
                 and each.caller in (None, caller.name)
                 and (write or not each.writes_only)
+                and not (write and each.reads_only)
                 and (each.share >= 1.0 or caller.randomness.random() < each.share)
             ):
                 return each

@@ -20,6 +20,7 @@ from detour_lab.simulation.history import (
     Event,
     HealthChanged,
     History,
+    Pinned,
     RegionDeclared,
     Violation,
     ZoneChanged,
@@ -89,6 +90,7 @@ class _Watch:
         self._turned_at: dict[str, float] = defaultdict(lambda: NEVER)  # by name: when one of its places changed
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)  # by name: when a person declared something
         self._names_of: dict[str, set[str]] = defaultdict(set)  # by address
+        self._pinned: dict[str, frozenset[str]] = {}
         self._clock_jumped = False
 
     def overdue(self, now: float) -> Iterator[tuple[Place, _Wrong, float]]:
@@ -125,6 +127,10 @@ class _Watch:
                 return {place for name in self._names_of[address] for place in self._places(name)}
             case Declared(key=key, record=record, at=now):
                 return self._declare(key, record, now)
+            case Pinned(hostname=hostname, values=values, at=now):
+                self._pinned[hostname] = values
+                self._told_at[hostname] = now
+                return self._places(hostname)
             case RegionDeclared(site=site, region=region, drained=drained, at=now):
                 (self._drained[site].add if drained else self._drained[site].discard)(region)
                 names = {each.hostname for each in self._replay.records.values()}
@@ -203,11 +209,14 @@ class _Watch:
             return None, nothing
         held = self._replay.answers(zone, hostname)
         truth = Truth(self._failing, states[0])
-        found = flaw(record, truth, values_in(held), failed=self._ever_failed)
+        found = flaw(record, truth, values_in(held), pinned=self._pin_of(record), failed=self._ever_failed)
         if found is None and set(held.values()) != set(as_sets(record, values_in(held))):
             found = Flaw.NOT_BEST
         left = [each.region for each in places(record, truth) if each.values & values_in(held) and not each.is_up]
         return found, frozenset(left) if found is Flaw.DEAD else nothing
+
+    def _pin_of(self, record: Record) -> frozenset[str]:
+        return self._pinned.get(record.hostname, frozenset()) if record.pin else frozenset()
 
     def _is_ours(self, zone: str, record: Record) -> bool:
         """Tell whether the name is the record's to write: else a person has to say so, and a condition asks for it."""

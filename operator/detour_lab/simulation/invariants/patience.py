@@ -3,6 +3,7 @@
 They go by the truth and by what was declared, not by what a controller believed.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from detour_lab.simulation.invariants.replay import Replay, answers_after, names
 FAST = 0.94
 """The share of a time that a clock which runs fast leaves of it."""
 
+CROSSED = 3.0
+"""Seconds after a write has landed in which what it took away may be put back, by a decision made before."""
+
 Values = frozenset[str]
 
 
@@ -54,6 +58,7 @@ class _Past:
         self._calm_for = calm_for
         self._calm_since = NEVER
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)
+        self.left_at: dict[tuple[str, str, str], float] = defaultdict(lambda: NEVER)  # zone, name, value
         self._spells: dict[str, list[_Spell]] = defaultdict(list)
         self._turned: dict[str, tuple[bool, float]] = {}
 
@@ -67,7 +72,7 @@ class _Past:
             case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped() | RegionDeclared():
                 self._calm_since = event.at
             case Declared(record=record) if record is not None:
-                self._told_at[record.hostname] = event.at
+                self._told_at[record.hostname] = math.inf if record.pin else event.at  # a person's word, not health's
             case ZoneChanged(by=by) if by == OUTSIDER:
                 self._calm_since = event.at
             case _:
@@ -163,7 +168,9 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                 dead = {each for each in declared if past.has_been(each, at, long, works=False)}
                 is_dark = not any(past.has_been(each, at, long, works=True) for each in declared)
                 serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and is_dark
-                if (wrong := sorted((after - before) & dead)) and not serves_all:
+                undone = {each for each in after - before if past.left_at[event.zone, hostname, each] > at - CROSSED}
+                past.left_at.update({(event.zone, hostname, each): event.at for each in before - after})
+                if (wrong := sorted((after - before) & dead - undone)) and not serves_all:
                     message = (
                         f"{event.by} brought {wrong[0]} into {hostname} in {event.zone}, which had failed for long"
                     )

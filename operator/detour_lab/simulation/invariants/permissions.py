@@ -5,6 +5,8 @@ schedule and end some seconds after it, by which time its after-effects must be 
 (a freeze, a suspension, a name that is another's) ends when a person or an outsider ends that.
 
     the provider is away, slow, throttles or loses requests    its zone, and the pause that grew meanwhile
+    readings that fail or are slow                             nothing by themselves, but what has to be read first;
+                                                               at Azure DNS, where the ledger is, its zone
     name servers that are away, a vantage that is blind        everything: nobody knows whom to believe
     a process that is killed, stopped or paused                everything: until one of its site has gone on from there
     an API server that is away                                 what people declare; who shall lead, where that is open
@@ -72,6 +74,8 @@ OF_A_PROVIDER = frozenset(
         Fault.THROTTLED,
         Fault.PROVIDER_AWAY,
         Fault.PROVIDER_REFUSES,
+        Fault.ODD_ERRORS,
+        Fault.ODD_ANSWERS,
     }
 )
 OF_AN_API_SERVER = frozenset(
@@ -110,6 +114,7 @@ class Permissions:
         self._blind: set[str] = set()
         self._frozen: set[tuple[str, str]] = set()
         self._api_until = NEVER
+        self._reads_until = NEVER
         self._begun: set[str] = set()
         self._sizes: Mapping[str, int] = _sizes(terms)
         self._is_alone = len(terms.sites) == 1
@@ -125,7 +130,7 @@ class Permissions:
                 (self._blind.add if blind else self._blind.discard)(controller)
                 self._hinder(now + AFTER_BLINDNESS)
             case StatusDamaged(at=now) | ClockJumped(at=now):
-                self._hinder(now + SUCCESSION)
+                self._hinder(max(now, self._reads_until) + SUCCESSION)
                 self._limit_all(now)
             case ZoneDeclared(site=site, zone=zone, frozen=frozen, at=now):
                 (self._frozen.add if frozen else self._frozen.discard)((site, zone))
@@ -136,7 +141,9 @@ class Permissions:
                 self._zones[zone] = max(self._zones[zone], now + NEWS)
             case ZoneChanged(by=by, zone=zone, at=now) if by == OUTSIDER:
                 self._limited[zone] = max(self._limited[zone], now + self._window)
-                seen_by = now + self._terms.audit + self._terms.reading + AFTER_WEATHER
+                seen_by = max(now, self._reads_until) + self._terms.audit + self._terms.reading + AFTER_WEATHER
+                if self._reads_until > now:
+                    self._zones[zone] = max(self._zones[zone], self._reads_until + AFTER_WEATHER)
                 for hostname in _touched(event):
                     self._names[zone, hostname] = max(self._names[zone, hostname], seen_by)
             case _:
@@ -177,18 +184,22 @@ class Permissions:
 
     def _befall(self, event: Befell) -> None:
         now, until = event.at, event.until
-        if event.fault in OF_A_PROVIDER:
+        reads = event.fault in (Fault.READS_FAIL, Fault.READS_SLOW)
+        if event.fault in OF_A_PROVIDER or (reads and event.where in self._terms.one_by_one):
             pause = min(LONGEST_PAUSE, until - now)
             scopes = list(self._zones) if event.fault is Fault.THROTTLED else []  # which concerns the whole account
             for zone in (*scopes, event.where):
-                self._zones[zone] = max(self._zones[zone], until + pause + AFTER_WEATHER)
+                self._zones[zone] = max(self._zones[zone], max(until, self._reads_until) + pause + AFTER_WEATHER)
         elif event.fault in OF_AN_API_SERVER:
             self._api_until = max(self._api_until, until)
             if self._everywhere > now or max(self._sizes.values(), default=1) > 1 or len(self._sizes) > 1:
                 self._hinder(until + SUCCESSION)
         elif event.fault in OF_A_LEDGER:
-            self._zones[event.where] = max(self._zones[event.where], now + LEDGER_SETTLED)
+            settled = max(now, self._reads_until) + LEDGER_SETTLED
+            self._zones[event.where] = max(self._zones[event.where], settled)
         match event.fault:
+            case Fault.READS_FAIL | Fault.READS_SLOW:
+                self._delay_readings(now, until)
             case Fault.SERVERS_AWAY | Fault.SITE_LOST:
                 self._hinder(until + AFTER_BLINDNESS + LONGEST_PAUSE * (event.fault is Fault.SITE_LOST))
             case Fault.LEASE_LOST:
@@ -198,6 +209,19 @@ class Permissions:
             case _:
                 pass
 
+    def _delay_readings(self, now: float, until: float) -> None:
+        """What has to be read before anything is written takes as long as readings fail; all else does not."""
+        pause = min(LONGEST_PAUSE, until - now)
+        self._reads_until = max(self._reads_until, until + pause)
+        if self._everywhere > now:
+            self._hinder(self._reads_until + BEGUN)
+        for (zone, _), at in self._names.items():
+            if at > now:  # whoever meets it unread is refused, and must settle that by reading
+                self._zones[zone] = max(self._zones[zone], self._reads_until + AFTER_WEATHER)
+        for zone, at in self._zones.items():
+            if at > now:
+                self._zones[zone] = max(at, self._reads_until + AFTER_WEATHER)
+
     def _change(self, event: ProcessChanged) -> None:
         """A process goes, or comes: whoever is alone goes on at once, else it must be found out who leads."""
         is_up = event.state in ("started", "resumed")
@@ -205,7 +229,7 @@ class Permissions:
         is_first = event.state == "started" and event.controller not in self._begun
         self._begun.add(event.controller)
         takes = BEGUN if self._is_alone or is_first else SUCCESSION
-        self._hinder(max(event.at, self._api_until) + takes)
+        self._hinder(max(event.at, self._api_until, self._reads_until) + takes)
         if not is_first:
             self._limit_all(event.at)
 
