@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 SEED = "DETOUR_NEW_SEED"
@@ -36,7 +37,9 @@ SLOW = ("unit/lab/test_lab_operatorprocess", "unit/lab/test_lab_steppedclock", "
 
 
 def pytest_configure() -> None:
-    """Choose the seed once: the processes that run tests beside each other inherit it."""
+    """Let no example fail by its time, and choose the seed once: processes beside each other inherit it."""
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1_000_000, 100_000_000)))
 
 
