@@ -10,7 +10,6 @@ MINUTES ?= 20
 SEED ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PROCESSES ?= 3
-BESIDE := --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate mutants clean packages
@@ -55,7 +54,7 @@ demo-stop: setup
 # What a change should pass before anything else: nothing that starts other processes.
 check: setup lint
 	@echo "== unit tests (40 s on 2 cores)"
-	@$(BIN)/python -m pytest tests/unit -q -n $(CORES) $(BESIDE) -m "not slow" --durations=0 --durations-min=5
+	@$(BIN)/python -m pytest tests/unit -q -n $(CORES) -m "not slow" --durations=0 --durations-min=5
 	@echo "== a handful of schedules"
 	@$(BIN)/detour-lab simulate --schedules=16 --seed=$$RANDOM --jobs=$(CORES)
 
@@ -63,7 +62,7 @@ test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
 	@echo "== all tests, in $(PROCESSES) processes: about 8 min on 2 cores that have nothing else to do"
-	@$(BIN)/python -m pytest -n $(PROCESSES) $(BESIDE)
+	@$(BIN)/python -m pytest -n $(PROCESSES)
 
 lint: setup
 	$(BIN)/ruff check

@@ -6,28 +6,23 @@ them (its group), the longest groups first, so that nobody waits for one alone i
 
 import os
 import random
-from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 SEED = "DETOUR_NEW_SEED"
 """The environment variable that sets the seed of the schedules that are new in each run."""
 
-TESTS = Path(__file__).parent
 STORIES = "stories"
 """The group of all tests with the operator that stories share."""
 
-SHARED = {
-    "test_operator_outages": STORIES,
-    **dict.fromkeys(
-        (
-            *("test_manifests_accepted", "test_manifests_hostile", "test_manifests_refused"),
-            *("test_chart_alerts", "test_chart_refusals", "test_chart_rendering"),
-        ),
-        "declarations",
-    ),
-}
-"""The group of each file that shares a control plane with others."""
+OWN_OPERATORS = ("test_operator_sites",)
+SHARE_A_CONTROL_PLANE = (
+    *("test_manifests_accepted", "test_manifests_hostile", "test_manifests_refused"),
+    *("test_chart_alerts", "test_chart_refusals", "test_chart_rendering"),
+)
 
 LONGEST_FIRST = (
     STORIES,
@@ -42,7 +37,9 @@ SLOW = ("unit/lab/test_lab_operatorprocess", "unit/lab/test_lab_steppedclock", "
 
 
 def pytest_configure() -> None:
-    """Choose the seed once: the processes that run tests beside each other inherit it."""
+    """Let no example fail by its time, and choose the seed once: processes beside each other inherit it."""
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1_000_000, 100_000_000)))
 
 
@@ -51,24 +48,33 @@ def pytest_report_header() -> str:
     return f"new schedules of the simulation: seed {os.environ[SEED]} (set {SEED} to play them again)"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test its group."""
-    group = _group(item)
-    item.add_marker(pytest.mark.xdist_group(group))
-    if group in SLOW:
-        item.add_marker(pytest.mark.slow)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest groups first."""
-    items.sort(key=lambda item: _rank(_group(item)))
+    for item in items:
+        if _group(item.nodeid) in SLOW:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
-    if hasattr(getattr(item, "function", None), "part"):
+class Groups(LoadScopeScheduling):
+    """Gives each group to one process, in the order of their first tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Distribute by groups, whatever `--dist` says: tests of one group share fixtures."""
+    config.option.loadscopereorder = False  # it would put first what has most tests, not what takes longest
+    return Groups(config, log)
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py")
+    name = file.rpartition("/")[2]
+    if name.startswith("test_operator_") and name not in OWN_OPERATORS:
         return STORIES
-    file = item.path.with_suffix("")
-    return SHARED.get(file.name) or file.relative_to(TESTS).as_posix()
+    return "declarations" if name in SHARE_A_CONTROL_PLANE else file
 
 
 def _rank(group: str) -> int:

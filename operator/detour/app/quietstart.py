@@ -12,8 +12,8 @@ from detour.kube.kinds import Kind, RawObject
 from detour.kube.reporting import Subject
 from detour.kube.status import Condition
 
-QUIET_TIME = 10.0
-"""Seconds after an object was first seen."""
+QUIET_TIME = 30.0
+"""Seconds after an object was first seen; a start takes a few, on a busy machine more."""
 
 UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "NotCheckedYet"})
 """Reasons of conditions of which a moment later nothing is left."""

@@ -24,7 +24,7 @@ ETCD_DATA = "etcd"
 """Folder of etcd's data, in the control plane's own."""
 
 SPARING = {"GOGC": "400", "GOMEMLIMIT": "450MiB"}
-"""For the environment of Go programs: collect when the heap is five times what is in use, not twice, or large."""
+"""For the environment of Go programs: collect garbage when the heap is large, or five times what is in use, not two."""
 
 POLL_SECONDS = 0.05
 REQUEST_TIMEOUT_SECONDS = 2.0
