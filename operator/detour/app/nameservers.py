@@ -63,9 +63,10 @@ class NameServers:
             self.servers, self.hosts = tuple(sorted(found)), found
         if assigned:
             self.delegation = await self._delegation_of(domain)
-            if self.delegation is None and any(":" not in each for each in assigned):
-                return DELEGATION_RETRY
-        return LOOK_UP_PERIOD if found else (LOOK_UP_RETRY if named else NOT_YET)
+        if not found:
+            return LOOK_UP_RETRY if named else NOT_YET
+        is_unknown = self.delegation is None and any(":" not in each for each in assigned)
+        return DELEGATION_RETRY if is_unknown else LOOK_UP_PERIOD
 
     async def own_names(self, domain: str) -> list[str]:
         """Return the names that the zone itself gives its servers; none where no server says."""

@@ -162,7 +162,8 @@ class RecordKeeper:
             report = keeper.report(record.key) if keeper and key not in self.zone_refusals else None
             if report is not None:
                 published[key] = report.published if report.owns or record.adopt else ()
-                if key in in_force and report.published and not report.is_marked and not report.refusal:
+                is_proved = key in self._published_before and self._zone_ids.get(key) == (keeper and keeper.zone_id)
+                if key in in_force and report.published and not (report.is_marked or is_proved or report.refusal):
                     adopted[key] = report.published
             limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
         pinned = self._pinned_revision()

@@ -198,6 +198,11 @@ class ZoneKeeper:
         return self._lookout.delegation
 
     @property
+    def zone_id(self) -> str | None:
+        """The provider's own name for the zone, None before it was found."""
+        return self._enactor.zone_id if self._enactor else None
+
+    @property
     def parent(self) -> ParentView:
         """Whether the world may still be sent to the zone's servers."""
         return self._lookout.parent

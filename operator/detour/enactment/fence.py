@@ -101,6 +101,8 @@ class Fence:
                 return Settlement.APPLIED
             if stored == self._claimed_over or (found is not None and found.claim in self._claims):
                 return Settlement.UNCHANGED  # an earlier claim of ours that landed late is no rival
+            if found is not None and self._sent is not None and found.generation < self._sent.generation:
+                return Settlement.UNCHANGED  # it was there before, and not shown to us: it has taken nothing from us
             return Settlement.SUPERSEDED if found is not None else Settlement.LOST
         verdict = settle(self.held, self._sent, found)
         match verdict:

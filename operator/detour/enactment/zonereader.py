@@ -14,7 +14,7 @@ from detour.enactment.periods import Periods
 from detour.enactment.reading import BackgroundReading
 from detour.enactment.registries import registry_names
 from detour.enactment.view import ZoneView
-from detour.model.names import marker_name
+from detour.model.names import hostname_of_marker, marker_name
 
 FRESH = 5.0
 """Seconds for which a reading of a name is good enough to publish the name for the first time."""
@@ -211,6 +211,7 @@ class ZoneReader:
             view = ZoneView(contents)
             view.take_over(self.view, touched)
             self._take(view)
+            self._suspects.update(self._hostnames_of(touched))  # of them nothing newer is known than what was written
             return None
         hostnames = sorted(self._some.names)
         try:
@@ -220,6 +221,7 @@ class ZoneReader:
             self._suspects_ledger = True
             raise
         names = self._some_names - touched
+        self._suspects.update(each for each in hostnames if each in touched or marker_name(each) in touched)
         self._take_names(hostnames, contents.without(touched), names, self._some_began_at)
         return hostnames
 
@@ -233,6 +235,10 @@ class ZoneReader:
             self._suspects_ledger = True
             raise
         return hostnames
+
+    def _hostnames_of(self, names: Iterable[str]) -> set[str]:
+        """Return the hostnames that these names, or markers, are about."""
+        return {hostname_of_marker(each) or each for each in names if each != self._ledger_name}
 
     def _take_suspects(self) -> list[str]:
         hostnames = sorted(self._suspects)

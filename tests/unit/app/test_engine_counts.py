@@ -9,6 +9,7 @@ import pytest
 from detour.app.holds import ZoneGate
 from detour.model.rrset import address_sets
 from detour.model.zone import Safety
+from detour.planning.departures import Departures
 from detour.planning.gate import Proposal
 
 from .objects import dns_zone, failover_record
@@ -82,7 +83,7 @@ async def test_a_name_that_goes_back_to_the_first_of_two_equals_leaves_no_region
 
 def test_a_departure_of_long_ago_ends_though_a_later_one_was_told_first() -> None:
     now = [10_000.0]
-    gate = ZoneGate(Safety(), clock=lambda: now[0], evacuated={})
+    gate = ZoneGate(Safety(), clock=lambda: now[0], departures=Departures())
     for name, absent in (("a", {"east": 9_990.0}), ("b", {"west": 9_410.0})):
         north = sets(name, ["north"])
         gate.survey(

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -152,7 +153,10 @@ async def test_what_the_leader_evacuated_counts_for_its_successor(boot: Boot) ->
         {"name": "y", "region": "gcp-europe-west1", "addresses": ["192.0.2.8"], "priority": 2},
     ]
     leader, standby = await pair(
-        boot, dns_zone(**CALM), failover_record(), failover_record("www", uid="u-2", endpoints=west)
+        partial(boot, free_departures=0),
+        dns_zone(**CALM),
+        failover_record(),
+        failover_record("www", uid="u-2", endpoints=west),
     )
     leader.down = standby.down = set(ONE)
     await leader.until(lambda: leader.answers() == TWO)

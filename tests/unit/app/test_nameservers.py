@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from detour.app.nameservers import LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
+from detour.app.nameservers import DELEGATION_RETRY, LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.leadership import SOLE_LEADER
@@ -22,6 +22,7 @@ class World:
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
+        self.delegation: Delegation | None = Delegation(("ns1.example.net",), is_signed=False)
         self.addresses: dict[str, tuple[str, ...]] = {}
         self.unroutable: set[str] = set()
         self.asked: list[str] = []
@@ -50,7 +51,7 @@ class World:
         return self.by_system.get(hostname, ())
 
     async def _delegation_of(self, domain: str) -> Delegation | None:
-        return None
+        return self.delegation
 
 
 def ledger(sequence: int, *, site: str = "there") -> Ledger:
@@ -80,6 +81,13 @@ async def test_servers_that_a_person_declared_replace_those_of_the_provider() ->
     world = World()
     assert await world.servers.refresh(DOMAIN, declared=(FIRST,), assigned=("ns1.example.net",)) == LOOK_UP_PERIOD
     assert world.servers.servers == (FIRST,)
+
+
+async def test_where_the_world_is_sent_is_asked_again_soon_while_nobody_tells() -> None:
+    world = World()
+    world.delegation = None
+    assert await world.servers.refresh(DOMAIN, declared=(FIRST,), assigned=("ns1.example.net",)) == DELEGATION_RETRY
+    assert await world.servers.refresh(DOMAIN, declared=(FIRST,), assigned=(SECOND,)) == LOOK_UP_PERIOD
 
 
 async def test_servers_by_name_are_looked_up_in_both_families() -> None:

@@ -29,13 +29,14 @@ class Zone:
 
     values_per_set = 20
     in_force = True
+    zone_id = "Z1"
 
     def __init__(self, *published: str, owns: bool = True) -> None:
         self.sets: tuple[RRset, ...] = address_sets("api.example.org", 30, published)
         self.owns = owns
 
     def report(self, record: ObjectKey) -> WishReport:
-        return WishReport(self.sets, in_sync=False, owns=self.owns)
+        return WishReport(self.sets, in_sync=False, owns=self.owns, is_marked=self.owns)
 
 
 def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
@@ -82,9 +83,17 @@ async def test_what_stands_at_a_name_that_is_not_ours_is_not_kept() -> None:
     found = keeper()
     decide(found, U, U, Zone(TWO, owns=False))
     assert found.wish_for(MAIN).sets == address_sets("api.example.org", 30, (ONE, TWO))
+
+
+async def test_a_name_is_adopted_only_for_somebody_healthy_and_what_it_had_is_kept_in_the_history() -> None:
     adopting = keeper(adopt=True)
-    decide(adopting, U, U, Zone(TWO, owns=False))
-    assert adopting.wish_for(MAIN).sets == address_sets("api.example.org", 30, (TWO,))
+    for one, two in ((U, U), (U, N), (N, N)):
+        decide(adopting, one, two, Zone("203.0.113.9", owns=False))
+        assert adopting.wish_for(MAIN).sets is None
+    decide(adopting, H, U, Zone("203.0.113.9", owns=False))
+    assert adopting.wish_for(MAIN).sets == address_sets("api.example.org", 30, (ONE,))
+    revisions = adopting.picture({}, dry_run=False, being_deleted=False).revisions
+    assert [(each.values, each.was_there) for each in revisions] == [((ONE,), False), (("203.0.113.9",), True)]
 
 
 async def test_revisions_grow_over_restarts_and_the_last_ten_are_kept() -> None:
@@ -104,8 +113,9 @@ async def test_a_restart_with_the_same_outcome_is_no_new_revision() -> None:
 
 @pytest.mark.parametrize("published", [True, False])
 async def test_a_status_that_showed_the_name_as_published_is_proof(published: bool) -> None:
-    found = keeper(RecordMemory(zones=(ZoneMemory(MAIN, published=published),)))
+    found = keeper(RecordMemory(zones=(ZoneMemory(MAIN, published=published, zone_id="Z1"),)))
     assert found.wish_for(MAIN).was_published is published
+    assert found.wish_for(MAIN).published_in == "Z1"
     found.left(MAIN)
     assert not found.wish_for(MAIN).was_published
 
