@@ -163,7 +163,8 @@ class RecordKeeper:
             if report is not None:
                 published[key] = report.published if report.owns or record.adopt else ()
                 is_proved = key in self._published_before and self._zone_ids.get(key) == (keeper and keeper.zone_id)
-                if key in in_force and report.published and not (report.is_marked or is_proved or report.refusal):
+                is_ours = report.is_marked or is_proved or report.refusal is not None
+                if record.adopt and key in in_force and report.published and not is_ours:
                     adopted[key] = report.published
             limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
         pinned = self._pinned_revision()

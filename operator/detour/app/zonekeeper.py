@@ -37,8 +37,8 @@ from detour.providers.commands import delete_command
 
 logger = logging.getLogger(__name__)
 
-Identity = tuple[str, str]
-"""The provider's name and its own ID of a zone: two DNSZones with the same one stand for the same zone."""
+Identity = tuple[str, str, str]
+"""The kind of provider, and what it says of a zone: two DNSZones with the same one stand for the same zone."""
 
 SECRET_PERIOD = 30.0
 """Seconds between two readings of the credentials."""
@@ -363,9 +363,9 @@ class ZoneKeeper:
         is_taken = False
         try:
             facts = await provider.describe()
-            self._identity = (registry.kind_of(zone.settings).name, facts.zone_id)
+            self._identity = (registry.kind_of(zone.settings).name, *facts.identity)
             is_same = self._connected == _connection(zone) and self._enactor is not None
-            is_same = is_same and self._enactor is not None and self._enactor.zone_id == facts.zone_id
+            is_same = is_same and self._enactor is not None and self._enactor.identity == facts.identity
             unfinished: list[Withdrawal] = []
             if not is_same and self._enactor is not None:
                 unfinished = self._enactor.recall_withdrawals()

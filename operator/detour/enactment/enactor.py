@@ -187,6 +187,11 @@ class Enactor:
         """The provider's own name for the zone, None before it was found."""
         return self._reader.facts.zone_id if self._reader.facts else None
 
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """What the provider tells the zone from all others by, None before it was found."""
+        return self._reader.facts.identity if self._reader.facts else None
+
     async def use(self, provider: Provider, budget: ZoneBudget, facts: ZoneFacts | None = None) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider, self._budget = self._provider, GuardedProvider(provider), budget

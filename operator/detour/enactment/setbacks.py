@@ -3,16 +3,13 @@
 from collections.abc import Callable
 
 from detour.enactment.budget import FAILOVER_PATIENCE, ZoneBudget
-from detour.enactment.contract import ProviderError, ThrottledError
+from detour.enactment.contract import ProviderError, Scope, ThrottledError
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import Refusal
 
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds to wait after an error: doubling from the first to the longest."""
-
-LONGEST_PATIENCE = 300.0
-"""Seconds for which a provider is left alone at most because it asks for patience, whatever it says."""
 
 
 class Setbacks:
@@ -45,8 +42,9 @@ class Setbacks:
         if isinstance(error, ThrottledError):
             self._tally.throttled += 1
             asked = error.retry_after if error.retry_after is not None else delay
-            budget.account.pause(min(LONGEST_PATIENCE, asked))
-            delay = min(FAILOVER_PATIENCE, asked)  # after it nothing but a failover is let through by the budget
+            if error.scope is Scope.ACCOUNT:
+                budget.account.pause(asked)  # after FAILOVER_PATIENCE nothing but a failover is let through by it
+            delay = min(FAILOVER_PATIENCE, asked)
         self._retry_at = self._clock() + delay
         self._set(Refusal(error.reason, str(error)))
         return delay

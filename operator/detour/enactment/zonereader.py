@@ -174,7 +174,7 @@ class ZoneReader:
     async def describe(self, provider: Provider) -> bool:
         """Find the zone; False where it is another one than before. Raises ProviderError, as all readings do."""
         facts = await provider.describe()
-        is_same = self.facts is None or self.facts.zone_id == facts.zone_id
+        is_same = self.facts is None or self.facts.identity == facts.identity
         self.facts = facts
         self._must_describe = False
         return is_same
