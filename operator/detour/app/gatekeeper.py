@@ -74,8 +74,8 @@ class Gatekeeper:
             if sets := self._hand_over(keeper, zone):
                 if self._zones.serving[zone].gate.held(keeper.record.key):
                     held.append(sets)
-                else:
-                    passed[zone] = sets
+                elif (report := self._zones.serving[zone].report(keeper.record.key)) is None or report.owns:
+                    passed[zone] = sets  # what is refused to the record it publishes nowhere
         if held or passed:
             keeper.serve(held=held, passed=passed.values())
         return passed
