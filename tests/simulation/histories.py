@@ -53,7 +53,8 @@ class Story:
         self, record: Record | None = None, *, at: float = 0.0, uid: str = "u-1", observed: bool = True
     ) -> "Story":
         """Declare a record, or its deletion."""
-        return self.tell(Declared(at=at, site="a", key=KEY, uid=uid, record=record, observed=observed))
+        key = record.key if record else KEY
+        return self.tell(Declared(at=at, site="a", key=key, uid=uid, record=record, observed=observed))
 
     def fail(self, *addresses: str, at: float, works: bool = False) -> "Story":
         """Let addresses fail, or work again."""

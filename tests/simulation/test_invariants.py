@@ -9,7 +9,7 @@ from detour.enactment.ledger import Ledger
 from detour.model.checks import CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
-from detour.model.record import Failback, FailbackMode, WhenAllUnhealthy
+from detour.model.record import Failback, FailbackMode, ObjectKey, WhenAllUnhealthy
 from detour.model.rrset import RRType
 from detour_lab.simulation.history import (
     Approved,
@@ -31,6 +31,11 @@ from .histories import AZURE, ONE, OWNER, THREE, TWO, ZONE, Story, a_set, endpoi
 
 GONE = a_set(ONE).key
 LEDGER_KEY = Ledger("a", "f", Generation(1, 0)).rrset(OWNER, "example.org").key
+
+
+WEB = "web.example.org"
+WEB_KEY = ObjectKey("shop", "web")
+WEB_PLACES = (endpoint("two", TWO, region="azure-westeurope"), endpoint("three", THREE, region="gcp", priority=2))
 
 
 def published(**terms: object) -> Story:
@@ -129,12 +134,21 @@ def set_changed_unseen() -> Story:
 
 
 def two_regions_evacuated() -> Story:
-    three = record(
-        endpoint("one", ONE), endpoint("two", TWO, region="azure-westeurope"), endpoint("three", THREE, region="gcp")
-    )
-    story = Story().declare(three).claim(1.0).write(2.0, marker(), a_set(ONE))
+    """One name leaves one region, another name another one."""
+    story = Story().declare(record()).declare(record(*WEB_PLACES, hostname=WEB, key=WEB_KEY), uid="u-2").claim(1.0)
+    story.write(2.0, marker(), a_set(ONE)).write(3.0, marker(hostname=WEB, uid="u-2"), a_set(TWO, hostname=WEB))
     story.fail(ONE, at=10.0).write(12.0, a_set(TWO))
-    return story.fail(TWO, at=20.0).write(22.0, a_set(THREE))
+    return story.fail(TWO, at=20.0).write(22.0, a_set(THREE, hostname=WEB))
+
+
+def two_regions_evacuated_in_two_zones() -> Story:
+    other = "clouddns-2"
+    web = record(*WEB_PLACES, hostname=WEB, key=WEB_KEY, zones=(ObjectKey("shop", other),))
+    story = Story().declare(record()).declare(web, uid="u-2").claim(1.0).claim(1.0, zone=other)
+    story.write(2.0, marker(), a_set(ONE))
+    story.write(3.0, marker(hostname=WEB, uid="u-2"), a_set(TWO, hostname=WEB), zone=other)
+    story.fail(ONE, at=10.0).write(12.0, a_set(TWO))
+    return story.fail(TWO, at=20.0).write(22.0, a_set(THREE, hostname=WEB), zone=other)
 
 
 def many_deleted() -> Story:
@@ -261,6 +275,11 @@ def moved_to_a_dead_place() -> Story:
     return story.write(103.0, a_set(TWO))
 
 
+def moved_to_a_place_that_had_failed_first() -> Story:
+    started = ProcessChanged(at=99.0, controller="a1", state="started")
+    return in_tiers().tell(started).fail(TWO, at=100.0).fail(ONE, at=101.0).write(103.0, a_set(TWO))
+
+
 def suspended(at: float) -> Story:
     return in_tiers().declare(record(*THREE_REGIONS, suspend=True), at=at)
 
@@ -294,12 +313,12 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
     "AsSeen": [set_changed_unseen],
     "StaysFrozen": [moved_in_a_frozen_zone, created_in_a_frozen_zone, deleted_in_a_frozen_zone],
-    "BlastRadius": [two_regions_evacuated],
+    "BlastRadius": [two_regions_evacuated, two_regions_evacuated_in_two_zones],
     "DeletionsHeld": [many_deleted],
     "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
     "HoldsDown": [returned_before_its_time, returned_without_being_asked],
     "Patient": [left_at_the_first_failing_check, back_at_the_first_passing_check],
-    "NeverToTheDead": [moved_to_a_dead_place],
+    "NeverToTheDead": [moved_to_a_dead_place, moved_to_a_place_that_had_failed_first],
     "StaysSuspended": [moved_while_suspended],
     "Serves": [
         stays_with_the_dead,
@@ -413,6 +432,15 @@ def leaves_what_is_anothers() -> Story:
     return until(in_tiers().tamper(50.0, marker("other-team")).fail(ONE, at=100.0), 200.0)
 
 
+def third_place_when_the_second_dies_too() -> Story:
+    story = in_tiers().fail(ONE, at=10.0).write(12.0, a_set(TWO))
+    return story.fail(TWO, at=20.0).write(22.0, a_set(THREE))
+
+
+def moved_to_a_place_that_failed_a_moment_later() -> Story:
+    return in_tiers().fail(ONE, at=100.0).fail(TWO, at=101.0).write(103.0, a_set(TWO))
+
+
 def held_by_the_limit_of_regions() -> Story:
     declared = record(*THREE_REGIONS)
     alone = {"a1": "a", "a2": "a"}
@@ -438,6 +466,8 @@ def held_by_the_limit_of_regions() -> Story:
         stays_where_nobody_is_up,
         leaves_what_is_anothers,
         held_by_the_limit_of_regions,
+        moved_to_a_place_that_failed_a_moment_later,
+        third_place_when_the_second_dies_too,
         in_tiers,
         published,
         failed_over,

@@ -158,7 +158,7 @@ BEHAVIOURS: Mapping[str, Mutant] = {
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.KEEP_LAST))),
         Mutant(name="KeepLast is not ServeAll", profile="darkness", seed=29, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))),
-        Mutant(name="pin", profile="pins", off=_declaring(lambda record: replace(record, pin=None))),
+        Mutant(name="pin", profile="pins", seed=5, off=_declaring(lambda record: replace(record, pin=None))),
         Mutant(name="edited endpoints", profile="behaviours", off=_first_endpoints),
         Mutant(name="edited TTL", profile="behaviours", seed=7, off=_first_ttl),
         Mutant(name="only addresses that pass", profile="addresses", off=_all_addresses),

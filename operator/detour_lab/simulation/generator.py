@@ -132,7 +132,8 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), lasting={Fault.DRAINED: (0.2, 6.0), Fault.ENDPOINT_FAILS: (0.2, 6.0)},
     ),
     "dark": Profile(
-        weights={Fault.EVERYTHING_FAILS: 5, Fault.STATUS_RESTORED: 10, Fault.STOP: 8, Fault.ENDPOINT_FAILS: 10},
+        weights={Fault.EVERYTHING_FAILS: 5, Fault.STATUS_RESTORED: 4, Fault.STOP: 5, Fault.ENDPOINT_FAILS: 6},
+        lasting={Fault.EVERYTHING_FAILS: (10.0, 40.0), Fault.ENDPOINT_FAILS: (10.0, 40.0)},
         controllers=(1,), sites=(1,), zones=(1, 1), steps=(8, 14), records=(1, 2), regions_evacuated=(3,),
         panic_threshold=(100,), length=(70.0, 110.0),
         spec={"whenAllUnhealthy": "KeepLast", "failback": {"mode": "Manual"}, "strategy": "Priority"},
@@ -218,6 +219,22 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), length=(80.0, 110.0), late=0.0, dual_stack=0.0,
         lasting={Fault.ENDPOINT_FAILS: (9.0, 28.0), Fault.REGION_FAILS: (9.0, 28.0)},
         spec={"healthCheck": {**CHECK, "fall": 4, "rise": 3}},
+    ),
+    "regions of two zones": Profile(
+        weights={Fault.REGION_FAILS: 3, Fault.ENDPOINT_FAILS: 6},
+        controllers=(1,), sites=(1,), steps=(3, 7), panic_threshold=(100,), regions_evacuated=(1,), zones=(2, 2),
+        records=(2, 3), late=0.0, lasting={Fault.REGION_FAILS: (12.0, 40.0), Fault.ENDPOINT_FAILS: (12.0, 40.0)},
+    ),
+    "staggered": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.CRASH: 1},
+        controllers=(1,), sites=(1,), zones=(1, 1), records=(1, 2), steps=(14, 20), panic_threshold=(100,), late=0.0,
+        regions_evacuated=(3,), length=(60.0, 80.0), lasting={Fault.ENDPOINT_FAILS: (8.0, 20.0)},
+        spec={"whenAllUnhealthy": "KeepLast"},
+    ),
+    "uplink": Profile(
+        weights={Fault.BLIND: 6, Fault.ENDPOINT_FAILS: 2, Fault.CRASH: 1},
+        controllers=(1,), sites=(1,), zones=(1, 1), steps=(2, 5), panic_threshold=(100,), regions_evacuated=(3,),
+        length=(40.0, 70.0), lasting={Fault.BLIND: (4.0, 30.0)},
     ),
     "reads": Profile(
         weights={

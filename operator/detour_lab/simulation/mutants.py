@@ -27,9 +27,13 @@ from detour.kube.resources.memory import RecordMemory
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
 from detour.model.rrset import ANSWER_TYPES, RRset, address_sets
+from detour.planning import planner
 from detour.planning.candidates import Candidate
+from detour.planning.departures import Departures
 from detour.planning.gate import HoldReason
+from detour.planning.grounds import Grounded
 from detour.planning.planner import Situation, plan
+from detour.planning.selection import choose
 from detour.providers.azuredns import provider as azuredns
 from detour_lab.simulation import run
 from detour_lab.simulation.behaviours import BEHAVIOURS
@@ -88,6 +92,7 @@ def _no_order_at_azure() -> tuple[Replacement, ...]:
     return (
         (azuredns, "kept_beside", lambda changes: ()),
         (azuredns, "families_first", lambda changes: sorted(changes, key=lambda change: change.new is not None)),
+        (azuredns, "family_that_stays", lambda change, changes: None),
     )
 
 
@@ -167,13 +172,29 @@ def _not(reason: HoldReason) -> Callable[[], tuple[Replacement, ...]]:
     def off() -> tuple[Replacement, ...]:
         before = vars(holds)["hold"]
 
-        def hold(*arguments: Any) -> HoldReason | None:
-            found = before(*arguments)
+        def hold(*arguments: Any, **rest: Any) -> HoldReason | None:
+            found: HoldReason | None = before(*arguments, **rest)
             return None if found is reason else found
 
         return ((holds, "hold", hold),)
 
     return off
+
+
+def _each_zone_counts_alone() -> tuple[Replacement, ...]:
+    before = holds.ZoneGate.__init__
+
+    def init(self: holds.ZoneGate, safety: Any, *, clock: Any, departures: Any) -> None:
+        before(self, safety, clock=clock, departures=Departures(0))
+
+    return ((holds.ZoneGate, "__init__", init),)
+
+
+def _old_evidence_counts() -> tuple[Replacement, ...]:
+    def chosen(record: Any, candidates: Any, now: float, **rest: Any) -> Grounded:
+        return Grounded(choose(record, candidates, now))
+
+    return ((planner, "choose_on_grounds", chosen),)
 
 
 def _no_panic() -> tuple[Replacement, ...]:
@@ -334,7 +355,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="order at Azure", profile="azure", within=50, seed=19, off=_no_order_at_azure),
         Mutant(name="reading after a claim", profile="sites", within=50, seed=11, off=_no_owed_reading),
         Mutant(name="touch at Azure", profile="late at azure", within=200, seed=158, off=_no_touch_after_lost_answers),
-        Mutant(name="published read from the zone", profile="dark", within=200, seed=99, off=_published_from_status),
+        Mutant(name="published read from the zone", profile="dark", within=200, seed=39, off=_published_from_status),
         Mutant(name="only positive answers count", profile="standby", within=200, seed=62, off=_silence_counts),
         Mutant(
             name="never empty",
@@ -352,13 +373,19 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="UID in the marker", profile="recreated", within=200, seed=121, off=_no_uid_check),
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
-        Mutant(name="one region at a time", profile="regions", within=50, seed=4, off=_not(HoldReason.REGIONS)),
+        Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),
+        Mutant(
+            name="regions counted over all zones", profile="regions of two zones", seed=9, off=_each_zone_counts_alone
+        ),
+        Mutant(name="age of evidence", profile="staggered", seed=17, off=_old_evidence_counts),
         Mutant(name="freeze", profile="frozen", within=50, off=_no_freeze),
         Mutant(name="freeze of what is on its way", profile="frozen", within=50, seed=11, off=_no_freeze_of_decided),
         Mutant(name="errors cost one turn", profile="oddities", within=50, off=_no_guard, by_defect=True),
-        Mutant(name="an answer to a write is whole", profile="oddities", within=50, off=_every_answer_is_success),
-        Mutant(name="condition on what stays", profile="families", within=200, off=_no_condition_on_what_stays),
-        Mutant(name="readings stand aside", profile="reads", within=50, off=_readings_in_the_way),
+        Mutant(
+            name="an answer to a write is whole", profile="oddities", within=50, seed=5, off=_every_answer_is_success
+        ),
+        Mutant(name="condition on what stays", profile="families", within=200, seed=7, off=_no_condition_on_what_stays),
+        Mutant(name="readings stand aside", profile="reads", within=50, seed=2, off=_readings_in_the_way),
         Mutant(name="panic", profile="blind", within=50, seed=1, off=_no_panic),
     )
 }

@@ -69,9 +69,13 @@ def run(arguments: list[str]) -> int:
     killed = 0
     for mutant in chosen:
         began = time.monotonic()
-        outcome = hunt(mutant, first_seed=mutant.seed, most=1) if given.known else hunt(mutant)
-        if given.known and not outcome.is_killed:  # the product has changed, and the run with it
-            outcome = hunt(mutant)
+        try:
+            outcome = hunt(mutant, first_seed=mutant.seed, most=1) if given.known else hunt(mutant)
+            if given.known and not outcome.is_killed:  # the product has changed, and the run with it
+                outcome = hunt(mutant)
+        except UnfitMutantError as error:
+            print(f"{mutant.name} ({mutant.profile}): {error}", flush=True)
+            continue
         killed += outcome.is_killed
         seconds = time.monotonic() - began
         if outcome.violation is None:

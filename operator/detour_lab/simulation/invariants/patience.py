@@ -35,6 +35,12 @@ FAST = 0.94
 CROSSED = 3.0
 """Seconds after a write has landed in which what it took away may be put back, by a decision made before."""
 
+LATELY = 90.0
+"""Seconds within which a failure may be behind a write: it may have waited for a provider."""
+
+AT_ONCE = 0.5
+"""Seconds apart by which two failures are two."""
+
 Values = frozenset[str]
 
 
@@ -57,6 +63,7 @@ class _Past:
     def __init__(self, calm_for: float) -> None:
         self._calm_for = calm_for
         self._calm_since = NEVER
+        self._region_told_at = NEVER
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)
         self.left_at: dict[tuple[str, str, str], float] = defaultdict(lambda: NEVER)  # zone, name, value
         self._spells: dict[str, list[_Spell]] = defaultdict(list)
@@ -69,7 +76,9 @@ class _Past:
                 before, since = self._turned.get(address, (not works, NEVER))
                 self._spells[address].append(_Spell(before, since, now))
                 self._turned[address] = (works, now)
-            case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped() | RegionDeclared():
+            case RegionDeclared():
+                self._calm_since = self._region_told_at = event.at
+            case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped():
                 self._calm_since = event.at
             case Declared(record=record) if record is not None:
                 self._told_at[record.hostname] = math.inf if record.pin else event.at  # a person's word, not health's
@@ -86,6 +95,16 @@ class _Past:
         """Tell whether an address had worked, or failed, for so many seconds by `at`."""
         works_now, turned_at = self._turned.get(address, (True, NEVER))
         return works_now is works and turned_at < at - seconds
+
+    def is_untold(self, hostname: str, at: float) -> bool:
+        """Tell whether no person had said anything of a name lately, or of a region."""
+        return at > max(self._told_at[hostname], self._region_told_at) + self._calm_for
+
+    def failed_first(self, came: str, left: str, at: float) -> bool:
+        """Tell whether one address has failed since before another one began to, that failed lately."""
+        works, since = self._turned.get(came, (True, NEVER))
+        failed = [each.start for each in self.spells(left, at, since=at - LATELY) if not each.works]
+        return not works and bool(failed) and since < min(failed) - AT_ONCE
 
     def spells(self, address: str, at: float, *, since: float) -> list[_Spell]:
         """Return how an address did between `since` and `at`, the newest first."""
@@ -148,6 +167,8 @@ def _has_not_risen(spells: list[_Spell], record: Record) -> bool:
 def never_to_the_dead(history: History) -> Iterator[Violation]:
     """No write of ours brings in a place that had failed for so long that everybody knew it.
 
+    Nor, for one that fails, one that had failed before it did: a check of it that began since then would have shown
+    that, whatever was believed before, also by a process that has just begun. A person's word is no matter of health.
     Where nobody works, or has only begun to, and everybody is to answer then, they all come. A name that was empty, or
     had nothing of what is declared, takes what there is: never empty comes before a person's word, that before health.
     """
@@ -162,19 +183,22 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
             before, after = values_in(held), values_in(answers_after(held, event, hostname))
             for record in replay.declared(hostname)[:1]:
                 declared = {value for each in record.endpoints for value in each.addresses}
-                if not before & declared or not past.is_calm(hostname, event.sent_at):
-                    continue
                 at, long = event.sent_at, detection(record)
-                dead = {each for each in declared if past.has_been(each, at, long, works=False)}
+                came, gone = after - before, before - after
+                undone = {each for each in came if past.left_at[event.zone, hostname, each] > at - CROSSED}
+                past.left_at.update({(event.zone, hostname, each): event.at for each in gone})
                 is_dark = not any(past.has_been(each, at, long, works=True) for each in declared)
                 serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and is_dark
-                undone = {each for each in after - before if past.left_at[event.zone, hostname, each] > at - CROSSED}
-                past.left_at.update({(event.zone, hostname, each): event.at for each in before - after})
-                if (wrong := sorted((after - before) & dead - undone)) and not serves_all:
-                    message = (
-                        f"{event.by} brought {wrong[0]} into {hostname} in {event.zone}, which had failed for long"
-                    )
-                    yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
+                if not before & declared or serves_all or not past.is_untold(hostname, at):
+                    continue
+                told = f"{event.by} brought {{}} into {hostname} in {event.zone}"
+                for each in sorted(came & declared - undone):
+                    if past.is_calm(hostname, at) and past.has_been(each, at, long, works=False):
+                        message = f"{told.format(each)}, which had failed for long"
+                        yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
+                    elif left := [other for other in sorted(gone & declared) if past.failed_first(each, other, at)]:
+                        message = f"{told.format(each)}, which had failed before {left[0]} did"
+                        yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
 
 
 def stays_suspended(history: History) -> Iterator[Violation]:

@@ -169,14 +169,15 @@ class Permissions:
 
     def _limit(self, zone: str, leaving: frozenset[str]) -> float:
         """Return until when the limit of regions may hold a name back that should leave these."""
-        others = {region: at for region, at in self._left[zone].items() if region not in leaving}
+        found = (item for each in self._left.values() for item in each.items())  # of all zones
+        others = [at for region, at in found if region not in leaving]
         most = self._terms.regions_per_window
         if most >= REGIONS_IN_PLAY:
             return NEVER
         if len(leaving) > most:
             return FOREVER  # they leave one after the other, a window apart
-        departed = max((at + self._window for at in others.values()), default=NEVER)
-        return max(departed, self._limited[zone], self._all_limited)
+        departed = max((at + self._window for at in others), default=NEVER)
+        return max(departed, *self._limited.values(), self._all_limited)
 
     @property
     def _window(self) -> float:

@@ -12,7 +12,6 @@ from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
     ClockJumped,
-    Declared,
     Event,
     HealthChanged,
     History,
@@ -27,9 +26,10 @@ DRIFT = 0.9
 
 
 def blast_radius(history: History) -> Iterator[Violation]:
-    """Within the window no more than the permitted number of regions lose most of their names by failures.
+    """Within the window names leave no more than the permitted number of regions by failures, over all zones.
 
-    A region has lost them once more of its names have left it than are still there. Approval begins a new count. Where
+    The regions that most names have left are free; what leaves others is more than is permitted. (How many names may
+    leave others all the same is set to none in the simulation, where names are few.) Approval begins a new count. Where
     sets are written one by one the end of a batch counts, not the way there. A new leader knows by the wall clock when
     the one before it evacuated, so nothing is said of a run in which one jumped.
     """
@@ -49,7 +49,7 @@ def blast_radius(history: History) -> Iterator[Violation]:
         lost = departures.lost_regions(event) if left or event.zone in found else set()
         found.pop(event.zone, None)
         if len(lost) > history.terms.regions_per_window:
-            message = f"{', '.join(sorted(lost))} lost most of their names in {event.zone} within the window"
+            message = f"names left {', '.join(sorted(lost))} within the window, the last in {event.zone}"
             found[event.zone] = (batch, Violation(invariant="BlastRadius", at=event.at, message=message))
     yield from (violation for _, violation in found.values())
 
@@ -64,15 +64,12 @@ class _Departures:
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
         self._drained: set[tuple[str, str]] = set()
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
-        self._declared: dict[str, Record] = {}  # by name, also once it is gone
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
         match event:
             case RegionDeclared(site=site, region=region, drained=drained):
                 (self._drained.add if drained else self._drained.discard)((site, region))
-            case Declared(record=Record() as record):
-                self._declared[record.hostname] = record
             case HealthChanged(address=address, works=works):
                 self._failed_at[address] = event.at if works else float("inf")
             case Approved(zone=zone):
@@ -87,37 +84,54 @@ class _Departures:
                 pass
 
     def leave(self, event: ZoneChanged) -> bool:
-        """Take note of a change of ours; tell whether a name leaves a region by it."""
+        """Take note of a change of ours; tell whether a name leaves a region by it.
+
+        Who left one already, and has nothing left but what fails, evacuates nothing.
+        """
         left, places = False, self._left[event.zone]
+        since = event.at - self._replay.history.terms.window * DRIFT
         for hostname in names_in(event):
             self._published.add((event.zone, hostname))
             before = self._replay.answers(event.zone, hostname)
-            for region in self._regions_failed(event, hostname):
+            is_lost = all(self._fails(each) for each in values_in(before)) and self._has_left(hostname, since)
+            for region in () if is_lost else self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
                 left = True
             for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
-        for place in [each for each, at in places.items() if at < event.at - self._replay.history.terms.window * DRIFT]:
+        for place in [each for each, at in places.items() if at < since]:
             del places[place]
         return left
 
     def lost_regions(self, event: ZoneChanged) -> set[str]:
-        """Return the regions that more names have left than are there after `event`."""
-        serving: dict[str, set[str]] = {}
-        for record in self._replay.records.values():
-            answers = answers_after(self._replay.answers(event.zone, record.hostname), event, record.hostname)
-            kept = _regions(record, values_in(answers))
-            was_ours = (event.zone, record.hostname) in self._published
-            is_foreign = (answers or was_ours) and not kept  # by an outsider's hand, and nobody's evacuation
-            serving[record.hostname] = {each.region for each in record.endpoints} if is_foreign else kept
-        orphans = [each for name, each in self._declared.items() if name not in serving]
-        still = [_regions(each, values_in(self._replay.answers(event.zone, each.hostname))) for each in orphans]
-        lost, places = set(), self._left[event.zone]
-        for region in {region for _, region in places}:
-            gone = sum(1 for name, place in places if place == region and region not in serving.get(name, {region}))
-            if gone > sum(1 for regions in (*serving.values(), *still) if region in regions):
-                lost.add(region)
-        return lost
+        """Return the regions that names of any zone have left, and are not back in after `event`."""
+        since = event.at - self._replay.history.terms.window * DRIFT
+        return {
+            region
+            for zone, places in self._left.items()
+            for (hostname, region), at in places.items()
+            if at >= since and region not in self._present(zone, hostname, event, unknown=region)
+        }
+
+    def _present(self, zone: str, hostname: str, event: ZoneChanged, *, unknown: str) -> set[str]:
+        """Return the regions that a name is in; those of all its places, or `unknown`, where that says nothing."""
+        records = self._replay.declared(hostname)
+        if not records:
+            return {unknown}
+        answers = self._replay.answers(zone, hostname)
+        if zone == event.zone:
+            answers = answers_after(answers, event, hostname)
+        kept = _regions(records[-1], values_in(answers))
+        was_ours = (zone, hostname) in self._published
+        is_foreign = (answers or was_ours) and not kept  # by an outsider's hand, and nobody's evacuation
+        return {each.region for each in records[-1].endpoints} if is_foreign else kept
+
+    def _has_left(self, hostname: str, since: float) -> bool:
+        places = (item for found in self._left.values() for item in found.items())
+        return any(name == hostname and at >= since for (name, _), at in places)
+
+    def _fails(self, address: str) -> bool:
+        return self._failed_at.get(address, -1.0) == float("inf")
 
     def _regions_failed(self, event: ZoneChanged, hostname: str) -> Iterator[str]:
         """Give the regions that a name leaves by `event` for addresses that failed while they answered."""
