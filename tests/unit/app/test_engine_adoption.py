@@ -1,4 +1,4 @@
-"""Whose a name is: adopting takes nothing from a record that exists nor from another tool unasked, and loses nothing."""
+"""Whose a name is: adopting takes nothing from a record that exists or from another tool unasked, and loses nothing."""
 
 import asyncio
 from collections.abc import Callable
