@@ -92,6 +92,8 @@ def choose_on_grounds(
     if not _moves_anything(hoped, candidates):
         return Grounded(hoped)
     weighing = _Weighing(record, candidates, drained_since, now)
+    if weighing.bears_out(hoped):
+        return Grounded(hoped)
     limits = _deadlines(record, candidates, drained_since, patience_until)
     if limits.drain <= now:
         choice, kept = weighing.settle(weighing.may_stand)
@@ -161,29 +163,26 @@ class _Weighing:
 
     def lacks(self, candidate: Candidate) -> bool:
         """Tell whether a candidate that is not in place has no value yet with which it may gain one."""
-        return all(self._is_lacking(candidate, value) for value in candidate.values)
+        return not self._values(candidate, self.stands)
+
+    def bears_out(self, hoped: Choice) -> bool:
+        """Tell whether there are grounds for all of a choice, which spares looking for another one."""
+        return not self.is_short_of(hoped) and not self._unfounded(hoped, self._candidates, {})
 
     def is_short_of(self, hoped: Choice) -> bool:
-        """Tell whether somebody would be chosen if there were grounds for it."""
-        return any(self._is_lacking(each, value) for each in hoped.chosen for value in each.values)
-
-    def _is_lacking(self, candidate: Candidate, value: str) -> bool:
-        is_there = candidate.in_place and value in candidate.present
-        return not is_there and not self.stands(value, candidate.evidence.get(value))
+        """Tell whether somebody would be chosen, or a value published, if there were grounds for it."""
+        return any(len(self._values(each, self.stands)) < len(each.values) for each in hoped.chosen)
 
     def able(self, may_gain: Callable[[str, Evidence | None], bool]) -> tuple[Candidate, ...]:
         """Return the candidates without the values that are not in place and that `may_gain` gives no place."""
-        return tuple(
-            replace(
-                each,
-                values=tuple(
-                    value
-                    for value in each.values
-                    if (each.in_place and value in each.present) or may_gain(value, each.evidence.get(value))
-                ),
-            )
-            for each in self._candidates
-        )
+        return tuple(replace(each, values=self._values(each, may_gain)) for each in self._candidates)
+
+    def _values(self, candidate: Candidate, may_gain: Callable[[str, Evidence | None], bool]) -> tuple[str, ...]:
+        """Return the values that a candidate has in place or may gain; where it has any, what DNS has of it stays."""
+        firm = {value for value in candidate.values if may_gain(value, candidate.evidence.get(value))}
+        if firm or candidate.in_place:
+            firm |= candidate.present
+        return tuple(value for value in candidate.values if value in firm)
 
     def settle(
         self, may_gain: Callable[[str, Evidence | None], bool], *, keep_all: bool = False

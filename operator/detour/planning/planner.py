@@ -145,7 +145,8 @@ def _reason(grounded: Grounded) -> str:
     """Return why this is chosen, and what it waits for."""
     told = [grounded.choice.reason] if grounded.choice.chosen else []
     if grounded.stays:
-        told.append(f"{', '.join(grounded.stays[:4])} stays until another place is seen to pass meanwhile")
+        keeps = "keeps its place" if len(grounded.stays) == 1 else "keep their places"
+        told.append(f"{', '.join(grounded.stays[:4])} {keeps}: no other one has been seen to work meanwhile")
     if grounded.waits_for:
         told.append(f"waiting for a check of {', '.join(grounded.waits_for[:4])}")
     return "; ".join(told) or "waiting for checks of the endpoints that are healthy"
