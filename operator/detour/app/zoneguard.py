@@ -19,7 +19,7 @@ from detour.model.record import DeletionPolicy, ObjectKey, Record
 GRACE = 30.0
 """Seconds for which a zone that is being deleted waits for records that use it to be deleted as well."""
 
-RELEASE_AFTER = 600.0
+RELEASE_AFTER = 300.0
 """Seconds for which it waits at most until the names of deleted records are gone."""
 
 LOOK_PERIOD = 5.0

@@ -12,6 +12,7 @@ from detour.checks.dns import probe_dns
 from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, Reason, place
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
+from detour.checks.periodic import STANDSTILL
 from detour.checks.tcp import probe_tcp
 from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target, TCPCheck
 from detour.model.defects import told
@@ -63,7 +64,7 @@ async def _probe(target: Target, http: HTTPProber) -> None:
 def _timed_out(target: Target, elapsed: float) -> CheckResult:
     timeout = target.timing.timeout
     where = place(target.address, target.probe.port)
-    if elapsed > 2 * timeout:
+    if elapsed > timeout + STANDSTILL:
         message = (
             f"this process stood still while it checked {where} "
             f"(the deadline of {timeout:g} s came after {elapsed:.1f} s), so nothing was learned of it"
