@@ -7,9 +7,20 @@ the long reading says of it.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from detour.enactment.contract import ZoneContents
+from detour.model.rrset import RRKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, and what is known better by now: names that were read since, and sets that were written since."""
+
+    contents: ZoneContents
+    read_since: frozenset[str]
+    written_since: frozenset[RRKey]
 
 
 class BackgroundReading:
@@ -18,7 +29,8 @@ class BackgroundReading:
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._task: asyncio.Task[ZoneContents] | None = None
-        self._touched: set[str] = set()
+        self._read: set[str] = set()
+        self._written: set[RRKey] = set()
         self.names: frozenset[str] = frozenset()
 
     @property
@@ -33,21 +45,26 @@ class BackgroundReading:
 
     def begin(self, reading: Coroutine[Any, Any, ZoneContents], names: Iterable[str] = ()) -> None:
         """Let `reading` run; `names` are those that it is about, none for a whole zone."""
-        self._touched = set()
+        self._read, self._written = set(), set()
         self.names = frozenset(names)
         self._task = asyncio.ensure_future(reading)
         self._task.add_done_callback(lambda _: self._on_end())
 
-    def touch(self, names: Iterable[str]) -> None:
-        """These names were read or written by themselves."""
+    def were_read(self, names: Iterable[str]) -> None:
+        """These names were read by themselves."""
         if self._task is not None:
-            self._touched.update(names)
+            self._read.update(names)
 
-    def take(self) -> tuple[ZoneContents, frozenset[str]]:
-        """Return what was read, and the names that were touched meanwhile. Raises ProviderError."""
+    def were_written(self, keys: Iterable[RRKey]) -> None:
+        """These sets were written."""
+        if self._task is not None:
+            self._written.update(keys)
+
+    def take(self) -> "Reading":
+        """Return what was read. Raises ProviderError."""
         assert self._task is not None  # noqa: S101 - only once it is there
         task, self._task = self._task, None
-        return task.result(), frozenset(self._touched)
+        return Reading(task.result(), frozenset(self._read), frozenset(self._written))
 
     def cancel(self) -> None:
         """Read no further."""

@@ -95,6 +95,18 @@ class ZoneView:
         for hostname, places in other._claimed_at.items():
             self._claimed_at[hostname] |= places
 
+    def take_over_sets(self, other: "ZoneView", keys: Iterable[RRKey]) -> None:
+        """Believe of these sets what `other` does."""
+        self.put_back({key: other.get(key) for key in keys})
+
+    def put_back(self, sets: Mapping[RRKey, StoredSet | None]) -> None:
+        """Believe these sets to be so, or (None) not to be there."""
+        for key, stored in sets.items():
+            if stored is None:
+                self._sets.get(key.name, {}).pop(key.type, None)
+            else:
+                self._sets[key.name][key.type] = stored
+
     def wrote(self, gone: Iterable[RRKey], stored: ZoneContents) -> None:
         """Take over the outcome of a batch: the sets that it removed and those that it left behind."""
         for key in gone:

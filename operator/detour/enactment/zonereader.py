@@ -14,7 +14,7 @@ from detour.enactment.periods import Periods
 from detour.enactment.reading import BackgroundReading
 from detour.enactment.registries import registry_names
 from detour.enactment.view import ZoneView
-from detour.model.names import hostname_of_marker, marker_name
+from detour.model.names import marker_name
 
 FRESH = 5.0
 """Seconds for which a reading of a name is good enough to publish the name for the first time."""
@@ -207,22 +207,23 @@ class ZoneReader:
         Raises ProviderError where that failed: then it is still to be read.
         """
         if self._whole.is_there:
-            contents, touched = self._whole.take()
-            view = ZoneView(contents)
-            view.take_over(self.view, touched)
+            reading = self._whole.take()
+            view = ZoneView(reading.contents)
+            view.take_over(self.view, reading.read_since)
+            view.take_over_sets(self.view, reading.written_since)
             self._take(view)
-            self._suspects.update(self._hostnames_of(touched))  # of them nothing newer is known than what was written
             return None
         hostnames = sorted(self._some.names)
         try:
-            contents, touched = self._some.take()
+            reading = self._some.take()
         except (ProviderError, asyncio.CancelledError):
             self._suspects.update(hostnames)
             self._suspects_ledger = True
             raise
-        names = self._some_names - touched
-        self._suspects.update(each for each in hostnames if each in touched or marker_name(each) in touched)
-        self._take_names(hostnames, contents.without(touched), names, self._some_began_at)
+        names = self._some_names - reading.read_since
+        written = {key: self.view.get(key) for key in reading.written_since}
+        self._take_names(hostnames, reading.contents.without(reading.read_since), names, self._some_began_at)
+        self.view.put_back(written)
         return hostnames
 
     async def read_suspects(self, provider: Provider) -> list[str]:
@@ -236,10 +237,6 @@ class ZoneReader:
             raise
         return hostnames
 
-    def _hostnames_of(self, names: Iterable[str]) -> set[str]:
-        """Return the hostnames that these names, or markers, are about."""
-        return {hostname_of_marker(each) or each for each in names if each != self._ledger_name}
-
     def _take_suspects(self) -> list[str]:
         hostnames = sorted(self._suspects)
         self._suspects.clear()
@@ -252,7 +249,7 @@ class ZoneReader:
         names = self._names_to_read(hostnames)
         contents = await provider.read_names(names)
         for reading in (self._whole, self._some):
-            reading.touch({*names, *contents.partial})
+            reading.were_read({*names, *contents.partial})
         self._take_names(hostnames, contents, names, began_at)
 
     def _names_to_read(self, hostnames: Iterable[str]) -> set[str]:
@@ -268,7 +265,7 @@ class ZoneReader:
         self._read_at.update(dict.fromkeys(hostnames, now))
         self._awaited.difference_update(hostnames)
         self._prove(hostnames, began_at)
-        self._whole.touch({*names, *contents.partial})
+        self._whole.were_read({*names, *contents.partial})
         if self._view is not None:
             self._view.reread(names, contents)
 
@@ -282,9 +279,9 @@ class ZoneReader:
 
     def wrote(self, batch: Batch, stored: ZoneContents) -> None:
         """Believe what `batch` left behind."""
-        names = {change.key.name for change in (batch.ledger, *batch.changes)}
+        keys = {*(change.key for change in (batch.ledger, *batch.changes)), *stored.sets}
         for reading in (self._whole, self._some):
-            reading.touch(names)
+            reading.were_written(keys)
         self.view.wrote([change.key for change in batch.changes if change.new is None], stored)
 
     def _take(self, view: ZoneView) -> None:
