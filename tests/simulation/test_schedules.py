@@ -36,7 +36,6 @@ FOUND = {
     "blind:27": "FailsStatic: a vantage that was blind for the second time evacuated",
     "blind:38": "FailsStatic: the same, sooner after the first time",
     "blind:50": "FailsStatic: answers changed when a vantage saw again",
-    "reads:1026": "Truthful: what was read of a name, while one family of it was written, was not read again",
     "lost answers:11": "Truthful: a reading begun before a late batch landed served as the one that was owed after it",
     "lost answers:17": "Truthful: in sync was said while a reading was owed",
     "lost answers:29": "Truthful: in sync was said of a name that an earlier lost batch had changed",

@@ -14,6 +14,7 @@ from detour.kube.status import timestamp
 from detour.kube.translate import record_from
 from detour.model.record import ObjectKey, Record
 from detour_lab.simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
+from detour_lab.simulation.hostnames import as_judged
 from detour_lab.simulation.loop import VirtualLoop
 from detour_lab.simulation.weather import Caller, CallFailedError, Network
 
@@ -193,7 +194,7 @@ class ApiServer:
     def _write_down(self, key: Key, raw: dict[str, Any]) -> None:
         now, metadata = self._loop.now, raw["metadata"]
         if key[0] is Kind.FAILOVER_RECORD:
-            record = None if "deletionTimestamp" in metadata else record_from(raw, None)
+            record = None if "deletionTimestamp" in metadata else as_judged(record_from(raw, None))
             self.records.pop(key[2], None)
             if record is not None:
                 self.records[key[2]] = record

@@ -13,10 +13,12 @@ from detour.health.thresholds import Streak
 from detour.model.checks import CheckResult, CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.health import EndpointHealth, Verdict
-from detour.model.record import FailbackMode, Record, Strategy, WhenAllUnhealthy
+from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour.planning import candidates, planner, selection
 from detour.planning.planner import Situation
 from detour_lab.simulation.mutant import Mutant, Off, Replacement
+
+NEVER_AGAIN = 1e9
 
 # -- what checks say -----------------------------------------------------------------------------------------------
 
@@ -27,9 +29,9 @@ def _observing(change: Callable[[Streak, CheckResult, CheckTiming], CheckTiming 
     def off() -> tuple[Replacement, ...]:
         before = vars(observation)["observe"]
 
-        def observe(streak: Streak, result: CheckResult, timing: CheckTiming, now: float) -> Streak:
+        def observe(streak: Streak, result: CheckResult, timing: CheckTiming, *at: float, **rest: float) -> Streak:
             counts = change(streak, result, timing)
-            found: Streak = streak if counts is None else before(streak, result, counts, now)
+            found: Streak = streak if counts is None else before(streak, result, counts, *at, **rest)
             return found
 
         return ((observation, "observe", observe),)
@@ -41,6 +43,16 @@ def _no_recheck() -> tuple[Replacement, ...]:
     return ((observation, "next_delay", lambda streak, timing: timing.interval),)
 
 
+def _no_second_look_up() -> tuple[Replacement, ...]:
+    before = observation.Observation._resolved
+
+    def resolved(self: Any, key: Any, resolution: Any, started: float) -> float:
+        delay: float = before(self, key, resolution, started)
+        return NEVER_AGAIN if resolution.addresses else delay
+
+    return ((observation.Observation, "_resolved", resolved),)
+
+
 # -- what is decided -----------------------------------------------------------------------------------------------
 
 
@@ -49,7 +61,7 @@ def _planning(change: Callable[[Situation], Situation]) -> Off:
 
     def off() -> tuple[Replacement, ...]:
         before = vars(recordkeeper)["plan"]
-        return ((recordkeeper, "plan", lambda situation, now: before(change(situation), now)),)
+        return ((recordkeeper, "plan", lambda situation, *rest: before(change(situation), *rest)),)
 
     return off
 
@@ -113,6 +125,18 @@ def _everybody_is_one() -> tuple[Replacement, ...]:
     return ((planner, "_everyone", everyone),)
 
 
+def _worst_canonical_name() -> tuple[Replacement, ...]:
+    before = vars(planner)["_publish"]
+
+    def publish(situation: Situation, values: Any, published: Any) -> Any:
+        if situation.record.publish is not Publish.CNAME:
+            return before(situation, values, published)
+        worst = max((each for each in situation.record.endpoints), key=lambda each: each.priority)
+        return before(situation, {worst.name: (worst.hostname,)}, published)
+
+    return ((planner, "_publish", publish),)
+
+
 def _keep_nothing() -> tuple[Replacement, ...]:
     return ((planner, "_keep", lambda *arguments: ()),)
 
@@ -159,6 +183,8 @@ BEHAVIOURS: Mapping[str, Mutant] = {
         Mutant(name="KeepLast is not ServeAll", profile="darkness", seed=29, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))),
         Mutant(name="pin", profile="pins", seed=5, off=_declaring(lambda record: replace(record, pin=None))),
+        Mutant(name="look-ups of hostnames", profile="hostnames", off=_no_second_look_up),
+        Mutant(name="CNAME leads to the best", profile="canonical names", off=_worst_canonical_name),
         Mutant(name="edited endpoints", profile="behaviours", off=_first_endpoints),
         Mutant(name="edited TTL", profile="behaviours", seed=7, off=_first_ttl),
         Mutant(name="only addresses that pass", profile="addresses", off=_all_addresses),

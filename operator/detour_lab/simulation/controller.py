@@ -274,7 +274,10 @@ class Controller:
         def answer() -> Answer:
             if rrtype not in RRType.__members__:
                 return Answer(("the zone's own",)) if rrtype in APEX_TYPES else Answer()
-            found = zone.shown(RRKey(canonical(name), RRType(rrtype)))
+            asked = canonical(name)
+            found = zone.shown(RRKey(asked, RRType(rrtype)))
+            if found is None and not zone.has_name(asked):  # RFC 4592: who has no name of his own gets the wildcard's
+                found = zone.shown(RRKey(f"*.{asked.partition('.')[2]}", RRType(rrtype)))
             return Answer(_presented(found.values, found.type), found.ttl) if found else Answer()
 
         try:

@@ -8,8 +8,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-OF_ITS_OWN = ("of Detour's own", "could not be decided", "a periodic run failed")
-"""What errors in the log say that are defects."""
+OF_OTHERS = ("detour.enactment.guarded", "detour.kube.metadata")
+"""Loggers whose errors are about what a provider or an API server answered."""
+
+FROM_OUTSIDE = ("as if it had been cancelled", "cancelled itself", "could not be opened", "is not taken")
+"""What errors say that come from outside: a call that was cancelled, a provider or an API server that is odd."""
 
 
 class _Listener(logging.Handler):
@@ -22,7 +25,7 @@ class _Listener(logging.Handler):
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text += f" ({record.exc_info[1]!r})"
-        if any(each in text for each in OF_ITS_OWN):
+        if record.name not in OF_OTHERS and not any(each in text for each in FROM_OUTSIDE):
             self._tell(text)
 
 

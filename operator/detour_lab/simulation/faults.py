@@ -7,6 +7,7 @@ from detour.kube.kinds import Kind
 from detour_lab.simulation import outsiders
 from detour_lab.simulation.controller import LEASE
 from detour_lab.simulation.history import BlindChanged, ClockJumped
+from detour_lab.simulation.hostnames import addresses_of
 from detour_lab.simulation.schedule import Fault, Step
 from detour_lab.simulation.weather import WRITE, Sky, Strike, Weather
 
@@ -292,6 +293,11 @@ def _endpoint_recovers(run: "Run", step: Step) -> None:
         run.loop.later(step.seconds, run.unsupport, address)
 
 
+def _hostname_moves(run: "Run", step: Step) -> None:
+    if step.where:
+        run.move(step.where)
+
+
 def _region_fails(run: "Run", step: Step) -> None:
     _fail(run, addresses_in(run, step.where), step.seconds)
 
@@ -307,7 +313,7 @@ def addresses_in(run: "Run", region: str | None) -> list[str]:
         for record in run.schedule.setting.records
         for endpoint in record.spec["endpoints"]
         if region in (None, endpoint["region"])
-        for address in endpoint["addresses"]
+        for address in addresses_of(endpoint)
     }
     return list(found)
 
@@ -363,6 +369,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.ENDPOINT_FAILS: _endpoint_fails,
     Fault.ENDPOINT_RECOVERS: _endpoint_recovers,
     Fault.ADDRESS_FAILS: _endpoint_fails,
+    Fault.HOSTNAME_MOVES: _hostname_moves,
     Fault.REGION_FAILS: _region_fails,
     Fault.EVERYTHING_FAILS: _everything_fails,
     **outsiders.FAULTS,

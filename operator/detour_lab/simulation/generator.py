@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from detour_lab.simulation.hostnames import addresses_of, hostname_of
 from detour_lab.simulation.schedule import (
     ControllerSetting,
     Fault,
@@ -86,6 +87,9 @@ class Profile:
     spec: Mapping[str, Any] = field(default_factory=dict)
     dual_stack: float = 0.3
     addresses: int = 1  # how many of a family an endpoint may have
+    hostnames: float = 0.0  # the share of endpoints that are known by a hostname
+    canonical: float = 0.0  # the share of records that publish a CNAME
+    wildcards: float = 0.0  # the share of records whose name is a wildcard
     late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
@@ -266,6 +270,18 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), length=(70.0, 100.0), late=0.0,
         lasting={Fault.ENDPOINT_FAILS: (9.0, 25.0), Fault.PINNED: (15.0, 40.0), Fault.CRASH: (0.5, 3.0)},
     ),
+    "hostnames": Profile(
+        weights={Fault.HOSTNAME_MOVES: 8, Fault.ENDPOINT_FAILS: 4, Fault.DRAINED: 2, Fault.CRASH: 1},
+        steps=(4, 8), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(70.0, 100.0), late=0.0, dual_stack=0.0, hostnames=0.6, wildcards=0.2,
+        lasting={Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.CRASH: (0.5, 3.0)}, spec={"whenAllUnhealthy": "KeepLast"},
+    ),
+    "canonical names": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 3, Fault.CRASH: 1, Fault.SUSPENDED: 1},
+        steps=(4, 8), records=(1, 2), zones=(1, 2), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(70.0, 100.0), late=0.0, dual_stack=0.0, canonical=0.8, wildcards=0.4,
+        lasting={Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.CRASH: (0.5, 3.0)}, spec={"whenAllUnhealthy": "KeepLast"},
+    ),
     "multivalue": Profile(
         weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},
         steps=(2, 6), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
@@ -380,6 +396,9 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
                 "priority": draw.randint(1, place),
             }
         )
+        if taste.hostnames and draw.random() < taste.hostnames:
+            del endpoints[-1]["addresses"]
+            endpoints[-1]["hostname"] = hostname_of(number, place)
     spec: dict[str, Any] = {
         "hostname": f"r{number}.{DOMAIN}",
         "zones": [{"name": each.name} for each in chosen],
@@ -391,7 +410,21 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
         "deletionPolicy": draw.choice(("Retain", "Delete")),
         "failback": draw.choice(({"mode": "Automatic", "holdDown": "10s"},) * 4 + ({"mode": "Manual"},)),
     }
+    if taste.wildcards and draw.random() < taste.wildcards:
+        spec["hostname"] = f"*.{spec['hostname']}"
+    if taste.canonical and draw.random() < taste.canonical:
+        return _canonical(spec, number)
     return {**spec, **taste.spec}
+
+
+def _canonical(spec: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the spec of a record that publishes one target, and what goes with it."""
+    endpoints = [
+        {**{key: value for key, value in each.items() if key != "addresses"}, "hostname": hostname_of(number, place)}
+        for place, each in enumerate(spec["endpoints"], 1)
+    ]
+    ways = {"publish": "CNAME", "strategy": "Priority", "whenAllUnhealthy": "KeepLast"}
+    return {**spec, **ways, "endpoints": endpoints}
 
 
 def _more(draw: random.Random, taste: Profile) -> int:
@@ -436,8 +469,11 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
         return draw.choice(setting.sites).name
     if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS):
         return draw.choice(REGIONS)
+    if fault is Fault.HOSTNAME_MOVES:
+        known: list[str] = [each["hostname"] for each in record.spec["endpoints"] if "hostname" in each]
+        return draw.choice(known or [""])
     if fault in OF_ENDPOINTS:
-        addresses = draw.choice(record.spec["endpoints"])["addresses"]
+        addresses = addresses_of(draw.choice(record.spec["endpoints"]))
         return draw.choice(addresses) if fault is Fault.ADDRESS_FAILS else " and ".join(addresses)
     if fault in OUTSIDERS or fault is Fault.FAMILY_DELETED:
         return f"{record.spec['hostname']} in {draw.choice(record.spec['zones'])['name']}"

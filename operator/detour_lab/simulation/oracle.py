@@ -69,8 +69,8 @@ def _place(record: Record, endpoint: Endpoint, truth: Truth) -> Place:
     addresses = endpoint.addresses or truth.names.get(endpoint.hostname or "", ())
     alive = frozenset(each for each in addresses if each not in truth.failing)
     values = frozenset(addresses)
-    if record.publish is Publish.CNAME:
-        values = frozenset([endpoint.hostname]) if endpoint.hostname else frozenset()
+    if record.publish is Publish.CNAME and endpoint.hostname is not None:
+        values = frozenset([endpoint.hostname])
         alive = values if alive else frozenset()
     is_out = endpoint.state is AdminState.DRAINED or endpoint.region in truth.drained
     tier = endpoint.priority if record.strategy is Strategy.PRIORITY else 0

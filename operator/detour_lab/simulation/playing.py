@@ -20,7 +20,7 @@ ROUND = 64
 """Seeds after which the profiles of the usual mix come again."""
 
 RARE = {
-    3: "reads",
+    3: "min serving",
     5: "oddities",
     11: "pins",
     13: "families",
@@ -32,6 +32,8 @@ RARE = {
     37: "returns",
     43: "darkness",
     45: "addresses",
+    51: "hostnames",
+    53: "canonical names",
 }
 """Profiles of which one in so many seeds is played, by its place among them."""
 

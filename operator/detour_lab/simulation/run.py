@@ -5,7 +5,7 @@ there is quiet. By its end all must be as it should be.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +35,9 @@ from detour_lab.simulation.history import (
     Told,
     Unsettled,
 )
+from detour_lab.simulation.hostnames import pool
 from detour_lab.simulation.loop import PROCESS, START, virtual_loop
-from detour_lab.simulation.schedule import Schedule, SiteSetting, Step, lasts
+from detour_lab.simulation.schedule import RecordSetting, Schedule, SiteSetting, Step, lasts
 from detour_lab.simulation.slot import Slot
 from detour_lab.simulation.weather import Network
 from detour_lab.simulation.zones import SimulatedZone
@@ -130,6 +131,10 @@ class Run:
             self.surroundings.zones[zone.name] = simulated
         for site in setting.sites:
             self._found(site)
+        for hostname in _hostnames(setting.records):
+            first, other = pool(hostname)
+            self.surroundings.names[hostname] = (first,)
+            self.fail(other)
         for record in setting.records:
             if not record.late:
                 self.declare(record.name, record.spec)
@@ -297,6 +302,14 @@ class Run:
             if key not in server.objects or server.objects[key]["spec"] != spec:
                 server.apply(_object("FailoverRecord", name, spec))
 
+    def move(self, hostname: str) -> None:
+        """Let a hostname lead to the other one of its addresses, which works from now on in place of the first."""
+        (before,) = self.surroundings.names[hostname]
+        (after,) = (each for each in pool(hostname) if each != before)
+        self.surroundings.names[hostname] = (after,)
+        self.recover(after)
+        self.fail(before)
+
     def fail(self, address: str) -> None:
         """Let an address stop to work, once more."""
         self._failures[address] += 1
@@ -323,6 +336,15 @@ class Run:
         if fails is not (address in failing):
             (failing.add if fails else failing.discard)(address)
             self.history.add(HealthChanged(at=self.loop.now, address=address, works=not fails))
+        for hostname, led_to in self.surroundings.names.items():
+            fails = all(each in failing for each in led_to)
+            if fails is not (hostname in failing):
+                (failing.add if fails else failing.discard)(hostname)
+                self.history.add(HealthChanged(at=self.loop.now, address=hostname, works=not fails))
+
+
+def _hostnames(records: Iterable[RecordSetting]) -> list[str]:
+    return [each["hostname"] for record in records for each in record.spec["endpoints"] if "hostname" in each]
 
 
 def _forget(error: BaseException | None) -> None:

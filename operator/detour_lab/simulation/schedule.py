@@ -85,6 +85,7 @@ class Fault(enum.Enum):
     ENDPOINT_FAILS = "{where} fails for {seconds:.1f} s"
     ENDPOINT_RECOVERS = "{where} works for {seconds:.1f} s, also where it fails"
     ADDRESS_FAILS = "{where}, one address of an endpoint, fails for {seconds:.1f} s"
+    HOSTNAME_MOVES = "{where} leads elsewhere from now on, and where it led before works no more"
     REGION_FAILS = "region {where} fails for {seconds:.1f} s"
     EVERYTHING_FAILS = "every endpoint fails for {seconds:.1f} s"
 

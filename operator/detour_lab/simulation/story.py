@@ -13,6 +13,7 @@ from detour_lab.simulation.history import (
     Told,
     ZoneChanged,
 )
+from detour_lab.simulation.hostnames import addresses_of
 from detour_lab.simulation.invariants.replay import Replay
 from detour_lab.simulation.loop import START
 from detour_lab.simulation.playing import Played
@@ -30,7 +31,7 @@ def tell(played: Played) -> str:
     for record in setting.records:
         zones = ", ".join(each["name"] for each in record.spec["zones"])
         places = ", ".join(
-            f"{each['name']} {'+'.join(each['addresses'])} (priority {each['priority']})"
+            f"{each['name']} {'+'.join(addresses_of(each))} (priority {each['priority']})"
             for each in record.spec["endpoints"]
         )
         lines.append(f"  {record.name}: {record.spec['strategy']} in {zones}: {places}")

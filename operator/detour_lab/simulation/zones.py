@@ -81,6 +81,10 @@ class SimulatedZone(MemoryZone):
         stored = sets.get(key)
         return stored.rrset if stored else None
 
+    def has_name(self, name: str) -> bool:
+        """Tell whether anything stands at a name."""
+        return any(key.name == name for key in self.sets)
+
     def contents(self, names: Collection[str] | None = None) -> ZoneContents:
         """Return everything, or what is at these names."""
         if names is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from detour.model.names import hostname_of_marker
-from detour.model.record import FailbackMode, ObjectKey, Record
+from detour.model.record import FailbackMode, ObjectKey, Publish, Record
 from detour.model.rrset import RRType
 from detour_lab.simulation.history import (
     BlindChanged,
@@ -222,7 +222,7 @@ class _Watch:
         """Tell whether the name is the record's to write: else a person has to say so, and a condition asks for it."""
         stored, marker = self._replay.marker(zone, record.hostname)
         held = self._replay.answers(zone, record.hostname)
-        if any(key.type is RRType.CNAME for key in held):
+        if any((key.type is RRType.CNAME) is not (record.publish is Publish.CNAME) for key in held):
             return False
         if stored is None:
             return not held
