@@ -44,6 +44,7 @@ class Gatekeeper:
         decide: Callable[[Iterable[ObjectKey]], None],
     ) -> None:
         self._zones = zones
+        self._observation = observation
         self._outlets = outlets
         self._dry_run = dry_run
         self._decide = decide
@@ -139,7 +140,8 @@ class Gatekeeper:
     async def _servers_answer(self) -> bool:
         """Tell whether the servers of most zones answer: the reference checks of this vantage.
 
-        Those of a zone that did not answer before either tell nothing of this moment.
+        Those of a zone that did not answer before either tell nothing of this moment. Where none counts, one that has
+        never seen anything pass does not see.
         """
         since = self._clock.now() - LATELY
         keepers = self._zones.keepers
@@ -148,5 +150,5 @@ class Gatekeeper:
         ]
         counted = self._references.of(lately)
         asked = [keepers[key].servers_answer() for key in sorted(counted) if key in keepers]
-        passed = not asked or await enough(len(asked) // 2 + 1, asked)
+        passed = await enough(len(asked) // 2 + 1, asked) if asked else self._observation.has_ever_seen()
         return self._references.asked(counted, passed=passed)

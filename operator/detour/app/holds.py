@@ -124,9 +124,12 @@ class ZoneGate:
     def _let(self, proposal: Proposal) -> tuple[RRset, ...]:
         key = proposal.record
         if proposal.after != proposal.before:
-            for region in sorted(proposal.evacuates):
+            elsewhere = bool(proposal.regions_before - proposal.evacuates)
+            is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
+            evacuated = frozenset() if is_nothing else proposal.evacuates
+            for region in sorted(evacuated):
                 self._leave(key, region, self._clock())
-            self._set_leaving(key, (self._leaving.get(key, frozenset()) | proposal.evacuates) - proposal.regions_after)
+            self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
         for region in proposal.regions_after:
             if (left_at := self._departures.come_back(key, region)) is not None:
                 self._returning.setdefault(region, {})[key] = left_at

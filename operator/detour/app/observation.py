@@ -305,6 +305,10 @@ class Observation:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""
         return self._sight.is_blind(lambda: sum(each.streak.evidence is not None for each in self._targets.values()))
 
+    def has_ever_seen(self) -> bool:
+        """Tell whether any check has passed since this process began."""
+        return self._sight.has_ever_seen
+
     def has_seen(self) -> bool:
         """Tell whether a check passed lately."""
         return self._sight.has_seen()

@@ -38,6 +38,11 @@ class Sight:
             return False
         return len(self._failed_since) >= telling()
 
+    @property
+    def has_ever_seen(self) -> bool:
+        """Tell whether any check has passed since this process began."""
+        return self._has_seen
+
     def has_seen(self) -> bool:
         """Tell whether a check passed lately."""
         return self._has_seen and self._clock() - self._passed_at <= SEEN_LATELY

@@ -135,6 +135,10 @@ class Departures:
         """Return how many names have left `region`."""
         return max(len(self._by_region.get(region, ())), self._remembered.get(region, (0, 0.0))[0])
 
+    def evacuates_nothing(self, record: ObjectKey, *, has_other_place: bool) -> bool:
+        """Tell whether a name that leaves failing places was counted already, and has nothing left that works."""
+        return bool(self._left.get(record)) and not has_other_place
+
     # -- the rule --------------------------------------------------------------------------------------------------
 
     def blocks(
@@ -152,7 +156,7 @@ class Departures:
         """
         own = self._left.get(record, {})
         new = [each for each in regions if each not in own]
-        if not new or (own and not has_other_place):
+        if not new or self.evacuates_nothing(record, has_other_place=has_other_place):
             return None
         counts = self._counts()
         for region in new:
