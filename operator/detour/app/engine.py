@@ -6,6 +6,7 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,7 @@ from detour.app.workshop import Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
+from detour.health.regionnames import nearest_region
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
@@ -105,6 +107,7 @@ class Engine:
         self._existing = ExistingRecords(clock.now)
         if isinstance(workshop.leadership, Elector):
             workshop.leadership.look_through(Eyes(is_blind=self._is_blind, sees=self._sees))
+        self._regions_used: Counter[str] = Counter()
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
@@ -133,8 +136,10 @@ class Engine:
         else:
             known.subject, known.raw = subject, raw
             zones_before = known.keeper.record.zones
+            self._count_regions(known.keeper.record, -1)
             known.keeper.update(record)
             self._observation.watch(record)
+        self._count_regions(record, 1)
         if is_leaving:
             self._begin_farewell(known)
             return
@@ -361,6 +366,7 @@ class Engine:
         self._guard.forget(subject.key)
         self._agenda.silence(subject.key)
         record = known.keeper.record
+        self._count_regions(record, -1)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
@@ -370,6 +376,12 @@ class Engine:
             elif keeper is not None:
                 keeper.forget(record.key)
             self.zone_changed(zone)  # it may have an orphan now
+
+    def _count_regions(self, record: Record, number: int) -> None:
+        for region in _regions_of(record):
+            self._regions_used[region] += number
+            if self._regions_used[region] <= 0:
+                del self._regions_used[region]
 
     def _review_leaving_at(self, key: ObjectKey, at: float) -> None:
         self._agenda.ring_at(("leaving", key), at, partial(self._review_leaving, key))
@@ -451,7 +463,21 @@ class Engine:
         if known is None:
             return None
         deleting = known.awaiting is not None
-        return known.keeper.picture(self.zones.serving, dry_run=self._dry_run, being_deleted=deleting)
+        picture = known.keeper.picture(self.zones.serving, dry_run=self._dry_run, being_deleted=deleting)
+        warning = self._region_warning(known.keeper.record)
+        return replace(picture, warning=warning) if warning else picture
+
+    def _region_warning(self, record: Record) -> Refusal | None:
+        """Return what there is to say of a region that nobody else knows."""
+        for each in record.endpoints:
+            nearest = nearest_region(each.region, declared=self._regions.names, used=self._regions_used)
+            if nearest is not None:
+                return Refusal(
+                    "UnknownRegion",
+                    f"endpoint {each.name} names region {each.region}, which is not known; the nearest is {nearest}: "
+                    "it fails and is drained on its own until the name is corrected, or declared as a CloudRegion",
+                )
+        return None
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""

@@ -203,7 +203,7 @@ class Outlets:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 if record := self._pictures.record_picture(subject.key):
-                    conditions = (*record_conditions(record), *_warned_of(complaint, previous))
+                    conditions = (*record_conditions(record), *_warned_of(complaint or record.warning, previous))
                     return record_status(record, previous, now, conditions), conditions
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):

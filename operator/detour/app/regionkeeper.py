@@ -6,7 +6,7 @@ right after a wrong start, or that ran on while the machine was suspended, ends 
 over, also for the next process, which reads that in status; whoever wants another one gives another end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
@@ -66,6 +66,11 @@ class RegionKeeper:
         self._known[region.name] = known
         self._end_drain(known)
         self.judge(region.name)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The regions that are declared."""
+        return self._known.keys()
 
     def remove(self, name: str) -> None:
         """A CloudRegion is gone: nothing drains its endpoints any more."""

@@ -11,6 +11,7 @@ from .gating import (
     CALM,
     DZ,
     EAST,
+    FR,
     NORTH,
     WEST,
     WINDOW,
@@ -276,3 +277,12 @@ async def test_a_name_that_is_new_is_published_also_while_the_vantage_is_doubted
     await panicking(world)
     world.api.apply(record("new", (EAST, "192.0.2.9", 1), (NORTH, "198.51.100.9", 2)))
     await world.until(lambda: world.answers("new.example.org") == {"192.0.2.9"})
+
+
+async def test_a_region_that_nobody_knows_is_told_with_the_nearest_one(boot: Boot) -> None:
+    misspelt = record("api", ("aws-us-esat-1", "192.0.2.1", 1), (WEST, "192.0.2.2", 2))
+    world = boot(dns_zone(), cloud_region(EAST), cloud_region(WEST), misspelt)
+    await world.until(lambda: world.api.condition("Warning") == ("True", "UnknownRegion"))
+    assert f"the nearest is {EAST}" in message(world, "Warning", "api", FR)
+    world.api.apply(record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2)))
+    await world.until(lambda: world.api.condition("Warning") == ("False", "None"))

@@ -151,8 +151,8 @@ class SafetySpec(Declared):
 
     max_regions_evacuated: Annotated[int, Strict(), Field(ge=1, le=100), WHOLE] = Field(
         default=1,
-        description="How many regions may lose their names within `window` because they fail, 1 to 100. A region counts"
-        " once more than half of the names that it served in this zone have left it. Default: 1.",
+        description="How many regions may lose all their names within `window` because they fail, 1 to 100: those that"
+        " most names have left, counted over all zones. The others together may lose 10 names, or 5 % of all.",
     )
     window: Annotated[
         str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("safety.window", "1s", "24h"))
