@@ -31,7 +31,7 @@ RARE = {
     35: "blips",
     37: "returns",
     43: "darkness",
-    45: "addresses",
+    45: "multivalue",
     51: "hostnames",
     53: "canonical names",
 }

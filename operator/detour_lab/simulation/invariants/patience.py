@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detour.model.endpoint import AdminState
-from detour.model.record import Record, Strategy, WhenAllUnhealthy
+from detour.model.record import Publish, Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
     Befell,
@@ -139,7 +139,8 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
     timing = record.timing
     best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
     for each in record.endpoints:
-        has_place = record.strategy is Strategy.MULTI_VALUE or each.priority <= best
+        rank = best - (record.publish is Publish.CNAME)  # of equals one is published, and may give way to the other
+        has_place = record.strategy is Strategy.MULTI_VALUE or each.priority <= rank
         if each.state is AdminState.DRAINED or not has_place:
             continue
         for value in sorted((before - after) & set(each.addresses)):

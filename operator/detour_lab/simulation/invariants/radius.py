@@ -63,6 +63,7 @@ class _Departures:
         self._failed_at: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
         self._drained: set[tuple[str, str]] = set()
+        self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
 
     def take(self, event: Event) -> None:
@@ -93,8 +94,11 @@ class _Departures:
         for hostname in names_in(event):
             self._published.add((event.zone, hostname))
             before = self._replay.answers(event.zone, hostname)
-            is_lost = all(self._fails(each) for each in values_in(before)) and self._has_left(hostname, since)
-            for region in () if is_lost else self._regions_failed(event, hostname):
+            batch = (event.by, event.sent_at)
+            if all(self._fails(each, event.sent_at) for each in values_in(before)) and self._has_left(hostname, since):
+                self._moved_on[event.zone, hostname] = batch
+            has_moved_on = self._moved_on.get((event.zone, hostname)) == batch  # set by set it may take several steps
+            for region in () if has_moved_on else self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
                 left = True
             for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
@@ -130,8 +134,9 @@ class _Departures:
         places = (item for found in self._left.values() for item in found.items())
         return any(name == hostname and at >= since for (name, _), at in places)
 
-    def _fails(self, address: str) -> bool:
-        return self._failed_at.get(address, -1.0) == float("inf")
+    def _fails(self, address: str, at: float) -> bool:
+        """Tell whether an address fails, or did so lately that its recovery may not be known."""
+        return self._failed_at.get(address, -1.0) > at - self._replay.history.terms.detection
 
     def _regions_failed(self, event: ZoneChanged, hostname: str) -> Iterator[str]:
         """Give the regions that a name leaves by `event` for addresses that failed while they answered."""
