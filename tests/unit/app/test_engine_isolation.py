@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from detour.enactment.contract import ZoneContents
+from detour.enactment.contract import Batch, CredentialsRefusedError, ZoneContents, ZoneFacts
+from detour.kube.cluster import NOT_REACHED, ClusterError
 from detour.kube.kinds import Kind
 from detour_lab.simulation.memoryzone import MemoryProvider
 
@@ -150,3 +151,62 @@ async def test_any_call_may_end_in_anything_at_any_time(boot: Boot, clouds: Clou
     assert not clouds.zone().emptied
     world.down = {"192.0.2.1", "192.0.2.11"}
     await world.until(lambda: world.answers() == TWO, within=700)
+
+
+# -- credentials -------------------------------------------------------------------------------------------------------
+
+
+class Refused(MemoryProvider):
+    """Lets nobody in."""
+
+    async def describe(self) -> ZoneFacts:
+        raise CredentialsRefusedError("AccessDenied: route53:GetHostedZone")
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        raise CredentialsRefusedError("AccessDenied: route53:ChangeResourceRecordSets")
+
+
+async def with_a_secret(boot: Boot, clouds: Clouds) -> World:
+    """Start with a zone whose Secret says `key: value`; `key: weak` is refused."""
+    open_zone = clouds.open_zone
+
+    async def by_secret(zone: Any, *, secret: Any, pace: Any) -> MemoryProvider:
+        if secret == {"key": "weak"}:
+            return Refused(clouds.zone(zone.key.name), clouds.limits)
+        return await open_zone(zone, secret=secret, pace=pace)
+
+    clouds.open_zone = by_secret  # type: ignore[method-assign]
+    world = boot(dns_zone(credentialsSecretRef={"name": "key"}), failover_record())
+    await world.until(lambda: world.api.condition("Ready")[0] == "True")
+    return world
+
+
+async def test_credentials_that_are_refused_replace_no_connection_that_works(boot: Boot, clouds: Clouds) -> None:
+    world = await with_a_secret(boot, clouds)
+    world.secret["key"] = "weak"
+    await world.until(lambda: world.api.condition("Ready", "main", DZ) == ("False", "CredentialsRefused"))
+    world.down = set(ONE)
+    await world.until(lambda: world.answers() == TWO)
+    world.secret["key"] = "value"
+    await world.until(lambda: world.api.condition("Ready", "main", DZ)[0] == "True")
+
+
+async def test_a_secret_that_is_deleted_ends_what_it_permitted_at_once(boot: Boot, clouds: Clouds) -> None:
+    world = await with_a_secret(boot, clouds)
+    world.secret_error = ClusterError("not found", 404)
+    await world.until(lambda: world.api.condition("Ready", "main", DZ) == ("False", "SecretMissing"))
+    writes = sum(len(each.writes) for each in clouds.providers)
+    world.down = set(ONE)
+    await asyncio.sleep(120)
+    assert world.answers() == ONE
+    assert sum(len(each.writes) for each in clouds.providers) == writes
+    world.secret_error = None
+    await world.until(lambda: world.answers() == TWO)
+
+
+async def test_a_secret_that_cannot_be_read_just_now_ends_nothing(boot: Boot, clouds: Clouds) -> None:
+    world = await with_a_secret(boot, clouds)
+    world.secret_error = ClusterError("the API server is away", NOT_REACHED)
+    await asyncio.sleep(120)
+    world.down = set(ONE)
+    await world.until(lambda: world.answers() == TWO)

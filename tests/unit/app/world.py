@@ -27,7 +27,7 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.sites import Site
-from detour.kube.cluster import Cluster
+from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
 from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting import Reporter
@@ -109,6 +109,7 @@ class World:
         self.lost: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
         self.secret = {"key": "value"}
+        self.secret_error: ClusterError | None = None
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         budget = Budget(clouds.limits, loop.time)
         self.elector = self._stand_for_election(identity) if identity else None
@@ -241,6 +242,8 @@ class World:
         return ("192.0.2.53",)
 
     async def _read_secret(self, namespace: str, name: str) -> Secret:
+        if self.secret_error is not None:
+            raise self.secret_error
         return dict(self.secret)
 
     async def _no_delegation(self, domain: str) -> None:

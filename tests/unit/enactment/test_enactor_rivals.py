@@ -285,3 +285,26 @@ async def test_an_untouched_bystander_keeps_its_generation(start: Start) -> None
     generation = writer.ledger.generation
     await asyncio.sleep(2 * READING_PERIOD)
     assert writer.ledger.generation == generation
+
+
+async def test_two_writers_with_one_sites_name_take_the_zone_from_each_other_ever_more_rarely(
+    start: Start,
+) -> None:
+    zone = MemoryZone()
+    first, second = start(zone), start(zone)  # a cloned cluster: each is sure to be the leader of its site
+    first.want(wish("api", ONE))
+    second.want(wish("api", ONE))
+    claims: list[int] = []
+    for _ in range(4):
+        await asyncio.sleep(1800)
+        claims.append(first.ledger.generation.epoch)
+    assert claims[0] < 20
+    assert claims[3] - claims[2] <= 2, "once an hour at most, by then"
+    told = {each.reason for writer in (first, second) for each in writer.notes.incidents}
+    assert told == {"SiteNameTwice"}
+
+    def says_so(writer: Writer) -> bool:
+        trouble = writer.enactor.zone_report().trouble
+        return trouble is not None and trouble.reason == "SiteNameTwice"
+
+    await first.until(lambda: says_so(first) or says_so(second), within=1300)
