@@ -377,7 +377,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(
             name="regions counted over all zones", profile="regions of two zones", seed=9, off=_each_zone_counts_alone
         ),
-        Mutant(name="age of evidence", profile="staggered", seed=17, off=_old_evidence_counts),
+        Mutant(name="age of evidence", profile="staggered", seed=67, off=_old_evidence_counts),
         Mutant(name="freeze", profile="frozen", within=50, off=_no_freeze),
         Mutant(name="freeze of what is on its way", profile="frozen", within=50, seed=11, off=_no_freeze_of_decided),
         Mutant(name="errors cost one turn", profile="oddities", within=50, off=_no_guard, by_defect=True),

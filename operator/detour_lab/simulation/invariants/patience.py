@@ -149,7 +149,7 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
             if not any(not spell.works and spell.length >= falls for spell in spells):
                 yield f"took {value} out of"
         for value in sorted((after - before) & set(each.addresses)):
-            others_work = any(past.spells(other, at, since=at - detection(record))[0].works for other in before)
+            others_work = any(past.has_been(other, at, detection(record), works=True) for other in before)
             if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
                 yield f"brought {value} into"
 

@@ -118,9 +118,12 @@ class _Departures:
         }
 
     def _present(self, zone: str, hostname: str, event: ZoneChanged, *, unknown: str) -> set[str]:
-        """Return the regions that a name is in; those of all its places, or `unknown`, where that says nothing."""
+        """Return the regions that a name is in; those of all its places, or `unknown`, where that says nothing.
+
+        So does a region in which nothing of it is declared any more.
+        """
         records = self._replay.declared(hostname)
-        if not records:
+        if not records or all(each.region != unknown for each in records[-1].endpoints):
             return {unknown}
         answers = self._replay.answers(zone, hostname)
         if zone == event.zone:
