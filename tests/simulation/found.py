@@ -177,11 +177,11 @@ FOUND_IN_THE_LONG_RUN = {
         "general:98601",
         "general:101730",
     ],
+    "Patient": [
+        "addresses:10349",
+    ],
+    "Truthful": [
+        "reads:1026",
+    ],
 }
 """By the invariant that told first."""
-
-OPEN = {
-    "addresses:10349": "Patient: checks that others' failures hasten count towards fall, however close they follow",
-    "reads:1026": "Truthful: in sync is said of a name of which one family was written while the other was read, late",
-}
-"""Seeds that break a promise still, and which: they are played with the others once that is mended."""

@@ -20,7 +20,7 @@ from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.checks.scheduler import CheckScheduler
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, answered, answered_empty, unanswered
-from detour.health.thresholds import Streak, afresh, next_delay, observe
+from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
 from detour.kube.resources.memory import EndpointMemory
 from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
@@ -322,8 +322,8 @@ class Observation:
         if looks.wanted and self._stale:
             self._update_scheduler()
         for address, since in looks.wanted.items():
-            if (target := targets.get(address)) is not None:
-                self.scheduler.hasten(target, unless_since=since)
+            if (target := targets.get(address)) is not None and not is_in_question(self._targets[target].streak):
+                self.scheduler.hasten(target, unless_since=since)  # what is in question is rechecked at its own pace
         for endpoint in record.endpoints if looks.wanted else ():
             name = self._name_state(record, endpoint)
             if endpoint.hostname is None or name is None or name.emptiness is None:

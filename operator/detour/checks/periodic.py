@@ -145,6 +145,11 @@ class Periodic(Generic[K, R]):
         self._schedule(key, entry, asyncio.get_running_loop().time())
         self._arm()
 
+    def keep_pace(self, key: K) -> None:
+        """Let the run of `key` that ends just now not be followed at once by another, whoever asked for that."""
+        if (entry := self._entries.get(key)) is not None:
+            entry.again = False
+
     async def run(self) -> None:
         """Work until `close` or until cancelled; no run is under way after that."""
         self._active = True

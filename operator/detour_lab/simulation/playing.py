@@ -34,6 +34,7 @@ RARE = {
     45: "multivalue",
     51: "hostnames",
     53: "canonical names",
+    59: "addresses",
 }
 """Profiles of which one in so many seeds is played, by its place among them."""
 

@@ -165,6 +165,22 @@ def test_a_run_under_way_that_began_late_enough_is_not_repeated(run_virtually: A
     run_virtually(scenario())
 
 
+def test_a_run_that_was_to_be_repeated_at_once_keeps_its_pace_where_that_is_said_meanwhile(run_virtually: Any) -> None:
+    async def scenario() -> None:
+        diary = Diary(duration=2.0)
+        work = periodic(diary.work)
+        work.add("a")
+        async with working(work):
+            await asyncio.sleep(1)
+            work.hasten("a")
+            work.keep_pace("a")
+            work.keep_pace("unknown")
+            await asyncio.sleep(12)
+        assert diary.begun == {"a": pytest.approx([0, 10])}
+
+    run_virtually(scenario())
+
+
 def test_a_timer_that_comes_late_shows_that_the_process_stood_still(run_virtually: Any) -> None:
     async def scenario() -> None:
         diary = Diary()
