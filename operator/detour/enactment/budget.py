@@ -68,8 +68,9 @@ class TokenBucket:
 
     def pause(self, until: float) -> None:
         """Grant nothing before `until` (engine seconds), and to failovers nothing for FAILOVER_PATIENCE at most."""
+        urgent = min(until, self._clock() + FAILOVER_PATIENCE)
         self._paused_until = max(self._paused_until, until)
-        self._urgent_paused_until = min(self._paused_until, self._clock() + FAILOVER_PATIENCE)
+        self._urgent_paused_until = max(self._urgent_paused_until, urgent)
 
     async def wait(self, needed: float, *, charge: bool, urgency: Urgency) -> None:
         """Wait in line until `needed` tokens (at most the burst) are there, and take them if `charge`."""
@@ -162,9 +163,10 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Send nothing for `seconds`: the provider said that it is too much."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
-        self._requests.pause(self._paused_until)
-        self._changes.pause(self._paused_until)  # a batch is filled after the pause, with what is wished by then
+        until = self._clock() + seconds
+        self._paused_until = max(self._paused_until, until)
+        self._requests.pause(until)
+        self._changes.pause(until)  # a batch is filled after the pause, with what is wished by then
 
     def is_paused_for(self, urgency: Urgency) -> bool:
         """Tell whether work of this urgency has to wait for the end of a pause."""

@@ -332,11 +332,10 @@ class Enactor:
 
     async def _step(self) -> float:
         """Do the one thing that is most due, and return the seconds until the next may be."""
-        if self._reader.must_describe:
-            self.is_replaced = not await self._reader.describe(self._provider)
-            self._stopping = self._stopping or self.is_replaced
-            self._names.zone_id = self.zone_id
-            self._observer.zone_changed()
+        if self._reader.must_describe and self._tenure.in_force:
+            self._reader.begin_describing(self._provider)
+        elif self._reader.must_describe:
+            self._was_described(is_same=await self._reader.describe(self._provider))
             return 0.0
         self._names.end_quarantines(self._clock())
         if self._tenure.has_lapsed:
@@ -361,6 +360,12 @@ class Enactor:
         else:
             return self._idle_time()
         return 0.0
+
+    def _was_described(self, *, is_same: bool) -> None:
+        self.is_replaced = not is_same
+        self._stopping = self._stopping or self.is_replaced
+        self._names.zone_id = self.zone_id
+        self._observer.zone_changed()
 
     def _must_hold(self) -> bool:
         is_needed = self._names.has_wishes or self._is_needed
@@ -396,6 +401,9 @@ class Enactor:
     def _take_readings(self) -> None:
         """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
         try:
+            if self._reader.is_described:
+                self._was_described(is_same=self._reader.take_description())
+                return
             hostnames = self._reader.take_news()
         except ProviderError as error:
             self._look_into(error)
@@ -491,8 +499,8 @@ class Enactor:
         self._setbacks.wait_until(self._delivery.pause_until)
         self._quarantine(finding.refused, doubt.error)
         match finding.settlement:
-            case Settlement.APPLIED if doubt.claims:
-                self._claimed()
+            case Settlement.APPLIED if doubt.claims or not self._tenure.in_force:
+                self._claimed()  # or the Lease was lost and came back meanwhile: what was decided before is void
             case Settlement.APPLIED if self._provider.limits.atomic:
                 self._applied(doubt.work)
             case Settlement.EARLIER_APPLIED:
@@ -534,7 +542,8 @@ class Enactor:
             self._observer.record_changed(record)
         for withdrawal in settled.withdrawals:
             self._observer.withdrawn(withdrawal)
-        unseen = self._reader.unfresh(each.hostname for each in filler.taken if each.is_first)
+        first = (each.hostname for each in filler.taken if each.is_first and not self._names.is_proved(each))
+        unseen = self._reader.unfresh(first)
         self._reader.read_first(unseen)  # what came up there meanwhile is not ours to take
         work = [each for each in filler.taken if each.hostname not in unseen]
         if not work:

@@ -5,6 +5,7 @@ with a stray octet) must end the call that met it, and nothing else. The text of
 sent, so only its type is told.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Collection
 from typing import TypeVar
@@ -19,6 +20,7 @@ from detour.enactment.contract import (
     ZoneContents,
     ZoneFacts,
 )
+from detour.enactment.escaped import is_escaped
 from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,10 @@ class GuardedProvider:
             is_whole = isinstance(stored, ZoneContents) and written <= set(stored.sets)
         except ProviderError:
             raise
+        except asyncio.CancelledError as error:
+            if not is_escaped():
+                raise
+            raise OutcomeUnknownError(_told("writing to the zone", error)) from None
         except Exception as error:
             raise OutcomeUnknownError(_told("writing to the zone", error)) from None
         if not is_whole:
@@ -71,6 +77,10 @@ async def _reading(what: str, answer: Awaitable[Found], kind: type[Found]) -> Fo
         found = await answer
     except ProviderError:
         raise
+    except asyncio.CancelledError as error:
+        if not is_escaped():
+            raise
+        raise UnexpectedAnswerError(_told(what, error)) from None
     except Exception as error:
         raise UnexpectedAnswerError(_told(what, error)) from None
     if not isinstance(found, kind):
@@ -78,6 +88,6 @@ async def _reading(what: str, answer: Awaitable[Found], kind: type[Found]) -> Fo
     return found
 
 
-def _told(what: str, error: Exception) -> str:
+def _told(what: str, error: BaseException) -> str:
     logger.error("%s: %s", what, told(error))
     return f"{what} ended in an error that Detour does not know ({type(error).__name__})"

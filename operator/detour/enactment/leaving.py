@@ -7,7 +7,7 @@ renamed DNSZone or a delegation that was forgotten must not take a name off the 
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.enactment.wishes import Refusal
 from detour.model.record import ObjectKey
@@ -47,13 +47,15 @@ class ParentView:
 
     `sends_here` None says that it could not be asked; `first_away_at` is since when it was seen to name none of the
     zone's servers, `ttl` how long the last set that named them, or else the present one, lives in caches.
-    `applies` is False where the provider names no servers that a parent could name.
+    `applies` is False where the provider names no servers that a parent could name, `was_named` says that some were seen
+    to be named.
     """
 
     applies: bool = False
     sends_here: bool | None = None
     first_away_at: float | None = None
     ttl: float = UNKNOWN_TTL
+    was_named: bool = False
 
     def seen(self, name_servers: Iterable[str] | None, *, ours: Iterable[str], ttl: float, now: float) -> "ParentView":
         """Return the view after a look: `name_servers` the world is sent to (None: unknown), `ours` the zone's own."""
@@ -61,12 +63,15 @@ class ParentView:
         if not own:
             return ParentView()
         if name_servers is None:
-            return ParentView(True, None, self.first_away_at, self.ttl)
-        is_known = self.sends_here is True or self.first_away_at is not None
+            return replace(self, applies=True, sends_here=None)
         if own.intersection(name_servers):
-            return ParentView(True, True, None, max(ttl, self.ttl) if self.sends_here else ttl)  # a cache counts down
+            longest = (
+                max(ttl, self.ttl) if self.was_named and self.first_away_at is None else ttl
+            )  # a cache counts down
+            return ParentView(True, True, None, longest, was_named=True)
         since = now if self.first_away_at is None else self.first_away_at
-        return ParentView(True, False, since, self.ttl if is_known else ttl)
+        is_known = self.was_named or self.first_away_at is not None
+        return ParentView(True, False, since, self.ttl if is_known else ttl, was_named=self.was_named)
 
     def keeps(self, zone: ObjectKey, now: float) -> str | None:
         """Return why the world may still ask the zone's servers, None where it certainly does not."""

@@ -47,7 +47,7 @@ class Names:
         self._withdrawals: dict[str, dict[ObjectKey, Withdrawal]] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._quarantine: dict[str, _Quarantined] = {}
-        self._owned: set[str] = set()
+        self._owned: dict[str, ObjectKey] = {}  # by hostname, the record that the marker names
         self._generations: dict[str, Generation] = {}
         self._settled: dict[str, tuple[RRset, ...]] = {}
         self._sent: dict[str, set[tuple[RRset, ...]]] = {}
@@ -76,12 +76,9 @@ class Names:
         if hostname is None:
             return
         self._wishes[hostname].pop(record, None)
-        self._outcomes.pop(hostname, None)
-        self._owned.discard(hostname)
-        self._generations.pop(hostname, None)
-        self._settled.pop(hostname, None)
-        self._sent.pop(hostname, None)
-        self._sticking.forget(hostname)
+        outcome = self._outcomes.get(hostname)
+        if not self._wishes[hostname] or self._owned.get(hostname) == record or (outcome and outcome.owner == record):
+            self._forget_name(hostname)  # who only claimed it besides takes nothing along
         if self._wishes[hostname]:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
@@ -89,9 +86,19 @@ class Names:
             self._dirty.pop(hostname, None)
             self._unanswered.pop(hostname, None)
 
+    def _forget_name(self, hostname: str) -> None:
+        """Know nothing any more of what was done at a name."""
+        self._outcomes.pop(hostname, None)
+        self._owned.pop(hostname, None)
+        self._generations.pop(hostname, None)
+        self._settled.pop(hostname, None)
+        self._sent.pop(hostname, None)
+        self._sticking.forget(hostname)
+
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Drop the wish of a deleted record and remove its name."""
         self.forget(withdrawal.record)
+        self._quarantine.pop(withdrawal.hostname, None)
         self._withdrawals.setdefault(withdrawal.hostname, {})[withdrawal.record] = withdrawal
         self._mark(withdrawal.hostname, Urgency.HOUSEKEEPING)
 
@@ -168,7 +175,7 @@ class Names:
             marker = view.at(hostname).marker
             found = parse_marker(marker.rrset if marker else None)
             if found and found.owner == self._rules.owner and found.record in self._wishes[hostname]:
-                self._owned.add(hostname)
+                self._owned[hostname] = found.record
 
     def quarantine(self, hostname: str, refusal: Refusal, until: float) -> None:
         """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it."""
@@ -220,7 +227,8 @@ class Names:
             settled.records += self._wishes.get(hostname, {})
             owner = outcome.owner
             undecided = owner is not None and self._wishes[hostname][owner].sets is None  # it takes the name over
-            if not change and not undecided:
+            is_left_alone = owner is None and bool(self._wishes.get(hostname))  # refused: the deletion is not judged
+            if not change and not (undecided or outcome.is_put_off or is_left_alone):
                 settled.withdrawals += self._withdrawals.pop(hostname, {}).values()
         return settled
 
@@ -232,7 +240,7 @@ class Names:
             logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
             why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
             refusal = Refusal("InternalError", why)
-            return Outcome(None, dict.fromkeys(self._wishes.get(hostname, {}), refusal))
+            return Outcome(None, dict.fromkeys(self._wishes.get(hostname, {}), refusal), is_put_off=True)
 
     def _judge(self, hostname: str, view: ZoneView) -> Outcome:
         wishes = list(self._wishes.get(hostname, {}).values())
@@ -253,7 +261,7 @@ class Names:
         outcome = self._touching(outcome, hostname, view)
         if outcome.change and (quarantined := self._quarantine.get(hostname)):
             refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
-            return Outcome(None, refusals, outcome.owner)
+            return Outcome(None, refusals, outcome.owner, is_put_off=True)
         return outcome
 
     def _withdrawal_at(self, hostname: str, found: NameView) -> Withdrawal | None:
@@ -263,9 +271,14 @@ class Names:
         named = asked.get(marker.record) if marker is not None else None
         return named or next(iter(asked.values()), None)
 
+    def is_proved(self, change: NameChange) -> bool:
+        """Tell whether the name of `change` is known to be its record's, whatever became of the marker."""
+        wish = self._wishes.get(change.hostname, {}).get(change.record)
+        return wish is not None and self._is_proved(wish)
+
     def _is_proved(self, wish: Wish) -> bool:
         """Tell whether `wish` is of a record that is known to have published its name in this very zone."""
-        if wish.hostname in self._owned:
+        if self._owned.get(wish.hostname) == wish.record:
             return True
         return wish.was_published and wish.published_in in (None, self.zone_id)
 
@@ -326,7 +339,7 @@ class Names:
         self._unanswered.pop(change.hostname, None)
         self._sent.pop(change.hostname, None)
         if change.hostname in self._wishes:
-            self._owned.add(change.hostname)
+            self._owned[change.hostname] = change.record
             self._settled[change.hostname] = stored = view.at(change.hostname).answers
             wish = self._wishes[change.hostname].get(change.record)
             made = _made_by(change, view)

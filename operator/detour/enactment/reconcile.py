@@ -56,13 +56,15 @@ class ZoneRules:
 class Outcome:
     """What to do at one hostname; `refusals` say for each record that is not served why.
 
-    `denied` is the record that the name is not to be had for, whatever it wants there.
+    `denied` is the record that the name is not to be had for, whatever it wants there; `is_put_off` says that what is to
+    be done waits for a while.
     """
 
     change: NameChange | None
     refusals: dict[ObjectKey, Refusal]
     owner: ObjectKey | None = None
     denied: ObjectKey | None = None
+    is_put_off: bool = False
 
 
 def reconcile(
@@ -109,9 +111,9 @@ def reconcile(
 
 
 def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
-    """Return whose the name is among those who claim it: the marker's record, else the oldest."""
+    """Return whose the name is among those who claim it: the marker's record, else who published it, else the oldest."""
     marked = [each for each in wishes if marker is not None and each.record == marker.record]
-    return marked[0] if marked else min(wishes, key=lambda each: (each.created, each.record))
+    return marked[0] if marked else min(wishes, key=lambda each: (not each.was_published, each.created, each.record))
 
 
 def _conflict(loser: Wish, winner: Wish) -> Refusal:

@@ -52,6 +52,8 @@ class ZoneReader:
         self._proved_at: dict[str, float] = {}
         self._began_at = -math.inf
         self._read_at: dict[str, float] = {}
+        self._on_news = on_news
+        self._describing: asyncio.Task[ZoneFacts] | None = None
         self._whole = BackgroundReading(on_news)
         self._some = BackgroundReading(on_news)
         self._some_began_at = -math.inf
@@ -85,13 +87,19 @@ class ZoneReader:
 
     @property
     def must_describe(self) -> bool:
-        """Tell whether the zone has to be looked for, as where the provider says that it is not there."""
-        return self._must_describe
+        """Tell whether the zone has to be looked for now, as where the provider says that it is not there."""
+        may_be = self.facts is None or self._clock() >= self._retry_at
+        return self._must_describe and self._describing is None and may_be
+
+    @property
+    def is_described(self) -> bool:
+        """Tell whether a look for the zone beside the work has ended, well or not."""
+        return self._describing is not None and self._describing.done()
 
     @property
     def has_news(self) -> bool:
         """Tell whether a reading beside the work waits to be taken."""
-        return self._view is not None and (self._whole.is_there or self._some.is_there)
+        return self._view is not None and (self._whole.is_there or self._some.is_there or self.is_described)
 
     @property
     def has_suspects(self) -> bool:
@@ -132,7 +140,7 @@ class ZoneReader:
     def read_first(self, hostnames: Iterable[str]) -> None:
         """Read these hostnames before anything is written at them."""
         self._awaited.update(hostnames)
-        self._suspects.update(self._awaited)
+        self._suspects.update(hostnames)
 
     def suspect_ledger(self) -> None:
         """Something seems to be wrong with the ledger."""
@@ -156,9 +164,15 @@ class ZoneReader:
         self._retry_at = 0.0
 
     def cancel(self) -> None:
-        """Read no further beside the work."""
+        """Read no further beside the work: what was to be read still is."""
         self._whole.cancel()
+        if self._some.is_under_way:
+            self._suspects.update(self._some.names)
+            self._suspects_ledger = True
         self._some.cancel()
+        if self._describing is not None:
+            self._describing.cancel()
+            self._describing = None
 
     def retry_at(self, at: float) -> None:
         """A reading beside the work has failed: begin no other before `at`."""
@@ -173,11 +187,24 @@ class ZoneReader:
 
     async def describe(self, provider: Provider) -> bool:
         """Find the zone; False where it is another one than before. Raises ProviderError, as all readings do."""
-        facts = await provider.describe()
+        return self._take_facts(await provider.describe())
+
+    def _take_facts(self, facts: ZoneFacts) -> bool:
         is_same = self.facts is None or self.facts.identity == facts.identity
         self.facts = facts
         self._must_describe = False
         return is_same
+
+    def begin_describing(self, provider: Provider) -> None:
+        """Find the zone beside the work; `is_described` once that has ended."""
+        self._describing = asyncio.ensure_future(provider.describe())
+        self._describing.add_done_callback(lambda _: self._on_news())
+
+    def take_description(self) -> bool:
+        """Take what was found; False where it is another zone than before. Raises ProviderError."""
+        assert self._describing is not None  # noqa: S101 - only once it is there
+        task, self._describing = self._describing, None
+        return self._take_facts(task.result())
 
     def begin(self, provider: Provider) -> None:
         """Read the zone beside the work; `has_news` once it is there."""
@@ -194,10 +221,11 @@ class ZoneReader:
         """Read the zone, and do nothing else until it is read."""
         self.cancel()
         began_at = self._clock()
+        suspects, awaited = frozenset(self._suspects), frozenset(self._awaited)
         view = ZoneView(await provider.read_zone())
         self._began_at = began_at
-        self._suspects.clear()
-        self._awaited.clear()
+        self._suspects -= suspects  # what was suspected meanwhile may have been read before
+        self._awaited -= awaited
         self._prove(self._wants_proof, began_at)
         self._take(view)
 
