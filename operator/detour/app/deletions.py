@@ -44,6 +44,12 @@ class Deletions:
         del self._asked[record]
         return True
 
+    def recall(self) -> list[Withdrawal]:
+        """Return the deletions that have not been let through, and forget them."""
+        waiting = [each.withdrawal for each in self._asked.values() if not each.is_done]
+        self._asked.clear()
+        return waiting
+
     @property
     def are_waiting(self) -> bool:
         """Tell whether any deletion has not been let through yet."""

@@ -91,6 +91,7 @@ class Engine:
             observation,
             outlets,
             dry_run=workshop.dry_run,
+            permits=self._zone_refusal,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
         self._leavers = ZoneLeavers(
@@ -217,6 +218,7 @@ class Engine:
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
                 if known.awaiting is None:
+                    self._leavers.recall(known)
                     self._leavers.leave(known, known.keeper.zones_left_behind())
         self.decide(self._records)
 
@@ -370,7 +372,7 @@ class Engine:
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
-            if keeper is not None and withdraws and not self._dry_run:
+            if keeper is not None and withdraws and not self._dry_run and self._farewells.may_ask(known, zone):
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
                 self._gatekeeper.look_again_soon()
             elif keeper is not None:
@@ -419,7 +421,8 @@ class Engine:
                 incident = keeper.incidents.pop(0)
                 self._outlets.incident(subject, incident.reason, incident.message)
             if keeper is not None and keeper.stands_by:
-                self._farewells.leave_to_another(zone)
+                for each in self.zones.names_of(zone):
+                    self._farewells.leave_to_another(each)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 

@@ -9,13 +9,16 @@ from detour.app.known import KnownRecord
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.zones import Zones
-from detour.enactment.wishes import Withdrawal
+from detour.enactment.wishes import Refusal, Withdrawal
 from detour.kube.metadata import has_finalizer, with_finalizer
-from detour.model.record import DeletionPolicy, ObjectKey
+from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 
 class Farewells:
-    """Says goodbye to records. `on_withdrawal` is called when a zone was asked to remove a name."""
+    """Says goodbye to records. `on_withdrawal` is called when a zone was asked to remove a name.
+
+    `permits` tells why a record may not use a zone.
+    """
 
     def __init__(
         self,
@@ -24,12 +27,14 @@ class Farewells:
         outlets: Outlets,
         *,
         dry_run: bool,
+        permits: Callable[[Record, ObjectKey], Refusal | None],
         on_withdrawal: Callable[[], None],
     ) -> None:
         self._zones = zones
         self._observation = observation
         self._outlets = outlets
         self._dry_run = dry_run
+        self._permits = permits
         self._on_withdrawal = on_withdrawal
         self._leaving: dict[ObjectKey, KnownRecord] = {}
 
@@ -49,7 +54,9 @@ class Farewells:
         known.awaiting = set()
         if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:
             keepers = self._zones.serving
-            known.awaiting = {zone for zone in zones if zone in keepers and not keepers[zone].stands_by}
+            known.awaiting = {
+                zone for zone in zones if zone in keepers and not keepers[zone].stands_by and self.may_ask(known, zone)
+            }
             if left := sorted(str(zone) for zone in zones - known.awaiting):
                 told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
@@ -62,6 +69,14 @@ class Farewells:
         self._leaving[record.key] = known
         self._outlets.mark(known.subject)
         self.end(known)
+
+    def may_ask(self, known: KnownRecord, zone: ObjectKey) -> bool:
+        """Tell whether to ask a zone to remove a record's name: one that refuses it only where it has the name."""
+        record, keeper = known.keeper.record, self._zones.serving.get(zone)
+        if keeper is None or self._permits(record, zone) is None:
+            return True
+        report = keeper.report(record.key)
+        return (report is not None and report.is_marked) or known.keeper.is_known_in(zone)
 
     def leave_to_another(self, zone: ObjectKey) -> None:
         """Another site keeps `zone` now: the names that were to go there are its to remove."""

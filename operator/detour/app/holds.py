@@ -12,19 +12,19 @@ from detour.kube.picture import HeldChange, Holds, values_of
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 from detour.model.zone import Safety
-from detour.planning.departures import Blocked, Departures
+from detour.planning.departures import Departures
 from detour.planning.gate import HoldReason, Proposal, held_digest, hold, staying_in
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A change that waits since `since` (engine seconds); `after` is what was proposed, `blocked` what it waits for."""
+    """A change that waits since `since` (engine seconds) for those of `blocked`; `after` is what was proposed."""
 
     reason: HoldReason
     line: str
     since: float
     after: tuple[RRset, ...]
-    blocked: Blocked | None = None
+    blocked: frozenset[str] | None = None
 
 
 class ZoneGate:
@@ -159,20 +159,19 @@ class ZoneGate:
             self._last_left[region] = max(at, self._last_left.get(region, at))
             self._departures.leave(record, region, at)
 
-    def _reason_to_hold(self, proposal: Proposal, blocked: Blocked | None) -> HoldReason | None:
+    def _reason_to_hold(self, proposal: Proposal, blocked: frozenset[str] | None) -> HoldReason | None:
         if proposal.after == proposal.before:
             return None
-        return hold(proposal, self.safety, is_suspected=self.is_suspected, blocked=blocked)
+        return hold(proposal, self.safety, is_suspected=self.is_suspected, is_blocked=blocked is not None)
 
-    def _blocks(self, proposal: Proposal) -> Blocked | None:
-        """Return what keeps a name from leaving the regions that fail, None where it may or leaves none."""
+    def _blocks(self, proposal: Proposal) -> frozenset[str] | None:
+        """Return the regions that keep a name from leaving those that fail, None where it may or leaves none."""
         if not proposal.evacuates:
             return None
         return self._departures.blocks(
             proposal.record,
             proposal.evacuates,
             allowed=self.safety.max_regions_evacuated,
-            window=self.safety.window,
             has_other_place=bool(proposal.regions_before - proposal.evacuates),
         )
 
@@ -230,12 +229,23 @@ class ZoneGate:
         """Return the records with a change that is held; deletions are not among them."""
         return list(self._held)
 
+    @property
+    def held_count(self) -> int:
+        """How many changes are held."""
+        return len(self._held) + len(self.deletions.held())
+
+    def close(self) -> None:
+        """The zone is written here no more: what was let through here counts no longer."""
+        for record in {*self._regions, *self._leaving}:
+            self.forget(record)
+
     def holds(self) -> Holds:
         """Return all that is held. The digest stands for these changes, held since then: not for others like them."""
         changes = [(each.reason, each.line, each.since) for each in self._held.values()]
         changes += [(reason, f"delete {each.hostname}", at) for reason, each, at in self.deletions.held()]
         digest = held_digest(f"{line} {since:.3f}" for _, line, since in changes) if changes else ""
-        blocked = next((each.blocked for each in self._held.values() if each.blocked is not None), None)
+        regions = next((each.blocked for each in self._held.values() if each.blocked is not None), None)
+        blocked = self._departures.explain(regions, window=self.safety.window) if regions is not None else None
         return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest, blocked)
 
     def evacuated(self) -> dict[str, tuple[int, float]]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from detour.app.clock import Clock
 from detour.app.known import KnownRecord
 from detour.app.outlets import Outlets
-from detour.app.zones import DUPLICATE_ZONE, Zones
+from detour.app.zonekeeper import DUPLICATE_ZONE
+from detour.app.zones import Zones
 from detour.enactment.leaving import Arrival, LeavingZone, leaving_digest, reason_to_stay
 from detour.enactment.wishes import Refusal, Withdrawal
 from detour.model.record import DeletionPolicy, ObjectKey, Record
@@ -44,8 +45,10 @@ class ZoneLeavers:
                 if zone not in keeper.leaving:
                     keeper.leaving[zone] = LeavingZone(self._clock.now())
             else:
-                keeper.leaving.pop(zone, None)
+                before = keeper.leaving.pop(zone, None)
                 if zonekeeper := self._zones.serving.get(zone):
+                    if before is not None and before.is_asked:
+                        zonekeeper.abandon(keeper.record.key)
                     zonekeeper.forget(keeper.record.key)
                 keeper.left(zone)
                 if subject := self._zones.subject(zone):
@@ -53,7 +56,8 @@ class ZoneLeavers:
         keeper.gather_zones()
         if keeper.leaving:
             for zone in keeper.declared_zones:
-                if zonekeeper := self._zones.serving.get(zone):
+                zonekeeper = self._zones.serving.get(zone)
+                if zonekeeper is not None and self._permits(keeper.record, zone) is None:
                     zonekeeper.prove(keeper.record.hostname)
             self.review(known)
 
@@ -100,8 +104,9 @@ class ZoneLeavers:
             found.is_asked = True
             zonekeeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
             self._on_withdrawal()
-        elif why is not None and found.is_asked and zonekeeper.gate.deletions.keep(record.key):
-            found.is_asked = False  # the deletion was held, and what it depended on is not so any more
+        elif why is not None and found.is_asked:
+            zonekeeper.abandon(record.key)  # what it depended on is not so any more
+            found.is_asked = False
 
     def _may_use(self, record: Record, zone: ObjectKey) -> bool:
         refusal = self._permits(record, zone)
@@ -135,6 +140,15 @@ class ZoneLeavers:
         known.keeper.left(zone)
         if told is not None:
             self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+
+    def recall(self, known: KnownRecord) -> None:
+        """Go on from the status that the leader before us wrote: what it had left already is left."""
+        keeper = known.keeper
+        for zone in [each for each in keeper.leaving if not keeper.is_known_in(each)]:
+            del keeper.leaving[zone]
+            if zonekeeper := self._zones.serving.get(zone):
+                zonekeeper.forget(keeper.record.key)
+        keeper.gather_zones()
 
     def gone(self, known: KnownRecord, zone: ObjectKey) -> None:
         """The name is gone from `zone`."""

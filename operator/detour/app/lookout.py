@@ -5,7 +5,7 @@ What differs is only suspected here. The enactor reads it through the provider's
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.app.nameservers import LOOK_UP_RETRY, NameServers
 from detour.app.workshop import Workshop
@@ -70,7 +70,8 @@ class Lookout:
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
         self._look_up_again = asyncio.Event()
-        self.parent = ParentView()
+        self.parent = ParentView(applies=True)  # nothing is known before the first look
+        self._own_names: list[str] = []
         self._heard_at: float | None = None  # the last answer of any server, and the first question since without one
         self._unheard_since: float | None = None
         self._was_silent = False
@@ -203,9 +204,15 @@ class Lookout:
     async def _look_at_parent(self, zone: Zone, assigned: tuple[str, ...]) -> None:
         """Keep whether the world is sent to the zone's servers."""
         delegation = self.delegation
+        if not assigned:
+            return  # the zone is not open yet
         ours = [canonical(each) for each in assigned if ":" not in each]
         if not ours and delegation is not None:  # servers that are named by address: ask them what the zone calls them
-            ours = await self._name_servers.own_names(zone.domain)
+            self._own_names = await self._name_servers.own_names(zone.domain) or self._own_names
+            if not self._own_names:
+                self.parent = replace(self.parent, applies=True, sends_here=None)
+                return
+        ours = ours or self._own_names
         self.parent = self.parent.seen(
             delegation.name_servers if delegation else None,
             ours=ours,

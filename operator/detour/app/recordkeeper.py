@@ -377,6 +377,10 @@ class RecordKeeper:
         """Return the zones that hold, or may hold, this record's name but are not declared (any more)."""
         return ({*before, *self._published_before, *self.leaving}) - set(self.declared.zones)
 
+    def is_known_in(self, zone: ObjectKey) -> bool:
+        """Tell whether the status that we go on from says that the name is, or may be, in `zone`."""
+        return zone in self._published_before
+
     def left(self, zone: ObjectKey) -> None:
         """The record is out of `zone` for good."""
         self._published_before.discard(zone)

@@ -37,6 +37,9 @@ from detour.providers.commands import delete_command
 
 logger = logging.getLogger(__name__)
 
+DUPLICATE_ZONE = "DuplicateZone"
+"""The reason of a DNSZone that stands for the same zone as an older one."""
+
 Identity = tuple[str, str, str]
 """The kind of provider, and what it says of a zone: two DNSZones with the same one stand for the same zone."""
 
@@ -51,7 +54,8 @@ LONGEST_PAUSE = 30.0
 class ZoneKeeper:
     """Keeps one zone. Implements the enactor's Observer.
 
-    `admit` is told which zone at which provider this is, and says why another DNSZone writes it instead, if one does.
+    `admit` is told which zone at which provider this is (None: it cannot be written by this DNSZone), and says why
+    another DNSZone writes it instead, if one does.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class ZoneKeeper:
         *,
         known: Generation,
         departures: Departures,
-        admit: Callable[[ObjectKey, Identity], Refusal | None],
+        admit: Callable[[ObjectKey, Identity | None], Refusal | None],
     ) -> None:
         self.zone = zone
         self._admit = admit
@@ -80,6 +84,7 @@ class ZoneKeeper:
         self._enactor_task: asyncio.Task[None] | None = None
         self._connected: tuple[object, ...] | None = None
         self._identity: Identity | None = None
+        self._unfinished: list[Withdrawal] = []
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
         self._reopen = asyncio.Event()
@@ -244,7 +249,7 @@ class ZoneKeeper:
             report = replace(report, ready=False, trouble=self._trouble)
         else:
             report = self._enactor.zone_report()
-        held = len(self.gate.holds().changes)
+        held = self.gate.held_count
         return replace(report, held=held) if held else report
 
     @property
@@ -286,7 +291,18 @@ class ZoneKeeper:
         if self._enactor is not None and self._enactor_task is not None:
             self._enactor.stop()
             await asyncio.wait({self._enactor_task})
+            self._unfinished += self._enactor.recall_withdrawals()
         self._enactor = self._enactor_task = None
+
+    def give_up(self) -> list[Withdrawal]:
+        """Care for nothing any more; return the names that are still to be removed, for whoever goes on."""
+        left = [*self.gate.deletions.recall(), *self._unfinished]
+        left += self._enactor.recall_withdrawals() if self._enactor is not None else []
+        self._unfinished = []
+        for record in list(self._wishes):
+            self.forget(record)
+        self.gate.close()
+        return left
 
     def look_at_twins(self) -> None:
         """Another DNSZone stands for the same zone, or does no longer: see which of them writes it."""
@@ -309,12 +325,13 @@ class ZoneKeeper:
         try:
             trouble = await self._try_to_open(self.zone)
         except ClusterError as error:
-            if self._enactor is not None and error.status != 404:
+            twin = self._admit(self.zone.key, self._identity) if self._identity is not None else None
+            if self._enactor is not None and error.status != 404 and twin is None:
                 return True  # the credentials in hand go on serving while they cannot be read anew
             if self._enactor is not None:
                 await self._stop_enactor()  # a Secret that was deleted ends what it permitted
                 self._connected = None
-            trouble = secret_trouble(self.zone, error)
+            trouble = twin or secret_trouble(self.zone, error)
         except ProviderError as error:
             trouble = Refusal(error.reason, str(error))
         except asyncio.CancelledError:
@@ -325,6 +342,8 @@ class ZoneKeeper:
             trouble = unforeseen_trouble(error)
             if trouble != self._trouble:
                 logger.error("DNSZone %s could not be opened: %s", self.zone.key, told(error))
+        if trouble is not None and self._enactor is None and trouble.reason != DUPLICATE_ZONE:
+            self._admit(self.zone.key, None)  # who cannot write stands in nobody's way
         self._set_trouble(trouble)
         return trouble is None
 
@@ -366,9 +385,7 @@ class ZoneKeeper:
             self._identity = (registry.kind_of(zone.settings).name, *facts.identity)
             is_same = self._connected == _connection(zone) and self._enactor is not None
             is_same = is_same and self._enactor is not None and self._enactor.identity == facts.identity
-            unfinished: list[Withdrawal] = []
             if not is_same and self._enactor is not None:
-                unfinished = self._enactor.recall_withdrawals()
                 await self._stop_enactor()  # what it knows may be of another zone
             if (twin := self._admit(zone.key, self._identity)) is not None:
                 await self._stop_enactor()
@@ -411,11 +428,13 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
+        unfinished, self._unfinished = self._unfinished, []
         for each in unfinished:
             self._enactor.withdraw(each)
         self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
+        self._lookout.look_up_again()  # what the servers are called is known now
         return None
 
     def _set_trouble(self, trouble: Refusal | None) -> None:

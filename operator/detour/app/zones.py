@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from detour.app.metrics import ZoneState
 from detour.app.workshop import Workshop, ZoneWatcher
-from detour.app.zonekeeper import Identity, ZoneKeeper
+from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
-from detour.enactment.wishes import Refusal, ZoneReport
+from detour.enactment.wishes import Refusal, Withdrawal, ZoneReport
 from detour.kube.kinds import RawObject
 from detour.kube.picture import Holds, ZoneObjectPicture
 from detour.kube.reporting import Subject
@@ -25,9 +25,6 @@ from detour.planning.departures import Departures
 from detour.providers import registry
 
 logger = logging.getLogger(__name__)
-
-DUPLICATE_ZONE = "DuplicateZone"
-"""The reason of a DNSZone that stands for the same zone as an older one."""
 
 NEGATIVE_TTL_WARNING = 60
 """Seconds. Resolvers that keep an empty answer longer make every mistake of anybody last longer (RFC 2308)."""
@@ -72,11 +69,16 @@ class Zones:
     def remove(self, key: ObjectKey) -> None:
         """A DNSZone is gone: nothing more is written there, nothing is removed."""
         self._declared.pop(key, None)
+        heirs = [each for each in self.names_of(key) if each != key]
+        left: list[Withdrawal] = []
         if keeper := self.keepers.pop(key, None):
+            left = keeper.give_up()
             keeper.stop()
         self.serving.pop(key, None)
         if self._identities.pop(key, None):
             self._look_for_twins()
+        for withdrawal in left if heirs else ():
+            self.serving[heirs[0]].withdraw(withdrawal)
 
     def taken_over(self, key: ObjectKey) -> RawObject:
         """A person's command to take the zone over was acted upon; return the object that bears it."""
@@ -212,18 +214,32 @@ class Zones:
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
 
-    def _admit(self, key: ObjectKey, identity: Identity) -> Refusal | None:
+    def _admit(self, key: ObjectKey, identity: Identity | None) -> Refusal | None:
         """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
-        if self._identities.get(key) != identity:
-            self._identities[key] = identity
+        if self._identities.get(key) != identity and key in self._declared:
+            if identity is None:
+                del self._identities[key]
+            else:
+                self._identities[key] = identity
             self._look_for_twins()
         return self.twin_of(key)
+
+    def _precedence(self, declared: _Declared) -> tuple[bool, str, ObjectKey]:
+        """Return the order of DNSZones for one zone: the older first, but none displaces another namespace's work."""
+        key, identity = declared.zone.key, self._identities[declared.zone.key]
+        at_work = [
+            other
+            for other, each in self._identities.items()
+            if each == identity and (keeper := self.keepers.get(other)) is not None and keeper.in_force
+        ]
+        is_stranger = bool(at_work) and all(other.namespace != key.namespace for other in at_work)
+        return is_stranger, declared.created, key
 
     def _look_for_twins(self) -> None:
         """See to it that of the DNSZones that stand for one zone at a provider only the oldest is written."""
         oldest: dict[Identity, ObjectKey] = {}
         known = [each for each in self._declared.values() if each.zone.key in self._identities]
-        for each in sorted(known, key=lambda found: (found.created, found.zone.key)):
+        for each in sorted(known, key=self._precedence):
             oldest.setdefault(self._identities[each.zone.key], each.zone.key)
         twins = {
             key: first for key, identity in self._identities.items() if (first := oldest.get(identity, key)) != key
@@ -234,6 +250,8 @@ class Zones:
             self.serving[key] = self.keepers.get(self.written_as(key), own)
         for key in changed:
             if keeper := self.keepers.get(key):
+                for withdrawal in keeper.give_up() if key in twins else ():
+                    self.serving[key].withdraw(withdrawal)
                 keeper.look_at_twins()
         if changed:
             self._watcher.zones_changed()

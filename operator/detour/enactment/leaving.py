@@ -47,8 +47,8 @@ class ParentView:
 
     `sends_here` None says that it could not be asked; `first_away_at` is since when it was seen to name none of the
     zone's servers, `ttl` how long the last set that named them, or else the present one, lives in caches.
-    `applies` is False where the provider names no servers that a parent could name, `was_named` says that some were seen
-    to be named.
+    `applies` is False where the provider names no servers that a parent could name, `was_named` says that some
+    were seen to be named.
     """
 
     applies: bool = False
@@ -65,9 +65,8 @@ class ParentView:
         if name_servers is None:
             return replace(self, applies=True, sends_here=None)
         if own.intersection(name_servers):
-            longest = (
-                max(ttl, self.ttl) if self.was_named and self.first_away_at is None else ttl
-            )  # a cache counts down
+            goes_on = self.was_named and self.first_away_at is None
+            longest = max(ttl, self.ttl) if goes_on else ttl  # a cache counts down
             return ParentView(True, True, None, longest, was_named=True)
         since = now if self.first_away_at is None else self.first_away_at
         is_known = self.was_named or self.first_away_at is not None

@@ -56,8 +56,8 @@ class ZoneRules:
 class Outcome:
     """What to do at one hostname; `refusals` say for each record that is not served why.
 
-    `denied` is the record that the name is not to be had for, whatever it wants there; `is_put_off` says that what is to
-    be done waits for a while.
+    `denied` is the record that the name is not to be had for, whatever it wants there; `is_put_off` says that what
+    is to be done waits for a while.
     """
 
     change: NameChange | None
@@ -111,7 +111,7 @@ def reconcile(
 
 
 def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
-    """Return whose the name is among those who claim it: the marker's record, else who published it, else the oldest."""
+    """Return whose the name is of those who claim it: the marker's record, else who published it, else the oldest."""
     marked = [each for each in wishes if marker is not None and each.record == marker.record]
     return marked[0] if marked else min(wishes, key=lambda each: (not each.was_published, each.created, each.record))
 

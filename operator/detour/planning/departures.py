@@ -147,12 +147,11 @@ class Departures:
         regions: Iterable[str],
         *,
         allowed: int,
-        window: float,
         has_other_place: bool,
-    ) -> Blocked | None:
-        """Return what keeps the name of `record` from leaving `regions`, which fail, or None where it may.
+    ) -> frozenset[str] | None:
+        """Return the regions beside the free ones that keep the name of `record` from leaving `regions`, which fail.
 
-        `allowed` regions are free; `has_other_place` says that it answers elsewhere too.
+        None where it may. `allowed` regions are free; `has_other_place` says that it answers elsewhere too.
         """
         own = self._left.get(record, {})
         new = [each for each in regions if each not in own]
@@ -171,9 +170,11 @@ class Departures:
         namespace = {*self._by_namespace.get(record.namespace, ()), *self._remembered, *new}  # whose, it does not say
         if len(namespace) <= allowed:
             return None
-        return self._blocked(rest, window)
+        return frozenset(rest)
 
-    def _blocked(self, rest: dict[str, int], window: float) -> Blocked:
+    def explain(self, rest: Iterable[str], *, window: float) -> Blocked:
+        """Return what a person is told of departures from these regions."""
+        rest = frozenset(rest)
         left = {region: self._by_region.get(region, {}) for region in rest}
         names = sorted({str(each) for found in left.values() for each in found})
         times = [at for found in left.values() for at in found.values()]

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, address_sets
 from detour.model.zone import Safety
-from detour.planning.departures import Blocked
 
 FREE_DELETIONS = 10
 FREE_SHARE_OF_DELETIONS = 0.2
@@ -88,11 +87,11 @@ class Proposal:
 
 
 def hold(
-    proposal: Proposal, safety: Safety, *, is_suspected: bool = False, blocked: Blocked | None = None
+    proposal: Proposal, safety: Safety, *, is_suspected: bool = False, is_blocked: bool = False
 ) -> HoldReason | None:
     """Return why `proposal` has to wait, or None where it may be written.
 
-    `is_suspected` says that the vantage is in doubt, `blocked` which departures keep the name where it is.
+    `is_suspected` says that the vantage is in doubt, `is_blocked` that departures keep the name where it is.
     """
     if not proposal.before and (proposal.is_ours or not safety.frozen):
         return None  # nobody loses anything by a name that did not answer; one of ours that was emptied is repaired
@@ -102,7 +101,7 @@ def hold(
         return HoldReason.UNPROVEN
     if is_suspected and not proposal.is_declared:
         return HoldReason.PANIC
-    return HoldReason.REGIONS if blocked is not None else None
+    return HoldReason.REGIONS if is_blocked else None
 
 
 def staying_in(proposal: Proposal, regions: frozenset[str]) -> Proposal | None:

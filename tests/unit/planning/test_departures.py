@@ -25,7 +25,8 @@ class Installation:
     ) -> Blocked | None:
         self.departures.expire(self.now)
         key = ObjectKey(namespace, name)
-        return self.departures.blocks(key, regions, allowed=allowed, window=WINDOW, has_other_place=elsewhere)
+        rest = self.departures.blocks(key, regions, allowed=allowed, has_other_place=elsewhere)
+        return None if rest is None else self.departures.explain(rest, window=WINDOW)
 
     def leaves(self, name: str, region: str, *, allowed: int = 1, namespace: str = "shop") -> bool:
         """Let the name leave if it may; tell whether it did. One that may not waits."""

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
 from detour.model.zone import Safety
-from detour.planning.departures import Blocked
 from detour.planning.gate import (
     HoldReason,
     Proposal,
@@ -17,7 +16,6 @@ from detour.planning.gate import (
 )
 
 ADDRESSES = {"east": "192.0.2.1", "west": "192.0.2.2", "north": "192.0.2.3"}
-BLOCKED = Blocked((("west", 11),), ("shop/www",), 600.0)
 
 
 def key(name: str) -> ObjectKey:
@@ -51,14 +49,14 @@ def test_a_suspected_vantage_moves_nothing_on_its_own_word() -> None:
 
 def test_what_too_many_departures_block_is_held() -> None:
     failing = proposal("api", "east", "west", failing="east")
-    assert hold(failing, Safety(), blocked=BLOCKED) is HoldReason.REGIONS
+    assert hold(failing, Safety(), is_blocked=True) is HoldReason.REGIONS
     assert hold(failing, Safety()) is None
 
 
 def test_a_name_without_an_answer_gets_one_whatever_is_suspected() -> None:
     for is_ours in (True, False):
         change = proposal("www", "", "west", is_ours=is_ours)
-        assert hold(change, Safety(), is_suspected=True, blocked=BLOCKED) is None
+        assert hold(change, Safety(), is_suspected=True, is_blocked=True) is None
 
 
 def test_a_frozen_zone_changes_nothing_but_puts_back_an_emptied_name_of_ours() -> None:
