@@ -97,3 +97,16 @@ def test_a_digest_stands_for_a_name_and_the_zones_that_it_leaves() -> None:
     assert digest == leaving_digest("api.example.org", [OTHER, LEFT])
     assert digest != leaving_digest("api.example.org", [LEFT])
     assert digest != leaving_digest("www.example.org", [LEFT, OTHER])
+
+
+def test_a_look_that_failed_takes_nothing_from_what_was_seen_before() -> None:
+    ours = ["ns1.example.net"]
+    view = ParentView().seen(ours, ours=ours, ttl=172800.0, now=0.0)
+    view = view.seen(None, ours=ours, ttl=UNKNOWN_TTL, now=10.0)
+    view = view.seen(["ns2.example.com"], ours=ours, ttl=300.0, now=20.0)
+    assert view.keeps(LEFT, 20.0 + 172800.0) is not None
+    assert view.keeps(LEFT, 20.0 + 172800.1) is None
+
+
+def test_before_the_first_look_a_name_stays() -> None:
+    assert why(parent=ParentView(applies=True)) == STILL_DELEGATED
