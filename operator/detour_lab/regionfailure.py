@@ -110,10 +110,11 @@ class RegionFailure:
         say(f"\nDuring: {self._region} is down\n")
         say(await stage.table())
         say(f"Mending {self._region}; each record waits for its hold-down, one for a person:")
-        say("  kubectl annotate fr orders-db -n shop --overwrite detour.dev/failback=now\n")
+        say("  kubectl annotate fr orders-db -n shop --overwrite detour.dev/failback=$(date +%s)\n")
         await stage.lab.mend_region(self._region)
         await wait_for(self._all_healthy, timeout=FAILBACK_TIMEOUT, what="the recovery of every endpoint")
-        await stage.kubectl("annotate", "fr", "orders-db", "-n", "shop", "--overwrite", "detour.dev/failback=now")
+        word = f"detour.dev/failback={time.time():.0f}"
+        await stage.kubectl("annotate", "fr", "orders-db", "-n", "shop", "--overwrite", word)
         try:
             await wait_for(lambda: self._shown(samplers, before), timeout=FAILBACK_TIMEOUT, what="the way back")
         except StageError as error:

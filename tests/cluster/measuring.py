@@ -3,7 +3,9 @@
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+from .operatorprocess import PATIENCE
+
+TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE)
 
 
 async def metric(url: str, name: str, **labels: str) -> float | None:

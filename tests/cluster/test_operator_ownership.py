@@ -186,4 +186,8 @@ async def test_a_zone_taken_out_of_a_record_loses_the_name_with_delete_alone(
     expected = (virginia.address,) if stays else ()
     assert stage.published(hostname) == expected, parent
     assert stage.published(hostname, second) == (virginia.address,)
-    assert [each["name"] for each in (await stage.status())["zones"]] == ["second"]
+
+    async def is_alone() -> bool:
+        return [each["name"] for each in (await stage.status())["zones"]] == ["second"]
+
+    await until(is_alone, "the status has the second zone alone")

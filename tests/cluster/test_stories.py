@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from importlib import import_module
@@ -29,7 +30,8 @@ async def shared_stage() -> AsyncIterator[Stage]:
 async def begin(stage: Stage) -> None:
     """Wait until every record serves its first choice, whatever the story before did; one of them waits for a word."""
     await wait_for(lambda: all_are(stage, "Healthy", "True"), timeout=PATIENCE, what="the health of every endpoint")
-    await stage.kubectl("annotate", "fr", "orders-db", "-n", NAMESPACE, "--overwrite", "detour.dev/failback=now")
+    word = f"detour.dev/failback={time.time():.0f}"
+    await stage.kubectl("annotate", "fr", "orders-db", "-n", NAMESPACE, "--overwrite", word)
     await wait_for(lambda: all_are(stage, "FailedOver", "False"), timeout=PATIENCE, what="the way back")
     await stage.wait_until_ready()
 

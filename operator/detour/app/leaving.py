@@ -7,8 +7,9 @@ from detour.app.known import KnownRecord
 from detour.app.outlets import Outlets
 from detour.app.zonekeeper import DUPLICATE_ZONE
 from detour.app.zones import Zones
-from detour.enactment.leaving import Arrival, LeavingZone, leaving_digest, reason_to_stay
+from detour.enactment.leaving import Arrival, LeavingZone, ParentView, leaving_digest, reason_to_stay
 from detour.enactment.wishes import Refusal, Withdrawal
+from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 LOOK_PERIOD = 5.0
@@ -94,7 +95,7 @@ class ZoneLeavers:
             zone,
             arrivals=arrivals,
             same_zone=namesakes[0] if namesakes else None,
-            parent=zonekeeper.parent,
+            parent=ParentView() if self._is_found_below(known, zonekeeper.zone.domain) else zonekeeper.parent,
             is_suspended=record.suspend,
             is_approved=is_approved,
             now=self._clock.now(),
@@ -111,6 +112,14 @@ class ZoneLeavers:
     def _may_use(self, record: Record, zone: ObjectKey) -> bool:
         refusal = self._permits(record, zone)
         return refusal is None or refusal.reason == DUPLICATE_ZONE
+
+    def _is_found_below(self, known: KnownRecord, domain: str) -> bool:
+        """Tell whether the world looks for the name in a declared zone below `domain`, so never in that domain's."""
+        return any(
+            zonekeeper.parent.sends_here
+            for each in known.keeper.declared_zones
+            if (zonekeeper := self._zones.serving.get(each)) and is_below(zonekeeper.zone.domain, domain)
+        )
 
     def _missing(self, known: KnownRecord, zone: ObjectKey, *, since: float) -> str | None:
         """Return what is missing for the record to have arrived in `zone`, as read since the edit."""

@@ -19,6 +19,11 @@ def is_within(name: str, domain: str) -> bool:
     return name == domain or name.endswith("." + domain)
 
 
+def is_below(name: str, domain: str) -> bool:
+    """Tell whether canonical `name` lies below `domain` and is not `domain` itself."""
+    return name.endswith("." + domain)
+
+
 def marker_name(hostname: str) -> str:
     """Return the name of the TXT record that says who owns `hostname`.
 

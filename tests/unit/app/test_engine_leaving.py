@@ -257,10 +257,12 @@ class Parent:
 
     def __init__(self) -> None:
         self.servers: tuple[str, ...] | None = ("ns-main.example.net", "ns-other.example.net")
+        self.below: dict[str, tuple[str, ...]] = {}
         self.ttl = 3600.0
 
     async def delegation(self, world: World, domain: str) -> Delegation | None:
-        return Delegation(self.servers, False, self.ttl) if self.servers else None
+        servers = self.below.get(domain, self.servers)
+        return Delegation(servers, False, self.ttl) if servers else None
 
 
 @pytest.fixture
@@ -307,3 +309,20 @@ async def test_a_name_leaves_once_caches_have_forgotten_the_delegation(
     parent.servers = ("ns-other.example.net",)
     await stays(world, 3600)
     await goes(world, clouds, within=1300)
+
+
+async def test_a_name_leaves_a_zone_whose_parent_names_it_once_the_world_looks_for_it_in_one_below(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    below = "eu.example.org"
+    edited = {"hostname": f"api.{below}"}
+    world = boot(dns_zone(), other_zone(domain=below), in_zones("main", "other", **edited))
+    parent.below[below] = ()  # example.org does not name it yet
+    await world.until(lambda: ready(world))
+    world.api.apply(in_zones("other", **edited))
+    await asyncio.sleep(600)
+    assert clouds.zone("main").answers(f"api.{below}")
+    assert leaving(world)[0] == "StillDelegated"
+    parent.below[below] = ("ns-other.example.net",)
+    clouds.zone("main").guarded.clear()
+    await world.until(lambda: not clouds.zone("main").answers(f"api.{below}"), within=1300)
