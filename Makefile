@@ -8,6 +8,8 @@ ZONE ?=
 PROVIDER ?=
 MINUTES ?= 20
 SEED ?=
+# Keep compiled modules, whatever the environment says: every process that the tests start reads them.
+export PYTHONDONTWRITEBYTECODE :=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PROCESSES ?= 3
 
@@ -31,7 +33,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "== Python packages into $(VENV) (about 20 s)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . uv
 	@touch $@
 

@@ -84,6 +84,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._running = False
         self._closed = False
         self._mistake: BaseException | None = None
+        self._awaited: list[tuple[Callable[[], object], asyncio.Future[bool]]] = []
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -121,6 +122,29 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         heapq.heappush(self._timers, (self.now + delay, next(self._places), handle))
         return handle
 
+    async def comes_true(self, condition: Callable[[], object], *, within: float) -> bool:
+        """Wait until `condition` holds, which is looked at whenever anything has happened; False after `within` s."""
+        if condition():
+            return True
+        found = self.create_future()
+        self._awaited.append((condition, found))
+        deadline = self.call_later(within, lambda: found.done() or found.set_result(False))
+        try:
+            return await found
+        finally:
+            deadline.cancel()
+            self._awaited = [each for each in self._awaited if each[1] is not found]
+
+    def _look(self) -> None:
+        for condition, found in self._awaited:
+            if found.done():
+                continue
+            try:
+                if condition():
+                    found.set_result(True)
+            except Exception as error:
+                found.set_exception(error)
+
     # -- running ---------------------------------------------------------------------------------------------------
 
     def run_forever(self) -> None:
@@ -149,6 +173,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     except BaseException as error:
                         told = f"exception in callback {handle._callback!r}"  # type: ignore[attr-defined]
                         self.call_exception_handler({"message": told, "exception": error, "handle": handle})
+                if self._awaited:
+                    self._look()
                 self.now += TURN
                 while timers and timers[0][0] <= self.now:
                     ready.append(heapq.heappop(timers)[2])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from detour.model.rrset import RRType
+from detour_lab.simulation.virtualtime import holds
 
 from .gating import DZ, EAST, NORTH, WEST, record
 from .objects import cloud_region, dns_zone, failover_record
@@ -29,11 +30,10 @@ def answers_changed(clouds: Clouds) -> int:
 
 async def answers_seen(world: World, seconds: float) -> list[set[str]]:
     """Return what the name answered within the next seconds, each answer once in a row."""
-    seen: list[set[str]] = [world.answers()]
-    for _ in range(round(seconds * 10)):
-        await asyncio.sleep(0.1)
-        if world.answers() != seen[-1]:
-            seen.append(world.answers())
+    loop = asyncio.get_running_loop()
+    seen, end = [world.answers()], loop.time() + seconds
+    while not await holds(lambda: world.answers() == seen[-1], end - loop.time()):
+        seen.append(world.answers())
     return seen
 
 

@@ -11,6 +11,7 @@ from detour.enactment.contract import Batch, UnavailableError, ZoneContents, Zon
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
 from detour_lab.simulation.memoryzone import MemoryProvider, MemoryZone
+from detour_lab.simulation.virtualtime import holds
 
 from .objects import dns_zone, failover_record
 from .world import Clouds, World
@@ -43,9 +44,7 @@ def leaving(world: World) -> tuple[str, str]:
 
 async def stays(world: World, seconds: float, zone: str = "main") -> None:
     """See to it that the name answers in a zone for so long."""
-    for _ in range(round(seconds * 10)):
-        await asyncio.sleep(0.1)
-        assert world.answers(zone=zone), f"{API} is gone from {zone}"
+    assert await holds(lambda: world.answers(zone=zone), seconds), f"{API} is gone from {zone}"
 
 
 async def goes(world: World, clouds: Clouds, zone: str = "main", within: float = 60.0) -> None:

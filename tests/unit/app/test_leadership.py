@@ -9,6 +9,7 @@ from detour.app.clock import Clock
 from detour.app.leadership import Elector
 from detour.kube.cluster import ClusterError
 from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
+from detour_lab.simulation.virtualtime import until
 
 from .world import LEASE, WALL, ApiServer, Connection
 
@@ -59,15 +60,6 @@ async def stand(api: ApiServer) -> AsyncIterator[Stand]:
     for each in made:
         await each.die()
     assert not ended, "an election never ends by itself"
-
-
-async def until(condition: Callable[[], object], within: float = 60.0) -> float:
-    now = asyncio.get_running_loop().time
-    began = now()
-    while not condition():
-        assert now() - began < within, f"not within {within} s"
-        await asyncio.sleep(0.01)
-    return now() - began
 
 
 async def test_a_replica_that_is_alone_leads_at_once(stand: Stand) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRType
+from detour_lab.simulation.virtualtime import until
 
 from .objects import failover_record
 
@@ -143,12 +144,6 @@ async def test_a_changed_check_starts_anew(world: World) -> None:
     assert set(world.verdicts(other).values()) == {Verdict.UNKNOWN}
     await asyncio.sleep(60)
     assert set(world.verdicts(other).values()) == {Verdict.HEALTHY}
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110 - the observation tells records, not tests
-            await asyncio.sleep(0.05)
 
 
 async def test_a_hostname_is_resolved_and_each_of_its_addresses_checked(world: World) -> None:

@@ -1,9 +1,9 @@
 """Whether to believe this vantage: what panic costs a real failure, and what it keeps a blind vantage from."""
 
 import asyncio
-from collections.abc import Callable
 
 from detour.app.suspicion import REFERENCE_PERIOD, Suspicion
+from detour_lab.simulation.virtualtime import until
 
 WINDOW, THRESHOLD = 600.0, 0.5
 
@@ -43,14 +43,6 @@ class Vantage:
         self.rounds += 1
         await asyncio.sleep(self.round_takes)
         return self.sees
-
-
-async def until(condition: Callable[[], bool], within: float = 60.0) -> float:
-    began = asyncio.get_running_loop().time()
-    while not condition():
-        assert asyncio.get_running_loop().time() - began < within
-        await asyncio.sleep(0.005)
-    return asyncio.get_running_loop().time() - began
 
 
 async def test_a_few_bad_checks_are_believed_without_asking_anybody() -> None:

@@ -37,6 +37,7 @@ from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
 from detour.planning.departures import FREE_NAMES
 from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
+from detour_lab.simulation.virtualtime import until
 
 from .apiserver import ApiServer, Connection
 
@@ -199,11 +200,7 @@ class World:
 
     async def until(self, condition: Callable[[], object], within: float = 60.0) -> float:
         """Wait until `condition` holds, and return the (virtual) seconds that took."""
-        began = self.clock.now()
-        while not condition():
-            assert self.clock.now() - began < within, f"not within {within} s"
-            await asyncio.sleep(0.01)
-        return self.clock.now() - began
+        return await until(condition, within)
 
     async def kill(self) -> None:
         """End at once, whatever is under way."""

@@ -11,6 +11,7 @@ from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
 from detour.enactment.verification import SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
+from detour_lab.simulation.virtualtime import until
 
 from .writer import API, ONE, SIX, TWO, a_set
 
@@ -68,15 +69,6 @@ async def world() -> AsyncIterator[World]:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def until(condition: Callable[[], object], within: float) -> float:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while not condition():
-        assert loop.time() - began < within, f"not within {within} s"
-        await asyncio.sleep(0.005)
-    return loop.time() - began
 
 
 async def test_a_change_is_visible_once_all_servers_show_it(world: World) -> None:

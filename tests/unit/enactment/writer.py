@@ -18,6 +18,7 @@ from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
 from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
+from detour_lab.simulation.virtualtime import until
 
 DOMAIN = "example.org"
 OWNER = "production"
@@ -158,15 +159,11 @@ class Writer:
 
     async def until(self, condition: Callable[[], object], within: float = 30.0) -> float:
         """Wait until `condition` holds, and return the (virtual) seconds that took."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while not condition():
-            if self.task.done():
-                await self.task
-                raise AssertionError("the enactor has ended")
-            assert loop.time() - began < within, f"not within {within} s"
-            await asyncio.sleep(0.005)
-        return loop.time() - began
+        took = await until(lambda: self.task.done() or condition(), within)
+        if self.task.done():
+            await self.task
+            raise AssertionError("the enactor has ended")
+        return took
 
     async def settled(self, *names: str, within: float = 30.0) -> float:
         """Wait until these records stand as wished."""
