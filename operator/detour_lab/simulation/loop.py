@@ -126,9 +126,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Wait until `condition` holds, which is looked at whenever anything has happened; False after `within` s."""
         if condition():
             return True
-        found = self.create_future()
+        found: asyncio.Future[bool] = self.create_future()
+
+        def give_up() -> None:
+            if not found.done():
+                found.set_result(False)
+
         self._awaited.append((condition, found))
-        deadline = self.call_later(within, lambda: found.done() or found.set_result(False))
+        deadline = self.call_later(within, give_up)
         try:
             return await found
         finally:

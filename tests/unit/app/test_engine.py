@@ -416,6 +416,7 @@ async def test_a_target_put_in_place_of_our_addresses_does_not_stop_the_other_re
     await again.until(lambda: again.answers() == ONE)
 
 
+@pytest.mark.slow
 async def test_a_region_with_many_records_moves_in_as_few_batches_as_can_be(boot: Boot, clouds: Clouds) -> None:
     clouds.limits = dataclasses.replace(clouds.limits, counts_values=True)
     records = [failover_record(f"n{place}", uid=f"u-{place}") for place in range(300)]

@@ -54,6 +54,7 @@ def standing(world: World, number: int) -> int:
     return sum(bool(world.answers(f"n{place}.example.org")) for place in range(number))
 
 
+@pytest.mark.slow
 async def test_a_mass_deletion_takes_nothing_and_waits_for_a_person(boot: Boot, clouds: Clouds) -> None:
     world = boot(dns_zone(), *many(25))
     await delete_all(world, clouds, 25)

@@ -46,6 +46,7 @@ async def serving(boot: Boot, *objects: dict[str, Any]) -> World:
 # -- a prober without a way out --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name_servers", ["answer", "are away too"])
 @pytest.mark.parametrize("strategy", ["Priority", "MultiValue"])
 @pytest.mark.parametrize("lost_after", [0.0, 3.3, 7.1])
@@ -64,6 +65,7 @@ async def test_a_prober_that_loses_its_way_out_and_finds_it_again_moves_nothing(
     assert world.api.condition("Healthy")[0] == "True"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 10, 50])
 async def test_nor_does_it_with_many_records_in_two_regions(boot: Boot, clouds: Clouds, number: int) -> None:
     pairs = [((EAST, f"192.0.2.{n + 1}", 1), (WEST, f"198.51.100.{n + 1}", 2)) for n in range(number)]
@@ -259,6 +261,7 @@ async def test_name_servers_that_fell_silent_long_before_hold_no_failover_either
     await world.until(lambda: world.answers() == TWO, within=20)
 
 
+@pytest.mark.slow
 async def test_name_servers_that_fall_silent_with_everything_else_hold_what_health_asks_for(boot: Boot) -> None:
     world = await serving(boot, most_in_one_place())
     await asyncio.sleep(60)

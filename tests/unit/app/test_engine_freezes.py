@@ -48,6 +48,7 @@ async def east_is_let_go_of_and_frozen(world: World, clouds: Clouds, **safety: o
     assert world.answers() == {"192.0.2.1"}
 
 
+@pytest.mark.slow
 async def test_what_leaves_its_region_after_a_freeze_counts_from_then(boot: Boot, clouds: Clouds) -> None:
     world = boot(dns_zone(**CALM), api(), www())
     await world.until(lambda: ready(world, "api", "www"))
@@ -64,6 +65,7 @@ async def test_what_leaves_its_region_after_a_freeze_counts_from_then(boot: Boot
     assert evacuated == [EAST if has_moved[0] else WEST]
 
 
+@pytest.mark.slow
 async def test_what_was_decided_before_a_freeze_is_not_written_after_it_for_what_is_held_then(
     boot: Boot, clouds: Clouds
 ) -> None:
@@ -84,6 +86,7 @@ async def test_what_was_decided_before_a_freeze_is_not_written_after_it_for_what
     assert "192.0.2.1 -> 192.0.2.3" in str(world.api.status("main", DZ)["held"]["changes"])
 
 
+@pytest.mark.slow
 async def test_a_name_to_be_adopted_is_not_marked_in_a_freeze(boot: Boot, clouds: Clouds) -> None:
     clouds.zone().put(RRset("api.example.org", RRType.A, 300, ("192.0.2.1",)))
     world = boot(dns_zone(safety={"frozen": True}))

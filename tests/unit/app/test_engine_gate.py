@@ -57,6 +57,7 @@ async def test_a_second_region_within_the_window_is_held_and_shown_with_the_comm
     assert world.api.status("main", DZ)["held"]["count"] == 1
 
 
+@pytest.mark.slow
 async def test_the_second_region_goes_by_itself_when_the_window_is_over(boot: Boot) -> None:
     world = boot(dns_zone(**CALM), api(), www())
     await two_regions_fail(world)
@@ -168,6 +169,7 @@ async def test_what_had_left_a_region_before_a_restart_is_counted_with_what_leav
     assert again.answers("b.example.org") == {"192.0.2.21", "192.0.2.23"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["MultiValue", "Priority"])
 async def test_a_name_in_two_failing_regions_leaves_one_now_and_the_other_after_the_window(
     boot: Boot, strategy: str

@@ -71,6 +71,7 @@ async def two_zones(boot: Boot) -> World:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("error", ODD_ERRORS, ids=lambda error: type(error).__name__)
 async def test_an_error_that_nobody_foresaw_costs_its_zone_alone(
@@ -107,6 +108,7 @@ async def test_an_answer_to_a_write_that_tells_nothing_is_a_lost_one(
     await world.until(lambda: world.answers() == TWO, within=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ODD_ERRORS, ids=lambda error: type(error).__name__)
 async def test_a_zone_that_cannot_be_opened_costs_itself_alone(
     boot: Boot, clouds: Clouds, error: BaseException, caplog: pytest.LogCaptureFixture
@@ -132,6 +134,7 @@ async def test_a_zone_that_cannot_be_opened_costs_itself_alone(
     await world.until(lambda: world.api.condition("Ready")[0] == "True", within=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 async def test_any_call_may_end_in_anything_at_any_time(boot: Boot, clouds: Clouds, seed: int) -> None:
     """Fifty calls of one zone, in turns, each ending in something odd; the other zone's failover keeps its bound."""

@@ -297,6 +297,7 @@ async def test_a_name_stays_while_the_parent_sends_the_world_to_the_zone(
     await goes(world, clouds)
 
 
+@pytest.mark.slow
 async def test_a_name_leaves_once_caches_have_forgotten_the_delegation(
     boot: Boot, clouds: Clouds, parent: Parent
 ) -> None:

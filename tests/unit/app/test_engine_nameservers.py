@@ -80,6 +80,7 @@ async def test_a_server_that_is_silent_at_all_its_addresses_keeps_names_from_bei
     assert not any(ready(world, each) for each in NAMES)
 
 
+@pytest.mark.slow
 async def test_a_propagation_that_takes_a_while_does_not_use_up_the_apis_quota(
     boot: Boot, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

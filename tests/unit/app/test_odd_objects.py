@@ -61,6 +61,7 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
         yield kind, raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_odd_objects_stand_beside_others_and_stop_none_of_them(boot: Boot, seed: int) -> None:
     world = boot(dns_zone(), failover_record(), cloud_region())

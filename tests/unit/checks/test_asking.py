@@ -150,6 +150,7 @@ def without_question(query: dns.message.Message) -> list[bytes]:
     return [response.to_wire()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("respond", "said"),
     [

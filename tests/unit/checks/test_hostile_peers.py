@@ -206,6 +206,7 @@ RESPONSES = st.builds(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(RESPONSES, st.sampled_from(["A", "AAAA", "CNAME", "TXT", "MX", "NS", "SOA"]))
 def test_no_answer_of_a_name_server_raises_out_of_a_dns_check(response: Response, rrtype: str) -> None:
@@ -216,6 +217,7 @@ def test_no_answer_of_a_name_server_raises_out_of_a_dns_check(response: Response
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=25)
 @given(RESPONSES)
 def test_no_answer_of_a_resolver_raises_or_brings_more_than_is_checked(response: Response) -> None:

@@ -265,6 +265,7 @@ async def test_a_silent_server_meets_the_deadline(serve: Any, check: Any, tls: b
     assert f"within {DEADLINE:g} s" in result.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["TLS", "answer", "body"])
 async def test_a_check_that_ran_out_of_time_hangs_up(serve: Any, check: Any, stage: str) -> None:
     hung_up = asyncio.Semaphore(0)

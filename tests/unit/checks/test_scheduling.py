@@ -441,6 +441,7 @@ def test_the_promised_time_to_detection_holds(run_virtually: Any) -> None:
     run_virtually(scenario())
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_targets_cost_little_memory_and_no_tasks(run_virtually: Any) -> None:
     async def scenario() -> None:
         everyone = targets(100_000)

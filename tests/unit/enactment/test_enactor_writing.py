@@ -42,6 +42,7 @@ async def test_the_zone_is_read_again_after_it_was_claimed(start: Start) -> None
     assert len(writer.provider.zone_reads) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "batches"),
     [

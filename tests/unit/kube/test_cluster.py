@@ -61,6 +61,7 @@ def kubeconfig(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 async def test_a_config_map_gives_its_text_and_what_is_no_utf8_as_text_too(kubeconfig: str) -> None:
     cluster = Cluster(kubeconfig)
     try:

@@ -102,6 +102,7 @@ async def test_a_status_that_cannot_be_made_costs_that_object_its_turn(
     await until(lambda: written(api, "bad"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 403, 413, 422, 429, 500, 503])
 async def test_a_status_that_is_not_taken_is_tried_again_later_and_the_others_are_written_meanwhile(
     api: KubeApi, desk: Desk, status: int, caplog: pytest.LogCaptureFixture

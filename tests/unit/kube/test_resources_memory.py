@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,7 @@ NEARLY = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(status=NEARLY, metadata=JSON)
 @settings(max_examples=400, deadline=None)
 def test_garbage_never_raises(status: Any, metadata: Any) -> None:

@@ -38,6 +38,7 @@ def test_the_files_in_the_repository_are_as_generated() -> None:
     assert differences(ROOT) == [], "run `make crds`"
 
 
+@pytest.mark.slow
 def test_a_changed_a_missing_and_a_leftover_file_are_told(tmp_path: Path) -> None:
     assert sorted(write(tmp_path)) == sorted(generated_files())
     assert differences(tmp_path) == []

@@ -297,6 +297,7 @@ def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(spot for key, inner in pairs for spot in spots(inner, (*path, key)))]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("base", [RECORD, ZONE, REGION], ids=lambda base: base["kind"])
@@ -314,6 +315,7 @@ def test_any_json_in_any_place_is_translated_or_refused_but_never_raises_otherwi
     assert ca_bundle_reference(item) is None
 
 
+@pytest.mark.slow
 @given(item=st.dictionaries(st.sampled_from(["metadata", "spec", "status", "kind"]), JSON))
 @settings(max_examples=300, deadline=None)
 def test_nonsense_is_refused_with_a_sentence(item: dict[str, Any]) -> None:
@@ -322,6 +324,7 @@ def test_nonsense_is_refused_with_a_sentence(item: dict[str, Any]) -> None:
             read(item)
 
 
+@pytest.mark.slow
 def test_a_thousand_hostile_objects_are_translated_or_refused_with_a_sentence() -> None:
     schemas = {resource.kind: resource.schema() for resource in RESOURCES}
     bases = [RECORD, ZONE, REGION]

@@ -183,6 +183,7 @@ async def test_a_forbidden_namespace_does_not_stop_the_others_and_is_named(
     await until(lambda: eyes.names() == {"one", "two", "three", "four"})
 
 
+@pytest.mark.slow
 async def test_a_namespace_that_is_forbidden_while_it_is_watched_does_not_stop_the_others(
     api: KubeApi, look: Look
 ) -> None:
@@ -210,6 +211,7 @@ async def test_a_forbidden_kind_does_not_stop_the_others(api: KubeApi, look: Loo
     assert not eyes.listings(kind)
 
 
+@pytest.mark.slow
 async def test_a_namespace_that_may_be_listed_but_not_watched_is_listed_and_the_others_are_watched(
     api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +228,7 @@ async def test_a_namespace_that_may_be_listed_but_not_watched_is_listed_and_the_
     await eyes.watches("failoverrecords", "team-b")
 
 
+@pytest.mark.slow
 async def test_no_record_is_shown_before_it_is_known_which_regions_are_drained(api: KubeApi, look: Look) -> None:
     def broken(request: web.Request) -> web.Response | None:
         return web.Response(status=500) if request.path.endswith("/cloudregions") else None
@@ -239,6 +242,7 @@ async def test_no_record_is_shown_before_it_is_known_which_regions_are_drained(a
     await until(lambda: eyes.names() == {"one"})
 
 
+@pytest.mark.slow
 async def test_a_token_that_was_rotated_is_read_anew_for_calls_and_for_watches(
     api: KubeApi, look: Look, tmp_path: Path
 ) -> None:
@@ -269,6 +273,7 @@ NONSENSE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(NONSENSE)))
 async def test_an_answer_that_is_no_list_fails_that_listing_and_nothing_more(
     api: KubeApi, look: Look, number: int

@@ -355,6 +355,7 @@ WRITES: dict[str, tuple[int, Callable[[Any, int], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITES)
 async def test_each_kind_of_write_has_200_a_minute(sets: Any, store: ZoneStore, clock: Clock, kind: str) -> None:
     store.commit(added=[RecordSet("api.example.org", "A", 60, ("192.0.2.1",))], by="test")

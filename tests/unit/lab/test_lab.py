@@ -58,6 +58,7 @@ async def open_zone(lab: Lab, name: str) -> Provider:
     return await registry.open_zone(zone_from(manifest), secret=secret, pace=no_pace)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZONES)
 async def test_the_manifests_open_each_zone_and_show_an_outsiders_edit(lab: Lab, name: str) -> None:
     provider = await open_zone(lab, name)

@@ -50,6 +50,7 @@ async def variables(folder: Path) -> Mapping[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "command"), COMMANDS)
 async def test_each_command_that_is_printed_works(lab: Lab, zone: str, command: str) -> None:
     program = "nsupdate" if "nsupdate" in command else command.split(maxsplit=1)[0]

@@ -215,6 +215,7 @@ async def test_a_transfer_holds_every_set_and_sees_the_newest_state(open_server:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [None, KEY], ids=["unsigned", "signed"])
 async def test_a_large_zone_is_transferred_in_many_messages(store: ZoneStore, key: dns.tsig.Key | None) -> None:
     store.commit(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 
 from detour.model.endpoint import AdminState
@@ -119,6 +120,7 @@ def test_no_address_known_to_fail_is_published_for_a_chosen_endpoint(situation: 
         assert all(verdicts.get(value) is not Verdict.UNHEALTHY for value in decided(decision))
 
 
+@pytest.mark.slow
 @THOROUGHLY
 @given(situations(disjoint=True))
 def test_unknown_keeps_a_place_but_never_gains_one(situation: Situation) -> None:
@@ -203,6 +205,7 @@ def fit(situation: Situation) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @THOROUGHLY
 @given(situations(disjoint=True))
 def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> None:
@@ -243,6 +246,7 @@ def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> N
         assert not held or each.endpoint in serving
 
 
+@pytest.mark.slow
 @THOROUGHLY
 @given(situations(publish=Publish.ADDRESS))
 def test_no_zone_gets_more_values_of_a_family_than_all_can_hold(situation: Situation) -> None:

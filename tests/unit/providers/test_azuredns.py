@@ -510,6 +510,7 @@ def interleavings() -> Iterator[tuple[int, ...]]:
         yield tuple(0 if place in firsts else 1 for place in range(6))
 
 
+@pytest.mark.slow
 async def test_two_writers_that_withdraw_one_family_each_never_empty_the_name(desk: Desk, store: ZoneStore) -> None:
     withdrawn = 0
     for number, order in enumerate(interleavings()):

@@ -80,6 +80,7 @@ async def test_an_odd_answer_to_a_reading_is_an_error_that_quotes_nothing(cloud:
         assert (await provider.read_zone()).opaque
 
 
+@pytest.mark.slow
 async def test_an_odd_answer_to_the_reading_of_a_name_is_an_error(cloud: Cloud) -> None:
     async with cloud.behind_a_relay() as (relay, provider):
         await provider.describe()
@@ -92,6 +93,7 @@ async def test_an_odd_answer_to_the_reading_of_a_name_is_an_error(cloud: Cloud) 
             relay.heal()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reaches", [True, False], ids=["applied", "not applied"])
 async def test_an_odd_answer_to_a_write_is_a_lost_answer(cloud: Cloud, reaches: bool) -> None:
     async with cloud.behind_a_relay() as (relay, provider):

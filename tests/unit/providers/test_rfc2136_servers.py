@@ -297,6 +297,7 @@ async def test_an_answer_that_is_none_costs_the_operation_and_leaves_a_write_ope
     assert all(isinstance(each, UnavailableError | UnexpectedAnswerError | ZoneMissingError) for each in found.values())
 
 
+@pytest.mark.slow
 async def test_whatever_octets_come_the_error_is_one_of_the_contracts() -> None:
     """Answers that are almost right: some octets of a good one are others."""
     rng = random.Random(136)
