@@ -40,11 +40,20 @@ IDENTITY = "--identity="
 RELEASE = "detour"
 RELEASE_NAMESPACE = "detour-system"
 NAMESPACE = "shop"
+API = "/apis/detour.dev/v1alpha1"
+CUSTOM = f"{API}/namespaces/{NAMESPACE}"
+"""Where the API server has our objects, and those of the lab's namespace."""
+
 OWNER = "lab"
 PATIENCE = 180.0
 """Seconds after which a wait is given up, on whatever machine: no judgement of how long something may take."""
 
 Step = Callable[[str], None]
+
+
+def leases_of(namespace: str) -> str:
+    """Return where the API server has the Leases of a namespace."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
 class StageError(RuntimeError):
@@ -153,8 +162,12 @@ class Stage:
 
     async def records(self) -> dict[str, Any]:
         """Return every FailoverRecord by its name."""
-        listed = json.loads(await self.kubectl("get", "failoverrecords", "-n", NAMESPACE, "-o", "json"))
-        return {each["metadata"]["name"]: each for each in listed["items"]}
+        return {each["metadata"]["name"]: each for each in await self.read(f"{CUSTOM}/failoverrecords")}
+
+    async def read(self, path: str) -> list[dict[str, Any]]:
+        """Return the objects of a list, without a process of kubectl's. Raises CommandError."""
+        found = await asyncio.to_thread(self.plane.read, path)
+        return list(found["items"])
 
     async def wait_until_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until every FailoverRecord is Ready. Raises StageError with the table that says which is not."""

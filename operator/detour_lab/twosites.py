@@ -11,7 +11,6 @@ nothing of each other but what they write into DNS.
 """
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -26,7 +25,7 @@ from detour_lab.lab import Lab
 from detour_lab.labzones import EmulatedZone
 from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.soak.truth import Truth
-from detour_lab.stage import NAMESPACE, OWNER, PATIENCE, Stage, StageError, wait_for
+from detour_lab.stage import CUSTOM, NAMESPACE, OWNER, PATIENCE, Stage, StageError, wait_for
 
 LEDGER = f"{OWNER}._detour.{DOMAIN}"
 READY_TIMEOUT = PATIENCE
@@ -99,8 +98,7 @@ class SiteCluster(Stage):
 
     async def get(self, kind: str, name: str) -> dict[str, Any]:
         """Return an object of the lab's namespace. Raises CommandError where there is none."""
-        found: dict[str, Any] = json.loads(await self.kubectl("get", kind, name, "-n", NAMESPACE, "-o", "json"))
-        return found
+        return await asyncio.to_thread(self.plane.read, f"{CUSTOM}/{kind}s/{name}")
 
     async def stands_by(self, zone: str) -> bool:
         """Tell whether this site says of a zone that another one is in force, as it should be."""

@@ -1,4 +1,7 @@
-"""Whatever is damaged is put back, or asked about, at every DNS service; and the suite that says so can fail."""
+"""Whatever is damaged is put back, or asked about, at every DNS service; and the suite that says so can fail.
+
+Every damage is played here, at two of the six services each; the row `repair` of `make acceptance` has all six.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -36,11 +39,18 @@ PROMISED = {
 DECLARED, OTHER = "192.0.2.1", "192.0.2.2"
 
 
+CELLS = [
+    each
+    for each in cells_of()
+    if (list(Service).index(each.service) - DAMAGES.index(each.damage)) % (len(Service) // 2) == 0
+]
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def playing() -> AsyncIterator[tuple[Stage, Suite, list[str]]]:
     """A stage on which every cell has been published, the suite that plays there, and what it says."""
     told: list[str] = []
-    async with set_up(cells_of(), flags=SWIFT, throttled=False, limits=UNHURRIED, say=told.append) as (stage, suite):
+    async with set_up(CELLS, flags=SWIFT, throttled=False, limits=UNHURRIED, say=told.append) as (stage, suite):
         unpublished = await suite.publish()
         assert not unpublished, "\n".join(f"{cell}: {wrong}" for cell, wrong in unpublished.items())
         yield stage, suite, told
@@ -52,12 +62,12 @@ async def test_everything_is_put_back_or_asked_about_and_fails_over_afterwards(
     playing: tuple[Stage, Suite, list[str]], column: Column
 ) -> None:
     _, suite, told = playing
-    expected = [each.damage.expectation(each.service, column) for each in cells_of()]
+    expected = [each.damage.expectation(each.service, column) for each in CELLS]
 
     result = result_of(await suite.play(column), told.append)
 
     assert result.passed, f"{result.figures()}\n" + "\n".join(told)
-    assert result.values["cells"] == result.values["failovers"] == len(DAMAGES) * len(Service)
+    assert result.values["cells"] == result.values["failovers"] == len(DAMAGES) * 2
     assert result.values["asked"] == sum(isinstance(each, Asks) for each in expected)
 
 

@@ -21,7 +21,7 @@ from detour_lab.acceptance import Say
 from detour_lab.labzones import EmulatedZone
 from detour_lab.manifests import HostileManifest, Manifest, hostile_manifests
 from detour_lab.scenarios.result import Result
-from detour_lab.stage import PATIENCE, Stage, StageError, wait_for
+from detour_lab.stage import API, PATIENCE, Stage, StageError, wait_for
 
 NAMESPACE = "hostile"
 SETTLE_TIMEOUT = PATIENCE
@@ -143,8 +143,7 @@ def _message(error: client.ApiException) -> str:
 
 
 async def _objects(stage: Stage, plural: str) -> list[dict[str, Any]]:
-    listed = json.loads(await stage.kubectl("get", plural, "-n", NAMESPACE, "-o", "json"))
-    return list(listed["items"])
+    return await stage.read(f"{API}/{plural}" if plural == "cloudregions" else f"{API}/namespaces/{NAMESPACE}/{plural}")
 
 
 async def _all_answered(stage: Stage) -> bool:

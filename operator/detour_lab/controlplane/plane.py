@@ -18,13 +18,17 @@ stop whatever has a watch open first, or it is killed after its grace, which los
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
+import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from detour_lab.controlplane.credentials import ADMIN_USER, Credentials
 from detour_lab.controlplane.ports import free_ports
@@ -41,7 +45,7 @@ STOP_GRACE_SECONDS = 2.0
 
 
 class CommandError(Exception):
-    """kubectl or helm failed; the message holds the command and what it printed, `completed` all of it."""
+    """kubectl, helm or a request failed; the message holds the command and what it printed, `completed` all of it."""
 
     def __init__(self, completed: subprocess.CompletedProcess[str]) -> None:
         self.completed = completed
@@ -66,6 +70,7 @@ class ControlPlane:
         self._keep = keep
         self._folder: Path | None = None
         self._credentials: Credentials | None = None
+        self._trust: ssl.SSLContext | None = None
         self._etcd: Process | None = None
         self._api_server: Process | None = None
         self._port = 0
@@ -207,6 +212,24 @@ class ControlPlane:
                 "HELM_DATA_HOME": str(folder / "home" / "helm-data"),
             }
         )
+
+    def read(self, path: str, *, timeout: float = COMMAND_TIMEOUT_SECONDS) -> dict[str, Any]:
+        """Return what the API server answers to GET `path`, asked by the admin without a process, for looks in a row.
+
+        Raises CommandError where it does not answer, or with an error.
+        """
+        if self._credentials is None:
+            raise RuntimeError("the control plane is not started: use it in a `with` block")
+        trust = self._trust = self._trust or ssl.create_default_context(cafile=str(self._credentials.authority))
+        asked = urllib.request.Request(  # noqa: S310 - the address is the API server's own
+            self.url + path, headers={"Authorization": f"Bearer {self._credentials.admin_token}"}
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout, context=trust) as answer:  # noqa: S310 - see above
+                found: dict[str, Any] = json.load(answer)
+        except (OSError, HTTPException) as error:
+            raise CommandError(subprocess.CompletedProcess(["GET", path], 1, "", str(error))) from error
+        return found
 
     def kubectl(
         self,

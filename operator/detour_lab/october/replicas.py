@@ -4,7 +4,6 @@ Both run as the chart's Deployment says, under its service account; a Kubernetes
 """
 
 import asyncio
-import json
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from detour_lab.chart import operator_command
 from detour_lab.october.standstill import until_stopped
 from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.stage import IDENTITY, PATIENCE, RELEASE, RELEASE_NAMESPACE, Stage, StageError, wait_for
+from detour_lab.stage import IDENTITY, PATIENCE, RELEASE, RELEASE_NAMESPACE, Stage, StageError, leases_of, wait_for
 
 LEASE = "--lease="
 STANDBY = f"{RELEASE}-standby"
@@ -58,8 +57,8 @@ class Replicas:
 
     async def holder(self) -> str:
         """Return the identity that the Lease names, empty where there is no Lease or it names nobody."""
-        listed = json.loads(await self._stage.kubectl("get", "leases", "-n", self._lease_namespace, "-o", "json"))
-        found = (each for each in listed["items"] if each["metadata"]["name"] == self._lease)
+        leases = await self._stage.read(leases_of(self._lease_namespace))
+        found = (each for each in leases if each["metadata"]["name"] == self._lease)
         return next((str(each["spec"].get("holderIdentity") or "") for each in found), "")
 
     async def stop_leader(self) -> None:

@@ -4,7 +4,6 @@ Detour must put each back within 60 s, without a person, and say that it did.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 
@@ -57,5 +56,5 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
 
 
 async def _told(stage: Stage) -> bool:
-    events = json.loads(await stage.kubectl("get", "events", "-n", NAMESPACE, "-o", "json"))
-    return any(each["reason"] == "Repaired" for each in events["items"])
+    events = await stage.read(f"/api/v1/namespaces/{NAMESPACE}/events")
+    return any(each["reason"] == "Repaired" for each in events)

@@ -7,7 +7,6 @@ Every one is a context manager: the fault is in force inside it, and over after 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 
@@ -17,7 +16,7 @@ from detour_lab.faults import ANY, Fault, FaultKind
 from detour_lab.operatorprocess import OperatorProcess
 from detour_lab.soak.schedule import LEADER, PROVIDER_KINDS, Event, Kind
 from detour_lab.soak.watch import EVERY_ZONE, Watch
-from detour_lab.stage import RELEASE_NAMESPACE, Stage
+from detour_lab.stage import RELEASE_NAMESPACE, Stage, leases_of
 from detour_lab.steppedclock import NOTICED_WITHIN
 
 HOUR = 3600
@@ -74,8 +73,8 @@ class Fire:
         if len(operators) > 1:
             # Without an API server nobody can tell, and who led before still does.
             with suppress(CommandError):
-                listed = json.loads(await self._stage.kubectl("get", "leases", "-n", RELEASE_NAMESPACE, "-o", "json"))
-                holders = [str(each["spec"].get("holderIdentity")).rpartition("_")[0] for each in listed["items"]]
+                leases = await self._stage.read(leases_of(RELEASE_NAMESPACE))
+                holders = [str(each["spec"].get("holderIdentity")).rpartition("_")[0] for each in leases]
                 self._last_leader = next((each for each in holders if each in operators), self._last_leader)
         return operators[self._last_leader]
 
