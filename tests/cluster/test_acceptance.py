@@ -21,7 +21,7 @@ SHORTER = {
     "repair": "cluster/test_repair_suite.py",
     "sitelost": "cluster/test_operator_sites.py",
     "takeover": "cluster/test_operator_replicas.py",
-    "soak": "cluster/test_under_fire.py",
+    "soak": "cluster/test_under_fire_clocks.py",
 }
 """Where the same is tried without the long story."""
 

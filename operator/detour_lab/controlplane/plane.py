@@ -24,7 +24,10 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -224,12 +227,17 @@ class ControlPlane:
         asked = urllib.request.Request(  # noqa: S310 - the address is the API server's own
             self.url + path, headers={"Authorization": f"Bearer {self._credentials.admin_token}"}
         )
-        try:
-            with urllib.request.urlopen(asked, timeout=timeout, context=trust) as answer:  # noqa: S310 - see above
-                found: dict[str, Any] = json.load(answer)
-        except (OSError, HTTPException) as error:
-            raise CommandError(subprocess.CompletedProcess(["GET", path], 1, "", str(error))) from error
-        return found
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with urllib.request.urlopen(asked, timeout=timeout, context=trust) as answer:  # noqa: S310 - see above
+                    found: dict[str, Any] = json.load(answer)
+                    return found
+            except (OSError, HTTPException) as error:
+                is_busy = isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.TOO_MANY_REQUESTS
+                if not is_busy or time.monotonic() > deadline:
+                    raise CommandError(subprocess.CompletedProcess(["GET", path], 1, "", str(error))) from error
+            time.sleep(1.0)  # what it asks for while it reads its resources anew; kubectl waits as well
 
     def kubectl(
         self,
