@@ -403,6 +403,7 @@ class Enactor:
         try:
             if self._reader.is_described:
                 self._was_described(is_same=self._reader.take_description())
+                self._reader.suspect_ledger()  # a reading tells whether all is well again
                 return
             hostnames = self._reader.take_news()
         except ProviderError as error:

@@ -83,8 +83,11 @@ class Names:
             self._mark(hostname, Urgency.HOUSEKEEPING)
         else:
             del self._wishes[hostname]
-            self._dirty.pop(hostname, None)
             self._unanswered.pop(hostname, None)
+            if hostname in self._withdrawals:
+                self._mark(hostname, Urgency.HOUSEKEEPING)  # nobody's claim stands before the deletion any more
+            else:
+                self._dirty.pop(hostname, None)
 
     def _forget_name(self, hostname: str) -> None:
         """Know nothing any more of what was done at a name."""

@@ -151,3 +151,15 @@ async def test_a_request_in_hand_does_not_pass_a_pause() -> None:
     assert await zone.room(5, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
     budget.pause(30.0)
     assert await seconds(zone.request()) == pytest.approx(30.0, abs=0.01)
+
+
+async def test_a_short_pause_during_a_long_one_keeps_a_failover_no_longer() -> None:
+    """A failover is tried once a minute though the provider asks for five: each try is refused for a moment only."""
+    budget = Budget(NO_QUOTA, now)
+    budget.pause(300.0)
+    await asyncio.sleep(50.0)
+    budget.pause(1.0)
+    assert await seconds(budget.request(1, Urgency.FAILOVER)) == pytest.approx(10.0, abs=0.1)
+    budget.pause(1.0)
+    assert await seconds(budget.request(1, Urgency.FAILOVER)) == pytest.approx(1.0, abs=0.1)
+    assert await seconds(budget.request(1, Urgency.REPAIR)) > 230.0

@@ -122,6 +122,26 @@ async def test_a_leader_deposed_while_a_batch_is_in_flight_learns_what_became_of
     assert writer.report("api").published == (a_set(API, TWO),)
 
 
+async def test_a_leader_deposed_for_a_moment_while_a_batch_is_in_doubt_reads_the_zone_before_it_goes_on(
+    start: Start,
+) -> None:
+    """What it had decided is void; without a reading it would hold the zone and decide nothing for it."""
+    office = Office()
+    writer = start(leadership=office)
+    await writer.publish(wish("api", ONE))
+    reads = len(writer.provider.zone_reads)
+    writer.provider.trouble(Fault.LOST_AFTER)
+    writer.want(wish("api", TWO))
+    await asyncio.sleep(0.02)
+    depose(writer, office)
+    await writer.until(lambda: not writer.enactor.in_force)
+    assert writer.zone.answers(API) == {TWO}
+    elect(writer, office)  # while it reads what became of the batch
+    await writer.until(lambda: writer.enactor.in_force, within=5)
+    assert len(writer.provider.zone_reads) > reads
+    await writer.publish(wish("api", THREE))
+
+
 async def test_two_replicas_that_both_believe_to_lead_do_not_take_the_zone_from_each_other(start: Start) -> None:
     """The first was cut off from the API server when the second was elected; its Lease is never renewed again."""
     cut, elected = Office(), Office()

@@ -1,0 +1,100 @@
+"""What is read beside the work: it holds up nothing, and nothing that was suspected is lost by it."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from detour.enactment.budget import Budget, ZoneBudget
+from detour.enactment.contract import UnavailableError, ZoneContents, ZoneFacts, ZoneMissingError
+from detour.model.names import marker_name
+from detour.model.rrset import RRKey, RRType
+from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
+
+from .writer import API, ONE, THREE, TWO, Writer, a_set, wish
+
+Start = Callable[..., Writer]
+LONG = 90.0
+MARKER = RRKey(marker_name(API), RRType.TXT)
+
+
+class LosesItsZone(MemoryProvider):
+    """A provider that says of a zone that it isn't there, and takes its time to say so when asked for it."""
+
+    is_missing = False
+
+    async def describe(self) -> ZoneFacts:
+        if self.is_missing:
+            await asyncio.sleep(LONG)
+            raise ZoneMissingError("there is no such zone")
+        return await super().describe()
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        if self.is_missing:
+            raise ZoneMissingError("there is no such zone")
+        return await super().read_names(names)
+
+
+async def test_a_zone_that_is_looked_for_again_is_written_meanwhile(start: Start) -> None:
+    writer = start(provider=LosesItsZone)
+    await writer.publish(wish("api", ONE))
+    writer.provider.is_missing = True
+    writer.enactor.suspect(API)
+    await writer.until(lambda: writer.enactor.zone_report().trouble)
+    await asyncio.sleep(5)  # the look for the zone is under way
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.zone.answers(API) == {TWO}, within=1)
+    writer.provider.is_missing = False
+    await asyncio.sleep(2 * LONG)
+    assert writer.enactor.zone_report().trouble is None
+
+
+class SeesTheStart(MemoryProvider):
+    """A provider whose whole readings show the zone as it was when they began."""
+
+    takes = 0.05
+
+    async def read_zone(self) -> ZoneContents:
+        contents = ZoneContents(dict(self.zone.sets))
+        await asyncio.sleep(self.takes)
+        self.zone_reads.append(self._now())
+        return contents
+
+
+async def test_what_is_suspected_while_the_zone_is_read_is_read_by_itself(start: Start) -> None:
+    writer = start(provider=SeesTheStart)
+    writer.provider.takes = 5.0
+    writer.want(wish("api", ONE))
+    await writer.until(lambda: len(writer.provider.zone_reads) == 1)
+    await writer.until(lambda: writer.enactor._tenure.holds)
+    writer.zone.put(a_set(f"www.{API}", TWO))  # the second reading, after the claim, has begun
+    writer.want(wish("api", ONE))
+    await asyncio.sleep(1)
+    assert len(writer.provider.zone_reads) == 1
+    writer.enactor.suspect(f"www.{API}")
+    await writer.until(lambda: any(f"www.{API}" in names for _, names in writer.provider.name_reads), within=10)
+
+
+async def test_what_is_suspected_is_read_through_the_next_connection(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.latency = LONG
+    writer.zone.put(a_set(API, THREE))
+    writer.enactor.suspect(API)
+    await asyncio.sleep(1)
+    fresh = MemoryProvider(writer.zone)
+    await writer.enactor.use(fresh, ZoneBudget(Budget(NO_QUOTA, asyncio.get_running_loop().time)))
+    await writer.until(lambda: writer.zone.answers(API) == {ONE}, within=5)
+
+
+async def test_a_name_that_is_known_to_be_ours_waits_for_no_reading_before_its_marker_is_put_back(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    await asyncio.sleep(60)
+    writer.provider.trouble(Fault.UNAVAILABLE, times=6)
+    writer.zone.drop(MARKER)
+    writer.enactor.suspect(API)
+    await writer.until(lambda: len(writer.provider.troubles) < 6)
+    writer.provider.reading_fails = UnavailableError("no reading")
+    await asyncio.sleep(10)  # what was read of the name is old now
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.zone.answers(API) == {TWO})
+    assert writer.zone.rrset(MARKER)
