@@ -7,8 +7,10 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.wishes import Urgency
@@ -18,6 +20,17 @@ FAILOVER_PATIENCE = 60.0
 
 WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
+
+Found = TypeVar("Found")
+
+_BESIDE: ContextVar[Urgency | None] = ContextVar("beside", default=None)
+"""How urgent the running task is, where it is beside the work in hand: its requests don't say what they are for."""
+
+
+async def beside(urgency: Urgency, work: Awaitable[Found]) -> Found:
+    """Do `work` beside the work in hand, in a task of its own: what it asks for waits behind everything more urgent."""
+    _BESIDE.set(urgency)
+    return await work
 
 
 @dataclass(order=True, slots=True)
@@ -181,8 +194,7 @@ class Budget:
 class ZoneBudget:
     """One zone's share in its account's budget: it remembers how urgent the zone's work in hand is.
 
-    So the provider's requests need not say what they are for. What a long reading beside other work asks goes with the
-    urgency of that work.
+    So the provider's requests need not say what they are for. What is read `beside` that work has an urgency of its own.
     """
 
     def __init__(self, account: Budget) -> None:
@@ -192,6 +204,9 @@ class ZoneBudget:
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
+        if (own := _BESIDE.get()) is not None:
+            await self.account.request(number, own)  # what was counted already is for the batch that waits to be sent
+            return
         if self._has_request and not self.account.is_paused_for(self.urgency):
             number -= 1
         self._has_request = False

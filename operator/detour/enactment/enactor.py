@@ -302,7 +302,7 @@ class Enactor:
             delay = self._setbacks.delay
             if delay == 0.0:
                 try:
-                    delay = await self._step()
+                    done = await self._step()
                 except ProviderError as error:
                     delay = self._fail(error)
                 except asyncio.CancelledError:
@@ -314,7 +314,9 @@ class Enactor:
                     kind = type(error).__name__
                     delay = self._fail(UnexpectedAnswerError(f"Detour met an error of its own ({kind}), see its log"))
                 else:
-                    self._setbacks.over()
+                    delay = done or 0.0
+                    if done is not None:
+                        self._setbacks.over()
             if delay > 0.0:
                 await news_within(self._news, delay)
 
@@ -330,13 +332,16 @@ class Enactor:
         if isinstance(error, ZoneMissingError):
             self._reader.look_for_zone()
 
-    async def _step(self) -> float:
-        """Do the one thing that is most due, and return the seconds until the next may be."""
+    async def _step(self) -> float | None:
+        """Do the one thing that is most due, and return the seconds until the next may be.
+
+        None where that says nothing of what failed before: what is read beside the work goes well though writes fail.
+        """
         if self._reader.must_describe and self._tenure.in_force:
             self._reader.begin_describing(self._provider)
         elif self._reader.must_describe:
             self._was_described(is_same=await self._reader.describe(self._provider))
-            return 0.0
+            return None
         self._names.end_quarantines(self._clock())
         if self._tenure.has_lapsed:
             self._fence.release()
@@ -345,12 +350,13 @@ class Enactor:
             await self._resolve(self._delivery.doubt)
         elif self._reader.has_news:
             self._take_readings()
+            return None
         elif self._reader.is_due:
-            await self._read_zone()
+            return await self._read_zone()
         elif self._clock() >= self._tenure.renewal_due:
             await self._send([], Urgency.LEDGER)
         elif self._reader.has_suspects:
-            await self._read_suspects()
+            return await self._read_suspects()
         elif self._must_hold() and not self._tenure.holds:
             return await self._take_over()
         elif self._names.is_dirty and await self._write():
@@ -378,15 +384,15 @@ class Enactor:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    async def _read_zone(self) -> None:
+    async def _read_zone(self) -> float | None:
         """Read the zone: where that is owed, before anything else; when its time has come, beside the work."""
         if self._tenure.in_force and not self._reader.is_doubtful:
-            self._budget.urgency = Urgency.HOUSEKEEPING
             self._reader.begin(self._provider)
-            return
+            return None
         self._budget.urgency = Urgency.FAILOVER
         await self._reader.read(self._provider)
         self._was_read()
+        return 0.0
 
     def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
@@ -416,13 +422,14 @@ class Enactor:
         else:
             self._names_were_read(hostnames)
 
-    async def _read_suspects(self) -> None:
+    async def _read_suspects(self) -> float | None:
         """Read the names in question: beside the work where there is any."""
-        self._budget.urgency = Urgency.REPAIR
         if self._tenure.in_force and not self._reader.is_doubtful:
             self._reader.begin_suspects(self._provider)
-        else:
-            self._names_were_read(await self._reader.read_suspects(self._provider))
+            return None
+        self._budget.urgency = Urgency.REPAIR
+        self._names_were_read(await self._reader.read_suspects(self._provider))
+        return 0.0
 
     def _names_were_read(self, hostnames: Sequence[str]) -> None:
         if self._tenure.holds:

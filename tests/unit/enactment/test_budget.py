@@ -2,11 +2,12 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 
-from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket, ZoneBudget
+from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket, ZoneBudget, beside
 from detour.enactment.wishes import Urgency
 from detour_lab.simulation.memoryzone import NO_QUOTA
 
@@ -163,3 +164,34 @@ async def test_a_short_pause_during_a_long_one_keeps_a_failover_no_longer() -> N
     budget.pause(1.0)
     assert await seconds(budget.request(1, Urgency.FAILOVER)) == pytest.approx(1.0, abs=0.1)
     assert await seconds(budget.request(1, Urgency.REPAIR)) > 230.0
+
+
+async def test_what_is_read_beside_a_failover_waits_behind_what_is_more_urgent_in_other_zones() -> None:
+    budget = Budget(replace(NO_QUOTA, requests_per_second=1.0, requests_burst=1.0), now)
+    await budget.request()
+    zone, served = ZoneBudget(budget), []
+    zone.urgency = Urgency.FAILOVER  # what is sent just now; the reading began before
+
+    async def note(name: str, waiting: Awaitable[None]) -> None:
+        await waiting
+        served.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(note("audit", beside(Urgency.HOUSEKEEPING, zone.request())))
+        await asyncio.sleep(0)
+        group.create_task(note("repair", budget.request(1, Urgency.REPAIR)))
+        await asyncio.sleep(0)
+        group.create_task(note("failover", zone.request()))
+    assert served == ["failover", "repair", "audit"]
+
+
+async def test_a_request_that_is_counted_for_a_batch_is_not_sent_by_a_reading() -> None:
+    budget = Budget(replace(NO_QUOTA, requests_per_second=0.1, requests_burst=1.0), now)
+    zone = ZoneBudget(budget)
+    room = await zone.room(1, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
+    assert room is not None
+    reading = asyncio.create_task(beside(Urgency.HOUSEKEEPING, zone.request()))
+    await asyncio.sleep(0)
+    assert await seconds(zone.request()) < 0.01
+    assert not reading.done()
+    await reading

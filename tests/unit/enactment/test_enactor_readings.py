@@ -1,15 +1,17 @@
 """What is read beside the work: it holds up nothing, and nothing that was suspected is lost by it."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 
 from detour.enactment.budget import Budget, ZoneBudget
-from detour.enactment.contract import UnavailableError, ZoneContents, ZoneFacts, ZoneMissingError
+from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts, ZoneMissingError
+from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
 from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
 
-from .writer import API, ONE, THREE, TWO, Writer, a_set, wish
+from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
 
 Start = Callable[..., Writer]
 LONG = 90.0
@@ -98,3 +100,66 @@ async def test_a_name_that_is_known_to_be_ours_waits_for_no_reading_before_its_m
     writer.want(wish("api", TWO))
     await writer.until(lambda: writer.zone.answers(API) == {TWO})
     assert writer.zone.rrset(MARKER)
+
+
+async def test_a_reading_that_goes_well_does_not_shorten_the_wait_for_writes_that_fail(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.trouble(Fault.UNAVAILABLE, times=1000)
+    writer.want(wish("api", TWO))
+    for _ in range(600):
+        writer.enactor.suspect(f"www.{DOMAIN}")
+        await asyncio.sleep(1)
+    assert len(writer.provider.name_reads) > 10
+    assert writer.enactor.tally.errors < 2 * 600 / LONGEST_BACKOFF + 10
+    assert writer.enactor.zone_report().trouble
+
+
+async def test_a_zone_that_is_found_and_cannot_be_read_is_asked_seldom(start: Start) -> None:
+    writer = start()
+    writer.provider.reading_fails = ZoneMissingError("there is no such zone")
+    found = MemoryProvider(writer.zone)
+    writer.provider.describe = found.describe  # type: ignore[method-assign]
+    writer.want(wish("api", ONE))
+    await asyncio.sleep(600)
+    assert writer.enactor.tally.errors < 2 * 600 / LONGEST_BACKOFF + 10
+    assert writer.enactor.zone_report().trouble
+
+
+# -- the quota -------------------------------------------------------------------------------------------------------
+
+
+class Paged(MemoryProvider):
+    """A provider that waits for the account's quota before each request; a whole reading takes many."""
+
+    PAGES = 100
+    pace: Callable[[], Awaitable[None]]
+
+    async def read_zone(self) -> ZoneContents:
+        for _ in range(self.PAGES if self.zone_reads else 1):
+            await self.pace()
+        return await super().read_zone()
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        await self.pace()
+        return await super().read_names(names)
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        await self.pace()
+        return await super().apply(batch)
+
+
+async def test_a_long_reading_takes_no_request_that_a_failover_waits_for(start: Start) -> None:
+    limits = replace(NO_QUOTA, requests_per_second=0.1, requests_burst=1.0)
+    writer = start(limits=limits, provider=Paged)
+    writer.provider.PAGES = 1
+    writer.provider.pace = writer.enactor._budget.request
+    await writer.until(lambda: writer.enactor.is_read)
+    writer.want(wish("api", ONE))
+    await writer.settled("api", within=120)
+    writer.provider.PAGES = 10_000
+    writer.enactor._reader._due_at = 0.0  # an audit
+    await asyncio.sleep(100)
+    for value in (TWO, ONE, TWO, ONE):
+        writer.want(wish("api", value))
+        await writer.until(lambda value=value: writer.zone.answers(API) == {value}, within=12)  # one request's wait
