@@ -1,7 +1,8 @@
 """From the addresses of an endpoint to the endpoint.
 
-An endpoint is Healthy while one of its addresses is, Unhealthy when all are, and Unknown otherwise. Where it is
-known by a hostname, the name itself can fail too.
+An endpoint is Healthy while one of its addresses is, Unhealthy when all are, and Unknown otherwise. An address that has
+never passed and cannot be checked from here, such as one of a family without a route, does not count beside one that
+is found Unhealthy. Where an endpoint is known by a hostname, the name itself can fail too.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,8 @@ def endpoint_health(
 
     `fall` empty answers in a row make the endpoint Unhealthy, `fall` unanswered look-ups keep it from being Healthy.
     """
-    finding = _finding(streaks, name, fall)
+    counted = _counted(streaks, fall)
+    finding = _finding(counted, name, fall)
     changed = previous is None or previous.verdict is not finding.verdict
     if finding.verdict is Verdict.UNHEALTHY:
         failed_at: float | None = now
@@ -49,13 +51,20 @@ def endpoint_health(
         failed_at=previous.failed_at if previous and not changed and previous.failed_at is not None else failed_at,
         latency=next((streak.latency for _, streak in streaks if streak.latency is not None), None),
         addresses=tuple((address, streak.verdict) for address, streak in streaks),
-        confirmed_at=_confirmed_at(finding.verdict, streaks),
+        confirmed_at=_confirmed_at(finding.verdict, counted),
         evidence=tuple(
             (address, _through(name, streak.evidence)) for address, streak in streaks if streak.evidence is not None
         ),
         emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
     )
+
+
+def _counted(streaks: Sequence[tuple[str, Streak]], fall: int) -> Sequence[tuple[str, Streak]]:
+    """Return the streaks that say something of the endpoint: where any address fails, not of those out of our reach."""
+    if all(streak.verdict is not Verdict.UNHEALTHY for _, streak in streaks):
+        return streaks
+    return [each for each in streaks if each[1].has_passed or each[1].blanks < fall]
 
 
 def _through(name: ResolvedName | None, evidence: Evidence) -> Evidence:

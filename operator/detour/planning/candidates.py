@@ -123,11 +123,16 @@ def _failing(record: Record, health: EndpointHealth, present: frozenset[str]) ->
 
 
 def _evidence(record: Record, health: EndpointHealth, declared: tuple[str, ...]) -> dict[str, Evidence]:
-    """Return what was seen of each value; of a hostname without addresses the look-ups speak, not the old addresses."""
+    """Return what was seen of each value; of a hostname without addresses the look-ups speak, not the old addresses.
+
+    Of an endpoint that is Unhealthy its failures speak also for an address that cannot be checked from here.
+    """
     if health.emptiness is not None:
         return dict.fromkeys(declared, health.emptiness)
     if record.publish is not Publish.CNAME:
-        return {address: found for address, found in health.evidence if address in declared}
+        seen = {address: found for address, found in health.evidence if address in declared}
+        whole = _of_target(health) if health.verdict is Verdict.UNHEALTHY else None
+        return {**dict.fromkeys(declared, whole), **seen} if whole is not None else seen
     found = _of_target(health)
     return dict.fromkeys(declared, found) if found is not None else {}
 
@@ -137,7 +142,8 @@ def _of_target(health: EndpointHealth) -> Evidence | None:
     seen = [found for _, found in health.evidence]
     if passing := [each for each in seen if each.passed]:
         return max(passing, key=lambda each: each.began_at)
-    if not seen or len(seen) < len(health.addresses):
+    checked = [verdict for _, verdict in health.addresses if verdict is not Verdict.UNKNOWN]
+    if not seen or len(seen) < (len(checked) if health.verdict is Verdict.UNHEALTHY else len(health.addresses)):
         return None
     return Evidence(
         passed=False,

@@ -44,6 +44,38 @@ def test_one_healthy_address_carries_the_endpoint_and_only_all_unhealthy_sink_it
     assert health(*verdicts).verdict is expected
 
 
+def out_of_reach(address: str = "2001:db8::1", blanks: int = FALL, *, has_passed: bool = False) -> tuple[str, Streak]:
+    """Return the streak of an address whose checks tell nothing, as this host has no route to it."""
+    return address, Streak(N, 0.0, blanks=blanks, reason="NoRoute", message="no route", has_passed=has_passed)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_an_address_out_of_reach_does_not_count_beside_one_that_is_checked(verdict: Verdict) -> None:
+    found = endpoint_health(None, [*streaks(verdict), out_of_reach()], None, fall=FALL, now=5.0)
+    assert found.verdict is verdict
+    assert found.addresses == (("192.0.2.1", verdict), ("2001:db8::1", N))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [out_of_reach(blanks=FALL - 1), out_of_reach(has_passed=True)],
+    ids=["not looked at often enough", "it has passed before"],
+)
+def test_an_address_that_may_work_keeps_its_endpoint_from_being_down(other: tuple[str, Streak]) -> None:
+    """It worked a moment ago: the route is what fails, and perhaps the other one's too."""
+    assert endpoint_health(None, [*streaks(U), other], None, fall=FALL, now=5.0).verdict is N
+
+
+def test_an_endpoint_of_which_nothing_is_in_reach_is_unknown_and_says_why() -> None:
+    found = endpoint_health(None, [out_of_reach(), out_of_reach("2001:db8::2")], None, fall=FALL, now=5.0)
+    assert (found.verdict, found.reason) == (N, "NoRoute")
+
+
+def test_an_endpoint_is_confirmed_down_by_what_is_checked() -> None:
+    bad = ("192.0.2.1", Streak(U, 0.0, failures=FALL, confirmed_at=4.0))
+    assert endpoint_health(None, [bad, out_of_reach()], None, fall=FALL, now=5.0).confirmed_at == 4.0
+
+
 def test_each_address_keeps_a_verdict_of_its_own() -> None:
     assert health(H, U).addresses == (("192.0.2.1", H), ("192.0.2.2", U))
     assert health(H, U).message.startswith("1 of 2 addresses fail")
