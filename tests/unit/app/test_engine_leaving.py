@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from detour.app.zonekeeper import ZoneKeeper
 from detour.checks.resolver import Delegation
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
-from detour_lab.simulation.memoryzone import MemoryProvider, MemoryZone
+from detour_lab.simulation.memoryzone import Fault, MemoryProvider, MemoryZone
 from detour_lab.simulation.virtualtime import holds
 
 from .objects import dns_zone, failover_record
@@ -258,8 +260,10 @@ class Parent:
         self.servers: tuple[str, ...] | None = ("ns-main.example.net", "ns-other.example.net")
         self.below: dict[str, tuple[str, ...]] = {}
         self.ttl = 3600.0
+        self.takes = self.opening_takes = 0.0
 
     async def delegation(self, world: World, domain: str) -> Delegation | None:
+        await asyncio.sleep(self.takes)
         servers = self.below.get(domain, self.servers)
         return Delegation(servers, False, self.ttl) if servers else None
 
@@ -270,6 +274,7 @@ def parent(monkeypatch: pytest.MonkeyPatch, clouds: Clouds) -> Parent:
     found = Parent()
 
     async def describe(provider: MemoryProvider) -> ZoneFacts:
+        await asyncio.sleep(found.opening_takes)
         name = "main" if provider.zone is clouds.zone("main") else "other"
         return ZoneFacts(provider.zone.zone_id, (f"ns-{name}.example.net",), 60)
 
@@ -295,6 +300,32 @@ async def test_a_name_stays_while_the_parent_sends_the_world_to_the_zone(
     digest = message.split("detour.dev/approve=")[1].rstrip("`")
     world.api.apply(in_zones("other", metadata={"annotations": {"detour.dev/approve": digest}}))
     await goes(world, clouds)
+
+
+async def test_a_name_stays_while_nobody_has_looked_yet_whom_the_parent_names(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    world.api.apply(in_zones("other"))
+    await stays(world, 30)
+    await world.kill()
+    parent.takes, parent.opening_takes = 60.0, 1.0
+    again = boot()
+    await stays(again, 300)
+    assert leaving(again)[0] == "StillDelegated"
+
+
+async def test_whom_the_parent_names_is_looked_at_once_the_zone_is_open(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    """Which servers to ask is declared, so nothing else waits for the provider to name its own."""
+    named, parent.opening_takes = {"verification": {"nameServers": ["192.0.2.53:53"]}}, 1.0
+    parent.servers, parent.ttl = ("ns-other.example.net",), 60.0
+    world = boot(dns_zone(**named), other_zone(**named), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    world.api.apply(in_zones("other"))
+    await goes(world, clouds, within=120)
 
 
 @pytest.mark.slow
@@ -326,3 +357,103 @@ async def test_a_name_leaves_a_zone_whose_parent_names_it_once_the_world_looks_f
     parent.below[below] = ("ns-other.example.net",)
     clouds.zone("main").guarded.clear()
     await world.until(lambda: not clouds.zone("main").answers(f"api.{below}"), within=1300)
+
+
+# -- what was asked and is not done yet --------------------------------------------------------------------------------
+
+
+def keeper_of(world: World, name: str) -> ZoneKeeper:
+    return next(keeper for key, keeper in world.engine.zones.keepers.items() if key.name == name)
+
+
+def refuse_writes(clouds: Clouds, zone: str = "main") -> None:
+    """Let the provider of a zone refuse every connection for a write."""
+    for provider in [each for each in clouds.providers if each.zone is clouds.zone(zone)]:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+
+
+def take_writes(clouds: Clouds) -> None:
+    for provider in clouds.providers:
+        provider.troubles.clear()
+
+
+async def asked_to_leave(boot: Boot, clouds: Clouds, parent: Parent) -> World:
+    """Return a world in which the name is to go from `main`, and `main` does not take it yet."""
+    parent.servers, parent.ttl = ("ns-other.example.net",), 60.0
+    world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(120)
+    refuse_writes(clouds)
+    world.api.apply(in_zones("other"))
+    await world.until(lambda: keeper_of(world, "main").tally.errors)
+    return world
+
+
+@pytest.mark.parametrize("what", ["the parent names it again", "the other zone is gone", "the policy is Retain"])
+async def test_a_name_that_was_to_leave_is_called_back_where_it_may_not_any_more(
+    boot: Boot, clouds: Clouds, parent: Parent, what: str
+) -> None:
+    world = await asked_to_leave(boot, clouds, parent)
+    if what == "the parent names it again":
+        parent.servers = ("ns-main.example.net", "ns-other.example.net")
+        keeper_of(world, "main").lookout.look_up_again()
+    elif what == "the other zone is gone":
+        world.api.delete(DZ, "other")
+        world.api.objects[DZ, "shop", "other"]["metadata"]["finalizers"] = []
+        world.api.delete(DZ, "other")
+    else:
+        world.api.apply({**in_zones("other"), "spec": {**in_zones("other")["spec"], "deletionPolicy": "Retain"}})
+    await stays(world, 15)
+    take_writes(clouds)
+    await stays(world, 600)
+
+
+async def test_a_name_that_was_to_leave_does_once_the_provider_takes_it(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    world = await asked_to_leave(boot, clouds, parent)
+    await stays(world, 15)
+    take_writes(clouds)
+    await goes(world, clouds)
+
+
+async def test_a_new_leader_does_not_serve_a_zone_again_that_was_left_before_its_term(
+    boot: Boot, clouds: Clouds
+) -> None:
+    leader = boot(dns_zone(), other_zone(), in_zones("main"), identity="a")
+    await leader.until(lambda: leader.leads)
+    standby = boot(identity="b")
+    await leader.until(lambda: ready(leader))
+    await asyncio.sleep(5)
+    leader.api.apply(in_zones("other"))
+    await goes(leader, clouds)
+    await asyncio.sleep(60)
+    await leader.kill()
+    while not (standby.leads and keeper_of(standby, "other").in_force and ready(standby)):
+        await asyncio.sleep(0.01)
+        assert not standby.answers(zone="main")
+    for _ in range(1200):
+        await asyncio.sleep(0.1)
+        assert not standby.answers(zone="main")
+    assert standby.answers(zone="other") == ONE
+    assert leaving(standby) == ("", "")
+
+
+async def test_a_parent_that_cannot_be_compared_with_the_zones_own_servers_keeps_the_name(
+    boot: Boot, clouds: Clouds, parent: Parent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider names the servers by address, and none of them says what the zone calls them."""
+    named_by_address = MemoryProvider.describe
+
+    async def describe(provider: MemoryProvider) -> ZoneFacts:
+        facts = await named_by_address(provider)
+        return replace(facts, name_servers=("192.0.2.53:53",)) if provider.zone is clouds.zone("main") else facts
+
+    monkeypatch.setattr(MemoryProvider, "describe", describe)
+    parent.servers = ("ns-other.example.net",)
+    world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
+    world.is_silent_about = {"NS"}
+    await world.until(lambda: ready(world))
+    world.api.apply(in_zones("other"))
+    await stays(world, 1300)
+    assert leaving(world)[0] == "StillDelegated"

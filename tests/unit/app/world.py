@@ -84,8 +84,8 @@ class Clouds:
 class World:
     """One operator process. `down` are the addresses that fail their checks, `lost` those that tell nothing.
 
-    With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers; while
-    `is_blind` all its checks fail too. `secret` is what every Secret holds, `kinds` the order in
+    With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers, and to questions
+    of the types `is_silent_about` none ever does; while `is_blind` all its checks fail too. `secret` is what every Secret holds, `kinds` the order in
     which it learns of what there is.
     """
 
@@ -105,6 +105,7 @@ class World:
         self.api = api
         self.connection = Connection(api)
         self.is_blind = self.is_deaf = False
+        self.is_silent_about: set[str] = set()
         self._kinds = kinds
         self.down: set[str] = set()
         self.lost: set[str] = set()
@@ -223,7 +224,7 @@ class World:
         return CheckResult(True, "", "", 0.01)
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
-        if self.is_blind or self.is_deaf:
+        if self.is_blind or self.is_deaf or rrtype in self.is_silent_about:
             await asyncio.sleep(2.0)
             raise NoAnswerError(f"{server} does not answer for {name}")
         return await self.clouds.ask(server, name, rrtype)
