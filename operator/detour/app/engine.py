@@ -429,6 +429,7 @@ class Engine:
     def zones_changed(self) -> None:
         """Another DNSZone than before is written for one zone at a provider."""
         self.decide(self._records)
+        self._gatekeeper.look_again_soon()  # deletions that wait were handed on
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""

@@ -38,7 +38,7 @@ from detour.providers.commands import delete_command
 logger = logging.getLogger(__name__)
 
 DUPLICATE_ZONE = "DuplicateZone"
-"""The reason of a DNSZone that stands for the same zone as an older one."""
+"""The reason of a DNSZone that stands for the same zone as one that came first."""
 
 Identity = tuple[str, str, str]
 """The kind of provider, and what it says of a zone: two DNSZones with the same one stand for the same zone."""
@@ -343,6 +343,7 @@ class ZoneKeeper:
             if trouble != self._trouble:
                 logger.error("DNSZone %s could not be opened: %s", self.zone.key, told(error))
         if trouble is not None and self._enactor is None and trouble.reason != DUPLICATE_ZONE:
+            self._identity = None  # what it stands for is found out once it can be opened
             self._admit(self.zone.key, None)  # who cannot write stands in nobody's way
         self._set_trouble(trouble)
         return trouble is None

@@ -1,14 +1,16 @@
-"""All DNSZones: each gets a keeper, but of two that stand for the same zone only the older is written.
+"""All DNSZones: each gets a keeper, but of several that stand for the same zone only one is written (see `twins`).
 
 Which zone a DNSZone stands for is what its provider says: not how the object spells it, nor with which credentials.
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from detour.app.metrics import ZoneState
+from detour.app.twins import Twins
 from detour.app.workshop import Workshop, ZoneWatcher
 from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
@@ -41,7 +43,7 @@ class _Declared:
 class Zones:
     """Starts and stops the keepers.
 
-    `keepers` has the one of each DNSZone, `serving` the one that writes for it: an older one's, where both stand for
+    `keepers` has the one of each DNSZone, `serving` the one that writes for it: another one's, where both stand for
     the same zone.
     """
 
@@ -53,8 +55,8 @@ class Zones:
         self._watcher = watcher
         self._declared: dict[ObjectKey, _Declared] = {}
         self._departures = Departures(workshop.free_departures)
-        self._identities: dict[ObjectKey, Identity] = {}
-        self._twins: dict[ObjectKey, ObjectKey] = {}
+        self._twins = Twins(workshop.clock.now)
+        self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
 
     def declare(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
@@ -69,13 +71,15 @@ class Zones:
     def remove(self, key: ObjectKey) -> None:
         """A DNSZone is gone: nothing more is written there, nothing is removed."""
         self._declared.pop(key, None)
-        heirs = [each for each in self.names_of(key) if each != key]
+        self._had_worked.discard(key)
+        self._note_work()
+        heirs = self._twins.of(key)
         left: list[Withdrawal] = []
         if keeper := self.keepers.pop(key, None):
             left = keeper.give_up()
             keeper.stop()
         self.serving.pop(key, None)
-        if self._identities.pop(key, None):
+        if self._twins.remove(key):
             self._look_for_twins()
         for withdrawal in left if heirs else ():
             self.serving[heirs[0]].withdraw(withdrawal)
@@ -95,27 +99,26 @@ class Zones:
 
     def twin_of(self, key: ObjectKey) -> Refusal | None:
         """Return why a DNSZone does not count beside an older one for the same zone, or None where it does."""
-        older = self._twins.get(key)
-        if older is None:
+        first = self._twins.first_for(key)
+        if first == key:
             return None
         return Refusal(
             DUPLICATE_ZONE,
-            f"DNSZone {older}, which is older, stands for the same zone at the same provider, and is written for both "
+            f"DNSZone {first}, which came first, stands for the same zone at the same provider, and is written for both "
             f"where it permits the record's namespace: use that one, and delete {key}",
         )
 
     def written_as(self, key: ObjectKey) -> ObjectKey:
-        """Return the DNSZone that is written for `key`: an older one, where both stand for the same zone."""
-        return self._twins.get(key, key)
+        """Return the DNSZone that is written for `key`: another one, where both stand for the same zone."""
+        return self._twins.first_for(key)
 
     def names_of(self, key: ObjectKey) -> list[ObjectKey]:
         """Return every DNSZone for which `key` is written."""
-        return [key, *(other for other, older in self._twins.items() if older == key)]
+        return [key, *self._twins.of(key)]
 
     def namesakes_of(self, key: ObjectKey) -> list[ObjectKey]:
         """Return the other DNSZones that are known to stand for the same zone at the same provider."""
-        identity = self._identities.get(key)
-        return sorted(other for other, each in self._identities.items() if each == identity and other != key)
+        return self._twins.namesakes_of(key)
 
     def subject(self, key: ObjectKey) -> Subject | None:
         """Return the object of a DNSZone."""
@@ -201,6 +204,8 @@ class Zones:
 
     def _start(self, declared: _Declared) -> None:
         self._remember(declared.raw)
+        if _remembered_generation(declared.raw) != NEVER:
+            self._had_worked.add(declared.zone.key)
         keeper = ZoneKeeper(
             declared.zone,
             self._workshop,
@@ -216,41 +221,27 @@ class Zones:
 
     def _admit(self, key: ObjectKey, identity: Identity | None) -> Refusal | None:
         """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
-        if self._identities.get(key) != identity and key in self._declared:
-            if identity is None:
-                del self._identities[key]
-            else:
-                self._identities[key] = identity
+        if key in self._declared and self._twins.stands_for(key, identity):
+            if key in self._had_worked:
+                self._twins.at_work(key, since=-math.inf)
             self._look_for_twins()
         return self.twin_of(key)
 
-    def _precedence(self, declared: _Declared) -> tuple[bool, str, ObjectKey]:
-        """Return the order of DNSZones for one zone: the older first, but none displaces another namespace's work."""
-        key, identity = declared.zone.key, self._identities[declared.zone.key]
-        at_work = [
-            other
-            for other, each in self._identities.items()
-            if each == identity and (keeper := self.keepers.get(other)) is not None and keeper.in_force
-        ]
-        is_stranger = bool(at_work) and all(other.namespace != key.namespace for other in at_work)
-        return is_stranger, declared.created, key
+    def _note_work(self) -> None:
+        """Take note of the DNSZones that are at work."""
+        for key, keeper in self.keepers.items():
+            if keeper.in_force:
+                self._twins.at_work(key)
 
     def _look_for_twins(self) -> None:
-        """See to it that of the DNSZones that stand for one zone at a provider only the oldest is written."""
-        oldest: dict[Identity, ObjectKey] = {}
-        known = [each for each in self._declared.values() if each.zone.key in self._identities]
-        for each in sorted(known, key=self._precedence):
-            oldest.setdefault(self._identities[each.zone.key], each.zone.key)
-        twins = {
-            key: first for key, identity in self._identities.items() if (first := oldest.get(identity, key)) != key
-        }
-        changed = {key for key in {*twins, *self._twins} if twins.get(key) != self._twins.get(key)}
-        self._twins = twins
+        """See to it that of the DNSZones that stand for one zone at a provider only the first is written."""
+        self._note_work()
+        changed = self._twins.look({key: each.created for key, each in self._declared.items()})
         for key, own in self.keepers.items():
             self.serving[key] = self.keepers.get(self.written_as(key), own)
         for key in changed:
             if keeper := self.keepers.get(key):
-                for withdrawal in keeper.give_up() if key in twins else ():
+                for withdrawal in keeper.give_up() if self.serving[key] is not keeper else ():
                     self.serving[key].withdraw(withdrawal)
                 keeper.look_at_twins()
         if changed:
@@ -261,6 +252,9 @@ class Zones:
         if keeper := self.keepers.get(subject.key):
             self._remember(raw)
             keeper.gate.begin_term()
+            if _remembered_generation(raw) != NEVER:
+                self._twins.at_work(subject.key)
+                self._look_for_twins()  # who came first under the leader before us still does
 
     def _remember(self, raw: RawObject) -> None:
         """Count what the leader before us wrote of regions that names have left."""

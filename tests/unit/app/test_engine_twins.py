@@ -1,0 +1,241 @@
+"""Several DNSZones for one zone at a provider: one is written for all, and what waits is handed on with it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from detour.kube.cluster import ClusterError
+from detour.kube.kinds import Kind
+from detour_lab.simulation.memoryzone import Fault
+
+from .gating import CALM
+from .objects import changed, dns_zone, failover_record
+from .world import Clouds, World
+
+Boot = Callable[..., World]
+DZ, FR = Kind.DNS_ZONE, Kind.FAILOVER_RECORD
+API = "api.example.org"
+ONE, TWO = {"192.0.2.1"}, {"192.0.2.2"}
+OLD, NEW = "2026-11-20T20:00:00Z", "2026-11-24T20:00:00Z"
+SECRET = {"credentialsSecretRef": {"name": "account"}}
+GONE = ClusterError("not found", 404)
+
+
+def zone(name: str, created: str, *, namespace: str = "shop", **spec: Any) -> dict[str, Any]:
+    """Return one more DNSZone for the same hosted zone."""
+    raw = dns_zone(name, uid=f"z-{name}-{created}", route53={"zoneID": "Z123"}, **CALM, **spec)
+    return changed(raw, creationTimestamp=created, namespace=namespace)
+
+
+@pytest.fixture(autouse=True)
+def one_hosted_zone(clouds: Clouds) -> None:
+    """Let all these DNSZones stand for one zone."""
+    for name in ("older", "younger", "theirs"):
+        clouds.zones[name] = clouds.zone("main")
+
+
+def writes(world: World, name: str) -> bool:
+    """Tell whether this DNSZone is the one that is written."""
+    return any(keeper.in_force for key, keeper in world.engine.zones.keepers.items() if key.name == name)
+
+
+def standing(world: World, name: str, namespace: str = "shop") -> str:
+    """Return the reason of a DNSZone's condition Ready."""
+    return world.api.condition("Ready", name, DZ, namespace)[1]
+
+
+def ready(world: World, name: str = "api", namespace: str = "shop") -> bool:
+    return world.api.condition("Ready", name, FR, namespace)[0] == "True"
+
+
+def record(zone_name: str, name: str = "api", **spec: Any) -> dict[str, Any]:
+    return failover_record(name, uid=f"u-{name}", zones=[{"name": zone_name}], **spec)
+
+
+def theirs(**spec: Any) -> dict[str, Any]:
+    """Return a record of a stranger's, in the stranger's own DNSZone."""
+    return changed(record("theirs", "www", **spec), namespace="elsewhere")
+
+
+async def fails_over(world: World) -> None:
+    world.down = set(ONE)
+    await world.until(lambda: world.answers() == TWO)
+
+
+# -- what waits is handed on -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["gathered", "sent"])
+@pytest.mark.parametrize("to", ["an older one that comes", "a younger one that stays"])
+async def test_a_deletion_that_waits_is_made_by_the_dnszone_that_is_written_next(
+    boot: Boot, clouds: Clouds, what: str, to: str
+) -> None:
+    both = to == "a younger one that stays"
+    first, other = (zone("older", OLD), zone("younger", NEW)) if both else (zone("younger", NEW), zone("older", OLD))
+    used = "younger"
+    world = boot(first, *([other] if both else []), record(used, deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    if both:
+        await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    if what == "sent":
+        for provider in clouds.providers:
+            provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(0.5 if what == "gathered" else 10)
+    assert world.answers() == ONE
+    clouds.zone().guarded.discard(API)
+    if both:
+        world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
+        world.api.delete(DZ, "older")
+    else:
+        world.api.apply(other)
+    await world.until(lambda: not world.answers(zone="main"))
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+
+
+async def test_a_deletion_that_waits_outlives_a_secret_that_is_deleted_and_made_anew(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("older", OLD, **SECRET), record("older", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    world.secret_error = GONE
+    await world.until(lambda: standing(world, "older") == "SecretMissing")
+    await asyncio.sleep(60)
+    clouds.zone().guarded.discard(API)
+    world.secret_error = None
+    await world.until(lambda: not world.answers(zone="main"))
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+
+
+# -- who cannot write --------------------------------------------------------------------------------------------------
+
+
+async def test_a_duplicate_stops_to_write_though_its_secret_cannot_be_read_just_then(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("younger", NEW, **SECRET), record("younger"))
+    await world.until(lambda: ready(world))
+    world.secret_error = ClusterError("nobody there", 500)
+    world.api.apply(zone("older", OLD))
+    await world.until(lambda: writes(world, "older") and not writes(world, "younger"))
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    await fails_over(world)
+
+
+async def test_an_older_dnszone_whose_secret_is_gone_stands_in_nobodys_way(boot: Boot, clouds: Clouds) -> None:
+    world = boot(zone("older", OLD, **SECRET), zone("younger", NEW), record("younger"))
+    await world.until(lambda: ready(world) and writes(world, "older"))
+    world.secret_error = GONE
+    await world.until(lambda: writes(world, "younger"))
+    await fails_over(world)
+    await asyncio.sleep(60)
+    version = world.api.objects[FR, "shop", "api"]["metadata"]["resourceVersion"]
+    await asyncio.sleep(300)
+    assert world.api.objects[FR, "shop", "api"]["metadata"]["resourceVersion"] == version, "and it goes on so"
+    assert standing(world, "older") == "SecretMissing"
+    world.secret_error = None
+    await world.until(lambda: writes(world, "older") and not writes(world, "younger"))
+    world.down = {"192.0.2.2"}
+    await world.until(lambda: world.answers() == ONE, within=400)
+
+
+async def test_records_of_a_duplicate_follow_failures_while_its_secret_cannot_be_read(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("older", OLD), zone("younger", NEW, **SECRET), record("younger"))
+    await world.until(lambda: ready(world))
+    world.secret_error = ClusterError("nobody there", 0)
+    await asyncio.sleep(120)
+    await fails_over(world)
+    assert standing(world, "younger") == "DuplicateZone"
+
+
+# -- strangers ---------------------------------------------------------------------------------------------------------
+
+
+async def strangers(boot: Boot, clouds: Clouds, *identities: str) -> list[World]:
+    """Return replicas in whose world a stranger's older DNSZone comes when another one is at work.
+
+    Nothing is published in either.
+    """
+    clouds.refusing.add("theirs")
+    ours = (zone("younger", NEW), record("younger", suspend=True))
+    world = boot(zone("theirs", OLD, namespace="elsewhere"), *ours, theirs(), identity=identities[0])
+    worlds = [world, *(boot(identity=each) for each in identities[1:])]
+    await world.until(lambda: writes(world, "younger"))
+    clouds.refusing.discard("theirs")
+    await world.until(lambda: standing(world, "theirs", "elsewhere") == "DuplicateZone", within=120)
+    return worlds
+
+
+async def test_a_strangers_older_dnszone_does_not_displace_one_at_work(boot: Boot, clouds: Clouds) -> None:
+    (world,) = await strangers(boot, clouds, "a")
+    await asyncio.sleep(120)
+    assert writes(world, "younger")
+    assert not writes(world, "theirs")
+    assert not world.answers("www.example.org")
+
+
+async def test_nor_does_it_after_a_restart(boot: Boot, clouds: Clouds) -> None:
+    (world,) = await strangers(boot, clouds, "a_1")
+    await asyncio.sleep(60)
+    await world.kill()
+    again = boot(identity="a_2")
+    await again.until(lambda: writes(again, "younger"))
+    await asyncio.sleep(120)
+    assert writes(again, "younger")
+    assert not world.answers("www.example.org")
+
+
+async def test_nor_does_it_under_another_leader(boot: Boot, clouds: Clouds) -> None:
+    leader, standby = await strangers(boot, clouds, "a", "b")
+    await asyncio.sleep(60)
+    await leader.kill()
+    await standby.until(lambda: standby.leads and writes(standby, "younger"))
+    await asyncio.sleep(120)
+    assert writes(standby, "younger")
+    assert not standby.answers("www.example.org")
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "the stranger publishes", "a restart afterwards"])
+async def test_a_dnszone_that_is_made_anew_comes_before_a_stranger_that_is_older_now(
+    boot: Boot, clouds: Clouds, meanwhile: str
+) -> None:
+    other = theirs() if meanwhile != "nothing" else theirs(suspend=True)
+    world = boot(zone("younger", OLD), zone("theirs", NEW, namespace="elsewhere"), record("younger"), other)
+    await world.until(lambda: ready(world))
+    await world.until(lambda: standing(world, "theirs", "elsewhere") == "DuplicateZone")
+    await asyncio.sleep(60)
+    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "younger")
+    await world.until(lambda: writes(world, "theirs"))
+    await asyncio.sleep(60)
+    world.api.apply(zone("younger", "2026-11-25T20:00:00Z"))
+    await world.until(lambda: writes(world, "younger") and not writes(world, "theirs"))
+    if meanwhile == "a restart afterwards":
+        await asyncio.sleep(30)
+        await world.kill()
+        world = boot()
+        await world.until(lambda: ready(world))
+    await fails_over(world)
+    assert standing(world, "theirs", "elsewhere") == "DuplicateZone"
+
+
+async def test_a_dnszone_that_was_gone_for_long_comes_after_who_took_its_place(boot: Boot, clouds: Clouds) -> None:
+    world = boot(zone("younger", OLD), zone("theirs", NEW, namespace="elsewhere"), record("younger"), theirs())
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(60)
+    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "younger")
+    await world.until(lambda: writes(world, "theirs"))
+    await asyncio.sleep(3700)
+    world.api.apply(zone("younger", "2026-11-25T20:00:00Z"))
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    await asyncio.sleep(60)
+    assert writes(world, "theirs")
