@@ -1,7 +1,7 @@
 """Names of deleted records that are to go: counted before the first of them goes, and held where they are too many.
 
 A namespace that is dropped asks for its names one after the other. So each waits a moment for the others to show: of
-too many none goes, and not the first ten.
+too many none goes, and not the first ten. Who asks for a name that is not his own takes nothing, and does not count.
 """
 
 from collections.abc import Callable
@@ -55,12 +55,16 @@ class Deletions:
         """Tell whether any deletion has not been let through yet."""
         return any(not each.is_done for each in self._asked.values())
 
-    def take_due(self, *, owned: int, safety: Safety) -> list[Withdrawal]:
+    def take_due(self, *, owned: int, safety: Safety, takes: Callable[[Withdrawal], bool]) -> list[Withdrawal]:
         """Return, once, the deletions that may be made now.
 
-        `owned` is how many names of the zone are ours, without those that are asked to be deleted.
+        `owned` is how many names of the zone are ours, without those that are asked to be deleted; `takes` tells
+        whether a deletion would take anything away: not where the name's marker names another object.
         """
         now = self._clock()
+        idle = [each.withdrawal for each in self._asked.values() if not each.is_done and not takes(each.withdrawal)]
+        for each in idle:
+            del self._asked[each.record]
         self._asked = {
             key: each for key, each in self._asked.items() if not each.is_done or each.at >= now - safety.window
         }
@@ -72,12 +76,12 @@ class Deletions:
         elif total > deletions_allowed(owned + total):
             reason = HoldReason.DELETIONS
         due = []
-        for each in waiting:
-            each.reason = reason
-            if reason is None and now - each.at >= GATHERING_TIME:
-                each.is_done = True
-                due.append(each.withdrawal)
-        return due
+        for asked in waiting:
+            asked.reason = reason
+            if reason is None and now - asked.at >= GATHERING_TIME:
+                asked.is_done = True
+                due.append(asked.withdrawal)
+        return [*idle, *due]
 
     def held(self) -> list[tuple[HoldReason, Withdrawal, float]]:
         """Return the deletions that are held, why, and since when they were asked for (engine seconds)."""

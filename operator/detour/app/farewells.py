@@ -75,8 +75,7 @@ class Farewells:
         record, keeper = known.keeper.record, self._zones.serving.get(zone)
         if keeper is None or self._permits(record, zone) is None:
             return True
-        report = keeper.report(record.key)
-        return (report is not None and report.is_marked) or known.keeper.is_known_in(zone)
+        return keeper.takes(Withdrawal(record.key, record.uid, record.hostname)) or known.keeper.is_known_in(zone)
 
     def leave_to_another(self, zone: ObjectKey) -> None:
         """Another site keeps `zone` now: the names that were to go there are its to remove."""

@@ -152,10 +152,14 @@ class ZoneKeeper:
     def delete_due(self) -> None:
         """Remove the names that the safety gate lets go by now. Only who writes the zone knows how many it has."""
         if self._enactor is not None and self._enactor.in_force:
-            owned = self._enactor.zone_report().owned
-            for withdrawal in self.gate.deletions.take_due(owned=owned, safety=self.gate.safety):
+            owned, takes = self._enactor.owned_count, self._enactor.takes
+            for withdrawal in self.gate.deletions.take_due(owned=owned, safety=self.gate.safety, takes=takes):
                 self._enactor.withdraw(withdrawal)
             self._need()
+
+    def takes(self, withdrawal: Withdrawal) -> bool:
+        """Tell whether `withdrawal` is known to take something away: the name's marker names its object."""
+        return self._enactor is not None and self._enactor.is_read and self._enactor.takes(withdrawal)
 
     def abandon(self, record: ObjectKey) -> None:
         """Let a name that was to go stay: another site keeps the zone, or the record declares it again."""

@@ -163,6 +163,15 @@ class Enactor:
         """Let the name that `record` asked to be removed stay."""
         self._names.abandon(record)
 
+    def takes(self, withdrawal: Withdrawal) -> bool:
+        """Tell whether `withdrawal` would take anything away, by what the zone holds. Only once it `is_read`."""
+        return self._names.takes(withdrawal, self._reader.view)
+
+    @property
+    def owned_count(self) -> int:
+        """How many names of the zone are those of records that wish for them."""
+        return self._names.owned_count
+
     def recall_withdrawals(self) -> list[Withdrawal]:
         """Give back the withdrawals that are not done: their names stay for now."""
         return self._names.recall_withdrawals()

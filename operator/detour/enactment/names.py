@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from detour.enactment.batches import BatchFiller
 from detour.enactment.contract import Change, StoredSet
 from detour.enactment.markers import parse_marker
-from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
+from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
 from detour.enactment.sticking import Sticking
 from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
@@ -111,6 +111,11 @@ class Names:
             del self._withdrawals[hostname][record]
             if not self._withdrawals[hostname]:
                 del self._withdrawals[hostname]
+
+    def takes(self, withdrawal: Withdrawal, view: ZoneView) -> bool:
+        """Tell whether `withdrawal` would take anything away: only where the name's marker names its object."""
+        marker = view.at(withdrawal.hostname).marker
+        return is_marked_for(parse_marker(marker.rrset if marker else None), withdrawal, self._rules)
 
     def recall_withdrawals(self) -> list[Withdrawal]:
         """Give back the withdrawals that are not done: their names stay for now."""

@@ -83,7 +83,7 @@ def reconcile(
         return Outcome(change, {})
     winner = _winner(wishes, marker)
     refusals = {each.record: _conflict(each, winner) for each in wishes if each is not winner}
-    left = withdrawal is not None and marker is not None and _is_of(marker, withdrawal, rules)
+    left = withdrawal is not None and is_marked_for(marker, withdrawal, rules)
     refusal = _refusal(winner, found, marker, shadow, rules, left=left)
     if refusal is not None:
         return Outcome(None, {**refusals, winner.record: refusal}, denied=winner.record)
@@ -124,8 +124,11 @@ def _conflict(loser: Wish, winner: Wish) -> Refusal:
     )
 
 
-def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
-    return marker.record == withdrawal.record and (rules.several_sites or marker.uid == withdrawal.uid)
+def is_marked_for(marker: Marker | None, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
+    """Tell whether a name bears the mark of exactly the object that was deleted."""
+    if marker is None or marker.owner != rules.owner or marker.record != withdrawal.record:
+        return False
+    return rules.several_sites or marker.uid == withdrawal.uid
 
 
 def _refusal(
@@ -305,8 +308,7 @@ def _without_claim(stored: StoredSet) -> Change:
 
 def _withdraw(withdrawal: Withdrawal, found: NameView, marker: Marker | None, rules: ZoneRules) -> NameChange | None:
     """Return the removal of a name whose marker names exactly the object that was deleted."""
-    ours = marker is not None and marker.owner == rules.owner
-    if not ours or marker is None or not _is_of(marker, withdrawal, rules):
+    if not is_marked_for(marker, withdrawal, rules):
         return None
     doomed: list[StoredSet] = [found.sets[kind] for kind in ANSWER_TYPES if kind in found.sets]
     doomed += [found.marker] if found.marker else []

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from detour.enactment.contract import UnavailableError
 from detour.kube.kinds import Kind
 from detour_lab.simulation.memoryzone import Fault
 
@@ -24,8 +25,10 @@ from .gating import (
     ready,
     record,
 )
-from .objects import dns_zone
+from .objects import changed, dns_zone
 from .world import Clouds, World
+
+LATER = "2026-11-24T20:00:00Z"
 
 
 def many(number: int, **spec: Any) -> list[dict[str, Any]]:
@@ -123,3 +126,63 @@ async def test_a_new_connection_goes_on_with_the_names_that_are_to_go(
     world.api.apply(dns_zone(**change, **CALM))
     await world.until(lambda: not world.answers("old.example.org"), within=400.0)
     await world.until(lambda: (FR, "shop", "old") not in world.api.objects)
+
+
+# -- who may ask -----------------------------------------------------------------------------------------------------
+
+SHARED = {"allowedNamespaces": {"from": "All"}}
+
+
+def of_others(name: str, **spec: Any) -> dict[str, Any]:
+    """Return a record of another namespace in the zone of `shop`."""
+    zones = [{"name": "main", "namespace": "shop"}]
+    raw = record(name, (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2), deletionPolicy="Delete", zones=zones, **spec)
+    return changed(raw, namespace="others")
+
+
+async def test_the_deletion_of_a_record_that_a_zone_refuses_does_not_wait_for_that_zone(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(dns_zone(**CALM), of_others("n0"))
+    await world.until(lambda: world.api.condition("Published", "n0", FR, "others")[1] == "NamespaceNotAllowed")
+    for provider in clouds.providers:
+        provider.reading_fails = UnavailableError("away")
+    world.api.delete(FR, "n0", "others")
+    await world.until(lambda: (FR, "others", "n0") not in world.api.objects, within=5)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["at once", "after a restart"])
+async def test_a_name_goes_with_its_record_though_the_zone_has_come_to_refuse_its_namespace(
+    boot: Boot, clouds: Clouds, is_restarted: bool
+) -> None:
+    world = boot(dns_zone(**SHARED, **CALM), of_others("n0"))
+    await world.until(lambda: world.api.condition("Ready", "n0", FR, "others")[0] == "True")
+    await asyncio.sleep(10)
+    world.api.apply(dns_zone(**CALM))
+    await world.until(lambda: world.api.condition("Published", "n0", FR, "others")[1] == "NamespaceNotAllowed")
+    clouds.zone().guarded.clear()
+    if is_restarted:
+        await world.kill()
+        world = boot()
+        await asyncio.sleep(30)
+    world.api.delete(FR, "n0", "others")
+    await world.until(lambda: not world.answers("n0.example.org"))
+    await world.until(lambda: (FR, "others", "n0") not in world.api.objects)
+
+
+async def test_a_namespace_of_duplicates_that_is_dropped_holds_nobodys_deletion(boot: Boot, clouds: Clouds) -> None:
+    """Fifteen claims on names that others have published are deleted at once, and one name that is to go."""
+    duplicates = [changed(of_others(f"n{place}", uid=f"d-{place}"), creationTimestamp=LATER) for place in range(15)]
+    world = boot(dns_zone(**SHARED, **CALM), *many(15))
+    await world.until(lambda: ready(world, *(f"n{place}" for place in range(15))))
+    for raw in duplicates:
+        world.api.apply(raw)
+    await world.until(lambda: world.api.condition("Published", "n14", FR, "others")[1] == "NameConflict")
+    clouds.zone().guarded.discard("n0.example.org")
+    for place in range(15):
+        world.api.delete(FR, f"n{place}", "others")
+    world.api.delete(FR, "n0")
+    await world.until(lambda: not world.answers("n0.example.org"), within=10)
+    await asyncio.sleep(60)
+    assert standing(world, 15) == 14
+    assert not [key for key in world.api.objects if key[1] == "others"]

@@ -31,6 +31,7 @@ class Gate:
         self.zone = ZoneGate(safety or Safety(), clock=lambda: self.now, departures=departures)
         self.at: dict[str, str] = {}
         self.is_slow = False
+        self.elsewhere: set[str] = set()  # names whose marker names another object
 
     def move(self, name: str, to: str, *, failing: str = "", **more: bool) -> bool:
         """Propose that `name` goes to the regions `to`; True where it did."""
@@ -65,7 +66,9 @@ class Gate:
     def due(self, owned: int) -> list[str]:
         """Return the names that may be deleted now, once the gathering is over, of a zone with so many others."""
         self.now += GATHERING_TIME
-        found = self.zone.deletions.take_due(owned=owned, safety=self.zone.safety)
+        found = self.zone.deletions.take_due(
+            owned=owned, safety=self.zone.safety, takes=lambda each: each.record.name not in self.elsewhere
+        )
         return [each.record.name for each in found]
 
     @property
@@ -331,6 +334,24 @@ def test_an_approval_gives_the_held_deletions_once() -> None:
     assert gate.due(owned=8) == []
 
 
+def test_who_asks_for_names_that_are_not_his_own_holds_nobodys_deletion() -> None:
+    """A namespace of duplicates is dropped: their names are marked as another record's, and stay."""
+    gate = Gate()
+    gate.elsewhere = set(names(30))
+    gate.delete(*names(30), "api")
+    assert sorted(gate.due(owned=20)) == sorted([*names(30), "api"])
+    assert not gate.zone.deletions.are_waiting
+    gate.delete(*names(11, 100))
+    assert gate.due(owned=8) == [], "nor do they make room for others"
+
+
+def test_a_deletion_that_takes_nothing_waits_for_nothing() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.elsewhere = {"api"}
+    gate.delete("api", "www")
+    assert gate.due(owned=5) == ["api"]
+
+
 def test_a_name_that_is_declared_again_is_not_deleted_and_makes_room() -> None:
     gate = Gate()
     gate.delete(*names(12))
@@ -374,3 +395,23 @@ def test_what_was_let_through_last_is_put_back_also_while_nothing_may_change(rea
     gate.zone.is_suspected = reason == "panic"
     assert gate.move("api", "east"), "nothing new is asked: the enactor repairs what it was given"
     assert not gate.zone.holds().changes
+
+
+def test_a_zone_that_is_given_up_holds_no_departure_of_others() -> None:
+    """Another DNSZone writes the hosted zone from now on: what its names left here is counted there."""
+    departures, now = Departures(free_names=0), 10_000.0
+    gates = [ZoneGate(Safety(), clock=lambda: now, departures=departures) for _ in range(2)]
+
+    def moves(gate: ZoneGate, name: str, place: str, to: str, *, failing: str = "") -> bool:
+        before, after = (sets(name, [each] if each else []) for each in (place, to))
+        regions = {each: frozenset({each}) if each else frozenset[str]() for each in (place, to, failing)}
+        change = Proposal(key(name), f"{name}.example.org", before, after, regions[place], regions[to], regions[failing])
+        return gate.submit(change) == after
+
+    assert moves(gates[0], "api", "", "east")
+    assert moves(gates[1], "www", "", "west")
+    assert moves(gates[0], "api", "east", "north", failing="east")
+    assert not moves(gates[1], "www", "west", "north", failing="west")
+    gates[0].close()
+    assert departures.count("east") == 0
+    assert moves(gates[1], "www", "west", "north", failing="west")
