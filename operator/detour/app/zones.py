@@ -104,8 +104,8 @@ class Zones:
             return None
         return Refusal(
             DUPLICATE_ZONE,
-            f"DNSZone {first}, which came first, stands for the same zone at the same provider, and is written for both "
-            f"where it permits the record's namespace: use that one, and delete {key}",
+            f"DNSZone {first}, which came first, stands for the same zone at the same provider, and is written for "
+            f"both where it permits the record's namespace: use that one, and delete {key}",
         )
 
     def written_as(self, key: ObjectKey) -> ObjectKey:

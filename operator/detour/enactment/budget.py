@@ -194,7 +194,7 @@ class Budget:
 class ZoneBudget:
     """One zone's share in its account's budget: it remembers how urgent the zone's work in hand is.
 
-    So the provider's requests need not say what they are for. What is read `beside` that work has an urgency of its own.
+    So the provider's requests need not say what they are for. What is read `beside` that work has its own urgency.
     """
 
     def __init__(self, account: Budget) -> None:

@@ -126,9 +126,11 @@ def _conflict(loser: Wish, winner: Wish) -> Refusal:
 
 def is_marked_for(marker: Marker | None, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
     """Tell whether a name bears the mark of exactly the object that was deleted."""
-    if marker is None or marker.owner != rules.owner or marker.record != withdrawal.record:
-        return False
-    return rules.several_sites or marker.uid == withdrawal.uid
+    return marker is not None and marker.owner == rules.owner and _is_of(marker, withdrawal, rules)
+
+
+def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
+    return marker.record == withdrawal.record and (rules.several_sites or marker.uid == withdrawal.uid)
 
 
 def _refusal(

@@ -255,7 +255,7 @@ async def _unkept(self: Any) -> None:
         delay = self._setbacks.delay
         if delay == 0.0:
             try:
-                delay = await self._step()
+                delay = await self._step() or 0.0
             except ProviderError as error:
                 delay = self._fail(error)
             else:

@@ -405,7 +405,9 @@ def test_a_zone_that_is_given_up_holds_no_departure_of_others() -> None:
     def moves(gate: ZoneGate, name: str, place: str, to: str, *, failing: str = "") -> bool:
         before, after = (sets(name, [each] if each else []) for each in (place, to))
         regions = {each: frozenset({each}) if each else frozenset[str]() for each in (place, to, failing)}
-        change = Proposal(key(name), f"{name}.example.org", before, after, regions[place], regions[to], regions[failing])
+        change = Proposal(
+            key(name), f"{name}.example.org", before, after, regions[place], regions[to], regions[failing]
+        )
         return gate.submit(change) == after
 
     assert moves(gates[0], "api", "", "east")

@@ -84,9 +84,9 @@ class Clouds:
 class World:
     """One operator process. `down` are the addresses that fail their checks, `lost` those that tell nothing.
 
-    With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers, and to questions
-    of the types `is_silent_about` none ever does; while `is_blind` all its checks fail too. `secret` is what every Secret holds, `kinds` the order in
-    which it learns of what there is.
+    With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers, and never
+    does one to questions of the types `is_silent_about`; while `is_blind` all its checks fail too. `secret` is what
+    every Secret holds, `kinds` the order in which it learns of what there is.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Names that are to go, and names that several records claim: what waits is not done, and nobody takes another's along."""
+"""Names that are to go, and names that several records claim: what waits is not done, nobody takes another's along."""
 
 import asyncio
 from collections.abc import Callable
