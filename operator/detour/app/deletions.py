@@ -22,6 +22,7 @@ class _Asked:
     at: float
     is_done: bool = False
     reason: HoldReason | None = None
+    takes: bool = False  # it was seen to take something away
 
 
 class Deletions:
@@ -30,6 +31,7 @@ class Deletions:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._asked: dict[ObjectKey, _Asked] = {}
+        self.version = 0  # another one whenever anything else is held than before
 
     def ask(self, withdrawal: Withdrawal) -> None:
         """The name of a deleted record is to go."""
@@ -42,12 +44,14 @@ class Deletions:
         if asked is None or asked.is_done:
             return False
         del self._asked[record]
+        self.version += 1
         return True
 
     def recall(self) -> list[Withdrawal]:
         """Return the deletions that have not been let through, and forget them."""
         waiting = [each.withdrawal for each in self._asked.values() if not each.is_done]
         self._asked.clear()
+        self.version += 1
         return waiting
 
     @property
@@ -62,9 +66,12 @@ class Deletions:
         whether a deletion would take anything away: not where the name's marker names another object.
         """
         now = self._clock()
-        idle = [each.withdrawal for each in self._asked.values() if not each.is_done and not takes(each.withdrawal)]
-        for each in idle:
-            del self._asked[each.record]
+        idle = []
+        for each in [each for each in self._asked.values() if not (each.is_done or each.takes)]:
+            each.takes = takes(each.withdrawal)
+            if not each.takes:
+                idle.append(each.withdrawal)
+                del self._asked[each.withdrawal.record]
         self._asked = {
             key: each for key, each in self._asked.items() if not each.is_done or each.at >= now - safety.window
         }
@@ -76,11 +83,13 @@ class Deletions:
         elif total > deletions_allowed(owned + total):
             reason = HoldReason.DELETIONS
         due = []
-        for asked in waiting:
-            asked.reason = reason
-            if reason is None and now - asked.at >= GATHERING_TIME:
-                asked.is_done = True
-                due.append(asked.withdrawal)
+        for each in waiting:
+            if each.reason is not reason:
+                each.reason = reason
+                self.version += 1
+            if reason is None and now - each.at >= GATHERING_TIME:
+                each.is_done = True
+                due.append(each.withdrawal)
         return [*idle, *due]
 
     def held(self) -> list[tuple[HoldReason, Withdrawal, float]]:
@@ -96,4 +105,5 @@ class Deletions:
         approved = [each for each in self._asked.values() if each.reason is not None and not each.is_done]
         for each in approved:
             each.is_done = True
+            self.version += 1
         return [each.withdrawal for each in approved]

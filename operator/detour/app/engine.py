@@ -406,7 +406,8 @@ class Engine:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
-            if known.keeper.undecided is not None or known.keeper.needs_zone_news(self.zones.serving):
+            waits = known.keeper.undecided is not None or self._gatekeeper.holds(known.keeper)
+            if waits or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))
             if known.keeper.leaving:
                 self._leavers.review(known)

@@ -1,7 +1,7 @@
 """Between decisions and zones: what records want goes through the safety gate of each zone.
 
-What a gate holds is looked at again and again: it may have become unnecessary, its time may have come, or a person may
-have approved it.
+What a gate holds is decided anew once anything that it depends on has changed: what was found bad, what the zone shows,
+which names have left which regions, what a person declared or approved.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 
 HOLD_PERIOD = 0.5
-"""Seconds between two looks at what the safety gates hold."""
+"""Seconds between two looks at whether time has come for what the safety gates hold."""
 
 
 class Gatekeeper:
@@ -50,12 +50,13 @@ class Gatekeeper:
         self._decide = decide
         self._alarm: asyncio.TimerHandle | None = None
         self._clock = clock
+        self._looked_at: dict[ObjectKey, tuple[int, str | None]] = {}
         self._references: Counting[ObjectKey] = Counting()
         self._suspicion = Suspicion(
             bad_share=observation.bad_share,
             newest=observation.newest_bad,
             references=references or self._servers_answer,
-            on_change=self._look_again,
+            on_change=self._decide_held,
             doubt=observation.doubt_since,
             clock=clock.now,
         )
@@ -109,15 +110,20 @@ class Gatekeeper:
             gate.set_aside(record)
         report = zonekeeper.report(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-            held_before = gate.held(record)
+            held_before = gate.version
             wish = replace(wish, sets=gate.submit(keeper.proposal(zone, gate, wish.sets, report)) or None)
-            if gate.held(record) != held_before:
+            if gate.version != held_before:
                 self.look_again_soon()
         zonekeeper.want(wish)
         return wish.sets
 
+    def holds(self, keeper: RecordKeeper) -> bool:
+        """Tell whether any zone holds a change of a record: what the zone shows of it may let the change through."""
+        keepers = (self._zones.serving.get(zone) for zone in keeper.record.zones)
+        return any(each is not None and each.gate.held(keeper.record.key) is not None for each in keepers)
+
     def look_again_soon(self) -> None:
-        """Look again, before long, at everything that a safety gate holds."""
+        """Look, before long, whether the time has come for anything that a safety gate holds."""
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_again)
 
@@ -125,17 +131,27 @@ class Gatekeeper:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        looked_at, self._looked_at = self._looked_at, {}
         for key, zonekeeper in self._zones.keepers.items():
-            held, subject = zonekeeper.gate.held_records(), self._zones.subject(key)
+            gate, subject = zonekeeper.gate, self._zones.subject(key)
             zonekeeper.delete_due()
-            if zonekeeper.approve() and subject is not None:
+            due = gate.due()
+            self._looked_at[key] = (gate.version, zonekeeper.zone.approved)
+            is_news = self._looked_at[key] != looked_at.get(key)
+            if is_news and zonekeeper.approve() and subject is not None:
                 self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
                 self._outlets.tell(subject, "Approved", "the changes that were held were approved by a person")
-            self._decide(held)
-            if held or zonekeeper.gate.deletions.are_waiting:
+                due = gate.held_records()
+            self._decide(due)
+            if gate.is_pressing:
                 self.look_again_soon()
-            if subject is not None:
+            if subject is not None and (is_news or due):
                 self._outlets.mark(subject)
+
+    def _decide_held(self) -> None:
+        """What this vantage says is to be believed again, or no longer: decide anew on everything that is held."""
+        for zonekeeper in self._zones.keepers.values():
+            self._decide(zonekeeper.gate.held_records())
 
     async def _servers_answer(self) -> bool:
         """Tell whether the servers of most zones answer: the reference checks of this vantage.

@@ -45,6 +45,8 @@ class ZoneGate:
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
         self._held: dict[ObjectKey, _Held] = {}
+        self._changes = 0
+        self._judged_by = 0  # the departures' version by which what they block was judged last
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._thawed: set[ObjectKey] = set()  # in a freeze: what a person approved since it began
         self.safety = safety
@@ -82,11 +84,11 @@ class ZoneGate:
         blocked = self._blocks(proposal)
         reason = None if self._is_approved(proposal) else self._reason_to_hold(proposal, blocked)
         if reason is None:
-            self._held.pop(key, None)
+            self._hold(key, None)
             return self._let(proposal)
         before = self._held.get(key)
         since = before.since if before and before.after == proposal.after else self._clock()
-        self._held[key] = _Held(reason, _change_line(proposal), since, proposal.after, blocked)
+        self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked))
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
             self._set_leaving(key, frozenset())
@@ -96,6 +98,14 @@ class ZoneGate:
                 if partial is not None and self._reason_to_hold(partial, self._blocks(partial)) is None:
                     return self._let(partial)
         return proposal.before
+
+    def _hold(self, record: ObjectKey, held: _Held | None) -> None:
+        if self._held.get(record) == held:
+            return
+        self._changes += 1
+        self._held.pop(record, None)
+        if held is not None:
+            self._held[record] = held
 
     def survey(self, proposal: Proposal) -> None:
         """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
@@ -195,7 +205,7 @@ class ZoneGate:
     def set_aside(self, record: ObjectKey) -> None:
         """What was let through, held or approved for the record does not count any more: it is suspended."""
         self._let_through.pop(record, None)
-        self._held.pop(record, None)
+        self._hold(record, None)
         self._approved.pop(record, None)
         self._thawed.discard(record)
         self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
@@ -208,6 +218,7 @@ class ZoneGate:
             self._set_leaving(record, frozenset())
         self._let_through.clear()
         self._held.clear()
+        self._changes += 1
         self._approved.clear()
         self._thawed.clear()
 
@@ -228,6 +239,27 @@ class ZoneGate:
     def held_records(self) -> list[ObjectKey]:
         """Return the records with a change that is held; deletions are not among them."""
         return list(self._held)
+
+    def due(self) -> list[ObjectKey]:
+        """Return, once, the records whose change departures have blocked, where these are others than before.
+
+        Whatever else holds a change gives news of its own: checks, a declaration, the end of a suspicion.
+        """
+        self._departures.expire(self._clock())
+        if self._judged_by == self._departures.version:
+            return []
+        self._judged_by = self._departures.version
+        return [record for record, each in self._held.items() if each.reason is HoldReason.REGIONS]
+
+    @property
+    def is_pressing(self) -> bool:
+        """Tell whether something is held that time alone may let through."""
+        return self.deletions.are_waiting or any(each.reason is HoldReason.REGIONS for each in self._held.values())
+
+    @property
+    def version(self) -> int:
+        """Another one whenever anything else is held than before."""
+        return self._changes + self.deletions.version
 
     @property
     def held_count(self) -> int:

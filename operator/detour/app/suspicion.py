@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from detour.enactment.waiting import news_within
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +71,24 @@ class Suspicion:
             while self.is_blind or self._bad_share(window) > threshold:
                 self._look_again.clear()
                 began_at = self._clock()
-                passed = await self._references() and self._clock() - began_at <= PROMPT
+                passed = await self._see() and self._clock() - began_at <= PROMPT
                 if self.is_blind is passed:
                     self._turn(blind=not passed, window=window)
                 if passed:
                     self._cleared_at = began_at
                 self._on_change()
                 await self._pause(cut_short=passed)
+            self._on_change()  # what waits in zones with another threshold is looked at by a round of its own
         finally:
             self._checking = None
+
+    async def _see(self) -> bool:
+        """Run the reference checks; those that break prove nothing."""
+        try:
+            return await self._references()
+        except Exception as error:
+            logger.error("the reference checks of this vantage could not be run: %s", told(error))
+            return False
 
     async def _pause(self, *, cut_short: bool) -> None:
         """Wait for the next round; what turns bad after a round that passed needs one of its own at once."""
@@ -91,5 +101,5 @@ class Suspicion:
             self._blind_since = now
         self._doubt(min(now, self._blind_since) - window)
         self.is_blind = blind
-        told = "fail too: nothing is written on its word" if blind else "pass again: it is believed"
-        logger.warning("most checks of this vantage turned bad; its reference checks %s", told)
+        what = "fail too: nothing is written on its word" if blind else "pass again: it is believed"
+        logger.warning("most checks of this vantage turned bad; its reference checks %s", what)

@@ -48,6 +48,7 @@ class Departures:
         self._remembered: dict[str, tuple[int, float]] = {}
         self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
         self._window = 0.0
+        self.version = 0  # another one whenever the rule may say something else than before
 
     def keep_for(self, window: float) -> None:
         """Count departures for `window` seconds at least: the longest of all zones holds for each."""
@@ -57,16 +58,19 @@ class Departures:
         """An earlier leader wrote that so many names had left `region`, the last at `at`: at least so many count."""
         before = self._remembered.get(region, (0, 0.0))
         self._remembered[region] = (max(before[0], names), max(before[1], at))
+        self.version += 1
 
     # -- what is managed -----------------------------------------------------------------------------------------
 
     def manage(self, record: ObjectKey) -> None:
         """A zone has a name of `record`."""
         self._managed[record] += 1
+        self.version += 1
 
     def release(self, record: ObjectKey) -> None:
         """A zone has the name of `record` no more; without any it counts for nothing."""
         self._managed[record] -= 1
+        self.version += 1
         if self._managed[record] <= 0:
             del self._managed[record]
             self.forget(record)
@@ -82,6 +86,7 @@ class Departures:
         """The name of `record` has left `region` because it fails there, at `at`."""
         regions = self._left.setdefault(record, {})
         if region not in regions:
+            self.version += 1
             self._by_namespace.setdefault(record.namespace, Counter())[region] += 1
         regions[region] = at
         self._by_region.setdefault(region, {})[record] = at
@@ -92,6 +97,7 @@ class Departures:
         at = self._left.get(record, {}).pop(region, None)
         if at is None:
             return None
+        self.version += 1
         if not self._left[record]:
             del self._left[record]
         del self._by_region[region][record]
@@ -120,8 +126,9 @@ class Departures:
     def expire(self, now: float) -> None:
         """Forget what left longer ago than the window."""
         since = now - self._window
-        if self._remembered:
-            self._remembered = {region: each for region, each in self._remembered.items() if each[1] >= since}
+        for region in [region for region, (_, at) in self._remembered.items() if at < since]:
+            del self._remembered[region]
+            self.version += 1
         while self._oldest and self._oldest[0][0] < since:
             at, region, record = heapq.heappop(self._oldest)
             if self._left.get(record, {}).get(region) != at:

@@ -288,3 +288,41 @@ async def test_a_region_that_nobody_knows_is_told_with_the_nearest_one(boot: Boo
     assert f"the nearest is {EAST}" in message(world, "Warning", "api", FR)
     world.api.apply(record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2)))
     await world.until(lambda: world.api.condition("Warning") == ("False", "None"))
+
+
+# -- how often what is held is looked at -----------------------------------------------------------------------------
+
+
+async def decisions(world: World, seconds: float) -> int:
+    """Count how often any record is decided within so many seconds."""
+    counted, plan = 0, world.engine._plan
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal counted
+        counted += 1
+        return plan(*arguments)
+
+    world.engine._plan = counting  # type: ignore[method-assign]
+    await asyncio.sleep(seconds)
+    world.engine._plan = plan  # type: ignore[method-assign]
+    return counted
+
+
+@pytest.mark.parametrize("reason", ["FrozenByUser", "TooManyRegions"])
+async def test_what_is_held_is_decided_anew_only_when_something_has_changed(boot: Boot, reason: str) -> None:
+    east = [record(f"e{place}", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.4", 2)) for place in range(21)]
+    west = [record(f"n{place}", (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.4", 2)) for place in range(20)]
+    names = [each["metadata"]["name"] for each in (*east, *west)]
+    world = boot(dns_zone(**CALM), *east, *west)
+    await world.until(lambda: ready(world, *names))
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: world.answers("e20.example.org") == {"192.0.2.4"})
+    await asyncio.sleep(60)
+    world.api.apply(dns_zone(safety={"panicThreshold": 100, "frozen": reason == "FrozenByUser"}))
+    world.down |= {"192.0.2.2"}
+    await world.until(lambda: frozen(world) == ("True", reason))
+    await asyncio.sleep(60)
+    assert await decisions(world, 300) < 500, "20 records held, twice a second, are 12,000"
+    world.api.apply(dns_zone(**CALM))
+    await world.until(lambda: frozen(world) == ("False", "NothingHeld"), within=2 * WINDOW)
+    assert world.answers("n19.example.org") == {"192.0.2.4"}
