@@ -132,7 +132,8 @@ class Engine:
             known = KnownRecord(subject, raw, RecordKeeper(record, memory, self._clock))
             self._records[record.key] = known
             self._outlets.adopt(subject, raw)
-            self._observation.watch(record, memory.endpoints)
+            published = memory.history[0].values if memory.history else ()
+            self._observation.watch(record, memory.endpoints, published=published)
             zones_before: Iterable[ObjectKey] = ()
         else:
             known.subject, known.raw = subject, raw

@@ -7,7 +7,7 @@ contradicts what was believed has the record's other targets looked at too, at o
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from detour.app.awaited import Awaited
@@ -28,7 +28,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.planning.grounds import Looks
-from detour.planning.trial import Replaced, replaced_by, time_on_trial
+from detour.planning.trial import Replaced, replaced_before, replaced_by, time_on_trial
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +97,11 @@ class Observation:
 
     # -- which records ---------------------------------------------------------------------------------------------
 
-    def watch(self, record: Record, memory: Iterable[EndpointMemory] = ()) -> None:
-        """Observe the endpoints of `record`; what `memory` says of those not observed yet is where they start."""
+    def watch(self, record: Record, memory: Iterable[EndpointMemory] = (), *, published: Collection[str] = ()) -> None:
+        """Observe the endpoints of `record`; what `memory` says of those not observed yet is where they start.
+
+        `published` are the values that it published last before this process began, by its status.
+        """
         before = self._records.get(record.key)
         self._records[record.key] = record
         remembered = {each.name: each for each in memory}
@@ -113,6 +116,9 @@ class Observation:
                 self._restore(record, endpoint, remembered[endpoint.name])
         if before is not None:
             self._keep_replaced(before, record)
+        else:
+            known = {address for each in record.endpoints for address in self._addresses(record, each)}
+            self._put_on_trial(record, replaced_before(record, published, known))
         self._retarget(record)
         if before is not None:
             self._drop_names(before, keeping=set(keys))
@@ -194,7 +200,7 @@ class Observation:
     # -- what an edit replaced -------------------------------------------------------------------------------------
 
     def replaced_that_works(self, key: ObjectKey) -> frozenset[str]:
-        """Return the values that an edit of a record replaced and that are found Healthy, while the new are on trial.
+        """Return the values that an edit of a record replaced and that still work, while the new are on trial.
 
         These are addresses, and hostnames that lead to one.
         """
@@ -204,7 +210,7 @@ class Observation:
         healthy = [
             (target.address, hostname)
             for target, hostname in replaced.targets.items()
-            if (watched := self._targets.get(target)) and watched.streak.verdict is Verdict.HEALTHY
+            if (watched := self._targets.get(target)) and replaced.works(watched.streak.verdict)
         ]
         return frozenset(value for pair in healthy for value in pair if value is not None)
 
@@ -215,8 +221,11 @@ class Observation:
             for endpoint in before.endpoints
             for address in self._addresses(before, endpoint)
         }
+        self._put_on_trial(record, replaced_by(record, before, checked, self._replaced.get(record.key)))
+
+    def _put_on_trial(self, record: Record, found: Replaced | None) -> None:
+        """Go on checking what was replaced until the new places have had their time."""
         known = self._replaced.pop(record.key, None)
-        found = replaced_by(record, before, checked, known)
         if found is None:
             return
         self._replaced[record.key] = found

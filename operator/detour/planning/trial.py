@@ -4,11 +4,12 @@ A typing mistake in an address would else take down what works. The trial ends w
 replace fails, or when they have had their time: in the end it is the declaration that counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from detour.model.checks import CheckTiming, Target
-from detour.model.record import Record
+from detour.model.health import Verdict
+from detour.model.record import Publish, Record
 
 PATIENCE = 60.0
 """Seconds for which new places have time to come up, unless their first verdicts take longer."""
@@ -16,14 +17,34 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The targets of the earlier declaration, each with the hostname that led to it, None where there is none."""
+    """The targets of the earlier declaration, each with the hostname that led to it, None where there is none.
+
+    What is only remembered was published when this process began: it is taken to work until it is found that it fails.
+    """
 
     targets: Mapping[Target, str | None]
+    is_remembered: bool = False
+
+    def works(self, verdict: Verdict) -> bool:
+        """Tell whether a place with this verdict still works, as far as is known."""
+        return verdict is Verdict.HEALTHY or (self.is_remembered and verdict is Verdict.UNKNOWN)
 
 
 def time_on_trial(timing: CheckTiming) -> float:
     """Return the seconds that new places have: `fall` checks or `PATIENCE`, and the check under way then may end."""
     return max(PATIENCE, timing.fall * max(timing.recheck_interval, timing.timeout)) + timing.timeout
+
+
+def replaced_before(record: Record, published: Collection[str], known: Collection[str]) -> Replaced | None:
+    """Return what an edit just before this process began has replaced, None where nothing.
+
+    `published` are the addresses that the record published last, by its status; `known` those that its endpoints have,
+    or that their hostnames led to. They are checked as the record is declared now.
+    """
+    if record.publish is Publish.CNAME or not frozenset(known).isdisjoint(published):
+        return None  # what a target led to is not known any more
+    targets = {Target(address, record.probe, record.timing): None for address in published}
+    return Replaced(targets, is_remembered=True) if targets else None
 
 
 def replaced_by(

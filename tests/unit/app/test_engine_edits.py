@@ -156,3 +156,54 @@ async def test_an_edit_that_leaves_some_of_what_was_there_is_followed_as_health_
     await world.until(lambda: world.answers() == TWO, within=5)
     await asyncio.sleep(120)
     assert world.answers() == TWO
+
+
+@pytest.mark.parametrize("edited", ["before the restart", "while nobody ran"])
+async def test_a_mistyped_address_does_not_take_down_what_works_because_of_a_restart(boot: Boot, edited: str) -> None:
+    world = await published(boot, at("192.0.2.1"))
+    world.down = set(NEW)
+    if edited == "before the restart":
+        world.api.apply(at("192.0.2.91"))
+        await asyncio.sleep(20)
+        await world.kill()
+    else:
+        await world.kill()
+        world.api.apply(at("192.0.2.91"))
+    await asyncio.sleep(10)
+    again = boot()
+    again.down = set(NEW)
+    for _ in range(600):
+        await asyncio.sleep(0.1)
+        assert again.answers() == ONE
+    assert frozen(again) == ("True", "NeverPassed")
+    await again.until(lambda: again.answers() == NEW, within=20)
+    assert {each.address for each in again.observation._targets} == NEW
+
+
+async def test_new_addresses_that_pass_their_checks_are_published_soon_after_a_restart(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1"))
+    await world.kill()
+    world.api.apply(at("192.0.2.91"))
+    again = boot()
+    assert await again.until(lambda: again.answers() == NEW) < 15
+
+
+async def test_a_restart_puts_nothing_on_trial_where_some_of_what_is_published_is_declared(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1", "192.0.2.2", strategy="MultiValue"))
+    await world.kill()
+    world.api.apply(at("192.0.2.1", "192.0.2.91", strategy="MultiValue"))
+    again = boot()
+    await asyncio.sleep(1)
+    assert {each.address for each in again.observation._targets} == ONE | NEW
+
+
+async def test_what_was_replaced_before_a_restart_is_given_up_when_it_fails(boot: Boot) -> None:
+    world = await published(boot, at("192.0.2.1"))
+    await world.kill()
+    world.api.apply(at("192.0.2.91"))
+    others = [failover_record(f"n{place}", uid=f"u-{place}") for place in range(2)]
+    for each in others:
+        each["spec"]["endpoints"] = [{"name": "e1", "region": WEST, "addresses": ["192.0.2.7"]}]
+    again = boot(dns_zone(safety={"panicThreshold": 100}), *others)  # which shows that this vantage sees
+    again.down = ONE | NEW
+    await again.until(lambda: again.answers() == NEW, within=20)

@@ -143,3 +143,36 @@ async def test_references_end_when_there_is_nothing_to_doubt() -> None:
     rounds = vantage.rounds
     await asyncio.sleep(600)
     assert vantage.rounds == rounds
+
+
+async def test_reference_checks_that_break_prove_nothing_and_are_run_again() -> None:
+    vantage = Vantage()
+    runs = vantage.suspicion._references
+    broken = [True]
+
+    async def breaks() -> bool:
+        if broken:
+            vantage.rounds += 1
+            raise KeyError("a defect of our own")
+        return await runs()
+
+    vantage.suspicion._references = breaks
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    await until(lambda: vantage.suspicion.is_blind)
+    await asyncio.sleep(10 * REFERENCE_PERIOD)
+    assert 5 < vantage.rounds < 15
+    broken.clear()
+    await until(lambda: not vantage.suspicion.is_blind)
+
+
+async def test_what_waits_is_looked_at_once_more_when_the_bad_checks_have_become_few() -> None:
+    """A zone with a lower threshold waits for a round of its own then."""
+    vantage = Vantage()
+    vantage.turns_bad(0.9)
+    assert vantage.must_wait
+    await asyncio.sleep(1)
+    looks = vantage.looks
+    vantage.share = 0.3
+    await asyncio.sleep(2 * REFERENCE_PERIOD)
+    assert vantage.looks > looks
