@@ -308,6 +308,7 @@ async def decisions(world: World, seconds: float) -> int:
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["FrozenByUser", "TooManyRegions"])
 async def test_what_is_held_is_decided_anew_only_when_something_has_changed(boot: Boot, reason: str) -> None:
     east = [record(f"e{place}", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.4", 2)) for place in range(21)]
