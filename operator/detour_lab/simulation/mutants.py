@@ -384,7 +384,9 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(
             name="an answer to a write is whole", profile="oddities", within=50, seed=5, off=_every_answer_is_success
         ),
-        Mutant(name="condition on what stays", profile="families", within=200, seed=31, off=_no_condition_on_what_stays),
+        Mutant(
+            name="condition on what stays", profile="families", within=200, seed=31, off=_no_condition_on_what_stays
+        ),
         Mutant(name="readings stand aside", profile="reads", within=50, seed=2, off=_readings_in_the_way),
         Mutant(name="panic", profile="blind", within=50, seed=1, off=_no_panic),
     )
