@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from detour.enactment.ledger import Ledger
+from detour.enactment.markers import Marker
 from detour.model.checks import CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
@@ -131,6 +132,12 @@ def others_marker_overwritten() -> Story:
 
 def set_changed_unseen() -> Story:
     return published().tamper(4.5, a_set(THREE)).write(5.0, a_set(TWO), sent_at=4.0)
+
+
+def given_to_a_rival() -> Story:
+    rival = ObjectKey("shop", "rival")
+    story = published().declare(record(key=rival), at=5.0, uid="u-2")
+    return story.write(20.0, Marker(OWNER, rival, "u-2").rrset("api.example.org"), a_set(TWO))
 
 
 def two_regions_evacuated() -> Story:
@@ -312,6 +319,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "Undisturbed": [taken_from_a_site_that_lives],
     "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
     "AsSeen": [set_changed_unseen],
+    "OneOwner": [given_to_a_rival],
     "StaysFrozen": [moved_in_a_frozen_zone, created_in_a_frozen_zone, deleted_in_a_frozen_zone],
     "BlastRadius": [two_regions_evacuated, two_regions_evacuated_in_two_zones],
     "DeletionsHeld": [many_deleted],

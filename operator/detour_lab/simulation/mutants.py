@@ -39,6 +39,8 @@ from detour_lab.simulation import run
 from detour_lab.simulation.behaviours import BEHAVIOURS
 from detour_lab.simulation.mutant import Mutant, Replacement, replaced
 from detour_lab.simulation.providers import AtomicProvider
+from detour_lab.simulation.rivalmutants import OF_RIVALS
+from detour_lab.simulation.zonemutants import OF_ZONES
 
 # -- the fence -----------------------------------------------------------------------------------------------------
 
@@ -374,6 +376,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),
+        Mutant(name="one region at a time after a freeze", profile="frozen regions", off=_not(HoldReason.REGIONS)),
         Mutant(
             name="regions counted over all zones", profile="regions of two zones", seed=9, off=_each_zone_counts_alone
         ),
@@ -390,5 +393,5 @@ PROTECTIONS: Mapping[str, Mutant] = {
     )
 }
 
-MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS}
+MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS}
 """All of them: protections first."""

@@ -128,7 +128,7 @@ def patient(history: History) -> Iterator[Violation]:
         for hostname in names_in(event):
             before = replay.answers(event.zone, hostname)
             after = values_in(answers_after(before, event, hostname))
-            records = replay.declared(hostname)
+            records = [each for each in replay.declared(hostname) if any(at.name == event.zone for at in each.zones)]
             if before and after and records and past.is_calm(hostname, event.sent_at):
                 for told in _hasty(records[0], past, values_in(before), after, event.sent_at):
                     message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
@@ -137,6 +137,7 @@ def patient(history: History) -> Iterator[Violation]:
 
 def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float) -> Iterator[str]:
     timing = record.timing
+    declared = {address for each in record.endpoints for address in each.addresses}
     best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
     for each in record.endpoints:
         rank = best - (record.publish is Publish.CNAME)  # of equals one is published, and may give way to the other
@@ -149,7 +150,7 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
             if not any(not spell.works and spell.length >= falls for spell in spells):
                 yield f"took {value} out of"
         for value in sorted((after - before) & set(each.addresses)):
-            others_work = any(past.has_been(other, at, detection(record), works=True) for other in before)
+            others_work = any(past.has_been(other, at, detection(record), works=True) for other in before & declared)
             if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
                 yield f"brought {value} into"
 
