@@ -376,7 +376,9 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),
-        Mutant(name="one region at a time after a freeze", profile="frozen regions", off=_not(HoldReason.REGIONS)),
+        Mutant(
+            name="one region at a time after a freeze", profile="frozen regions", seed=3, off=_not(HoldReason.REGIONS)
+        ),
         Mutant(
             name="regions counted over all zones", profile="regions of two zones", seed=9, off=_each_zone_counts_alone
         ),
