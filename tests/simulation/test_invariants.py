@@ -449,6 +449,15 @@ def moved_to_a_place_that_failed_a_moment_later() -> Story:
     return in_tiers().fail(ONE, at=100.0).fail(TWO, at=101.0).write(103.0, a_set(TWO))
 
 
+def left_after_failures_with_a_moment_between_that_no_check_saw() -> Story:
+    story = in_tiers(timing=CheckTiming(6.0, 1.0, 1.0, 3, 3)).fail(ONE, at=100.0).fail(ONE, at=100.9, works=True)
+    return story.fail(ONE, at=101.1).write(102.4, a_set(TWO))
+
+
+def left_while_it_is_held_down() -> Story:
+    return in_tiers().fail(ONE, at=100.0).fail(ONE, at=112.0, works=True).write(121.5, a_set(TWO))
+
+
 def held_by_the_limit_of_regions() -> Story:
     declared = record(*THREE_REGIONS)
     alone = {"a1": "a", "a2": "a"}
@@ -474,6 +483,8 @@ def held_by_the_limit_of_regions() -> Story:
         stays_where_nobody_is_up,
         leaves_what_is_anothers,
         held_by_the_limit_of_regions,
+        left_while_it_is_held_down,
+        left_after_failures_with_a_moment_between_that_no_check_saw,
         moved_to_a_place_that_failed_a_moment_later,
         third_place_when_the_second_dies_too,
         in_tiers,
