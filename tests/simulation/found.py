@@ -183,6 +183,7 @@ FOUND_IN_THE_LONG_RUN = {
         "blips:20515",
         "late at azure:21351",
         "late at azure:21527",
+        "late at azure:21687",
     ],
     "Truthful": [
         "reads:1026",
