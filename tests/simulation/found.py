@@ -179,6 +179,11 @@ FOUND_IN_THE_LONG_RUN = {
     ],
     "Patient": [
         "addresses:10349",
+        "reads:5002",
+        "blips:20515",
+        "late at azure:21351",
+        "late at azure:21527",
+        "late at azure:21687",
     ],
     "Truthful": [
         "reads:1026",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from detour.enactment.ledger import Ledger
+from detour.enactment.markers import Marker
 from detour.model.checks import CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
@@ -131,6 +132,12 @@ def others_marker_overwritten() -> Story:
 
 def set_changed_unseen() -> Story:
     return published().tamper(4.5, a_set(THREE)).write(5.0, a_set(TWO), sent_at=4.0)
+
+
+def given_to_a_rival() -> Story:
+    rival = ObjectKey("shop", "rival")
+    story = published().declare(record(key=rival), at=5.0, uid="u-2")
+    return story.write(20.0, Marker(OWNER, rival, "u-2").rrset("api.example.org"), a_set(TWO))
 
 
 def two_regions_evacuated() -> Story:
@@ -312,6 +319,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "Undisturbed": [taken_from_a_site_that_lives],
     "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
     "AsSeen": [set_changed_unseen],
+    "OneOwner": [given_to_a_rival],
     "StaysFrozen": [moved_in_a_frozen_zone, created_in_a_frozen_zone, deleted_in_a_frozen_zone],
     "BlastRadius": [two_regions_evacuated, two_regions_evacuated_in_two_zones],
     "DeletionsHeld": [many_deleted],
@@ -441,6 +449,15 @@ def moved_to_a_place_that_failed_a_moment_later() -> Story:
     return in_tiers().fail(ONE, at=100.0).fail(TWO, at=101.0).write(103.0, a_set(TWO))
 
 
+def left_after_failures_with_a_moment_between_that_no_check_saw() -> Story:
+    story = in_tiers(timing=CheckTiming(6.0, 1.0, 1.0, 3, 3)).fail(ONE, at=100.0).fail(ONE, at=100.9, works=True)
+    return story.fail(ONE, at=101.1).write(102.4, a_set(TWO))
+
+
+def left_while_it_is_held_down() -> Story:
+    return in_tiers().fail(ONE, at=100.0).fail(ONE, at=112.0, works=True).write(121.5, a_set(TWO))
+
+
 def held_by_the_limit_of_regions() -> Story:
     declared = record(*THREE_REGIONS)
     alone = {"a1": "a", "a2": "a"}
@@ -466,6 +483,8 @@ def held_by_the_limit_of_regions() -> Story:
         stays_where_nobody_is_up,
         leaves_what_is_anothers,
         held_by_the_limit_of_regions,
+        left_while_it_is_held_down,
+        left_after_failures_with_a_moment_between_that_no_check_saw,
         moved_to_a_place_that_failed_a_moment_later,
         third_place_when_the_second_dies_too,
         in_tiers,

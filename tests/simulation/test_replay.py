@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from detour_lab.simulation.generator import PROFILES, generate
 from detour_lab.simulation.history import Violation
 from detour_lab.simulation.mutant import replaced
@@ -32,7 +34,18 @@ def test_seeds_give_different_schedules() -> None:
 
 
 def test_every_fault_is_drawn_by_some_profile() -> None:
-    assert {fault for profile in PROFILES.values() for fault in profile.weights} == set(Fault)
+    drawn = {fault for profile in PROFILES.values() for fault in profile.weights}
+    assert drawn | {Fault.ALL_OFF} == set(Fault)
+
+
+@pytest.mark.parametrize("name", [name for name, each in PROFILES.items() if each.off is not None])
+def test_everybody_is_off_once_where_a_profile_says_so(name: str) -> None:
+    for seed in range(1, 20):
+        schedule = generate(seed, name)
+        (off,) = (each for each in schedule.steps if each.fault is Fault.ALL_OFF)
+        assert PROFILES[name].off is not None
+        assert PROFILES[name].off[0] <= off.seconds <= PROFILES[name].off[1]
+        assert max(each.at for each in schedule.steps) <= schedule.length
 
 
 def test_a_failing_schedule_is_shortened_to_the_steps_that_matter() -> None:

@@ -7,7 +7,14 @@ from detour.app.known import KnownRecord
 from detour.app.outlets import Outlets
 from detour.app.zonekeeper import DUPLICATE_ZONE
 from detour.app.zones import Zones
-from detour.enactment.leaving import Arrival, LeavingZone, ParentView, leaving_digest, reason_to_stay
+from detour.enactment.leaving import (
+    STILL_DELEGATED,
+    Arrival,
+    LeavingZone,
+    ParentView,
+    leaving_digest,
+    reason_to_stay,
+)
 from detour.enactment.wishes import Refusal, Withdrawal
 from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
@@ -91,15 +98,20 @@ class ZoneLeavers:
             if all(self._zones.serving.get(each) is not zonekeeper for each in keeper.declared_zones):
                 zonekeeper.forget(record.key)
             return
+        parent = ParentView() if self._is_found_below(known, zonekeeper.zone.domain) else zonekeeper.parent
         why = reason_to_stay(
             zone,
             arrivals=arrivals,
             same_zone=namesakes[0] if namesakes else None,
-            parent=ParentView() if self._is_found_below(known, zonekeeper.zone.domain) else zonekeeper.parent,
+            parent=parent,
             is_suspended=record.suspend,
             is_approved=is_approved,
             now=self._clock.now(),
         )
+        if why is None and not is_approved and not parent.is_fresh(self._clock.now()):
+            zonekeeper.look_at_parent()  # it was looked at minutes ago, and may name the zone again
+            if not found.is_asked:
+                why = Refusal(STILL_DELEGATED, f"where the world is sent for the domain of {zone} is asked once more")
         found.why = why
         if why is None and not found.is_asked:
             found.is_asked = True

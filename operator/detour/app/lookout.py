@@ -221,7 +221,7 @@ class Lookout:
         )
 
     def look_up_again(self) -> None:
-        """The servers were declared anew."""
+        """The servers were declared anew, or where the world is sent matters now."""
         self._look_up_again.set()
 
     async def _watch_other_site(self) -> None:

@@ -216,6 +216,10 @@ class ZoneKeeper:
         """Whether the world may still be sent to the zone's servers."""
         return self._lookout.parent
 
+    def look_at_parent(self) -> None:
+        """Look anew where the world is sent."""
+        self._lookout.look_up_again()
+
     def prove(self, hostname: str) -> None:
         """Read `hostname` anew, so that `WishReport.proved_at` says since when it stands as it does."""
         if self._enactor is not None:
@@ -446,7 +450,7 @@ class ZoneKeeper:
         if trouble != self._trouble:
             self._trouble = trouble
             self._watcher.zone_changed(self.zone.key)
-            for record in self._wishes:
+            for record in tuple(self._wishes):
                 self._watcher.record_changed(record)
 
     # -- from the enactor ------------------------------------------------------------------------------------------
@@ -471,7 +475,7 @@ class ZoneKeeper:
         trouble = self._enactor.zone_report().trouble if self._enactor else None
         if trouble != self._told_trouble:
             self._told_trouble = trouble
-            for record in self._wishes:
+            for record in tuple(self._wishes):
                 self._watcher.record_changed(record)
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
@@ -494,12 +498,12 @@ class ZoneKeeper:
     # -- from the lookout ------------------------------------------------------------------------------------------
 
     def _visible(self, hostname: str) -> None:
-        for record in self._claimants.get(hostname, ()):
+        for record in tuple(self._claimants.get(hostname, ())):  # who hears of it may leave the zone by that
             self._watcher.visible(self.zone.key, record)
             self._watcher.record_changed(record)
 
     def _tell_claimants(self, hostname: str) -> None:
-        for record in self._claimants.get(hostname, ()):
+        for record in tuple(self._claimants.get(hostname, ())):
             self._watcher.record_changed(record)
 
     def _is_owned(self, hostname: str) -> bool:

@@ -5,6 +5,7 @@ address with or without dots, a name with capitals and a trailing dot. Pure.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import dns.exception
 import dns.rdata
@@ -13,6 +14,9 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TXT
 
 from detour.model.rrset import RRType, canonical_value
+
+REMEMBERED = 4096
+"""Texts that are not read a second time."""
 
 
 def plain_values(kind: RRType, values: Iterable[str]) -> tuple[str, ...]:
@@ -29,10 +33,11 @@ def _plain(kind: RRType, value: str) -> str:
         return value  # no address at all: it differs from whatever was expected
 
 
+@lru_cache(maxsize=REMEMBERED)
 def plain_text(value: str) -> str:
     """Return the text of a TXT value in presentation form, its strings joined; what has no quotes is the text itself.
 
-    Octets that are no UTF-8 stay escaped.
+    Octets that are no UTF-8 stay escaped. Markers and ledgers are asked for again and again, and rarely change.
     """
     if not value.startswith('"'):
         return value

@@ -21,6 +21,10 @@ UNKNOWN_TTL = 172800.0
 """Seconds that an NS set is taken to live in caches where its TTL was never seen: two days, as at most parents."""
 
 
+LOOKED_AT_LATELY = 10.0
+"""Seconds for which a look at the parent counts where a name is to go: it may name the zone again by now."""
+
+
 @dataclass(slots=True)
 class LeavingZone:
     """A zone that a record leaves, since `since` (engine seconds).
@@ -48,7 +52,7 @@ class ParentView:
     `sends_here` None says that it could not be asked; `first_away_at` is since when it was seen to name none of the
     zone's servers, `ttl` how long the last set that named them, or else the present one, lives in caches.
     `applies` is False where the provider names no servers that a parent could name, `was_named` says that some
-    were seen to be named.
+    were seen to be named, `looked_at` when that was looked for last.
     """
 
     applies: bool = False
@@ -56,6 +60,7 @@ class ParentView:
     first_away_at: float | None = None
     ttl: float = UNKNOWN_TTL
     was_named: bool = False
+    looked_at: float | None = None
 
     def seen(self, name_servers: Iterable[str] | None, *, ours: Iterable[str], ttl: float, now: float) -> "ParentView":
         """Return the view after a look: `name_servers` the world is sent to (None: unknown), `ours` the zone's own."""
@@ -63,14 +68,19 @@ class ParentView:
         if not own:
             return ParentView()
         if name_servers is None:
-            return replace(self, applies=True, sends_here=None)
+            return replace(self, applies=True, sends_here=None, looked_at=now)
         if own.intersection(name_servers):
             goes_on = self.was_named and self.first_away_at is None
             longest = max(ttl, self.ttl) if goes_on else ttl  # a cache counts down
-            return ParentView(True, True, None, longest, was_named=True)
+            return ParentView(True, True, None, longest, was_named=True, looked_at=now)
         since = now if self.first_away_at is None else self.first_away_at
         is_known = self.was_named or self.first_away_at is not None
-        return ParentView(True, False, since, self.ttl if is_known else ttl, was_named=self.was_named)
+        ttl = self.ttl if is_known else ttl
+        return ParentView(True, False, since, ttl, was_named=self.was_named, looked_at=now)
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it is new enough to let a name go by it."""
+        return not self.applies or (self.looked_at is not None and now - self.looked_at <= LOOKED_AT_LATELY)
 
     def keeps(self, zone: ObjectKey, now: float) -> str | None:
         """Return why the world may still ask the zone's servers, None where it certainly does not."""

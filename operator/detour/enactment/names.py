@@ -370,12 +370,13 @@ class Names:
         if hostname is None or outcome is None:
             return None
         wish = self._wishes[hostname][record]
-        published = view.at(hostname).answers if view else ()
+        standing = view.at(hostname) if view else None
+        published = standing.answers if standing else ()
         owns = outcome.owner == record
         wished = self._sticking.wished(wish.sets) if wish.sets is not None else None
         settled = wished is not None and published == tuple(sorted(wished, key=lambda each: each.type))
         withheld = outcome.change is not None and hostname not in self._dirty
-        marker = view.at(hostname).marker if view else None
+        marker = standing.marker if standing else None
         found = parse_marker(marker.rrset if marker else None)
         marks = found.record if found else None
         return WishReport(

@@ -6,6 +6,7 @@ process reaches it through its own `Connection`, which stands in for `detour.kub
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from detour.kube.cluster import ClusterError
@@ -14,9 +15,11 @@ from detour.kube.status import timestamp
 from detour.kube.translate import record_from
 from detour.model.record import ObjectKey, Record
 from detour_lab.simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
+from detour_lab.simulation.hosted import hosted_zone
 from detour_lab.simulation.hostnames import as_judged
 from detour_lab.simulation.loop import VirtualLoop
 from detour_lab.simulation.weather import Caller, CallFailedError, Network
+from detour_lab.simulation.zones import FIRST_SECRET
 
 T = TypeVar("T")
 
@@ -39,6 +42,8 @@ class ApiServer:
         self.site = site
         self.objects: dict[Key, dict[str, Any]] = {}
         self.records: dict[str, Record] = {}
+        self._zones_told: dict[str, tuple[tuple[ObjectKey, ...], tuple[str, ...]]] = {}
+        self.secrets: dict[str, str] = {}
         self.leases: dict[tuple[str, str], dict[str, Any]] = {}
         self.watches: list[Watch] = []
         self.events: list[tuple[str, str, str]] = []
@@ -196,22 +201,49 @@ class ApiServer:
         if key[0] is Kind.FAILOVER_RECORD:
             record = None if "deletionTimestamp" in metadata else as_judged(record_from(raw, None))
             self.records.pop(key[2], None)
+            self._zones_told.pop(key[2], None)
             if record is not None:
                 self.records[key[2]] = record
-            self._history.add(
-                Declared(at=now, site=self.site, key=ObjectKey(key[1], key[2]), uid=metadata["uid"], record=record)
-            )
+                self._declare(record)
+                return
+            gone = Declared(at=now, site=self.site, key=ObjectKey(key[1], key[2]), uid=metadata["uid"], record=None)
+            self._history.add(gone)
         elif key[0] is Kind.CLOUD_REGION:
             drained = raw["spec"].get("state") == "Drained"
             self._history.add(RegionDeclared(at=now, site=self.site, region=key[2], drained=drained))
         elif key[0] is Kind.DNS_ZONE:
             frozen = raw["spec"].get("safety", {}).get("frozen", False)
-            self._history.add(ZoneDeclared(at=now, site=self.site, zone=key[2], frozen=frozen))
+            self._tell_zone(key[2], frozen=frozen)
+
+    def _tell_zone(self, name: str, *, frozen: bool) -> None:
+        """Write down how many DNSZones there are for a hosted zone, and what that means for records."""
+        zone = hosted_zone(name)
+        count = sum(1 for kind, _, each in self.objects if kind is Kind.DNS_ZONE and hosted_zone(each) == zone)
+        self._history.add(ZoneDeclared(at=self._loop.now, site=self.site, zone=zone, frozen=frozen, count=count))
+        for record in tuple(self.records.values()):
+            if self._zones_told.get(record.key.name) != self._zones_of(record):
+                self._declare(record)
+
+    def _zones_of(self, record: Record) -> tuple[tuple[ObjectKey, ...], tuple[str, ...]]:
+        """Return the hosted zones that a record declares, and the DNSZones that there are not."""
+        present = [each for each in record.zones if (Kind.DNS_ZONE, each.namespace, each.name) in self.objects]
+        hosted = (ObjectKey(each.namespace, hosted_zone(each.name)) for each in present)
+        return tuple(dict.fromkeys(hosted)), tuple(each.name for each in record.zones if each not in present)
+
+    def _declare(self, record: Record) -> None:
+        """Write down a record with the zones that it declares."""
+        zones, astray = self._zones_told[record.key.name] = self._zones_of(record)
+        seen = replace(record, zones=zones)
+        declared = Declared(
+            at=self._loop.now, site=self.site, key=record.key, uid=record.uid, record=seen, astray=astray
+        )
+        self._history.add(declared)
 
     def _forget(self, key: Key, *, observed: bool) -> None:
         raw = self.objects.pop(key, None)
         if raw is not None and key[0] is Kind.FAILOVER_RECORD:
             self.records.pop(key[2], None)
+            self._zones_told.pop(key[2], None)
             gone = Declared(
                 at=self._loop.now,
                 site=self.site,
@@ -221,6 +253,8 @@ class ApiServer:
                 observed=observed,
             )
             self._history.add(gone)
+        elif raw is not None and key[0] is Kind.DNS_ZONE:
+            self._tell_zone(key[2], frozen=False)
 
     def _tell(self, message: Message) -> None:
         for each in self.watches:
@@ -282,7 +316,13 @@ class Connection:
         await self._call(lambda: self.server.events.append(told), write=True)
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
-        return await self._call(lambda: {"keyName": "key", "secret": "value", "algorithm": "hmac-sha256"})
+        return await self._call(
+            lambda: {
+                "keyName": "key",
+                "secret": self.server.secrets.get(name, FIRST_SECRET),
+                "algorithm": "hmac-sha256",
+            }
+        )
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
         raise ClusterError("not found", 404)

@@ -22,7 +22,7 @@ from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.workshop import Workshop
-from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
@@ -39,6 +39,7 @@ from detour.model.zone import AzureDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry
 from detour_lab.simulation.apiserver import ApiServer, Connection, Watch
 from detour_lab.simulation.azure import OneByOneProvider
+from detour_lab.simulation.hosted import Parent, hosted_zone, server_of
 from detour_lab.simulation.loop import START, VirtualLoop, VirtualProcess
 from detour_lab.simulation.providers import AtomicProvider
 from detour_lab.simulation.weather import Caller, CallFailedError, Network
@@ -57,7 +58,10 @@ QUESTION_TIME = 0.002
 
 
 class Surroundings:
-    """What every process of a run reaches. `failing` are the addresses that do not work, `names` what resolves."""
+    """What every process of a run reaches. `failing` are the addresses that do not work, `names` what resolves.
+
+    `parent` is None where nobody can tell where the world is sent.
+    """
 
     def __init__(self, *, loop: VirtualLoop, network: Network, periods: Periods, owner: str) -> None:
         self.loop = loop
@@ -68,6 +72,8 @@ class Surroundings:
         self.failing: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
         self.blind: dict[str, int] = {}
+        self.unchecked: dict[str, int] = {}
+        self.parent: Parent | None = None
 
 
 class Controller:
@@ -113,6 +119,11 @@ class Controller:
     def is_blind(self) -> bool:
         """Tell whether every check and every DNS question of this process fails."""
         return self._surroundings.blind.get(self.caller.name, 0) > 0
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Tell whether every check of this process fails, though its DNS questions do not."""
+        return self._surroundings.unchecked.get(self.caller.name, 0) > 0
 
     def lose_watch(self) -> None:
         """Let the connection of its watch break."""
@@ -165,7 +176,7 @@ class Controller:
             randomness=self._randomness,
             read_secret=connection.read_secret,
             look_up=_look_up,
-            delegation_of=_no_delegation,
+            delegation_of=self._delegation_of,
             ask=self._ask,
             budget_of=self._budget_of,
             limits_of=_limits_of,
@@ -254,14 +265,14 @@ class Controller:
     async def _check(self, target: Target) -> CheckResult:
         self._surroundings.network.steps += 1
         await asyncio.sleep(CHECK_TIME)
-        if self.is_blind or target.address in self._surroundings.failing:
+        if self.is_blind or self.is_unchecked or target.address in self._surroundings.failing:
             return CheckResult(False, "Timeout", "no answer in time", target.timing.timeout)
         return CheckResult(True, "", "", CHECK_TIME)
 
     async def _resolve(self, hostname: str) -> Resolution:
         await asyncio.sleep(CHECK_TIME)
         found = self._surroundings.names.get(hostname)
-        if self.is_blind or found is None:
+        if self.is_blind or self.is_unchecked or found is None:
             return _unresolved()
         return _resolved(found)
 
@@ -272,6 +283,8 @@ class Controller:
         zone = self._surroundings.zones[server.partition(":")[0]]
 
         def answer() -> Answer:
+            if rrtype == "NS":
+                return Answer((f"{server_of(zone.name)}.",))
             if rrtype not in RRType.__members__:
                 return Answer(("the zone's own",)) if rrtype in APEX_TYPES else Answer()
             asked = canonical(name)
@@ -285,6 +298,10 @@ class Controller:
         except CallFailedError as error:
             raise NoAnswerError(f"{server} does not answer ({error})") from None
 
+    async def _delegation_of(self, domain: str) -> Delegation | None:
+        parent = self._surroundings.parent
+        return None if parent is None or self.is_blind else parent.delegation()
+
     def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
         if account not in self._budgets:
             self._budgets[account] = Budget(limits, self.clock.now)
@@ -294,7 +311,7 @@ class Controller:
     async def _open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider:
         around = self._surroundings
         limits = registry.limits_for(zone)
-        simulated = around.zones[zone.key.name]
+        simulated = around.zones[hosted_zone(zone.key.name)]
         if isinstance(zone.settings, AzureDNSSettings):
             return OneByOneProvider(
                 simulated,
@@ -314,6 +331,7 @@ class Controller:
             network=around.network,
             loop=self._loop,
             snapshot=isinstance(zone.settings, RFC2136Settings),
+            secret=secret,
         )
 
 
@@ -338,7 +356,3 @@ async def _limits_of(zone: Zone) -> ProviderLimits:
 
 async def _look_up(hostname: str) -> tuple[str, ...]:
     return (hostname,)
-
-
-async def _no_delegation(domain: str) -> None:
-    return None

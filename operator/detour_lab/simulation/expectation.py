@@ -6,10 +6,13 @@ A run has converged when the zones hold that, and every controller in force says
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from detour.enactment.markers import parse_marker
 from detour.kube.kinds import Kind
-from detour.model.record import ObjectKey, Record
-from detour.model.rrset import RRset
+from detour.model.names import marker_name
+from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.rrset import RRKey, RRset, RRType
 from detour_lab.simulation.controller import Controller
+from detour_lab.simulation.hosted import hosted_zone
 from detour_lab.simulation.oracle import Truth, as_sets, first_choice, flaw
 from detour_lab.simulation.zones import answers_at
 
@@ -32,7 +35,7 @@ def declared(run: "Run") -> Iterator[Record]:
 def in_force(run: "Run", zone: ObjectKey) -> list[Controller]:
     """Return the processes that say of themselves that they are in force for a zone."""
     alive = [slot.controller for slot in run.slots.values() if slot.controller and slot.is_running]
-    return [each for each in alive if (keeper := each.engine.zones.keepers.get(zone)) and keeper.in_force]
+    return [each for each in alive if (keeper := each.engine.zones.serving.get(zone)) and keeper.in_force]
 
 
 def _held(run: "Run") -> Iterator[str]:
@@ -54,9 +57,12 @@ def _of_record(run: "Run", record: Record) -> Iterator[str]:
     if record.suspend:
         return
     held = {
-        zone: tuple(sorted(answers_at(run.surroundings.zones[zone.name], record.hostname).values(), key=_type))
+        zone: tuple(
+            sorted(answers_at(run.surroundings.zones[hosted_zone(zone.name)], record.hostname).values(), key=_type)
+        )
         for zone in record.zones
     }
+    yield from _not_left(run, record)
     for zone, sets in held.items():
         told = f"{record.hostname} in {zone.name}"
         if wrong := _wrong(run, record, sets):
@@ -71,8 +77,21 @@ def _of_record(run: "Run", record: Record) -> Iterator[str]:
         yield from _of_report(run, record, zone, writers[0])
 
 
+def _not_left(run: "Run", record: Record) -> Iterator[str]:
+    """Say where a name still is that its record has left, and may leave: nobody is sent there, and somebody writes."""
+    if run.surroundings.parent is None or record.deletion_policy is not DeletionPolicy.DELETE:
+        return
+    declared = {hosted_zone(each.name) for each in record.zones}
+    for name, zone in run.surroundings.zones.items():
+        if name in declared or name in run.dns_zones.forsaken or len(run.dns_zones.names[name]) > 1:
+            continue
+        marker = parse_marker(zone.rrset(RRKey(marker_name(record.hostname), RRType.TXT)))
+        if marker is not None and marker.record == record.key and answers_at(zone, record.hostname):
+            yield f"{record.hostname} is still in {name}, which {record.key.name} does not declare"
+
+
 def _of_report(run: "Run", record: Record, zone: ObjectKey, writer: Controller) -> Iterator[str]:
-    report = writer.engine.zones.keepers[zone].report(record.key)
+    report = writer.engine.zones.serving[zone].report(record.key)
     told = f"{record.hostname} in {zone.name}: {writer.name} says"
     if report is None:
         yield f"{told} nothing of it"

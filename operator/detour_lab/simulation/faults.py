@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from detour.kube.kinds import Kind
-from detour_lab.simulation import outsiders
+from detour_lab.simulation import claimants, dnszones, outsiders
 from detour_lab.simulation.controller import LEASE
 from detour_lab.simulation.history import BlindChanged, ClockJumped
 from detour_lab.simulation.hostnames import addresses_of
@@ -14,6 +14,9 @@ from detour_lab.simulation.weather import WRITE, Sky, Strike, Weather
 if TYPE_CHECKING:
     from detour_lab.simulation.run import Run
     from detour_lab.simulation.slot import Slot
+
+SECRET_KNOWN = 45.0
+"""Seconds until everybody has read a Secret that was replaced; who replaces it again before that leaves no way in."""
 
 Act = Callable[["Run", Step], None]
 
@@ -125,18 +128,69 @@ def _blind(run: "Run", step: Step) -> None:
     _blindfold(run, step.where, step.seconds)
 
 
-def _blindfold(run: "Run", name: str, seconds: float) -> None:
-    blind = run.surroundings.blind
+def _blindfold(run: "Run", name: str, seconds: float, *, sees_dns: bool = False) -> None:
+    blind = run.surroundings.unchecked if sees_dns else run.surroundings.blind
     blind[name] = blind.get(name, 0) + 1
     if blind[name] == 1:
-        run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=True))
+        run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=True, sees_dns=sees_dns))
 
     def see() -> None:
         blind[name] -= 1
         if blind[name] == 0:
-            run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=False))
+            run.history.add(BlindChanged(at=run.loop.now, controller=name, blind=False, sees_dns=sees_dns))
 
     run.loop.later(seconds, see)
+
+
+def _checks_fail(run: "Run", step: Step) -> None:
+    _blindfold(run, step.where, step.seconds, sees_dns=True)
+
+
+def _all_off(run: "Run", step: Step) -> None:
+    """A power cut of hours: everybody is stopped, killed or stands still, and goes on at one time."""
+    for place, slot in enumerate(run.slots.values()):
+        way = (step.number + place) % 3
+        slot.restart_after = step.seconds
+        if way == 0:
+            slot.stop()
+        elif way == 1:
+            slot.crash()
+        else:
+            slot.pause()
+            run.loop.later(step.seconds, slot.resume)
+
+
+def _reads_old(run: "Run", step: Step) -> None:
+    zone = run.surroundings.zones[step.where]
+    zone.read_lag = float(step.number)
+
+    def catch_up() -> None:
+        zone.read_lag = 0.0
+
+    run.loop.later(step.seconds, catch_up)
+
+
+def _secret_rotated(run: "Run", step: Step) -> None:
+    zone = run.surroundings.zones[step.where]
+    if run.loop.now >= zone.rotation_over:
+        zone.rotation_over = run.loop.now + step.seconds + SECRET_KNOWN
+        run.replace_secret(step.where, f"refused {step.number}")
+        run.loop.later(step.seconds, _give_good_secret, run, step)
+
+
+def _secret_revoked(run: "Run", step: Step) -> None:
+    zone = run.surroundings.zones[step.where]
+    if run.loop.now >= zone.rotation_over:
+        zone.rotation_over = run.loop.now + SECRET_KNOWN
+        _give_good_secret(run, step)
+
+
+def _give_good_secret(run: "Run", step: Step) -> None:
+    """A new Secret is accepted; half of the time the old one is no more."""
+    good = f"good {step.at}"
+    zone = run.surroundings.zones[step.where]
+    zone.accepted = {good, *(each for each in zone.accepted if step.number % 2)}
+    run.replace_secret(step.where, good)
 
 
 def _site_lost(run: "Run", step: Step) -> None:
@@ -249,7 +303,7 @@ def _deleted(run: "Run", step: Step) -> None:
 
         def again() -> None:
             if step.where not in run.desired:
-                run.declare(step.where, spec)
+                run.declare(step.where, run.dns_zones.current(spec))
 
         run.loop.later(step.seconds, again)
 
@@ -261,7 +315,7 @@ def _dropped(run: "Run", step: Step) -> None:
 def _created(run: "Run", step: Step) -> None:
     if step.where not in run.desired:
         spec = next(each.spec for each in run.schedule.setting.records if each.name == step.where)
-        run.declare(step.where, spec)
+        run.declare(step.where, run.dns_zones.current(spec))
 
 
 def _frozen(run: "Run", step: Step) -> None:
@@ -349,6 +403,12 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.WATCHES_DEAF: _deaf,
     Fault.BLIND: _blind,
     Fault.SITE_LOST: _site_lost,
+    Fault.CHECKS_FAIL: _checks_fail,
+    Fault.ALL_OFF: _all_off,
+    Fault.READS_OLD: _reads_old,
+    Fault.KEY_ROTATED: _secret_rotated,
+    Fault.KEY_REVOKED: _secret_revoked,
+    Fault.CLAIMED: claimants.claimed,
     Fault.STATUS_LOST: _status_lost,
     Fault.STATUS_RESTORED: _status_restored,
     Fault.RECORDS_RECREATED: _recreated,
@@ -372,5 +432,6 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.HOSTNAME_MOVES: _hostname_moves,
     Fault.REGION_FAILS: _region_fails,
     Fault.EVERYTHING_FAILS: _everything_fails,
+    **dnszones.FAULTS,
     **outsiders.FAULTS,
 }

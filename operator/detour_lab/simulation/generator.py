@@ -6,7 +6,7 @@ in hundreds, which is how the mutants are found quickly.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detour_lab.simulation.hostnames import addresses_of, hostname_of
@@ -60,7 +60,16 @@ PEOPLE = {
     Fault.TTL_DECLARED: 1, Fault.SUSPENDED: 1, Fault.RECORD_DELETED: 1, Fault.RECORD_DROPPED: 1,
     Fault.RECORD_CREATED: 2,
 }  # fmt: skip
-OF_PROVIDERS = frozenset({Fault.READS_FAIL, Fault.READS_SLOW, Fault.ODD_ERRORS, Fault.ODD_ANSWERS})
+OF_DNS_ZONES = frozenset(
+    {Fault.ZONE_RENAMED, Fault.ZONE_TWINNED, Fault.ZONE_DELETED, Fault.ZONE_SETTINGS, Fault.PARENT_LEAVES}
+)
+OF_PROVIDERS = frozenset(
+    {
+        Fault.READS_FAIL, Fault.READS_SLOW, Fault.ODD_ERRORS, Fault.ODD_ANSWERS, Fault.READS_OLD, Fault.KEY_ROTATED,
+        Fault.KEY_REVOKED,
+    }
+)  # fmt: skip
+OF_RECORDS = frozenset({Fault.PINNED, Fault.CLAIMED, Fault.ZONES_DECLARED, Fault.ZONES_MISTYPED})
 OF_ENDPOINTS = frozenset({Fault.ENDPOINT_FAILS, Fault.ENDPOINT_RECOVERS, Fault.ADDRESS_FAILS})
 ENDPOINTS = {Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 4, Fault.EVERYTHING_FAILS: 1}
 SITES = {Fault.SITE_LOST: 6}
@@ -91,6 +100,8 @@ class Profile:
     canonical: float = 0.0  # the share of records that publish a CNAME
     wildcards: float = 0.0  # the share of records whose name is a wildcard
     late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
+    off: tuple[float, float] | None = None  # seconds for which everybody is off at one time
+    has_parent: bool = False  # resolvers can tell where the world is sent
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
     panic_threshold: Sequence[int] = (1, 1, 50)
@@ -191,6 +202,16 @@ PROFILES: Mapping[str, Profile] = {
         },
         sites=(1,), steps=(8, 16), length=(40.0, 80.0), regions_evacuated=(3,), panic_threshold=(100,),
         spec={"deletionPolicy": "Delete"}, lasting={Fault.FROZEN: (10.0, 30.0), Fault.ENDPOINT_FAILS: (6.0, 30.0)},
+    ),
+    "frozen regions": Profile(
+        weights={
+            Fault.FROZEN: 8, Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 3, Fault.DRAINED: 2, Fault.TTL_DECLARED: 1,
+            Fault.THROTTLED: 3, Fault.PROVIDER_AWAY: 3, Fault.SLOW: 2, Fault.LOST_AFTER: 1, Fault.CRASH: 1,
+            Fault.VALUES_REPLACED: 1,
+        },
+        sites=(1,), steps=(6, 12), records=(2, 3), length=(60.0, 90.0), regions_evacuated=(1,), panic_threshold=(100,),
+        late=0.0, controllers=(1, 1, 2), dual_stack=0.0,
+        lasting={Fault.FROZEN: (8.0, 25.0), Fault.ENDPOINT_FAILS: (10.0, 40.0), Fault.REGION_FAILS: (10.0, 40.0)},
     ),
     "behaviours": Profile(
         weights={
@@ -308,6 +329,62 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), length=(50.0, 80.0), late=0.0, addresses=3,
         lasting={Fault.ADDRESS_FAILS: (14.0, 40.0), Fault.ENDPOINT_FAILS: (14.0, 40.0)},
     ),
+    "zones": Profile(
+        weights={
+            Fault.ZONES_DECLARED: 10, Fault.LEFT_FOR_NOTHING: 4, Fault.ZONES_MISTYPED: 3, Fault.ZONE_RENAMED: 2,
+            Fault.ZONE_TWINNED: 2, Fault.ZONE_DELETED: 1, Fault.ZONES_RECREATED: 1, Fault.ZONE_SETTINGS: 1,
+            Fault.PARENT_LEAVES: 10, Fault.ENDPOINT_FAILS: 3, Fault.PROVIDER_AWAY: 1, Fault.SLOW: 1, Fault.CRASH: 1,
+            Fault.NAME_DELETED: 2, Fault.RECORD_DELETED: 1,
+        },
+        steps=(6, 14), records=(1, 2), zones=(2, 3), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 100.0), late=0.0, has_parent=True,
+        lasting={
+            Fault.PARENT_LEAVES: (15.0, 60.0), Fault.ZONES_MISTYPED: (10.0, 30.0), Fault.ENDPOINT_FAILS: (9.0, 25.0),
+            Fault.ZONE_RENAMED: (0.5, 20.0), Fault.ZONE_DELETED: (0.5, 20.0), Fault.PROVIDER_AWAY: (10.0, 40.0),
+        },
+    ),
+    "claimants": Profile(
+        weights={
+            Fault.CLAIMED: 10, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 1, Fault.SLOW: 1, Fault.DRAINED: 1,
+            Fault.NAME_DELETED: 1, Fault.VALUES_REPLACED: 1, Fault.PROVIDER_AWAY: 1,
+        },
+        steps=(4, 9), records=(1, 2), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0), late=0.0,
+        lasting={Fault.CLAIMED: (6.0, 30.0), Fault.ENDPOINT_FAILS: (9.0, 25.0), Fault.PROVIDER_AWAY: (4.0, 15.0)},
+    ),
+    "power cuts": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2, Fault.TTL_DECLARED: 1,
+            Fault.VALUES_REPLACED: 1, Fault.PAUSE: 1},
+        steps=(6, 12), records=(1, 2), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0), late=0.0, off=(300.0, 14400.0),
+        lasting={Fault.ENDPOINT_FAILS: (9.0, 40.0), Fault.REGION_FAILS: (9.0, 40.0), Fault.PAUSE: (2.0, 20.0)},
+    ),
+    "pauses": Profile(
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2, Fault.TTL_DECLARED: 1, Fault.VALUES_REPLACED: 1},
+        steps=(6, 12), records=(1, 2), zones=(1, 1), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0), late=0.0, off=(60.0, 300.0),
+        lasting={Fault.ENDPOINT_FAILS: (9.0, 40.0), Fault.DRAINED: (4.0, 20.0)},
+    ),
+    "unchecked": Profile(
+        weights={Fault.CHECKS_FAIL: 6, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 1, Fault.DRAINED: 1},
+        controllers=(1, 2, 2, 3), sites=(1,), zones=(1, 1), records=(1, 2), steps=(2, 5), panic_threshold=(1, 50, 100),
+        regions_evacuated=(3,), length=(60.0, 90.0), late=0.0,
+        lasting={Fault.CHECKS_FAIL: (4.0, 60.0), Fault.ENDPOINT_FAILS: (16.0, 40.0)},
+    ),
+    "rotations": Profile(
+        weights={Fault.KEY_ROTATED: 5, Fault.KEY_REVOKED: 5, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2,
+            Fault.VALUES_REPLACED: 1},
+        providers=("rfc2136",), controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(1, 2), steps=(6, 12),
+        panic_threshold=(100,), regions_evacuated=(3,), length=(70.0, 110.0), late=0.0,
+        lasting={Fault.KEY_ROTATED: (20.0, 50.0), Fault.ENDPOINT_FAILS: (16.0, 40.0)},
+    ),
+    "old readings": Profile(
+        weights={Fault.READS_OLD: 8, Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 3, Fault.VALUES_REPLACED: 2,
+            Fault.CRASH: 1, Fault.TTL_DECLARED: 2, Fault.LOST_AFTER: 2},
+        providers=ATOMIC, controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(1, 2), steps=(6, 12),
+        panic_threshold=(100,), regions_evacuated=(3,), length=(60.0, 90.0), late=0.0,
+        lasting={Fault.READS_OLD: (5.0, 30.0), Fault.ENDPOINT_FAILS: (8.0, 30.0), Fault.LOST_AFTER: (1.0, 6.0)},
+    ),
     "deletions": Profile(
         weights={Fault.ALL_DELETED: 3, Fault.CRASH: 1, Fault.API_AWAY: 1},
         providers=("route53", "clouddns", "rfc2136"), controllers=(1,), sites=(1,), steps=(2, 4), zones=(1, 1),
@@ -346,7 +423,31 @@ def generate(seed: int, profile: str = "general") -> Schedule:
     faults = draw.choices(list(taste.weights), list(taste.weights.values()), k=count)
     steps = (_step(draw, fault, setting, taste, length) for fault in faults)
     ordered = tuple(sorted(steps, key=lambda each: each.at))
+    if taste.off is not None:
+        ordered, length = _with_everybody_off(draw, ordered, length, taste.off)
     return Schedule(seed=seed, profile=profile, setting=setting, steps=ordered, length=length)
+
+
+def _with_everybody_off(
+    draw: random.Random, steps: tuple[Step, ...], length: float, off: tuple[float, float]
+) -> tuple[tuple[Step, ...], float]:
+    """Let everybody be off for long somewhere in between; what lasts meanwhile ends before, or goes on after it."""
+    at, seconds = draw.uniform(FIRST_FAULT + 4, length - 20), draw.uniform(*off)
+    back = [each for each in steps if each.fault is Fault.ENDPOINT_FAILS and 10.0 < each.until < length - 20]
+    moved = []
+    if back and draw.random() < 0.7:  # who has just come back, and is held down, is gone again when they go on
+        again = draw.choice(back)
+        at = again.until + draw.uniform(2.5, 9.0)
+        moved.append(replace(again, at=round(at + 1, 2), seconds=round(seconds + draw.uniform(5.0, 30.0), 2)))
+    for each in steps:
+        if each.at >= at:
+            moved.append(replace(each, at=round(each.at + seconds, 2)))
+        elif each.until > at and draw.random() < 0.6:
+            moved.append(replace(each, seconds=round(each.seconds + seconds, 2)))
+        else:
+            moved.append(each)
+    moved.append(Step(at=round(at, 2), fault=Fault.ALL_OFF, seconds=round(seconds, 2), number=draw.randint(0, 2)))
+    return tuple(sorted(moved, key=lambda each: each.at)), length + seconds
 
 
 def _setting(draw: random.Random, taste: Profile) -> Setting:
@@ -377,6 +478,7 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         records=records,
         regions_evacuated=draw.choice(taste.regions_evacuated),
         panic_threshold=draw.choice(taste.panic_threshold),
+        has_parent=taste.has_parent,
     )
 
 
@@ -461,11 +563,11 @@ def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, l
 
 def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     record = draw.choice(setting.records)
-    if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF):
+    if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF, Fault.CHECKS_FAIL):
         return draw.choice(setting.controllers)
-    if fault in NETWORK or fault in OF_ZONES or fault in OF_PROVIDERS:
+    if fault in NETWORK or fault in OF_ZONES or fault in OF_PROVIDERS or fault in OF_DNS_ZONES:
         return draw.choice(setting.zones).name
-    if fault in CLUSTER or fault is Fault.SITE_LOST:
+    if fault in CLUSTER or fault in (Fault.SITE_LOST, Fault.ZONES_RECREATED):
         return draw.choice(setting.sites).name
     if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS):
         return draw.choice(REGIONS)
@@ -475,9 +577,9 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     if fault in OF_ENDPOINTS:
         addresses = addresses_of(draw.choice(record.spec["endpoints"]))
         return draw.choice(addresses) if fault is Fault.ADDRESS_FAILS else " and ".join(addresses)
-    if fault in OUTSIDERS or fault is Fault.FAMILY_DELETED:
+    if fault in OUTSIDERS or fault in (Fault.FAMILY_DELETED, Fault.LEFT_FOR_NOTHING):
         return f"{record.spec['hostname']} in {draw.choice(record.spec['zones'])['name']}"
-    return record.name if fault in PEOPLE or fault is Fault.PINNED else ""
+    return record.name if fault in PEOPLE or fault in OF_RECORDS else ""
 
 
 def _number(draw: random.Random, fault: Fault, at: float) -> int:
@@ -488,4 +590,6 @@ def _number(draw: random.Random, fault: Fault, at: float) -> int:
         return int(draw.uniform(2, at))
     if fault in PROCESS or fault in NETWORK or fault is Fault.READS_SLOW:
         return draw.randint(2, 15)
+    if fault is Fault.READS_OLD:
+        return draw.randint(1, 4)
     return draw.randint(1, 200)

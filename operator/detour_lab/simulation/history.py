@@ -56,7 +56,8 @@ class ZoneRead:
 class Declared:
     """A site's API server holds `record` from now on; None: its object `key` with `uid` is gone, or being deleted.
 
-    `observed` says that the deletion is one that a watch, or a finalizer, lets a controller see.
+    `observed` says that the deletion is one that a watch, or a finalizer, lets a controller see. The record's zones
+    are hosted zones; `astray` are DNSZones that it declares and that do not exist.
     """
 
     at: float
@@ -65,6 +66,7 @@ class Declared:
     uid: str
     record: Record | None
     observed: bool = True
+    astray: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +90,25 @@ class RegionDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneDeclared:
-    """A site's API server holds a DNSZone that is `frozen` from now on, or is not."""
+    """A site's API server holds a DNSZone that is `frozen` from now on, or is not.
+
+    `count` is how many DNSZones stand for that hosted zone now; None where that is not told.
+    """
 
     at: float
     site: str
     zone: str
     frozen: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentChanged:
+    """The parent sends the world to the servers of a hosted zone from now on, or does no longer."""
+
+    at: float
+    zone: str
+    named: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +122,12 @@ class HealthChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlindChanged:
-    """A controller's vantage sees nothing from now on, or sees again."""
+    """A controller's vantage sees nothing from now on, or sees again; with `sees_dns` only its checks fail."""
 
     at: float
     controller: str
     blind: bool
+    sees_dns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +220,7 @@ Event = (
     | Pinned
     | RegionDeclared
     | ZoneDeclared
+    | ParentChanged
     | HealthChanged
     | BlindChanged
     | ProcessChanged
@@ -227,6 +244,7 @@ class Terms:
     `audit`, zones read every `reading`. Of a vantage that is doubted
     only when more than a share of its checks turn bad nothing strict can be asked: `doubts_at_once` tells that it is
     doubted at the first. `shares_markers` tells that several sites own names together, whichever wrote the marker.
+    `parent_ttl` is how long caches keep where the parent sends the world; None where nobody can tell where it does.
     """
 
     owner: str
@@ -241,6 +259,7 @@ class Terms:
     doubts_at_once: bool = True
     shares_markers: bool = False
     take_over_after: float = 90.0
+    parent_ttl: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from detour_lab.simulation.history import Misreported
+from detour_lab.simulation.hosted import hosted_zone
 from detour_lab.simulation.weather import GIVE_UP
 from detour_lab.simulation.zones import answers_at
 
@@ -25,7 +26,7 @@ def misreports(run: "Run") -> Iterator[Misreported]:
         if controller is None or not slot.is_running:
             continue
         for key, keeper in controller.engine.zones.keepers.items():
-            zone = run.surroundings.zones[key.name]
+            zone = run.surroundings.zones[hosted_zone(key.name)]
             if not keeper.in_force or not zone.is_known_to(controller.name, run.loop.now - TAKEN_WITHIN):
                 continue
             for record in controller.engine.record_keys():
@@ -38,7 +39,7 @@ def misreports(run: "Run") -> Iterator[Misreported]:
                     yield Misreported(
                         at=run.loop.now,
                         controller=slot.name,
-                        zone=key.name,
+                        zone=zone.name,
                         hostname=hostname,
                         text=f"it holds {[each.values for each in held.values()]}",
                     )

@@ -39,6 +39,8 @@ from detour_lab.simulation import run
 from detour_lab.simulation.behaviours import BEHAVIOURS
 from detour_lab.simulation.mutant import Mutant, Replacement, replaced
 from detour_lab.simulation.providers import AtomicProvider
+from detour_lab.simulation.rivalmutants import OF_RIVALS
+from detour_lab.simulation.zonemutants import OF_ZONES
 
 # -- the fence -----------------------------------------------------------------------------------------------------
 
@@ -375,6 +377,9 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),
         Mutant(
+            name="one region at a time after a freeze", profile="frozen regions", seed=3, off=_not(HoldReason.REGIONS)
+        ),
+        Mutant(
             name="regions counted over all zones", profile="regions of two zones", seed=9, off=_each_zone_counts_alone
         ),
         Mutant(name="age of evidence", profile="staggered", seed=67, off=_old_evidence_counts),
@@ -392,5 +397,5 @@ PROTECTIONS: Mapping[str, Mutant] = {
     )
 }
 
-MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS}
+MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS}
 """All of them: protections first."""

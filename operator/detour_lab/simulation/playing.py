@@ -20,21 +20,31 @@ ROUND = 64
 """Seeds after which the profiles of the usual mix come again."""
 
 RARE = {
+    1: "reads",
     3: "min serving",
     5: "oddities",
+    9: "zones",
     11: "pins",
     13: "families",
+    17: "claimants",
     19: "staggered",
     21: "uplink",
+    25: "power cuts",
     27: "frozen",
     29: "regions of two zones",
+    33: "pauses",
     35: "blips",
     37: "returns",
+    41: "zones",
     43: "darkness",
     45: "multivalue",
+    49: "unchecked",
     51: "hostnames",
     53: "canonical names",
+    57: "rotations",
     59: "addresses",
+    61: "old readings",
+    63: "frozen regions",
 }
 """Profiles of which one in so many seeds is played, by its place among them."""
 

@@ -5,15 +5,18 @@ a reading that is no snapshot where the real one reads page by page or set by se
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TypeVar
 
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
     Change,
+    CredentialsRefusedError,
     OutcomeUnknownError,
     Pace,
     ProviderLimits,
+    Secret,
     ThrottledError,
     UnavailableError,
     ZoneContents,
@@ -35,7 +38,10 @@ LONGEST_PATIENCE = 8.0
 
 
 class AtomicProvider:
-    """One controller's connection to a zone. With `snapshot` a reading is one (AXFR), else several requests."""
+    """One controller's connection to a zone. With `snapshot` a reading is one (AXFR), else several requests.
+
+    A `secret` that the zone does not accept (any more) is refused at each request.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class AtomicProvider:
         network: Network,
         loop: VirtualLoop,
         snapshot: bool,
+        secret: Secret | None = None,
     ) -> None:
         self.limits = limits
         self._zone = zone
@@ -55,6 +62,7 @@ class AtomicProvider:
         self._network = network
         self._loop = loop
         self._snapshot = snapshot
+        self._secret = (secret or {}).get("secret")
 
     async def describe(self) -> ZoneFacts:
         """Return the zone's name server, which goes by the zone's own name here."""
@@ -63,11 +71,11 @@ class AtomicProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read everything; in two pages where it is no snapshot."""
-        first, began_at = await self._call(lambda: (self._zone.contents(), self._loop.now))
+        first, began_at = await self._call(lambda: (self._zone.read(), self._loop.now - self._zone.read_lag))
         if self._snapshot or len(first.sets) < 4:
             self._zone.was_read(self._caller, began_at)
             return first
-        second = await self._call(self._zone.contents)
+        second = await self._call(self._zone.read)
         self._zone.was_read(self._caller, began_at)
         middle = sorted(first.sets)[len(first.sets) // 2]
         sets = {key: stored for key, stored in first.sets.items() if key < middle}
@@ -78,9 +86,9 @@ class AtomicProvider:
         """Read set by set where it is no snapshot: the first name a moment before the others."""
         ordered = sorted(names)
         if self._snapshot or len(ordered) < 2:
-            return await self._call(lambda: self._zone.contents(set(ordered)))
-        first = await self._call(lambda: self._zone.contents({ordered[0]}))
-        others = await self._call(lambda: self._zone.contents(set(ordered[1:])))
+            return await self._call(lambda: self._zone.read(set(ordered)))
+        first = await self._call(lambda: self._zone.read({ordered[0]}))
+        others = await self._call(lambda: self._zone.read(set(ordered[1:])))
         return ZoneContents({**first.sets, **others.sets}, (*first.opaque, *others.opaque))
 
     async def apply(self, batch: Batch) -> ZoneContents:
@@ -106,10 +114,17 @@ class AtomicProvider:
         """Return the changes of which the provider compares the old sets."""
         return (batch.ledger, *batch.changes)
 
+    def _admitted(self, act: Callable[[], T]) -> T:
+        if self._secret is not None and self._secret not in self._zone.accepted:
+            raise CredentialsRefusedError("the key is not known")
+        return act()
+
     async def _call(self, act: Callable[[], T], *, write: bool = False) -> T:
         await self._pace(1)
         try:
-            return await self._network.call(self._caller, self._zone.name, act, write=write, latency=0.05)
+            return await self._network.call(
+                self._caller, self._zone.name, partial(self._admitted, act), write=write, latency=0.05
+            )
         except CallFailedError as error:
             if error.sky is Sky.ODD_ERROR:
                 raise self._caller.randomness.choice(ODD_ERRORS)("what nobody foresaw") from None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from detour.app import nameservers
 from detour.enactment import fence
 from detour.enactment.ledger import Ledger
 from detour.enactment.markers import Marker
@@ -23,6 +24,7 @@ from detour_lab.simulation import expectation, honesty, person
 from detour_lab.simulation.apiserver import ApiServer, Backup
 from detour_lab.simulation.controller import Surroundings
 from detour_lab.simulation.defects import defects_told
+from detour_lab.simulation.dnszones import DNSZones
 from detour_lab.simulation.faults import FAULTS
 from detour_lab.simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
 from detour_lab.simulation.history import (
@@ -30,14 +32,16 @@ from detour_lab.simulation.history import (
     Broke,
     HealthChanged,
     History,
+    ParentChanged,
     Pinned,
     Terms,
     Told,
     Unsettled,
 )
+from detour_lab.simulation.hosted import LOOK_AT_PARENT, NS_TTL, Parent, hosted_zone
 from detour_lab.simulation.hostnames import pool
 from detour_lab.simulation.loop import PROCESS, START, virtual_loop
-from detour_lab.simulation.schedule import RecordSetting, Schedule, SiteSetting, Step, lasts
+from detour_lab.simulation.schedule import RecordSetting, Schedule, Setting, SiteSetting, Step, lasts
 from detour_lab.simulation.slot import Slot
 from detour_lab.simulation.weather import Network
 from detour_lab.simulation.zones import SimulatedZone
@@ -47,6 +51,9 @@ PERSON_AFTER = (45.0, 75.0, 105.0)
 
 QUIET = 60.0
 """Seconds of quiet after which everything must be as it should be, counted anew whenever a person has helped."""
+
+BACKED_UP = 200.0
+"""Seconds into the run for which there are backups."""
 
 LOOK_EVERY = 3.0
 SAMPLE_EVERY = 1.0
@@ -74,6 +81,7 @@ class Run:
                 reading=setting.reading,
                 doubts_at_once=setting.panic_threshold == 1,
                 shares_markers=len(setting.sites) > 1,
+                parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
         self.network = Network(self.loop)
@@ -88,6 +96,7 @@ class Run:
         self.desired: dict[str, dict[str, Any]] = {}
         self.drained_regions: set[str] = set()
         self.freezes: Counter[str] = Counter()  # by zone: how many last just now
+        self.dns_zones = DNSZones(self)
         self.zone_backups: list[dict[str, dict[Any, RRset]]] = []
         self.api_backups: list[dict[str, Backup]] = []
         self.executed = 0
@@ -108,7 +117,7 @@ class Run:
 
     def play(self) -> History:
         """Play it to the end."""
-        with _random_claims(), defects_told(self._defect):
+        with _random_claims(), _parent_looked_at(self.schedule.setting), defects_told(self._defect):
             try:
                 self.loop.later(0.0, self._begin)
                 self.loop.run_forever()
@@ -129,6 +138,8 @@ class Run:
             simulated = SimulatedZone(zone.name, loop=self.loop, history=self.history, one_by_one=one_by_one)
             simulated.tamper(_foreign().items(), damage=False)
             self.surroundings.zones[zone.name] = simulated
+        if setting.has_parent:
+            self.surroundings.parent = Parent(self.surroundings.zones, self._parent_changed)
         for site in setting.sites:
             self._found(site)
         for hostname in _hostnames(setting.records):
@@ -142,7 +153,7 @@ class Run:
             slot.start()
         for step in self.schedule.steps:
             self.loop.later(step.at, self._execute, step)
-        for second in range(int(self.schedule.length)):
+        for second in range(int(min(self.schedule.length, BACKED_UP))):
             self.loop.later(float(second), self._back_up)
         self.loop.later(SAMPLE_EVERY, self._sample)
         self.loop.later(self.schedule.length, self._calm)
@@ -156,10 +167,12 @@ class Run:
         for region in REGIONS:
             server.apply(_object("CloudRegion", region, {"cloud": "AWS", "location": region}, namespace=None))
         for zone in setting.zones:
-            own = _provider_settings(zone.provider, zone.name)
-            server.apply(_object("DNSZone", zone.name, {"domain": DOMAIN, "safety": self._safety(zone.name), **own}))
+            server.apply(self.dns_zone(zone.name))
         for each in site.controllers:
             self.slots[each.name] = Slot(self, each, where, server)
+
+    def _parent_changed(self, zone: str, named: bool) -> None:
+        self.history.add(ParentChanged(at=self.loop.now, zone=zone, named=named))
 
     def _execute(self, step: Step) -> None:
         self.executed += 1
@@ -185,7 +198,7 @@ class Run:
                 if watch.is_deaf:
                     self.loop.later(0.0, watch.end)
         for zone in self.surroundings.zones.values():
-            zone.lag = 0.0
+            zone.lag = zone.read_lag = 0.0
         landing = max(0.0, self.network.last_landing - self.loop.now)
         self.loop.later(landing + 1.0, self._rest)
 
@@ -241,6 +254,13 @@ class Run:
 
     # -- what faults do to it --------------------------------------------------------------------------------------
 
+    def dns_zone(self, name: str) -> dict[str, Any]:
+        """Return the object of a DNSZone for the hosted zone that its name says."""
+        hosted = hosted_zone(name)
+        provider = next(each.provider for each in self.schedule.setting.zones if each.name == hosted)
+        spec = {"domain": DOMAIN, "safety": self._safety(name), **_provider_settings(provider, hosted)}
+        return _object("DNSZone", name, spec, created=max(0.0, self.now))
+
     def declare(self, name: str, spec: dict[str, Any]) -> None:
         """A person declares a record, in every site."""
         self.desired[name] = spec
@@ -270,6 +290,11 @@ class Run:
         hostname = raw["spec"]["hostname"]
         self.history.add(Pinned(at=self.loop.now, hostname=hostname, values=frozenset(values)))
         server.annotate(Kind.FAILOVER_RECORD, name, NAMESPACE, pin="" if revision is None else str(revision))
+
+    def replace_secret(self, zone: str, secret: str) -> None:
+        """Let the Secret of a hosted zone hold something else, in every site."""
+        for server in self.servers.values():
+            server.secrets[secret_of(zone)] = secret
 
     def freeze(self, zone: str, number: int) -> None:
         """A person freezes a zone in every site (1), or takes that back (-1)."""
@@ -347,12 +372,20 @@ def _hostnames(records: Iterable[RecordSetting]) -> list[str]:
     return [each["hostname"] for record in records for each in record.spec["endpoints"] if "hostname" in each]
 
 
+def secret_of(zone: str) -> str:
+    """Return the name of the Secret with the credentials for a hosted zone."""
+    return f"key-of-{zone}"
+
+
 def _forget(error: BaseException | None) -> None:
     """Nothing that happens after the end matters."""
 
 
-def _object(kind: str, name: str, spec: Mapping[str, Any], namespace: str | None = NAMESPACE) -> dict[str, Any]:
-    metadata = {"name": name, "creationTimestamp": "2026-11-23T20:00:00Z"}
+def _object(
+    kind: str, name: str, spec: Mapping[str, Any], namespace: str | None = NAMESPACE, *, created: float = 0.0
+) -> dict[str, Any]:
+    minutes, seconds = divmod(int(created), 60)
+    metadata = {"name": name, "creationTimestamp": f"2026-11-23T20:{minutes:02}:{seconds:02}Z"}
     if namespace is not None:
         metadata["namespace"] = namespace
     return {"apiVersion": "detour.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": dict(spec)}
@@ -371,7 +404,7 @@ def _provider_settings(provider: str, name: str) -> dict[str, Any]:
             return {"azureDNS": {"subscriptionID": subscription, "resourceGroup": name}}
         case _:
             server = {"server": f"192.0.2.{52 + number}:53"}
-            return {"rfc2136": server, "credentialsSecretRef": {"name": "key"}}
+            return {"rfc2136": server, "credentialsSecretRef": {"name": secret_of(name)}}
 
 
 def _foreign() -> dict[Any, RRset]:
@@ -384,6 +417,18 @@ def _foreign() -> dict[Any, RRset]:
         Ledger("their-site", "feed", Generation(3, 14)).rrset("other-team", DOMAIN),
     ]
     return {each.key: each for each in sets}
+
+
+@contextmanager
+def _parent_looked_at(setting: Setting) -> Iterator[None]:
+    """Let processes look at the parent more often than every ten minutes: no run lasts so long."""
+    before = nameservers.LOOK_UP_PERIOD
+    period = LOOK_AT_PARENT if setting.has_parent else before
+    setattr(nameservers, "LOOK_UP_PERIOD", period)  # noqa: B010 - a constant, but for here
+    try:
+        yield
+    finally:
+        setattr(nameservers, "LOOK_UP_PERIOD", before)  # noqa: B010
 
 
 @dataclass(slots=True)

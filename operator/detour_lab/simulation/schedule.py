@@ -33,6 +33,7 @@ class Fault(enum.Enum):
     PROVIDER_REFUSES = "{where} refuses connections for {seconds:.1f} s"
     READS_FAIL = "what is read from {where} fails for {seconds:.1f} s, what is written there does not"
     READS_SLOW = "readings of {where} take up to {number} s for {seconds:.1f} s, writes do not"
+    READS_OLD = "what is read from {where} is {number} s old for {seconds:.1f} s"
     ODD_ERRORS = "for {seconds:.1f} s calls to {where} end in errors that no contract knows"
     ODD_ANSWERS = "for {seconds:.1f} s {where} answers with what is no answer"
     SERVERS_LAG = "the name servers of {where} are behind by {number} s for {seconds:.1f} s"
@@ -44,6 +45,8 @@ class Fault(enum.Enum):
     WATCHES_BREAK = "the watches on the API server of {where} break"
     WATCHES_DEAF = "the watches on the API server of {where} hear nothing for {seconds:.1f} s, then break"
     BLIND = "{where} sees nothing for {seconds:.1f} s: every check and every DNS question of it fails"
+    CHECKS_FAIL = "every check of {where} fails for {seconds:.1f} s, DNS questions do not"
+    ALL_OFF = "nobody runs for {seconds:.0f} s"
     SITE_LOST = "site {where} is cut off from everything for {seconds:.1f} s"
     # Detour's own state
     STATUS_LOST = "every status in {where} is lost"
@@ -81,6 +84,20 @@ class Fault(enum.Enum):
     RECORD_CREATED = "a person creates {where}"
     FROZEN = "a person freezes {where} for {seconds:.1f} s"
     ALL_DELETED = "somebody deletes all FailoverRecords"
+    ZONES_DECLARED = "a person declares other zones for {where}"
+    LEFT_FOR_NOTHING = (
+        "the parent names no server but that of {where}; later an outsider deletes it, and it moves there"
+    )
+    ZONES_MISTYPED = "a person mistypes a zone of {where}, and corrects it after {seconds:.1f} s"
+    ZONE_RENAMED = "a person renames the DNSZone of {where}: records follow, and the old one goes after {seconds:.1f} s"
+    ZONE_TWINNED = "a person creates a second DNSZone for {where}, for {seconds:.1f} s or for good"
+    ZONE_DELETED = "a person deletes the DNSZone of {where}, and creates it again after {seconds:.1f} s"
+    ZONES_RECREATED = "all DNSZones of {where} are deleted and created again, with new UIDs, unwatched"
+    ZONE_SETTINGS = "a person gives the DNSZone of {where} another budget"
+    CLAIMED = "another record is declared for the name of {where}; one of the two, or both, go after {seconds:.1f} s"
+    KEY_ROTATED = "the Secret of {where} is replaced by one that is refused, and by a good one after {seconds:.1f} s"
+    KEY_REVOKED = "the Secret of {where} is replaced, and the old one is refused at once"
+    PARENT_LEAVES = "the parent names the servers of {where} no more for {seconds:.1f} s"
     # endpoints
     ENDPOINT_FAILS = "{where} fails for {seconds:.1f} s"
     ENDPOINT_RECOVERS = "{where} works for {seconds:.1f} s, also where it fails"
@@ -155,6 +172,7 @@ class Setting:
     """What is installed. Periods in seconds: those of `Periods`, and those of `Site` where there are several.
 
     `regions_evacuated`, `window` (seconds) and `panic_threshold` (percent) are those of every zone's `spec.safety`.
+    `has_parent` says that resolvers can tell where the world is sent for the domain.
     """
 
     sites: tuple[SiteSetting, ...]
@@ -167,6 +185,7 @@ class Setting:
     regions_evacuated: int = 1
     window: int = 40
     panic_threshold: int = 50
+    has_parent: bool = False
 
     @property
     def controllers(self) -> tuple[str, ...]:

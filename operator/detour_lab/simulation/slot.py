@@ -76,7 +76,7 @@ class Slot:
 
     def resume(self) -> None:
         """Let the process go on."""
-        if self.controller is not None and self.controller.process.frozen:
+        if self.controller is not None and self.controller.is_alive and self.controller.process.frozen:
             self._run.loop.thaw(self.controller.process)
             self._resumed_at = self._run.loop.now
             self.note("resumed")

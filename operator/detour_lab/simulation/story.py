@@ -8,10 +8,12 @@ from detour_lab.simulation.history import (
     BlindChanged,
     Declared,
     HealthChanged,
+    ParentChanged,
     ProcessChanged,
     SetChange,
     Told,
     ZoneChanged,
+    ZoneDeclared,
 )
 from detour_lab.simulation.hostnames import addresses_of
 from detour_lab.simulation.invariants.replay import Replay
@@ -43,6 +45,7 @@ def tell(played: Played) -> str:
 
 def _lines(played: Played) -> Iterator[tuple[float, str]]:
     replay = Replay(played.history)
+    where = _Where()
     for event in replay:
         at = f"{event.at - START:8.2f}"
         match event:
@@ -54,8 +57,9 @@ def _lines(played: Played) -> Iterator[tuple[float, str]]:
                 yield event.at, f"{at}    {event.controller} {'is blind' if event.blind else 'sees again'}"
             case ProcessChanged():
                 yield event.at, f"{at}    {event.controller} {event.state}"
-            case Declared(record=None):
-                yield event.at, f"{at}    {event.key.name} ({event.uid}) is gone from {event.site}"
+            case Declared() | ZoneDeclared() | ParentChanged():
+                if text := where.told(event):
+                    yield event.at, f"{at}    {text}"
             case ZoneChanged() if event.at > START:
                 shown = [_change(each) for each in event.changes if each.key != replay.ledger_key]
                 moved = [each for each in event.changes if each.key == replay.ledger_key]
@@ -70,6 +74,35 @@ def _lines(played: Played) -> Iterator[tuple[float, str]]:
                     yield event.at, f"{at}    {event.zone} <- {who}: {'; '.join(shown)}"
             case _:
                 pass
+
+
+class _Where:
+    """Where records are declared, and which DNSZones there are: said where it changes."""
+
+    def __init__(self) -> None:
+        self._before: dict[object, object] = {}
+
+    def told(self, event: Declared | ZoneDeclared | ParentChanged) -> str | None:
+        """Return what there is to say of an event, None where nothing is new."""
+        match event:
+            case Declared(record=None):
+                return f"{event.key.name} ({event.uid}) is gone from {event.site}"
+            case Declared(record=record) if record is not None:
+                missing = (f"{each} (missing)" for each in event.astray)
+                zones = ", ".join([*(each.name for each in record.zones), *missing])
+                return self._news((event.site, event.key), zones, f"{event.key.name} in {event.site} is in {zones}")
+            case ZoneDeclared(count=count):
+                return self._news(
+                    (event.site, event.zone), count, f"{event.site} has {count} DNSZones for {event.zone}"
+                )
+            case ParentChanged():
+                return f"{'the world is' if event.named else 'nobody is any more'} sent to {event.zone}"
+        return None
+
+    def _news(self, place: object, found: object, text: str) -> str | None:
+        before = self._before.setdefault(place, found)
+        self._before[place] = found
+        return None if before == found else text
 
 
 def _change(change: SetChange) -> str:

@@ -14,18 +14,23 @@ from detour_lab.simulation.loop import VirtualLoop
 from detour_lab.simulation.memoryzone import MemoryZone
 from detour_lab.simulation.weather import GIVE_UP, Caller
 
+FIRST_SECRET = "value"  # noqa: S105 - of a zone in memory
+
 
 class SimulatedZone(MemoryZone):
     """A zone that writes down its changes.
 
-    `lag` is by how many seconds its name servers are behind.
+    `lag` is by how many seconds its name servers are behind, `read_lag` by how many what the provider reads out is;
+    `accepted` are the secrets that it knows, `rotation_over` is when the last change of them is known to everybody.
     """
 
     def __init__(self, name: str, *, loop: VirtualLoop, history: History, one_by_one: bool) -> None:
         super().__init__(versions=one_by_one)
         self.name = name
         self.one_by_one = one_by_one
-        self.lag = 0.0
+        self.lag = self.read_lag = 0.0
+        self.accepted = {FIRST_SECRET}
+        self.rotation_over = 0.0
         self._read_done: dict[str, list[tuple[float, float]]] = {}
         self._changed_at: dict[str, float] = {}
         self._loop = loop
@@ -76,10 +81,21 @@ class SimulatedZone(MemoryZone):
 
     def shown(self, key: RRKey) -> RRset | None:
         """Return what the name servers answer now."""
-        at = self._loop.now - self.lag
-        sets = next(sets for since, sets in reversed(self._shown) if since <= at or since == 0.0)
-        stored = sets.get(key)
+        stored = self._as_of(self.lag).get(key)
         return stored.rrset if stored else None
+
+    def _as_of(self, lag: float) -> dict[RRKey, StoredSet]:
+        if not lag:
+            return self.sets
+        at = self._loop.now - lag
+        return next(sets for since, sets in reversed(self._shown) if since <= at or since == 0.0)
+
+    def read(self, names: Collection[str] | None = None) -> ZoneContents:
+        """Return what the provider reads out now: everything, or what is at these names."""
+        if not self.read_lag:
+            return self.contents(names)
+        sets = self._as_of(self.read_lag)
+        return ZoneContents({key: each for key, each in sets.items() if names is None or key.name in names})
 
     def has_name(self, name: str) -> bool:
         """Tell whether anything stands at a name."""

@@ -342,6 +342,36 @@ async def test_a_name_leaves_once_caches_have_forgotten_the_delegation(
     await goes(world, clouds, within=1300)
 
 
+async def test_a_name_leaves_by_what_is_heard_of_it_in_the_zone_that_it_leaves(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    parent.ttl, parent.servers = 30.0, ("ns-other.example.net",)
+    world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    lookout = next(each for key, each in world.engine.zones.keepers.items() if key.name == "main").lookout
+    world.api.apply(in_zones("other"))
+    clouds.zone("main").guarded.discard(API)
+    for _ in range(240):
+        lookout._on_visible(API)  # the last thing that was waited for may have come true by then
+        await asyncio.sleep(0.25)
+    assert not clouds.zone("main").answers(API)
+    assert world.answers(zone="other") == ONE
+
+
+async def test_a_name_stays_where_the_parent_came_back_to_the_zone_since_it_was_looked_at(
+    boot: Boot, clouds: Clouds, parent: Parent
+) -> None:
+    parent.ttl = 30.0
+    world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    parent.servers = ("ns-other.example.net",)
+    await asyncio.sleep(700)  # it is looked at every 10 min
+    parent.servers = ("ns-main.example.net", "ns-other.example.net")
+    world.api.apply(in_zones("other"))
+    await stays(world, 1300)
+    assert leaving(world)[0] == "StillDelegated"
+
+
 async def test_a_name_leaves_a_zone_whose_parent_names_it_once_the_world_looks_for_it_in_one_below(
     boot: Boot, clouds: Clouds, parent: Parent
 ) -> None:

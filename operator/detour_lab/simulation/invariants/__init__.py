@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from detour_lab.simulation.history import History, Violation
 from detour_lab.simulation.invariants.causes import fails_static
+from detour_lab.simulation.invariants.claims import one_owner
 from detour_lab.simulation.invariants.ending import converges, no_defects, truthful
 from detour_lab.simulation.invariants.freezes import stays_frozen
 from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
@@ -26,6 +27,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "Undisturbed": undisturbed,
     "OnlyOurs": only_ours,
     "AsSeen": as_seen,
+    "OneOwner": one_owner,
     "BlastRadius": blast_radius,
     "DeletionsHeld": deletions_held,
     "StaysFrozen": stays_frozen,

@@ -39,6 +39,7 @@ class _Sight:
     """What one controller can see: since when it is blind, what it saw last of each address, and when that changed."""
 
     blind: bool = False
+    is_unchecked: bool = False  # its checks fail, its DNS questions do not
     seen: dict[str, bool] = field(default_factory=dict)
     changed_at: dict[str, float] = field(default_factory=dict)
     paused_at: float | None = None
@@ -119,7 +120,10 @@ class _Causes:
             case BlindChanged():
                 self.sights[event.controller].blindfold(event.at, blind=event.blind)
                 self.sights[event.controller].look(self._truth, event.at)
-                if not self._replay.history.terms.doubts_at_once:
+                sight = self.sights[event.controller]
+                sight.is_unchecked = event.blind and event.sees_dns
+                seen_again = event.sees_dns and not event.blind
+                if seen_again or not self._replay.history.terms.doubts_at_once:
                     self._told_at = event.at
             case ProcessChanged():
                 self.sights[event.controller].note(event.state, event.at)
@@ -131,6 +135,7 @@ class _Causes:
         if event.record is not None and event.record == self._replay.records.get((event.site, event.key)):
             return  # a finalizer, or an annotation that was taken away
         hostnames = {name for name, key in self._replay.hostnames.items() if key == event.key}
+        hostnames |= {each.hostname for (_, key), each in self._replay.records.items() if key == event.key}
         for hostname in hostnames | ({event.record.hostname} if event.record else set()):
             self._record_told_at[hostname] = event.at
 
@@ -155,6 +160,12 @@ class _Causes:
         gone = values_in(before) - values_in(after)
         return bool(declared and gone) and values_in(after) <= values_in(before) and not gone & declared
 
+    def leaves(self, zone: str, before: dict[RRKey, RRset], after: dict[RRKey, RRset], hostname: str) -> bool:
+        """Tell whether answers only go from a zone that the record of their name does not declare any more."""
+        declared = self._replay.declared(hostname)
+        is_left = bool(declared) and all(zone != each.name for record in declared for each in record.zones)
+        return is_left and after.items() <= before.items()
+
     def with_place(self, hostname: str, values: frozenset[str]) -> set[str]:
         """Return the addresses that have a place beside `values` by their priority."""
         found: set[str] = set()
@@ -178,6 +189,12 @@ class _Causes:
         declared = self._replay.declared(hostname)
         wanted = bool(declared) and declared[0].when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
         return wanted and bool(addresses) and self.none_works(_addresses(self._replay, hostname))
+
+    def serves_all_that_is(self, addresses: Collection[str], hostname: str) -> bool:
+        """Tell whether everybody may answer: who sees nobody work cannot tell that from the truth."""
+        declared = self._replay.declared(hostname)
+        wanted = bool(declared) and declared[0].when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
+        return wanted and bool(addresses)
 
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
@@ -242,6 +259,8 @@ def fails_static(history: History) -> Iterator[Violation]:
             undoes = event.sent_at < landed.get(place, NEVER) + CROSSED and values_in(after) == replaced.get(place)
             belongs = is_accepted or settles or undoes or causes.all_belong(before, after, hostname, had)
             belongs = belongs or causes.only_undeclared_go(before, after, hostname)
+            belongs = belongs or (sight.is_unchecked and causes.serves_all_that_is(values_in(after), hostname))
+            belongs = belongs or causes.leaves(event.zone, before, after, hostname)
             if before and not belongs and causes.last(event, hostname) < since:
                 yield _uncaused(event, hostname, blind=sight.blind)
             accepted[event.zone, hostname] = (event.by, event.sent_at)

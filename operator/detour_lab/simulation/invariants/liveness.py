@@ -180,8 +180,9 @@ class _Watch:
         return {(zone.name, hostname) for each in records for zone in each.zones}
 
     def _record(self, hostname: str) -> Record | None:
-        """Return the one record that all sites have for a name, None where they differ, or several claim it."""
+        """Return the one record that all sites have for a name, None where they differ; of rivals who has the name."""
         found = self._replay.declared(hostname)
+        found = [each for each in found if each.key == found[0].key]
         if not found or len(found) != len(self._drained):
             return None
         first = found[0]

@@ -17,18 +17,24 @@ from detour_lab.simulation.history import (
     ZoneChanged,
     ZoneRead,
 )
+from detour_lab.simulation.invariants.leaving import Departing
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in
 
 APPROVAL_LASTS = 60.0
 """Seconds in which what a person approved is done."""
 
-FEWEST_HELD = 10
-SHARE_HELD = 0.2
-"""More deletions within the window than the greater of these two, by number and by share of the owned names, wait."""
+FREE = 10
+FREE_SHARE = 0.2
+FREE_OF_SMALL = 0.5
+ALWAYS_FREE = 3
+"""Within the window so many names of a zone may be deleted unasked, or that share of those owned if it is more; of a
+small zone no more than half, but three always."""
 
 
 def never_empty(history: History) -> Iterator[Violation]:
     """No write of ours leaves a name without an answer, but for the observed deletion of the object it belongs to.
+
+    Nor but for a zone that its record declares no more, once it may leave that (`leaving`).
 
     With several sites, each of which has an object of its own, that is any object of the namespace and name in the
     marker; with one it is the object with the UID in the marker, and no other. Where sets are written one by one the
@@ -39,7 +45,9 @@ def never_empty(history: History) -> Iterator[Violation]:
     doomed: set[str | ObjectKey] = set()
     policies: dict[str, DeletionPolicy] = {}
     tampered: dict[tuple[str, RRKey], tuple[float, RRset | None]] = {}
+    departing = Departing(replay)
     for event in replay:
+        departing.take(event)
         if isinstance(event, ZoneChanged) and event.by == OUTSIDER:
             tampered.update({(event.zone, each.key): (event.at, each.before) for each in event.changes})
         if isinstance(event, Declared):
@@ -57,7 +65,8 @@ def never_empty(history: History) -> Iterator[Violation]:
             at, earlier = tampered.get((event.zone, RRKey(marker_name(hostname), RRType.TXT)), (0.0, None))
             if event.zone in history.terms.one_by_one and at > event.sent_at:
                 marker = parse_marker(earlier)
-            if marker is None or not doomed.intersection((marker.uid, marker.record)):
+            is_doomed = marker is not None and doomed.intersection((marker.uid, marker.record))
+            if not is_doomed and not departing.may_leave(event, hostname):
                 yield Violation(
                     invariant="NeverEmpty",
                     at=event.at,
@@ -132,7 +141,7 @@ def as_seen(history: History) -> Iterator[Violation]:
 
 
 def deletions_held(history: History) -> Iterator[Violation]:
-    """Within the window no more names are deleted than max(10, 20 %) of those owned, unless a person approved."""
+    """Within the window no more names are deleted than are free, by number and by share, unless a person approved."""
     replay = Replay(history)
     deleted: dict[str, list[float]] = defaultdict(list)
     approved_at: dict[str, float] = {}
@@ -151,7 +160,7 @@ def deletions_held(history: History) -> Iterator[Violation]:
         since = event.at - history.terms.window
         deleted[event.zone] = [at for at in deleted[event.zone] if at > since] + [event.at] * len(gone)
         owned = _owned(replay, event.zone) + len(deleted[event.zone]) - len(gone)
-        most = max(FEWEST_HELD, int(SHARE_HELD * owned))
+        most = max(ALWAYS_FREE, min(FREE, int(FREE_OF_SMALL * owned)), int(FREE_SHARE * owned))
         if len(deleted[event.zone]) > most:
             yield Violation(
                 invariant="DeletionsHeld",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detour.model.endpoint import AdminState
-from detour.model.record import Publish, Record, Strategy, WhenAllUnhealthy
+from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
     Befell,
@@ -26,7 +26,7 @@ from detour_lab.simulation.history import (
     ZoneChanged,
 )
 from detour_lab.simulation.invariants.liveness import detection
-from detour_lab.simulation.invariants.permissions import NEVER, NEWS, OF_AN_API_SERVER
+from detour_lab.simulation.invariants.permissions import DRIFT, NEVER, NEWS, OF_AN_API_SERVER
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
 FAST = 0.94
@@ -128,7 +128,7 @@ def patient(history: History) -> Iterator[Violation]:
         for hostname in names_in(event):
             before = replay.answers(event.zone, hostname)
             after = values_in(answers_after(before, event, hostname))
-            records = replay.declared(hostname)
+            records = [each for each in replay.declared(hostname) if any(at.name == event.zone for at in each.zones)]
             if before and after and records and past.is_calm(hostname, event.sent_at):
                 for told in _hasty(records[0], past, values_in(before), after, event.sent_at):
                     message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
@@ -137,6 +137,7 @@ def patient(history: History) -> Iterator[Violation]:
 
 def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float) -> Iterator[str]:
     timing = record.timing
+    declared = {address for each in record.endpoints for address in each.addresses}
     best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
     for each in record.endpoints:
         rank = best - (record.publish is Publish.CNAME)  # of equals one is published, and may give way to the other
@@ -145,19 +146,38 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
             continue
         for value in sorted((before - after) & set(each.addresses)):
             falls = (timing.fall - 1) * timing.recheck_interval * FAST
-            spells = past.spells(value, at, since=at - detection(record))
+            spells = _as_checked(
+                past.spells(value, at, since=at - detection(record) - _held_down(record)), record, works=False
+            )
             if not any(not spell.works and spell.length >= falls for spell in spells):
                 yield f"took {value} out of"
         for value in sorted((after - before) & set(each.addresses)):
-            others_work = any(past.has_been(other, at, detection(record), works=True) for other in before)
+            others_work = any(past.has_been(other, at, detection(record), works=True) for other in before & declared)
             if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
                 yield f"brought {value} into"
+
+
+def _held_down(record: Record) -> float:
+    """Return the seconds for which a failure goes on to keep a place out after it has ended."""
+    return record.failback.hold_down * DRIFT if record.failback.mode is FailbackMode.AUTOMATIC else math.inf
+
+
+def _as_checked(spells: list[_Spell], record: Record, *, works: bool) -> list[_Spell]:
+    """Return the spells, the newest first, in which one that no check need have met counts as what is around it."""
+    found: list[_Spell] = []
+    for each in spells:
+        unseen = each.works is not works and each.length < record.timing.recheck_interval / FAST
+        if found and found[-1].works is works and (unseen or each.works is works):
+            found[-1] = _Spell(works, each.start, found[-1].end)
+        else:
+            found.append(each)
+    return found
 
 
 def _has_not_risen(spells: list[_Spell], record: Record) -> bool:
     """Tell whether the last failure that nobody could overlook was not followed by `rise` checks yet."""
     rises = (record.timing.rise - 1) * record.timing.recheck_interval * FAST
-    for spell in spells:
+    for spell in _as_checked(spells, record, works=True):
         if spell.works and spell.length >= rises:
             return False
         if not spell.works and spell.length >= detection(record):

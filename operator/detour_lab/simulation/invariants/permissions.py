@@ -8,6 +8,7 @@ schedule and end some seconds after it, by which time its after-effects must be 
     readings that fail or are slow                             nothing by themselves, but what has to be read first;
                                                                at Azure DNS, where the ledger is, its zone
     name servers that are away, a vantage that is blind        everything: nobody knows whom to believe
+    a leader whose own checks fail                             everything: until a replica that sees has taken over
     a process that is killed, stopped or paused                everything: until one of its site has gone on from there
     an API server that is away                                 what people declare; who shall lead, where that is open
     a ledger that somebody changed                             its zone: who has it must be found out first
@@ -15,6 +16,7 @@ schedule and end some seconds after it, by which time its after-effects must be 
     a status that was lost, a clock that was set               everything: verdicts are found out anew
     regions that were left lately                              other regions, for the window
     a freeze                                                   its zone
+    a DNSZone that comes, goes or is made anew                 its zone: it is opened and claimed anew
 """
 
 from collections import defaultdict
@@ -56,8 +58,17 @@ AFTER_WEATHER = 8.0
 AFTER_BLINDNESS = 8.0
 """Seconds until a vantage that sees again is believed: reference checks run every 5 s."""
 
+HANDED_OVER = 30.0
+"""Seconds within which a leader whose checks fail has made way for a replica whose checks pass."""
+
+HANDOVER_PAUSE = 330.0
+"""Seconds for which it need not happen again."""
+
 LEDGER_SETTLED = 60.0
 """Seconds until a ledger somebody changed is seen, has stood still for 20 s where that is asked, and is claimed."""
+
+ANOTHER_OBJECT = 30.0
+"""Seconds until a zone is written for by another DNSZone: it is opened, and its ledger has to stand still."""
 
 NEWS = 4.0
 """Seconds until a process whose watch broke has listed everything again."""
@@ -76,6 +87,7 @@ OF_A_PROVIDER = frozenset(
         Fault.PROVIDER_REFUSES,
         Fault.ODD_ERRORS,
         Fault.ODD_ANSWERS,
+        Fault.READS_OLD,
     }
 )
 OF_AN_API_SERVER = frozenset(
@@ -112,7 +124,10 @@ class Permissions:
         self._left: dict[str, dict[str, float]] = defaultdict(dict)  # by zone: regions, and when a name left each
         self._down: set[str] = set()
         self._blind: set[str] = set()
+        self._unchecked: dict[str, float] = {}  # whose checks fail, and until when it may lead
+        self._handed_over_at = NEVER
         self._frozen: set[tuple[str, str]] = set()
+        self._counts: dict[tuple[str, str], int] = {}  # by site and zone: its DNSZones
         self._api_until = NEVER
         self._reads_until = NEVER
         self._begun: set[str] = set()
@@ -126,15 +141,14 @@ class Permissions:
                 self._befall(event)
             case ProcessChanged():
                 self._change(event)
-            case BlindChanged(controller=controller, blind=blind, at=now):
-                (self._blind.add if blind else self._blind.discard)(controller)
+            case BlindChanged(at=now):
+                self._blindfold(event)
                 self._hinder(now + AFTER_BLINDNESS)
             case StatusDamaged(at=now) | ClockJumped(at=now):
                 self._hinder(max(now, self._reads_until) + SUCCESSION)
                 self._limit_all(now)
-            case ZoneDeclared(site=site, zone=zone, frozen=frozen, at=now):
-                (self._frozen.add if frozen else self._frozen.discard)((site, zone))
-                self._zones[zone] = max(self._zones[zone], now + NEWS)
+            case ZoneDeclared():
+                self._declare_zone(event)
             case RegionDeclared(at=now):
                 self._hinder(now)
             case Approved(zone=zone, at=now):
@@ -149,6 +163,24 @@ class Permissions:
             case _:
                 pass
 
+    def _declare_zone(self, event: ZoneDeclared) -> None:
+        place = (event.site, event.zone)
+        (self._frozen.add if event.frozen else self._frozen.discard)(place)
+        is_new = event.count is not None and self._counts.get(place, event.count) != event.count
+        self._zones[event.zone] = max(self._zones[event.zone], event.at + (ANOTHER_OBJECT if is_new else NEWS))
+        if event.count is not None:
+            self._counts[place] = event.count
+
+    def _blindfold(self, event: BlindChanged) -> None:
+        if not event.sees_dns:
+            (self._blind.add if event.blind else self._blind.discard)(event.controller)
+        elif event.blind:
+            has_rest = event.at < self._handed_over_at + HANDOVER_PAUSE
+            self._unchecked[event.controller] = FOREVER if has_rest else event.at + HANDED_OVER
+            self._handed_over_at = event.at
+        else:
+            del self._unchecked[event.controller]
+
     def leaves(self, zone: str, region: str, at: float) -> None:
         """Note that a name has left a region of a zone by a write of ours."""
         self._left[zone][region] = at
@@ -158,9 +190,9 @@ class Permissions:
 
         `leaving` are the regions that it should leave; `told` says that it is a person's word that has to be heard.
         """
-        if self._blind or any(each[1] == zone for each in self._frozen) or self._nobody_runs():
+        if self._blind or self._all_unchecked() or any(each[1] == zone for each in self._frozen) or self._nobody_runs():
             return FOREVER
-        found = max(self._everywhere, self._zones[zone], self._names[zone, hostname])
+        found = max(self._everywhere, self._zones[zone], self._names[zone, hostname], *self._unchecked.values())
         if told:
             found = max(found, self._told, self._api_until + NEWS)
         if leaving:
@@ -240,6 +272,12 @@ class Permissions:
     def _limit_all(self, now: float) -> None:
         """Whoever starts, or finds a status lost, counts what is missing as left."""
         self._all_limited = max(self._all_limited, now + self._window)
+
+    def _all_unchecked(self) -> bool:
+        """Tell whether no process of a site that runs has checks that pass."""
+        sites = {self._terms.sites[each] for each in self._unchecked}
+        seeing = set(self._terms.sites) - set(self._unchecked) - self._down
+        return any(all(self._terms.sites[each] != site for each in seeing) for site in sites)
 
     def _nobody_runs(self) -> bool:
         """Tell whether a site is without a process that runs."""

@@ -64,9 +64,21 @@ class Replay:
         """Return the ledger before the event."""
         return parse_ledger(self.sets.get(zone, {}).get(self.ledger_key))
 
+    def owner(self, hostname: str) -> ObjectKey | None:
+        """Return the record in the marker of a name, in whichever zone there is one, before the event."""
+        markers = (self.marker(zone, hostname)[1] for zone in self.sets)
+        return next((each.record for each in markers if each is not None), None)
+
     def declared(self, hostname: str) -> list[Record]:
-        """Return the records that claim a name before the event, one for each site that has it."""
-        return [each for each in self.records.values() if each.hostname == hostname]
+        """Return the records that claim a name before the event, one for each site that has it.
+
+        Where several claim it, those of the one that has it come first.
+        """
+        found = [each for each in self.records.values() if each.hostname == hostname]
+        if len({each.key for each in found}) > 1:
+            owner = self.owner(hostname)
+            found.sort(key=lambda each: each.key != owner)
+        return found
 
 
 def answers_after(before: dict[RRKey, RRset], event: ZoneChanged, hostname: str) -> dict[RRKey, RRset]:
