@@ -468,7 +468,7 @@ class Observation:
                 name.state = unanswered(before, resolution.message)
                 delay = max(1.0, key.timing.recheck_interval)
         fall = key.timing.fall
-        if name.state.addresses != before.addresses:
+        if (name.state.addresses, name.state.fading) != (before.addresses, before.fading):
             for user in name.users:
                 self._retarget(self._records[user])
             self._on_news(tuple(name.users))

@@ -19,6 +19,7 @@ from detour.planning.gate import Proposal
 from detour.planning.grounds import NO_LOOKS, Looks
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 from detour.planning.presence import Presence
+from detour.planning.rotation import AT_REST
 
 HISTORY_LENGTH = 10
 SMALLEST_VALUE_LIMIT = 20
@@ -184,6 +185,8 @@ class RecordKeeper:
             is_pinned_whole=pinned is not None and pinned.was_there,
             on_the_way=self._on_the_way,
             drained_since=self._note_drained(drained_regions),
+            decided=self._decided_values(),
+            turning=self.decision.turning if self.decision else AT_REST,
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
@@ -199,6 +202,12 @@ class RecordKeeper:
         self._found = tuple(sorted({value for sets in adopted.values() for value in values_of(sets)}))
         self.decision, self.undecided = outcome, None
         self._drained = drained_regions
+
+    def _decided_values(self) -> frozenset[str]:
+        """Return the values decided for last; none where what the zones hold counts instead."""
+        if self.decision is None or self._serving is None:
+            return frozenset()
+        return frozenset(value for sets in self.decision.sets.values() for value in values_of(sets))
 
     def _may_adopt(self, decision: Decision) -> bool:
         """Tell whether what is decided is better than what stands at a name that is not ours yet."""
