@@ -17,7 +17,9 @@ from detour.app.suspicion import Suspicion
 from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
+from detour.kube.kinds import Kind
 from detour.kube.metadata import without_annotation
+from detour.kube.reporting import Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 
@@ -128,6 +130,8 @@ class Gatekeeper:
         for key, zonekeeper in self._zones.keepers.items():
             held, subject = zonekeeper.gate.held_records(), self._zones.subject(key)
             zonekeeper.delete_due()
+            for each in zonekeeper.gate.deletions.take_news():
+                self._outlets.mark(Subject(Kind.FAILOVER_RECORD, each.record, each.uid))
             if zonekeeper.approve() and subject is not None:
                 self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
                 self._outlets.tell(subject, "Approved", "the changes that were held were approved by a person")

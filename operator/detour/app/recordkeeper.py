@@ -427,10 +427,12 @@ class RecordKeeper:
             return ZonePicture(key, published=False, message="the DNSZone is not known yet")
         report = keeper.report(self.record.key)
         zone = keeper.zone_report()
+        held = keeper.gate.held(self.record.key) or keeper.gate.deletions.why_held(self.record.key)
         if report is None:
             return ZonePicture(
                 key,
                 published=False,
+                held=held,
                 refusal=zone.trouble,
                 message="the zone has not been read yet",
                 standby=zone.standby,
@@ -438,7 +440,6 @@ class RecordKeeper:
             )
         sight = keeper.sight(self.record.key)
         verified_at = sight.verified_at if sight and report.in_sync else None
-        held = keeper.gate.held(self.record.key)
         return ZonePicture(
             zone=key,
             published=report.in_sync and held is None,
