@@ -7,6 +7,7 @@ after the repair (RFC 2308). So what is published stays, or everybody answers.
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice, zip_longest
 
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
@@ -261,7 +262,7 @@ def _keep(
     for source in (zone, *others):
         values = {value for each in situation.published.get(source, ()) for value in each.values if value in declared}
         if values:
-            return _sets(situation.record, values if source == zone else _capped(situation, values, published))
+            return _sets(situation.record, values if source == zone else _capped(situation, [values], published))
     hopeful = tuple(replace(each, in_place=True, values=each.hopeful_values) for each in contenders)
     promising = {each.name: each.values for each in choose(situation.record, hopeful, now).chosen}
     everyone = promising or _first_filled(_last_resorts(situation.record, contenders, now))
@@ -292,17 +293,24 @@ def _publish(
     if record.publish is Publish.CNAME:
         best = min((each for each in record.endpoints if each.name in values), key=lambda each: each.priority)
         return _sets(record, values[best.name])
-    return _sets(record, _capped(situation, {value for each in values.values() for value in each}, published))
+    return _sets(record, _capped(situation, values.values(), published))
 
 
-def _capped(situation: Situation, values: Iterable[str], published: frozenset[str]) -> tuple[str, ...]:
-    """Return of each family no more values than every zone can hold; those already published win over others."""
+def _capped(situation: Situation, groups: Iterable[Iterable[str]], published: frozenset[str]) -> tuple[str, ...]:
+    """Return of each family no more values than every zone can hold.
+
+    The endpoints, each with a group of values, take turns, so that none is left out for another one's many; of one
+    endpoint those already published win over others.
+    """
     if situation.record.publish is Publish.CNAME:
-        return tuple(values)
-    families: dict[RRType, list[str]] = {}
-    for value in sorted(values, key=lambda value: (value not in published, value)):
-        families.setdefault(address_type(value), []).append(value)
-    return tuple(value for family in families.values() for value in family[: situation.value_limit])
+        return tuple(value for group in groups for value in group)
+    queues = [sorted(group, key=lambda value: (value not in published, value)) for group in groups]
+    taken: list[str] = []
+    for kind in (RRType.A, RRType.AAAA):
+        of_kind = [[value for value in queue if address_type(value) is kind] for queue in queues]
+        in_turns = dict.fromkeys(value for turn in zip_longest(*of_kind) for value in turn if value is not None)
+        taken += islice(in_turns, situation.value_limit)
+    return tuple(taken)
 
 
 def _sets(record: Record, values: Iterable[str]) -> tuple[RRset, ...]:

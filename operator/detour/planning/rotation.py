@@ -58,8 +58,9 @@ def is_rotation(
 ) -> bool:
     """Tell whether all that differs between what stands and what is wanted are addresses that a hostname turns over.
 
-    Of such a hostname something stays that passes and that it still leads to, and what leaves fades and does not fail;
-    with `nobody_passes`, as where everybody answers because nobody works, verdicts do not count.
+    Of such a hostname something stays that passes and that it still leads to, and what leaves (as it fades, or as a set
+    can hold no more) does not fail; with `nobody_passes`, as where everybody answers because nobody works, verdicts do
+    not count.
     """
     changed = standing ^ wanted
     turned: set[str] = set()
@@ -70,7 +71,6 @@ def is_rotation(
         own = standing.intersection(each.declared_values)
         staying = (own & wanted) - each.fading
         if any(nobody_passes or verdicts.get(value) is Verdict.HEALTHY for value in staying):
-            leaving = own & each.fading
-            turned.update(value for value in leaving if nobody_passes or verdicts.get(value) is not Verdict.UNHEALTHY)
+            turned.update(value for value in own if nobody_passes or verdicts.get(value) is not Verdict.UNHEALTHY)
             turned.update(value for value in each.declared_values if value not in standing)
     return bool(changed) and changed <= turned
