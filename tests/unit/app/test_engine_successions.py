@@ -1,4 +1,4 @@
-"""One trouble after another: a chain of failures, clocks that are set, sets that are full, freezes and damage together."""
+"""One trouble after another: chains of failures, clocks that are set, full sets, freezes and damage together."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ async def test_of_a_multivalue_set_each_address_that_fails_goes_as_long_as_one_w
     await world.until(lambda: ready(world))
     for down in ({"192.0.2.1"}, {"192.0.2.1", "192.0.2.2"}):
         world.down = down
-        assert await world.until(lambda: not down & world.answers()) < SOON
+        assert await world.until(lambda: not world.down & world.answers()) < SOON
         await asyncio.sleep(60)
     world.down = {"192.0.2.1", "192.0.2.2", "192.0.2.3"}
     await asyncio.sleep(60)
