@@ -17,7 +17,7 @@ from detour.enactment.sites import Site
 from detour.enactment.verification import Verifier
 from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.model.record import ObjectKey
-from detour.model.rrset import RRset, address_sets
+from detour.model.rrset import RRset, RRType, address_sets
 from detour_lab.realservers import RealBIND
 
 from .backends import Backend, RealNameServer
@@ -76,6 +76,13 @@ class Desk:
     def name(self, label: str) -> str:
         return f"{label}.{self.server.domain}"
 
+    def want_target(self, label: str, target: str) -> ObjectKey:
+        """Wish for a CNAME at the name; return whose wish it is."""
+        key, name = ObjectKey("shop", label), self.name(label)
+        sets = (RRset(name, RRType.CNAME, 30, (target,)),)
+        self.enactor.want(Wish(record=key, uid="u", created=1.0, hostname=name, sets=sets))
+        return key
+
     def want(self, label: str, *addresses: str, record: ObjectKey | None = None, ttl: int = 30) -> ObjectKey:
         """Wish for these addresses at the name; return whose wish it is."""
         key = record or ObjectKey("shop", label.replace(".", "-").replace("_", "-"))
@@ -96,11 +103,11 @@ class Desk:
         assert report is not None
         return report
 
-    async def shows(self, label: str, *addresses: str) -> None:
-        """Wait until the server answers with exactly these addresses."""
+    async def shows(self, label: str, *values: str, rrtype: str = "A") -> None:
+        """Wait until the server answers with exactly these values."""
         while True:
-            answer = await ask(self.server.server.address, self.name(label), "A")
-            if set(answer.values) == set(addresses):
+            answer = await ask(self.server.server.address, self.name(label), rrtype)
+            if set(answer.values) == set(values):
                 return
             await asyncio.sleep(0.02)
 
@@ -263,3 +270,17 @@ async def test_a_ttl_that_the_server_lowers_is_taken_as_the_servers_and_not_writ
         desk.enactor.stop()
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_addresses_in_place_of_our_alias_are_put_right_and_hold_up_nobody_else(desk: Desk) -> None:
+    alias = desk.want_target("www", "one.example.net")
+    await desk.published(alias, "one.example.net")
+    other = desk.want("api", "192.0.2.1")
+    await desk.published(other, "192.0.2.1")
+    await desk.server.remove(desk.name("www"), "CNAME")
+    await desk.server.put(desk.name("www"), "A", 60, ("203.0.113.1",))
+    desk.enactor.suspect(desk.name("www"))
+    desk.want("api", "192.0.2.2")
+    await desk.shows("api", "192.0.2.2")
+    async with asyncio.timeout(WITHIN):
+        await desk.shows("www", "one.example.net.", rrtype="CNAME")

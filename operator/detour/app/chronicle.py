@@ -59,6 +59,7 @@ class Chronicle:
             self._metrics.repairs.inc()
             told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
             told += f"; {change.claimed_by}" if change.claimed_by else ""
+            known.keeper.repaired(zone, change)
             self._outlets.incident(known.subject, "Repaired", told)
         if change.was_there:
             before = "; ".join(f"{', '.join(each.values)} ({each.type}, TTL {each.ttl} s)" for each in change.was_there)

@@ -32,6 +32,7 @@ class Deletions:
         self._clock = clock
         self._asked: dict[ObjectKey, _Asked] = {}
         self.version = 0  # another one whenever anything else is held than before
+        self._news: dict[ObjectKey, Withdrawal] = {}
 
     def ask(self, withdrawal: Withdrawal) -> None:
         """The name of a deleted record is to go."""
@@ -87,6 +88,7 @@ class Deletions:
             if each.reason is not reason:
                 each.reason = reason
                 self.version += 1
+                self._news[each.withdrawal.record] = each.withdrawal
             if reason is None and now - each.at >= GATHERING_TIME:
                 each.is_done = True
                 due.append(each.withdrawal)
@@ -99,6 +101,16 @@ class Deletions:
             for each in self._asked.values()
             if each.reason is not None and not each.is_done
         ]
+
+    def why_held(self, record: ObjectKey) -> HoldReason | None:
+        """Return why the deletion of the name of `record` is held, None where it is not."""
+        asked = self._asked.get(record)
+        return asked.reason if asked is not None and not asked.is_done else None
+
+    def take_news(self) -> list[Withdrawal]:
+        """Return, once, the deletions that are held since the last time, or for another reason, or no more."""
+        news, self._news = list(self._news.values()), {}
+        return news
 
     def take_held(self) -> list[Withdrawal]:
         """Return, once, the deletions that were held: a person approved them."""

@@ -436,6 +436,8 @@ class Engine:
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
         self._chronicle.accepted(zone, change, self._records.get(change.record))
+        if change.is_repair:
+            self.decide((change.record,))  # which also sets the time when the name is contested no more
 
     def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
         """All authoritative servers of a zone show what was changed last."""
@@ -471,7 +473,7 @@ class Engine:
         deleting = known.awaiting is not None
         picture = known.keeper.picture(self.zones.serving, dry_run=self._dry_run, being_deleted=deleting)
         warning = self._region_warning(known.keeper.record)
-        return replace(picture, warning=warning) if warning else picture
+        return replace(picture, warnings=(*picture.warnings, warning)) if warning else picture
 
     def _region_warning(self, record: Record) -> Refusal | None:
         """Return what there is to say of a region that nobody else knows."""

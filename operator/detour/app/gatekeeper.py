@@ -17,7 +17,9 @@ from detour.app.suspicion import Suspicion
 from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
+from detour.kube.kinds import Kind
 from detour.kube.metadata import without_annotation
+from detour.kube.reporting import Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 
@@ -135,6 +137,8 @@ class Gatekeeper:
         for key, zonekeeper in self._zones.keepers.items():
             gate, subject = zonekeeper.gate, self._zones.subject(key)
             zonekeeper.delete_due()
+            for each in gate.deletions.take_news():
+                self._outlets.mark(Subject(Kind.FAILOVER_RECORD, each.record, each.uid))
             due = gate.due()
             self._looked_at[key] = (gate.version, zonekeeper.zone.approved)
             is_news = self._looked_at[key] != looked_at.get(key)

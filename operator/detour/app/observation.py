@@ -19,7 +19,7 @@ from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.checks.scheduler import CheckScheduler
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
-from detour.health.resolution import ResolvedName, answered, answered_empty, unanswered
+from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
 from detour.kube.resources.memory import EndpointMemory
 from detour.model.checks import CheckResult, CheckTiming, Target
@@ -151,7 +151,7 @@ class Observation:
             if not name.state.seen:
                 fall = record.timing.fall
                 name.state = ResolvedName(
-                    seen=tuple((address, now) for address, _ in memory.addresses),
+                    seen=tuple(Sighting(address, now, now) for address, _ in memory.addresses),
                     failures=fall if memory.reason == NAME_UNRESOLVED else 0,
                     message=memory.message,
                 )
@@ -477,7 +477,7 @@ class Observation:
                 name.state = unanswered(before, resolution.message)
                 delay = max(1.0, key.timing.recheck_interval)
         fall = key.timing.fall
-        if name.state.addresses != before.addresses:
+        if (name.state.addresses, name.state.fading) != (before.addresses, before.fading):
             for user in name.users:
                 self._retarget(self._records[user])
             self._on_news(tuple(name.users))

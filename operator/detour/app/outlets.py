@@ -203,7 +203,8 @@ class Outlets:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 if record := self._pictures.record_picture(subject.key):
-                    conditions = (*record_conditions(record), *_warned_of(complaint or record.warning, previous))
+                    warnings = (*([complaint] if complaint else []), *record.warnings)
+                    conditions = (*record_conditions(record), *_warned_of(warnings, previous))
                     return record_status(record, previous, now, conditions), conditions
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):
@@ -214,15 +215,16 @@ class Outlets:
                     return zone_status(zone, previous, now, conditions), conditions
             case Kind.CLOUD_REGION:
                 if region := self._pictures.region_picture(subject.key.name):
-                    conditions = (*region_conditions(region), *_warned_of(complaint, previous))
+                    warnings = (complaint,) if complaint else ()
+                    conditions = (*region_conditions(region), *_warned_of(warnings, previous))
                     return region_status(region, previous, now, conditions), conditions
         return None
 
 
-def _warned_of(complaint: Refusal | None, previous: Mapping[str, Any]) -> tuple[Condition, ...]:
+def _warned_of(warnings: tuple[Refusal, ...], previous: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return the condition Warning of an object that has something to warn of, or had."""
-    if complaint is not None:
-        return (Condition("Warning", True, complaint.reason, complaint.message),)
+    if warnings:
+        return (Condition("Warning", True, warnings[0].reason, "; ".join(each.message for each in warnings)),)
     had = any(isinstance(each, Mapping) and each.get("type") == "Warning" for each in previous.get("conditions") or ())
     return (Condition("Warning", False, "None", "nothing to warn of"),) if had else ()
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
+from detour.app.contest import Contest, after_repair, contested
 from detour.app.holds import ZoneGate
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.leaving import LeavingZone
-from detour.enactment.wishes import Refusal, Wish, WishReport
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
 from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
@@ -19,6 +20,7 @@ from detour.planning.gate import Proposal
 from detour.planning.grounds import NO_LOOKS, Looks
 from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
 from detour.planning.presence import Presence
+from detour.planning.rotation import AT_REST
 
 HISTORY_LENGTH = 10
 SMALLEST_VALUE_LIMIT = 20
@@ -61,6 +63,7 @@ class RecordKeeper:
         self._pin: tuple[str, Revision] | None = None
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
+        self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
         self._patience_until = clock.now() + _patience(record)
 
@@ -147,6 +150,7 @@ class RecordKeeper:
         the addresses in `remembered` come from an earlier status: they keep out who is out, and remove nobody.
         """
         record = self.record
+        self._forget_contests()
         in_force = self._zones_in_force(zones)
         if not self._in_force or record.suspend:
             self._serving, self._on_the_way = None, frozenset()  # what the zones hold has its place, nothing else
@@ -184,6 +188,8 @@ class RecordKeeper:
             is_pinned_whole=pinned is not None and pinned.was_there,
             on_the_way=self._on_the_way,
             drained_since=self._note_drained(drained_regions),
+            decided=self._decided_values(),
+            turning=self.decision.turning if self.decision else AT_REST,
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
@@ -199,6 +205,12 @@ class RecordKeeper:
         self._found = tuple(sorted({value for sets in adopted.values() for value in values_of(sets)}))
         self.decision, self.undecided = outcome, None
         self._drained = drained_regions
+
+    def _decided_values(self) -> frozenset[str]:
+        """Return the values decided for last; none where what the zones hold counts instead."""
+        if self.decision is None or self._serving is None:
+            return frozenset()
+        return frozenset(value for sets in self.decision.sets.values() for value in values_of(sets))
 
     def _may_adopt(self, decision: Decision) -> bool:
         """Tell whether what is decided is better than what stands at a name that is not ours yet."""
@@ -218,6 +230,15 @@ class RecordKeeper:
         """What has to be seen before more can be decided."""
         decided = self.undecided or self.decision
         return decided.looks if decided is not None else NO_LOOKS
+
+    def repaired(self, zone: ObjectKey, change: NameChange) -> None:
+        """Somebody else had changed the name in `zone`, and it was put back."""
+        known, now = self._contests.get(zone), self._clock.now()
+        self._contests[zone] = after_repair(known, zone, change, now=now, wall=self._clock.wall())
+
+    def _forget_contests(self) -> None:
+        now = self._clock.now()
+        self._contests = {zone: each for zone, each in self._contests.items() if now < each.ends_at}
 
     def publish(self, let_through: Mapping[ObjectKey, tuple[RRset, ...]], *, counts: bool) -> Transition | None:
         """Take note of what passed the safety gate for each zone; return the transition if that is something new.
@@ -343,9 +364,11 @@ class RecordKeeper:
     @property
     def decide_again_at(self) -> float | None:
         """When to decide again if nothing happens before (engine seconds)."""
-        if self.undecided is not None:
-            return self.undecided.decide_again_at
-        return self.decision.decide_again_at if self.decision else None
+        outcome = self.undecided or self.decision
+        times = [each.ends_at for each in self._contests.values()]
+        if outcome is not None and outcome.decide_again_at is not None:
+            times.append(outcome.decide_again_at)
+        return min(times, default=None)
 
     def wish_for(self, zone: ObjectKey) -> Wish:
         """Return what this record wants in `zone`."""
@@ -409,7 +432,12 @@ class RecordKeeper:
             pending=self.undecided.reason if self.undecided and self.decision is None else None,
             being_deleted=being_deleted,
             pin_refusal=self.pin_refusal,
+            warnings=self._warnings(),
         )
+
+    def _warnings(self) -> tuple[Refusal, ...]:
+        found = contested(self._contests.values(), self._clock.now())
+        return () if found is None else (found,)
 
     def _zone_picture(self, key: ObjectKey, keeper: ZoneKeeper | None) -> ZonePicture:
         if refusal := self.zone_refusals.get(key):
@@ -418,10 +446,12 @@ class RecordKeeper:
             return ZonePicture(key, published=False, message="the DNSZone is not known yet")
         report = keeper.report(self.record.key)
         zone = keeper.zone_report()
+        held = keeper.gate.held(self.record.key) or keeper.gate.deletions.why_held(self.record.key)
         if report is None:
             return ZonePicture(
                 key,
                 published=False,
+                held=held,
                 refusal=zone.trouble,
                 message="the zone has not been read yet",
                 standby=zone.standby,
@@ -429,7 +459,6 @@ class RecordKeeper:
             )
         sight = keeper.sight(self.record.key)
         verified_at = sight.verified_at if sight and report.in_sync else None
-        held = keeper.gate.held(self.record.key)
         return ZonePicture(
             zone=key,
             published=report.in_sync and held is None,

@@ -57,6 +57,8 @@ def endpoint_health(
         ),
         emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
+        fading=name.fading if name is not None else frozenset(),
+        former=name.former if name is not None else (),
     )
 
 

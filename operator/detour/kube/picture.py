@@ -73,7 +73,7 @@ class ZonePicture:
 class RecordPicture:
     """A record: verdicts, decision, zones. `refusal` keeps the whole record from being served.
 
-    `warning` is what does not keep it from being Ready. `leaving` are the zones that it does not declare any more and
+    `warnings` are what does not keep it from being Ready. `leaving` are the zones that it does not declare any more and
     still has its name in, with what keeps it there. `pending` says why nothing is decided yet; `since` of each health
     is in seconds since the Unix epoch here.
     """
@@ -90,7 +90,7 @@ class RecordPicture:
     being_deleted: bool = False
     pin_refusal: Refusal | None = None
     leaving: tuple[tuple[ZonePicture, Refusal | None], ...] = ()
-    warning: Refusal | None = None
+    warnings: tuple[Refusal, ...] = ()
 
     @property
     def healthy(self) -> int:

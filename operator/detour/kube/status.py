@@ -163,6 +163,9 @@ def _published(picture: RecordPicture) -> Condition:
     if picture.refusal is not None:
         return Condition("Published", False, picture.refusal.reason, picture.refusal.message)
     if picture.being_deleted:
+        if kept := next((each for each in picture.zones if each.held is not None), None):
+            told = f"the name is to be removed from zone {kept.zone}; the safety gate holds that ({kept.held})"
+            return Condition("Published", False, "Held", f"{told}{_see_zone(kept)}")
         waiting = ", ".join(str(each.zone) for each in picture.zones if each.values)
         return Condition("Published", False, "Deleting", f"the name is being removed from {waiting or 'its zones'}")
     for each in picture.zones:
@@ -182,15 +185,17 @@ def _published(picture: RecordPicture) -> Condition:
             return Condition("Published", False, "WouldPublish", f"{reason}: nothing is written; would publish {wish}")
     behind = [each for each in picture.zones if not each.published and each.standby is None]
     if held := next((each for each in behind if each.held is not None), None):
-        told = (
-            f"zone {held.zone}: {picture.reason}; the safety gate holds the change ({held.held}), see `kubectl describe"
-        )
-        return Condition("Published", False, "Held", f"{told} dz {held.zone.name} -n {held.zone.namespace}`")
+        told = f"zone {held.zone}: {picture.reason}; the safety gate holds the change ({held.held})"
+        return Condition("Published", False, "Held", f"{told}{_see_zone(held)}")
     if behind:
         return Condition("Published", False, "InProgress", f"zone {behind[0].zone}: {behind[0].message}")
     ours = sum(each.standby is None for each in picture.zones)
     others = "" if ours == len(picture.zones) else f"; another site keeps the other {len(picture.zones) - ours}"
     return Condition("Published", True, "InSync", f"{ours} of {len(picture.zones)} zones hold the plan{others}")
+
+
+def _see_zone(zone: ZonePicture) -> str:
+    return f", see `kubectl describe dz {zone.zone.name} -n {zone.zone.namespace}`"
 
 
 def _published_elsewhere(picture: RecordPicture) -> Condition | None:

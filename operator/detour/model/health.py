@@ -36,7 +36,8 @@ class EndpointHealth:
     is when a check last agreed with the verdict, None where none has. `evidence` has for each address that this process
     has checked what that showed; what an earlier status tells is no evidence. `emptiness` is what the newest look-up of
     its hostname showed, where that had no address. `has_passed` says that one of its checks is known
-    to have passed, ever.
+    to have passed, ever. Of `addresses` those in `fading` are in its hostname's answers no more, for long; `former` are
+    those that it had before, and that may be somebody else's by now.
     """
 
     verdict: Verdict
@@ -50,3 +51,5 @@ class EndpointHealth:
     evidence: tuple[tuple[str, Evidence], ...] = ()
     emptiness: Evidence | None = None
     has_passed: bool = False
+    fading: frozenset[str] = frozenset()
+    former: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ class Candidate:
     `declared_values` everything it stands for; `in_place` says that it is among those that serve; `drained` that a
     person took it, or its region, out. Of its values `present` are those that DNS has, or is about to have, and
     `failing` those of these that are found Unhealthy; `evidence` is what the newest checks of each showed.
-    `keeps_place` says that what is held against it is not enough to take its place away.
+    `keeps_place` says that what is held against it is not enough to take its place away. `fading` are declared values
+    that its hostname leads to no more: they leave while another one that is in DNS passes.
     """
 
     endpoint: Endpoint
@@ -33,10 +34,16 @@ class Candidate:
     failing: frozenset[str] = frozenset()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     keeps_place: bool = False
+    fading: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         return self.endpoint.name
+
+    @property
+    def lasting_values(self) -> tuple[str, ...]:
+        """Everything it stands for, without what fades, unless nothing else is left."""
+        return tuple(value for value in self.declared_values if value not in self.fading) or self.declared_values
 
     @property
     def is_eligible(self) -> bool:
@@ -110,6 +117,7 @@ def _candidate(
         present=present,
         failing=_failing(record, health, present),
         evidence=_evidence(record, health, declared),
+        fading=health.fading,
     )
 
 
@@ -162,13 +170,19 @@ def _declared(record: Record, endpoint: Endpoint, health: EndpointHealth) -> tup
 def _values(
     record: Record, health: EndpointHealth, declared: tuple[str, ...], published: frozenset[str]
 ) -> tuple[str, ...]:
-    """Return the addresses that pass, and the Unknown ones that are published; a CNAME target as it is."""
+    """Return the addresses that pass, and the Unknown ones that are published; a CNAME target as it is.
+
+    Those that fade are not among them once one is published that passes, and does not.
+    """
     if record.publish is Publish.CNAME:
         return declared
     verdicts = dict(health.addresses)
-    return tuple(
+    able = tuple(
         value
         for value in declared
         if (verdict := verdicts.get(value, Verdict.UNKNOWN)) is Verdict.HEALTHY
         or (verdict is Verdict.UNKNOWN and value in published)
     )
+    lasting = tuple(value for value in able if value not in health.fading)
+    has_successor = any(value in published and verdicts.get(value) is Verdict.HEALTHY for value in lasting)
+    return lasting if has_successor else able

@@ -7,12 +7,14 @@ after the repair (RFC 2308). So what is published stays, or everybody answers.
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice, zip_longest
 
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.candidates import Candidate, candidates
 from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds
+from detour.planning.rotation import AT_REST, Turning, is_rotation
 from detour.planning.selection import Choice, choose
 
 NOBODY = "no endpoint is healthy"
@@ -37,7 +39,8 @@ class Situation:
     `pinned` are the values of the revision that a person pinned, None without a pin, and `is_pinned_whole` says that
     they are to be published also where no endpoint has them (any more); `on_the_way` those that were let
     through last, which a zone may not hold yet; `drained_since` tells of endpoints since when they are known to be
-    drained.
+    drained. `decided` are the values that this process decided for last, none where it has not decided yet, and
+    `turning` is what was known then of addresses that rotate.
     """
 
     record: Record
@@ -51,6 +54,8 @@ class Situation:
     is_pinned_whole: bool = False
     on_the_way: frozenset[str] = frozenset()
     drained_since: Mapping[str, float] = field(default_factory=dict)
+    decided: frozenset[str] = frozenset()
+    turning: Turning = AT_REST
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,10 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What each zone should hold for the record: at least one set for each zone named. `looks` may change it."""
+    """What each zone should hold for the record: at least one set for each zone named. `looks` may change it.
+
+    `turning` is what is known of addresses that rotate: while some wait, what stood before is decided for.
+    """
 
     basis: Basis
     reason: str
@@ -73,6 +81,7 @@ class Decision:
     sets: Mapping[ObjectKey, tuple[RRset, ...]]
     decide_again_at: float | None = None
     looks: Looks = NO_LOOKS
+    turning: Turning = AT_REST
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
     everyone = _serve_all(situation, contenders, published)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
         sets = _publish(situation, {each.name: each.values for each in choice.chosen}, published)
-        return _decision(
+        decided = _decision(
             situation,
             choice.chosen,  # nobody else: who shares an address with a chosen one has not got a place by that
             Basis.CHOSEN,
@@ -121,11 +130,14 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
             decide_again_at=choice.decide_again_at,
             looks=grounded.looks,
         )
+        return _gathered(situation, choice.chosen, published, decided, now)
     if grounded.is_short and situation.serving is not None:
         return Undecided(_reason(grounded), choice.decide_again_at, grounded.looks)
     if everyone and not grounded.is_short:
         reason = f"{NOBODY}: every endpoint answers"
-        return _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=dict.fromkeys(record.zones, everyone))
+        all_of_them = dict.fromkeys(record.zones, everyone)
+        decided = _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=all_of_them)
+        return _gathered(situation, contenders, published, decided, now)
     known_zones = [zone for zone in record.zones if zone in situation.published]
     held = {zone: kept for zone in known_zones if (kept := _keep(situation, contenders, published, zone, now))}
     if not held:
@@ -139,6 +151,30 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         decide_again_at=choice.decide_again_at,
         looks=grounded.looks,
     )
+
+
+def _gathered(
+    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], decided: Decision, now: float
+) -> Decision:
+    """Return what was decided; where a hostname only rotates, what stands, until the time for a write has come."""
+    standing = situation.decided or published
+    wanted = frozenset(value for sets in decided.sets.values() for each in sets for value in each.values)
+    if not is_rotation(contenders, standing, wanted, nobody_passes=decided.basis is Basis.SERVE_ALL):
+        return decided
+    turning = situation.turning.waiting(now)
+    due_at = turning.due_at(now)
+    if now >= due_at:
+        return replace(decided, turning=turning.written(now))
+    waiting = _decision(
+        situation,
+        contenders,
+        decided.basis,
+        f"{decided.reason}; changed addresses of hostnames are gathered",
+        sets=dict.fromkeys(decided.sets, _sets(situation.record, standing)),
+        decide_again_at=min(due_at, decided.decide_again_at or due_at),
+        looks=decided.looks,
+    )
+    return replace(waiting, turning=turning)
 
 
 def _reason(grounded: Grounded) -> str:
@@ -205,8 +241,8 @@ def _goes_on(choice: Choice, contenders: tuple[Candidate, ...], everyone: tuple[
 
 def _everyone(contenders: tuple[Candidate, ...]) -> Iterable[dict[str, tuple[str, ...]]]:
     """Give the last resorts in order: every endpoint that is not drained; every endpoint."""
-    yield {each.name: each.declared_values for each in contenders if not each.drained and each.declared_values}
-    yield {each.name: each.declared_values for each in contenders if each.declared_values}
+    yield {each.name: each.lasting_values for each in contenders if not each.drained and each.declared_values}
+    yield {each.name: each.lasting_values for each in contenders if each.declared_values}
 
 
 def _first_filled(options: Iterable[dict[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]] | None:
@@ -218,14 +254,15 @@ def _keep(
 ) -> tuple[RRset, ...]:
     """Return the first not empty: what this zone holds and is still declared; what another zone does; everyone.
 
-    Of everyone those who are not known to fail come first: once published they would be chosen by themselves.
+    What a hostname led to before counts as declared: it worked, and nothing else does. Of everyone those who are not
+    known to fail come first: once published they would be chosen by themselves.
     """
-    declared = {value for each in contenders for value in each.declared_values}
+    declared = {value for each in contenders for value in (*each.declared_values, *each.health.former)}
     others = [each for each in situation.record.zones if each != zone]
     for source in (zone, *others):
         values = {value for each in situation.published.get(source, ()) for value in each.values if value in declared}
         if values:
-            return _sets(situation.record, values if source == zone else _capped(situation, values, published))
+            return _sets(situation.record, values if source == zone else _capped(situation, [values], published))
     hopeful = tuple(replace(each, in_place=True, values=each.hopeful_values) for each in contenders)
     promising = {each.name: each.values for each in choose(situation.record, hopeful, now).chosen}
     everyone = promising or _first_filled(_last_resorts(situation.record, contenders, now))
@@ -243,7 +280,7 @@ def _last_resorts(
     if any(each.health.has_passed for each in contenders):
         yield from _everyone(contenders)
         return
-    trusted = tuple(replace(each, in_place=True, keeps_place=True, values=each.declared_values) for each in contenders)
+    trusted = tuple(replace(each, in_place=True, keeps_place=True, values=each.lasting_values) for each in contenders)
     for able in (trusted, tuple(replace(each, drained=False) for each in trusted)):
         yield {each.name: each.values for each in choose(record, able, now).chosen}
 
@@ -256,17 +293,24 @@ def _publish(
     if record.publish is Publish.CNAME:
         best = min((each for each in record.endpoints if each.name in values), key=lambda each: each.priority)
         return _sets(record, values[best.name])
-    return _sets(record, _capped(situation, {value for each in values.values() for value in each}, published))
+    return _sets(record, _capped(situation, values.values(), published))
 
 
-def _capped(situation: Situation, values: Iterable[str], published: frozenset[str]) -> tuple[str, ...]:
-    """Return of each family no more values than every zone can hold; those already published win over others."""
+def _capped(situation: Situation, groups: Iterable[Iterable[str]], published: frozenset[str]) -> tuple[str, ...]:
+    """Return of each family no more values than every zone can hold.
+
+    The endpoints, each with a group of values, take turns, so that none is left out for another one's many; of one
+    endpoint those already published win over others.
+    """
     if situation.record.publish is Publish.CNAME:
-        return tuple(values)
-    families: dict[RRType, list[str]] = {}
-    for value in sorted(values, key=lambda value: (value not in published, value)):
-        families.setdefault(address_type(value), []).append(value)
-    return tuple(value for family in families.values() for value in family[: situation.value_limit])
+        return tuple(value for group in groups for value in group)
+    queues = [sorted(group, key=lambda value: (value not in published, value)) for group in groups]
+    taken: list[str] = []
+    for kind in (RRType.A, RRType.AAAA):
+        of_kind = [[value for value in queue if address_type(value) is kind] for queue in queues]
+        in_turns = dict.fromkeys(value for turn in zip_longest(*of_kind) for value in turn if value is not None)
+        taken += islice(in_turns, situation.value_limit)
+    return tuple(taken)
 
 
 def _sets(record: Record, values: Iterable[str]) -> tuple[RRset, ...]:
@@ -291,4 +335,4 @@ def _decision(
         for each in contenders
         if (values := tuple(value for value in each.declared_values if value in written))
     )
-    return Decision(basis, reason, serving, sets, decide_again_at, looks)
+    return Decision(basis, reason, serving, sets, decide_again_at, looks, situation.turning.settled())

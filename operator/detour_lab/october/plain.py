@@ -69,7 +69,7 @@ class PlainWorld:
         async with AsyncExitStack() as stack:
             plans = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="detour-october-")))
             self.planner = Planner(plans)
-            server = NameServer([self.zone])
+            server = NameServer([self.zone], answers_only=True)
             await server.start()
             stack.push_async_callback(server.stop)
             keys = {f"ENACTOR{number}": f"secret-{number}" for number in ("FIRST", "SECOND", "THIRD")}

@@ -157,7 +157,7 @@ class Servers:
     ) -> tuple[list[ZoneStore], Faults, NameServer]:
         """Make a store for each domain and serve them all; return them with the faults of their API."""
         stores = [ZoneStore(domain) for domain in domains]
-        server = NameServer(stores, keys=dict.fromkeys(domains, key) if key else None)
+        server = NameServer(stores, keys=dict.fromkeys(domains, key) if key else None, answers_only=key is None)
         await server.start()
         stack.push_async_callback(server.stop)
         faults = server.faults if service is Service.RFC2136 else Faults()

@@ -405,3 +405,54 @@ def test_whatever_an_object_holds_the_others_are_taken_in(kind: Kind, field: tup
         world.declarations.take(message, 2.0)
     world.declarations.take(Seen(FR, failover_record()), 3.0)
     assert [each.key.name for each in world.engine.records][-1] == "api"
+
+
+def bundled(name: str, key: str = "ca.crt") -> dict[str, Any]:
+    """Return a record whose authorities stand under a key of the one ConfigMap."""
+    check = {"https": {"path": "/", "caBundleRef": {"name": "authorities", "key": key}}}
+    return failover_record(name, uid=f"u-{name}", hostname=f"{name}.example.org", healthCheck=check)
+
+
+def bundles_in(world: World) -> dict[str, str | None]:
+    """Return the newest authorities of each record that was declared."""
+    return {each.key.name: bundle_of(each) for each in world.engine.records}
+
+
+async def test_records_that_share_a_config_map_have_it_read_once_and_follow_it_all(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM, "other.crt": PEM}
+    for each in (bundled("one"), bundled("two"), bundled("three", "other.crt")):
+        world.declarations.take(Seen(FR, each), 1.0)
+    await world.declarations.bundles.refresh(1.0)
+    assert bundles_in(world) == {"one": PEM, "two": PEM, "three": PEM}
+    assert world.asked == [("shop", "authorities")]
+    told = len(world.engine.records)
+    world.config_maps["shop", "authorities"] = {"ca.crt": OTHER_PEM, "other.crt": PEM}
+    await world.declarations.bundles.refresh(62.0)
+    assert bundles_in(world) == {"one": OTHER_PEM, "two": OTHER_PEM, "three": PEM}
+    assert len(world.engine.records) == told + 2, "whom nothing concerns is left alone"
+    assert world.asked == [("shop", "authorities")] * 2
+
+
+async def test_a_key_that_one_of_them_misses_keeps_no_other_from_its_authorities(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
+    for each in (bundled("one"), bundled("two", "gone.crt")):
+        world.declarations.take(Seen(FR, each), 1.0)
+    await world.declarations.bundles.refresh(1.0)
+    assert bundles_in(world) == {"one": PEM}
+    assert [subject.key.name for subject, *_ in world.engine.invalids] == ["two"]
+    world.config_maps["shop", "authorities"] = {"ca.crt": OTHER_PEM, "gone.crt": PEM}
+    await world.declarations.bundles.refresh(62.0)
+    assert bundles_in(world) == {"one": OTHER_PEM, "two": PEM}
+
+
+async def test_a_record_that_goes_takes_the_config_map_from_no_other(world: World) -> None:
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
+    for each in (bundled("one"), bundled("two")):
+        world.declarations.take(Seen(FR, each), 1.0)
+    await world.declarations.bundles.refresh(1.0)
+    world.declarations.take(DeletionSeen(FR, bundled("one")), 2.0)
+    world.config_maps["shop", "authorities"] = {"ca.crt": OTHER_PEM}
+    await world.declarations.bundles.refresh(62.0)
+    assert bundles_in(world) == {"one": PEM, "two": OTHER_PEM}
+    world.declarations.take(DeletionSeen(FR, bundled("two")), 63.0)
+    assert not world.declarations.bundles.are_due(1e9), "nobody needs it any more"

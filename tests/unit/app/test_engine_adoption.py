@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from detour.app.contest import QUIET, REPEATED
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRKey, RRset, RRType
 
@@ -157,6 +158,39 @@ async def test_who_changes_a_name_again_and_again_is_named_after_what_is_beside_
     await world.until(lambda: world.answers() == ONE)
     await world.until(lambda: told(world, "Repaired"))
     assert "external-dns, owner shop-ingress, claims this name" in told(world, "Repaired")[-1]
+
+
+async def test_a_name_that_is_changed_again_and_again_is_contested_until_it_was_left_alone(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(dns_zone(), failover_record())
+    await world.until(lambda: ready(world))
+    clouds.zone().put(RRset("a-api.example.org", RRType.TXT, 300, (EXTERNAL,)))
+    await asyncio.sleep(700)
+    for times in range(1, 6):
+        clouds.zone().put(RRset(API, RRType.A, 300, ("203.0.113.9",)))
+        await world.until(lambda: world.answers() == ONE)
+        await asyncio.sleep(60)
+        assert (world.api.condition("Warning") == ("True", "Contested")) is (times >= REPEATED)
+    warning = message(world, "Warning", "api", FR)
+    assert f"{API} in zone shop/main was changed by somebody else and put back 5 times since 20" in warning
+    assert "when it had A 203.0.113.9 in place of 192.0.2.1; external-dns, owner shop-ingress, claims" in warning
+    assert "take the name out of whatever else writes it" in warning
+    assert world.api.condition("Ready") == ("True", "Serving")
+    await asyncio.sleep(QUIET - 120)
+    assert world.api.condition("Warning") == ("True", "Contested")
+    await world.until(lambda: world.api.condition("Warning") == ("False", "None"), within=120)
+
+
+async def test_edits_that_lie_far_apart_are_no_contest(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(), failover_record())
+    await world.until(lambda: ready(world))
+    for _ in range(2 * REPEATED):
+        clouds.zone().put(RRset(API, RRType.A, 300, ("203.0.113.9",)))
+        await world.until(lambda: world.answers() == ONE)
+        await asyncio.sleep(QUIET + 60)
+    assert told(world, "Repaired")
+    assert world.api.condition("Warning") == ("", "")
 
 
 # -- ends --------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from .gating import (
     annotate,
     digest,
     frozen,
+    message,
     ready,
     record,
 )
@@ -69,6 +70,19 @@ async def test_a_mass_deletion_takes_nothing_and_waits_for_a_person(boot: Boot, 
     await world.until(lambda: standing(world, 25) == 0)
     await world.until(lambda: not [key for key in world.api.objects if key[0] is FR])
     await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+
+
+async def test_a_record_whose_deletion_is_held_says_so_and_what_to_do(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(), *many(12))
+    await delete_all(world, clouds, 12)
+    await world.until(lambda: world.api.condition("Ready", "n3") == ("False", "Held"))
+    told = message(world, "Published", "n3", FR)
+    assert told == (
+        "the name is to be removed from zone shop/main; the safety gate holds that (TooManyDeletions),"
+        " see `kubectl describe dz main -n shop`"
+    )
+    annotate(world, dns_zone(), approve=digest(world))
+    await world.until(lambda: not [key for key in world.api.objects if key[0] is FR])
 
 
 async def test_a_restart_during_a_mass_deletion_deletes_nothing_more(boot: Boot, clouds: Clouds) -> None:

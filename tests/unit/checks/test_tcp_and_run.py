@@ -82,13 +82,15 @@ async def test_a_refused_address_is_not_touched_and_nothing_is_claimed(serve: An
     await prober.close()
 
 
-async def test_a_process_that_stood_still_claims_nothing(black_hole: int) -> None:
-    readings = iter([0.0, 30.0])
+@pytest.mark.parametrize("late", [1.1, 1.9, 29.0])
+async def test_a_process_that_stood_still_claims_nothing(black_hole: int, late: float) -> None:
+    took = TIMING.timeout + late
+    readings = iter([0.0, took])
     prober = HTTPProber()
     guard = NetworkGuard.from_text(allowed=["127.0.0.0/8"])
     target = Target("127.0.0.1", TCPCheck(black_hole), TIMING)
     result = await run_check(target, guard=guard, http=prober, clock=lambda: next(readings))
-    assert (result.passed, result.reason, result.latency) == (None, "LocalError", 30.0)
+    assert (result.passed, result.reason, result.latency) == (None, "LocalError", took)
     await prober.close()
 
 

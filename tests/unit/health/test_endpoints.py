@@ -5,7 +5,16 @@ import dataclasses
 import pytest
 
 from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
-from detour.health.resolution import MAXIMUM_SEEN, RETENTION, ResolvedName, answered, answered_empty, unanswered
+from detour.health.resolution import (
+    FADING,
+    MAXIMUM_SEEN,
+    MEMORY,
+    RETENTION,
+    ResolvedName,
+    answered,
+    answered_empty,
+    unanswered,
+)
 from detour.health.thresholds import Streak
 from detour.model.health import EndpointHealth, Evidence, Verdict
 
@@ -112,12 +121,15 @@ def test_a_name_not_resolved_yet_is_unknown() -> None:
 
 
 def test_a_name_that_always_answers_with_others_is_remembered_within_bounds() -> None:
+    """What is known longest stays, so that what is published does; what was answered last counts in any case."""
     name = ResolvedName()
     for second in range(60):
         name = answered(name, tuple(f"10.0.{second}.{place}" for place in range(100)), float(second))
     assert len(name.addresses) == MAXIMUM_SEEN
-    assert set(name.addresses) >= {f"10.0.{second}.{place}" for second in range(55, 60) for place in range(100)}
+    wanted = {f"10.0.{second}.{place}" for second in (0, 1, 2, 3, 59) for place in range(100)}
+    assert set(name.addresses) >= wanted
     assert list(name.addresses) == sorted(name.addresses)
+    assert answered(name, ("10.1.0.1",), RETENTION + FADING + 60.0).addresses == ("10.1.0.1",)
 
 
 def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:
@@ -126,12 +138,29 @@ def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:
     assert answered_empty(named(failures=5), "NODATA").failures == 0
 
 
-def test_addresses_that_rotate_out_are_kept_for_the_retention() -> None:
+def test_addresses_that_rotate_out_are_kept_for_the_retention_fade_and_are_others_then() -> None:
     name = answered(ResolvedName(), ("192.0.2.1", "192.0.2.2"), 0.0)
-    name = answered(name, ("192.0.2.3",), RETENTION)
-    assert name.addresses == ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    name = answered(name, ("192.0.2.2", "192.0.2.3"), RETENTION)
+    assert (name.addresses, name.fading) == (("192.0.2.1", "192.0.2.2", "192.0.2.3"), frozenset())
     name = answered(name, ("192.0.2.3",), RETENTION + 1)
+    assert (name.addresses, name.fading) == (("192.0.2.1", "192.0.2.2", "192.0.2.3"), {"192.0.2.1"})
+    name = answered(name, ("192.0.2.3",), RETENTION + FADING + 1)
+    assert (name.addresses, name.fading, name.former) == (("192.0.2.2", "192.0.2.3"), frozenset(), ("192.0.2.1",))
+    name = answered(name, ("192.0.2.1", "192.0.2.3"), RETENTION + FADING + 2)
+    assert (name.fading, name.former) == (frozenset(), ())  # it is back
+    name = answered(name, ("192.0.2.3",), RETENTION + FADING + 2 + MEMORY)
     assert name.addresses == ("192.0.2.3",)
+    assert name.former == ("192.0.2.1",)
+    assert answered(name, ("192.0.2.3",), RETENTION + FADING + 3 + MEMORY).former == ()
+
+
+def test_age_is_counted_up_to_the_last_answer_so_a_silent_resolver_lets_nothing_fade() -> None:
+    name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
+    assert unanswered(name, "SERVFAIL").fading == frozenset()
+    assert health(H, name=name).fading == frozenset()
+    name = answered(name, ("192.0.2.2",), RETENTION + 1)
+    assert health(H, H, name=name).fading == {"192.0.2.1"}
+    assert health(H, name=answered(name, ("192.0.2.2",), RETENTION + FADING + 1)).former == ("192.0.2.1",)
 
 
 @pytest.mark.parametrize("strange", [answered_empty, unanswered])

@@ -23,6 +23,7 @@ from detour.model.record import (
 )
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.planner import Decision, Situation
+from detour.planning.rotation import Turning
 
 HOSTNAME = "api.example.org"
 ZONES = tuple(ObjectKey("dns", name) for name in ("first", "second", "third"))
@@ -78,8 +79,13 @@ def decided(decision: Decision) -> set[str]:
 
 def fed_back(situation: Situation, decision: Decision, *, restarted: bool) -> Situation:
     """Return the situation once the zones hold what was decided; after a restart nobody remembers the decision."""
-    serving = None if restarted else frozenset(each.endpoint for each in decision.serving)
-    return dataclasses.replace(situation, published={**situation.published, **decision.sets}, serving=serving)
+    return dataclasses.replace(
+        situation,
+        published={**situation.published, **decision.sets},
+        serving=None if restarted else frozenset(each.endpoint for each in decision.serving),
+        decided=frozenset() if restarted else frozenset(decided(decision)),
+        turning=Turning() if restarted else decision.turning,
+    )
 
 
 def _verdict_of(verdicts: list[Verdict]) -> Verdict:
@@ -127,6 +133,7 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
             evidence=seen(known),
             emptiness=EMPTY if by_name and verdict is Verdict.UNHEALTHY else None,
             has_passed=True,
+            fading=draw(st.frozensets(st.sampled_from(resolved))) if by_name and resolved else frozenset(),
         )
     zones = ZONES[: draw(st.integers(1, 3))]
     plain_choices = kind is Publish.CNAME
@@ -150,6 +157,8 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
         serving=draw(st.none() | st.frozensets(st.sampled_from(names))),
         value_limit=draw(st.integers(1, 20)),
         patience_until=draw(st.sampled_from([0.0, 0.0, NOW + 5])),
+        decided=draw(st.just(frozenset()) | st.frozensets(st.sampled_from(ADDRESSES), max_size=6)),
+        turning=Turning(draw(st.none() | st.floats(NOW - 400, NOW)), draw(st.floats(0, NOW + 1000))),
     )
 
 

@@ -318,3 +318,21 @@ def test_nothing_is_decided_before_a_zone_was_read() -> None:
     outcome = plan(dataclasses.replace(situation(H, H), published={}), NOW)
     assert isinstance(outcome, Undecided)
     assert outcome.decide_again_at is None
+
+
+def test_no_endpoint_is_left_out_of_a_full_set_for_another_ones_many_addresses() -> None:
+    many = Endpoint("many", "aws-us-east-1", addresses=tuple(f"192.0.2.{n}" for n in range(100, 120)))
+    few = Endpoint("few", "azure-westeurope", addresses=tuple(f"198.51.100.{n}" for n in range(1, 6)))
+    full = Situation(
+        record=record(many, few, strategy=Strategy.MULTI_VALUE),
+        healths={each.name: health(*((address, H) for address in each.addresses)) for each in (many, few)},
+        drained_regions=frozenset(),
+        published={ZONES[0]: address_sets(HOSTNAME, 30, many.addresses)},
+        serving=None,
+        value_limit=20,
+        patience_until=0.0,
+    )
+    values = decided(decide(full))
+    assert len(values) == 20
+    assert values.issuperset(few.addresses)
+    assert decided(decide(dataclasses.replace(full, published={ZONES[0]: ()}))) == values
