@@ -85,7 +85,9 @@ async def test_with_manual_failback_a_person_brings_traffic_back_with_an_annotat
     await virginia.service.switch(Mode.REFUSING)
     await stage.serves(netherlands.address)
     await virginia.service.switch(Mode.UP)
-    await stage.condition("api", "Healthy", "True")
+    await stage.condition(
+        "api", "FailedOver", "True", saying="virginia waits for a new value of the annotation detour.dev/failback"
+    )
     assert stage.published() == (netherlands.address,), "the annotation counted once"
     await stage.kubectl("annotate", "fr", "api", "detour.dev/failback-")
     await stage.kubectl("annotate", "fr", "api", "detour.dev/failback=now")

@@ -29,6 +29,7 @@ async def shared_stage() -> AsyncIterator[Stage]:
 
 async def begin(stage: Stage) -> None:
     """Wait until every record serves its first choice, whatever the story before did; one of them waits for a word."""
+    await stage.wait_until_ready()
     await wait_for(lambda: all_are(stage, "Healthy", "True"), timeout=PATIENCE, what="the health of every endpoint")
     word = f"detour.dev/failback={time.time():.0f}"
     await stage.kubectl("annotate", "fr", "orders-db", "-n", NAMESPACE, "--overwrite", word)

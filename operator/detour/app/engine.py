@@ -312,7 +312,8 @@ class Engine:
                 self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
         is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
-            self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw)
+            outcome = keeper.decision.reason if keeper.decision else ""
+            self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw, outcome=outcome)
             keeper.update(replace(record, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._outlets.mark(known.subject)

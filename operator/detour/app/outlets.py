@@ -154,12 +154,13 @@ class Outlets:
             return False
         return self._commands.is_new(subject, annotation, value)
 
-    def acted_upon(self, subject: Subject, annotation: str, raw: RawObject) -> None:
-        """The command that an object bears was acted upon: its value does nothing more from now on."""
+    def acted_upon(self, subject: Subject, annotation: str, raw: RawObject, *, outcome: str = "") -> None:
+        """The command that an object bears was acted upon, with this `outcome`: its value does nothing more."""
         value = command_in(raw, annotation)
         if value is not None and self._leadership.leads and self._commands.is_new(subject, annotation, value):
             self._commands.acted(subject, annotation, value)
-            told = f"{annotation}={value} was acted upon; to ask again, give it another time or number"
+            done = f"was acted upon ({outcome})" if outcome else "was acted upon"
+            told = f"{annotation}={value} {done}; to ask again, give it another time or number"
             self.tell(subject, "CommandDone", told)
             self.mark(subject)
 

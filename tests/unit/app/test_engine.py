@@ -241,6 +241,20 @@ async def test_a_person_calls_the_traffic_back_once_with_each_value(boot: Boot) 
     await world.until(lambda: sum(reason == "CommandDone" for reason, _ in world.api.events) == 4)
 
 
+async def test_a_command_that_finds_nothing_to_bring_back_says_so_and_waits_for_nothing(boot: Boot) -> None:
+    world = boot(dns_zone(), BY_HAND)
+    await world.until(lambda: ready(world))
+    world.down = ONE
+    await world.until(lambda: world.answers() == TWO)
+    world.api.apply(asking("3"))
+    await world.until(lambda: any(reason == "CommandDone" for reason, _ in world.api.events))
+    told = next(message for reason, message in world.api.events if reason == "CommandDone")
+    assert "(priority 2 is healthy; one is unhealthy)" in told
+    world.down = set()
+    await asyncio.sleep(3600)
+    assert world.answers() == TWO
+
+
 async def test_a_command_that_git_puts_back_at_every_sync_is_acted_upon_once_also_after_a_restart(boot: Boot) -> None:
     world = boot(dns_zone(), BY_HAND)
     await world.until(lambda: ready(world))

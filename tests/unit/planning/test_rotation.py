@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from detour.model.endpoint import Endpoint
@@ -177,7 +177,7 @@ def test_after_a_restart_what_the_zones_hold_stands(serving: frozenset[str] | No
     assert (decided(decide(again)), decide(again).turning.since) == ({A, B}, NOW)
 
 
-THOROUGHLY = settings(max_examples=40, deadline=None)
+THOROUGHLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 POOLS = ([A, B, C, D], ["192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.8"], [OTHER])
 VERDICTS = st.sampled_from([H, H, H, U, N])
 
