@@ -58,6 +58,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:66333",
         "general:66750",
         "general:74849",
+        "sites:22000",
         "sites:5424",
         "sites:5520",
         "sites:5864",

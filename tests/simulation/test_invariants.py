@@ -458,6 +458,17 @@ def left_while_it_is_held_down() -> Story:
     return in_tiers().fail(ONE, at=100.0).fail(ONE, at=112.0, works=True).write(121.5, a_set(TWO))
 
 
+def moved_on_when_all_that_answered_had_died() -> Story:
+    places = (endpoint("one", ONE), endpoint("three", THREE, region="gcp"))
+    last = endpoint("two", TWO, region="azure-westeurope", priority=2)
+    declared = record(*places, last, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL)
+    story = Story(regions_per_window=1).declare(declared).claim(1.0).read(at=2.0)
+    story.write(3.0, marker(), a_set(ONE, THREE))
+    story.fail(ONE, TWO, THREE, at=20.0).write(24.0, a_set(ONE, TWO, THREE)).fail(ONE, TWO, THREE, at=24.5, works=True)
+    story.write(29.9, a_set(ONE, THREE))
+    return story.fail(ONE, at=34.0).fail(THREE, at=35.9).write(37.4, a_set(TWO))
+
+
 def held_by_the_limit_of_regions() -> Story:
     declared = record(*THREE_REGIONS)
     alone = {"a1": "a", "a2": "a"}
@@ -483,6 +494,7 @@ def held_by_the_limit_of_regions() -> Story:
         stays_where_nobody_is_up,
         leaves_what_is_anothers,
         held_by_the_limit_of_regions,
+        moved_on_when_all_that_answered_had_died,
         left_while_it_is_held_down,
         left_after_failures_with_a_moment_between_that_no_check_saw,
         moved_to_a_place_that_failed_a_moment_later,

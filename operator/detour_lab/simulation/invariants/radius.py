@@ -65,6 +65,7 @@ class _Departures:
         self._drained: set[tuple[str, str]] = set()
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
+        self._withdrew: dict[str, float] = {}  # by name: when an address last left it that had failed, for any reason
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
@@ -87,7 +88,8 @@ class _Departures:
     def leave(self, event: ZoneChanged) -> bool:
         """Take note of a change of ours; tell whether a name leaves a region by it.
 
-        Who left one already, and has nothing left but what fails, evacuates nothing.
+        Who left one already, and has nothing left but what fails, evacuates nothing. A place that failed and was left
+        for a better one may have been left for either reason.
         """
         left, places = False, self._left[event.zone]
         since = event.at - self._replay.history.terms.window * DRIFT
@@ -101,6 +103,8 @@ class _Departures:
             for region in () if has_moved_on else self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
                 left = True
+            if self._failed_lately(event, hostname):
+                self._withdrew[hostname] = event.at
             for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
         for place in [each for each, at in places.items() if at < since]:
@@ -135,23 +139,30 @@ class _Departures:
 
     def _has_left(self, hostname: str, since: float) -> bool:
         places = (item for found in self._left.values() for item in found.items())
-        return any(name == hostname and at >= since for (name, _), at in places)
+        return self._withdrew.get(hostname, since - 1) >= since or any(
+            name == hostname and at >= since for (name, _), at in places
+        )
 
     def _fails(self, address: str, at: float) -> bool:
         """Tell whether an address fails, or did so lately that its recovery may not be known."""
         return self._failed_at.get(address, -1.0) > at - self._replay.history.terms.detection
+
+    def _failed_lately(self, event: ZoneChanged, hostname: str) -> set[str]:
+        """Return the values that a name loses by `event` and that failed while they answered."""
+        before = self._replay.answers(event.zone, hostname)
+        since = event.sent_at - self._replay.history.terms.detection
+        return {
+            value
+            for value in values_in(before) - values_in(answers_after(before, event, hostname))
+            if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
+        }
 
     def _regions_failed(self, event: ZoneChanged, hostname: str) -> Iterator[str]:
         """Give the regions that a name leaves by `event` for addresses that failed while they answered."""
         terms = self._replay.history.terms
         before = self._replay.answers(event.zone, hostname)
         after = values_in(answers_after(before, event, hostname))
-        since = event.sent_at - terms.detection
-        lately = {
-            value
-            for value in values_in(before) - after
-            if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
-        }
+        lately = self._failed_lately(event, hostname)
         for record in self._replay.declared(hostname)[:1]:
             if not after or self._was_last_resort(record, values_in(before), event.sent_at - terms.window):
                 continue
