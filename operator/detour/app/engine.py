@@ -27,7 +27,7 @@ from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
 from detour.app.troubles import unread_records, unread_zone
-from detour.app.workshop import Workshop
+from detour.app.workshop import Forgets, Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
@@ -429,8 +429,13 @@ class Engine:
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._outlets.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 
-    def zones_changed(self) -> None:
-        """Another DNSZone than before is written for one zone at a provider."""
+    def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
+        """For these DNSZones others are written than before: what nobody declares there any more stays as it is."""
+        for known in self._records.values():
+            zones = [*known.keeper.declared_zones, *known.keeper.leaving]
+            for before in [written_before[each] for each in zones if each in written_before]:
+                if all(self.zones.serving.get(each) is not before for each in zones):
+                    before.forget(known.keeper.record.key)
         self.decide(self._records)
         self._gatekeeper.look_again_soon()  # deletions that wait were handed on
 

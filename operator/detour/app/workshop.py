@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,13 @@ from detour.planning.departures import FREE_NAMES
 from detour.providers import registry
 
 
+class Forgets(Protocol):
+    """Who is written for a DNSZone."""
+
+    def forget(self, record: ObjectKey) -> None:
+        """The record wants nothing here any more; what it published stays."""
+
+
 class ZoneWatcher(Protocol):
     """Who is told of a zone's news: the engine."""
 
@@ -33,8 +40,8 @@ class ZoneWatcher(Protocol):
     def record_exists(self, record: ObjectKey) -> bool:
         """Tell whether a FailoverRecord is there, valid or not, or may be for all that is known."""
 
-    def zones_changed(self) -> None:
-        """Another DNSZone than before is written for one zone at a provider."""
+    def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
+        """For these DNSZones others are written than before: `written_before`."""
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """The provider has applied a change."""

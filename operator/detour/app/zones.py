@@ -236,6 +236,7 @@ class Zones:
     def _look_for_twins(self) -> None:
         """See to it that of the DNSZones that stand for one zone at a provider only the first is written."""
         self._note_work()
+        before = dict(self.serving)
         changed = self._twins.look({key: each.created for key, each in self._declared.items()})
         for key, own in self.keepers.items():
             self.serving[key] = self.keepers.get(self.written_as(key), own)
@@ -245,7 +246,7 @@ class Zones:
                     self.serving[key].withdraw(withdrawal)
                 keeper.look_at_twins()
         if changed:
-            self._watcher.zones_changed()
+            self._watcher.zones_changed({key: before[key] for key in changed if key in before})
 
     def recall(self, subject: Subject, raw: RawObject) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""

@@ -8,7 +8,9 @@ import pytest
 
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
-from detour_lab.simulation.memoryzone import Fault
+from detour.model.rrset import RRset, RRType
+from detour_lab.simulation.memoryzone import Fault, MemoryZone
+from detour_lab.simulation.virtualtime import holds
 
 from .gating import CALM
 from .objects import changed, dns_zone, failover_record
@@ -239,3 +241,17 @@ async def test_a_dnszone_that_was_gone_for_long_comes_after_who_took_its_place(b
     await world.until(lambda: standing(world, "younger") == "DuplicateZone")
     await asyncio.sleep(60)
     assert writes(world, "theirs")
+
+
+async def test_a_duplicate_that_comes_to_stand_for_another_hosted_zone_leaves_the_first_ones_alone(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("older", OLD), zone("younger", NEW), record("younger"))
+    await world.until(lambda: ready(world) and standing(world, "younger") == "DuplicateZone")
+    clouds.zones["younger"] = MemoryZone()
+    world.api.apply(changed(zone("younger", NEW), generation=2) | {"spec": dns_zone(route53={"zoneID": "Z9"})["spec"]})
+    await world.until(lambda: clouds.zone("younger").answers(API) == ONE)
+    clouds.zone("main").put(RRset(API, RRType.A, 300, ("203.0.113.9",)))
+    world.down = ONE
+    await world.until(lambda: clouds.zone("younger").answers(API) == TWO)
+    assert await holds(lambda: clouds.zone("main").answers(API) == {"203.0.113.9"}, 600)
