@@ -1,4 +1,7 @@
-"""One control plane for the whole run: a real kube-apiserver and etcd, with Detour's CRDs in place."""
+"""Control planes for the whole run: a real kube-apiserver and etcd each, with Detour's CRDs in place.
+
+The tests that share an operator have one of their own: elsewhere nobody may write a status.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +28,18 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def cluster(control_plane: ControlPlane) -> ControlPlane:
     """The same control plane once kubectl has applied `crds/`."""
-    control_plane.kubectl("apply", "-f", str(CRDS))
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
+    _take_in(control_plane)
     return control_plane
+
+
+@pytest.fixture(scope="session")
+def operated_cluster() -> Iterator[ControlPlane]:
+    """A control plane for the operator that stories share."""
+    with ControlPlane() as plane:
+        _take_in(plane)
+        yield plane
+
+
+def _take_in(plane: ControlPlane) -> None:
+    plane.kubectl("apply", "-f", str(CRDS))
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))

@@ -354,9 +354,9 @@ def _version(kind: str) -> str:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def lab(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+async def lab(operated_cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     """What all tests of the operator share."""
-    made = Lab(cluster, tmp_path_factory.mktemp("operator"))
+    made = Lab(operated_cluster, tmp_path_factory.mktemp("operator"))
     await made.start()
     try:
         yield made

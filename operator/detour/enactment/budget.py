@@ -27,10 +27,10 @@ _BESIDE: ContextVar[Urgency | None] = ContextVar("beside", default=None)
 """How urgent the running task is, where it is beside the work in hand: its requests don't say what they are for."""
 
 
-async def beside(urgency: Urgency, work: Awaitable[Found]) -> Found:
+async def beside(urgency: Urgency, work: Callable[[], Awaitable[Found]]) -> Found:
     """Do `work` beside the work in hand, in a task of its own: what it asks for waits behind everything more urgent."""
     _BESIDE.set(urgency)
-    return await work
+    return await work()  # not begun before: a task may be cancelled before it starts
 
 
 @dataclass(order=True, slots=True)

@@ -8,6 +8,7 @@ read beside the work, and fails beside it.
 import asyncio
 import math
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from detour.enactment.budget import beside
 from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
@@ -199,7 +200,7 @@ class ZoneReader:
 
     def begin_describing(self, provider: Provider) -> None:
         """Find the zone beside the work; `is_described` once that has ended."""
-        self._describing = asyncio.ensure_future(beside(Urgency.REPAIR, provider.describe()))
+        self._describing = asyncio.ensure_future(beside(Urgency.REPAIR, provider.describe))
         self._describing.add_done_callback(lambda _: self._on_news())
 
     def take_description(self) -> bool:
@@ -210,14 +211,14 @@ class ZoneReader:
 
     def begin(self, provider: Provider) -> None:
         """Read the zone beside the work; `has_news` once it is there."""
-        self._whole.begin(beside(Urgency.HOUSEKEEPING, provider.read_zone()))
+        self._whole.begin(beside(Urgency.HOUSEKEEPING, provider.read_zone))
 
     def begin_suspects(self, provider: Provider) -> None:
         """Read what is suspicious beside the work; `has_news` once it is there."""
         hostnames = self._take_suspects()
         self._some_began_at = self._clock()
         self._some_names = self._names_to_read(hostnames)
-        self._some.begin(beside(Urgency.REPAIR, provider.read_names(self._some_names)), hostnames)
+        self._some.begin(beside(Urgency.REPAIR, partial(provider.read_names, self._some_names)), hostnames)
 
     async def read(self, provider: Provider) -> None:
         """Read the zone, and do nothing else until it is read."""

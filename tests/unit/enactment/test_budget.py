@@ -177,7 +177,7 @@ async def test_what_is_read_beside_a_failover_waits_behind_what_is_more_urgent_i
         served.append(name)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(note("audit", beside(Urgency.HOUSEKEEPING, zone.request())))
+        group.create_task(note("audit", beside(Urgency.HOUSEKEEPING, zone.request)))
         await asyncio.sleep(0)
         group.create_task(note("repair", budget.request(1, Urgency.REPAIR)))
         await asyncio.sleep(0)
@@ -190,7 +190,7 @@ async def test_a_request_that_is_counted_for_a_batch_is_not_sent_by_a_reading() 
     zone = ZoneBudget(budget)
     room = await zone.room(1, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
     assert room is not None
-    reading = asyncio.create_task(beside(Urgency.HOUSEKEEPING, zone.request()))
+    reading = asyncio.create_task(beside(Urgency.HOUSEKEEPING, zone.request))
     await asyncio.sleep(0)
     assert await seconds(zone.request()) < 0.01
     assert not reading.done()

@@ -125,7 +125,8 @@ async def test_events_that_come_while_a_long_listing_runs_do_not_start_the_watch
     for number in range(6):
         api.put(record(f"r{number}"))
     eyes = look()
-    await eyes.watches("failoverrecords")
+    for plural in ("failoverrecords", "dnszones", "cloudregions"):
+        await eyes.watches(plural)
 
     async def others_are_at_work() -> None:
         name = f"new{len(api.objects)}"
