@@ -154,6 +154,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:114042",
     ],
     "HoldsDown": [
+        "hostnames:500723",
         "general:8633",
         "general:15699",
         "general:24747",

@@ -13,6 +13,8 @@ from detour.model.record import Publish, Record
 
 SUFFIX = ".example.net"
 
+MOST_RECORDS, MOST_PLACES = 4, 4
+
 LOOKED_UP_EVERY = 6.0
 """Seconds within which a hostname is looked up again: its TTL, and the question."""
 
@@ -26,6 +28,15 @@ def pool(hostname: str) -> tuple[str, str]:
     """Return the addresses that a hostname may lead to, the one where it begins first."""
     number, _, place = hostname.removesuffix(SUFFIX).removeprefix("lb").partition("-")
     return f"192.0.2.{60 + 10 * int(number) + int(place)}", f"192.0.2.{200 + 10 * int(number) + int(place)}"
+
+
+def leads_to(address: str) -> str | None:
+    """Return the hostname whose pool an address is of, None where it is of none."""
+    for number in range(1, MOST_RECORDS + 1):
+        for place in range(1, MOST_PLACES + 1):
+            if address in pool(hostname_of(number, place)):
+                return hostname_of(number, place)
+    return None
 
 
 def addresses_of(endpoint: Mapping[str, Any]) -> list[str]:
