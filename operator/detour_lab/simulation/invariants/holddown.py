@@ -132,9 +132,7 @@ def _returns_early(
             out_since = removed_at.pop((event.zone, hostname, value), None)
             recovered_at = max(truth.recovered_at.get(value, 0.0), out_since or 0.0)
             host = leads_to(value)
-            if host is not None and truth.works.get(
-                host
-            ):  # it is the endpoint that is held down
+            if host is not None and truth.works.get(host):  # it is the endpoint that is held down
                 recovered_at = min(recovered_at, truth.changed_at[host])
             if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
                 told = f"{event.by} brought {value} back to {hostname} in {event.zone} before its hold-down was over"
