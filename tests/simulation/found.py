@@ -169,6 +169,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101085",
     ],
     "NeverEmpty": [
+        "zones:1545",
         "general:15219",
         "general:24434",
         "general:25381",

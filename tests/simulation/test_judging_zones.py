@@ -53,6 +53,11 @@ def left_before_caches_had_forgotten() -> Story:
     return moved(story).tell(ParentChanged(at=55.0, zone=ZONE, named=False)).write(60.0, *GONE)
 
 
+def left_after_a_moment_that_no_look_saw() -> Story:
+    story = moved(in_one_of_two_zones()).tell(ParentChanged(at=54.0, zone=ZONE, named=True))
+    return story.tell(ParentChanged(at=56.0, zone=ZONE, named=False)).write(60.0, *GONE)
+
+
 def left_though_another_dnszone_stands_for_it() -> Story:
     story = in_one_of_two_zones().tell(ZoneDeclared(at=10.0, site="a", zone=ZONE, frozen=False, count=2))
     return moved(story).write(60.0, *GONE)
@@ -108,7 +113,12 @@ def test_a_name_that_leaves_a_zone_too_early_is_seen(story: Callable[[], Story])
 
 @pytest.mark.parametrize(
     "story",
-    [left_once_it_may, left_though_an_outsider_emptied_the_other_zone_meanwhile, left_just_as_it_was_declared_again],
+    [
+        left_once_it_may,
+        left_though_an_outsider_emptied_the_other_zone_meanwhile,
+        left_just_as_it_was_declared_again,
+        left_after_a_moment_that_no_look_saw,
+    ],
     ids=lambda each: each.__name__,
 )
 def test_a_name_that_leaves_a_zone_as_it_may_breaks_no_promise(story: Callable[[], Story]) -> None:

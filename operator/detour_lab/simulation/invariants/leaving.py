@@ -56,8 +56,9 @@ class Departing:
             case ParentChanged(zone=zone, named=named, at=now):
                 if named:
                     self._away_before[zone] = (self._away_since.pop(zone, now), now)
-                else:
-                    self._away_since[zone] = now
+                else:  # what lasted no longer than from one look to the next may have been seen by none
+                    since, until = self._away_before.get(zone, (now, NEVER))
+                    self._away_since[zone] = since if now < until + SEEN_LATELY else now
             case ZoneDeclared(site=site, zone=zone, count=count, at=now) if count is not None:
                 if self._counts.get((site, zone), (None, 0.0))[0] != count:
                     self._counts[site, zone] = (count, now)
