@@ -91,6 +91,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "claimants:612369",
         "general:3619",
         "general:6315",
         "general:10403",

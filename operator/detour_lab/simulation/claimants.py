@@ -54,5 +54,6 @@ def _declare_again(run: "Run", name: str, spec: dict[str, Any]) -> None:
 def _with_places(spec: dict[str, Any], number: int) -> dict[str, Any]:
     """Return the spec with addresses that only the rival has."""
     first = f"198.51.100.{number % 200 + 20}"
-    endpoints = [{**spec["endpoints"][0], "name": "rival", "addresses": [first]}]
+    place = {key: value for key, value in spec["endpoints"][0].items() if key != "state"}  # it may be drained just now
+    endpoints = [{**place, "name": "rival", "addresses": [first]}]
     return {**spec, "endpoints": endpoints}
