@@ -55,7 +55,7 @@ demo-stop: setup
 
 # What a change should pass before anything else: nothing that starts other processes.
 check: setup lint
-	@echo "== unit tests (40 s on 2 cores)"
+	@echo "== unit tests (about 80 s on 2 cores)"
 	@$(BIN)/python -m pytest tests/unit -q -n $(CORES) -m "not slow" --durations=0 --durations-min=5
 	@echo "== a handful of schedules"
 	@$(BIN)/detour-lab simulate --schedules=16 --seed=$$RANDOM --jobs=$(CORES)

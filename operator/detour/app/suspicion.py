@@ -86,7 +86,7 @@ class Suspicion:
         """Run the reference checks; those that break prove nothing."""
         try:
             return await self._references()
-        except Exception as error:
+        except Exception as error:  # a round that breaks has seen nothing, and ends no task
             logger.error("the reference checks of this vantage could not be run: %s", told(error))
             return False
 

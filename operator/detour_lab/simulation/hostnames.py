@@ -14,6 +14,7 @@ from detour.model.record import Publish, Record
 SUFFIX = ".example.net"
 
 MOST_RECORDS, MOST_PLACES = 4, 4
+"""More than any schedule has."""
 
 LOOKED_UP_EVERY = 6.0
 """Seconds within which a hostname is looked up again: its TTL, and the question."""
@@ -30,7 +31,7 @@ def pool(hostname: str) -> tuple[str, str]:
     return f"192.0.2.{60 + 10 * int(number) + int(place)}", f"192.0.2.{200 + 10 * int(number) + int(place)}"
 
 
-def leads_to(address: str) -> str | None:
+def hostname_that_may_lead_to(address: str) -> str | None:
     """Return the hostname whose pool an address is of, None where it is of none."""
     for number in range(1, MOST_RECORDS + 1):
         for place in range(1, MOST_PLACES + 1):

@@ -147,7 +147,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             try:
                 if condition():
                     found.set_result(True)
-            except Exception as error:
+            except Exception as error:  # whoever waits is told, not the loop
                 found.set_exception(error)
 
     # -- running ---------------------------------------------------------------------------------------------------

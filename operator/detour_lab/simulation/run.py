@@ -428,7 +428,7 @@ def _parent_looked_at(setting: Setting) -> Iterator[None]:
     try:
         yield
     finally:
-        setattr(nameservers, "LOOK_UP_PERIOD", before)  # noqa: B010
+        setattr(nameservers, "LOOK_UP_PERIOD", before)  # noqa: B010 - as above
 
 
 @dataclass(slots=True)
@@ -452,4 +452,4 @@ def _random_claims() -> Iterator[None]:
     try:
         yield
     finally:
-        setattr(fence, "secrets", before)  # noqa: B010
+        setattr(fence, "secrets", before)  # noqa: B010 - as it was before

@@ -302,9 +302,9 @@ async def decisions(world: World, seconds: float) -> int:
         counted += 1
         return plan(*arguments)
 
-    world.engine._plan = counting  # type: ignore[method-assign]
+    world.engine._plan = counting  # type: ignore[method-assign]  # counts the decisions, and makes them
     await asyncio.sleep(seconds)
-    world.engine._plan = plan  # type: ignore[method-assign]
+    world.engine._plan = plan  # type: ignore[method-assign]  # as it was
     return counted
 
 

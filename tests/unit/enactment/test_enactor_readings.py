@@ -119,7 +119,7 @@ async def test_a_zone_that_is_found_and_cannot_be_read_is_asked_seldom(start: St
     writer = start()
     writer.provider.reading_fails = ZoneMissingError("there is no such zone")
     found = MemoryProvider(writer.zone)
-    writer.provider.describe = found.describe  # type: ignore[method-assign]
+    writer.provider.describe = found.describe  # type: ignore[method-assign]  # the provider finds the zone again
     writer.want(wish("api", ONE))
     await asyncio.sleep(600)
     assert writer.enactor.tally.errors < 2 * 600 / LONGEST_BACKOFF + 10

@@ -24,7 +24,7 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
-from detour_lab.simulation.hostnames import leads_to
+from detour_lab.simulation.hostnames import hostname_that_may_lead_to
 from detour_lab.simulation.invariants.radius import DRIFT
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
@@ -131,7 +131,7 @@ def _returns_early(
         for value in came - elsewhere:
             out_since = removed_at.pop((event.zone, hostname, value), None)
             recovered_at = max(truth.recovered_at.get(value, 0.0), out_since or 0.0)
-            host = leads_to(value)
+            host = hostname_that_may_lead_to(value)
             if host is not None and truth.works.get(host):  # it is the endpoint that is held down
                 recovered_at = min(recovered_at, truth.changed_at[host])
             if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
