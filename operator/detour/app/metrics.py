@@ -138,7 +138,7 @@ class StateCollector(Collector):
             gauges["owned_names"].add_metric(who, report.owned)
             gauges["orphaned_names"].add_metric(who, len(report.orphans))
             gauges["pending_names"].add_metric(who, report.pending)
-            gauges["throttled"].add_metric(who, float(report.throttled_until is not None))
+            gauges["throttled"].add_metric(who, float(report.is_throttled))
             if report.generation is not None:
                 gauges["generation_epoch"].add_metric(who, report.generation.epoch)
                 gauges["generation_sequence"].add_metric(who, report.generation.sequence)

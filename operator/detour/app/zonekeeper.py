@@ -25,7 +25,7 @@ from detour.enactment.guarded import GuardedProvider
 from detour.enactment.leaving import ParentView
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport, is_throttling
 from detour.kube.cluster import ClusterError
 from detour.model.defects import told
 from detour.model.generation import Generation
@@ -254,7 +254,7 @@ class ZoneKeeper:
         """Return how the zone stands."""
         if self._enactor is None or self._trouble is not None:
             report = self._enactor.zone_report() if self._enactor else ZoneReport(ready=False)
-            report = replace(report, ready=False, trouble=self._trouble)
+            report = replace(report, ready=report.ready and is_throttling(self._trouble), trouble=self._trouble)
         else:
             report = self._enactor.zone_report()
         held = self.gate.held_count

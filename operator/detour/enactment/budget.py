@@ -136,6 +136,8 @@ class Budget:
         self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
         self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
         self._paused_until = 0.0
+        self._listeners: set[Callable[[], None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None  # at the end of the pause
 
     def limit(self, limits: ProviderLimits) -> None:
         """Go on with other quotas: the account's zones share those that were declared last."""
@@ -176,19 +178,47 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Send nothing for `seconds`: the provider said that it is too much."""
+        was_paused = self.is_paused
         until = self._clock() + seconds
         self._paused_until = max(self._paused_until, until)
         self._requests.pause(until)
         self._changes.pause(until)  # a batch is filled after the pause, with what is wished by then
+        if not was_paused and self.is_paused:
+            self._wake_at_the_end()
+            self._tell_all()
 
     def is_paused_for(self, urgency: Urgency) -> bool:
         """Tell whether work of this urgency has to wait for the end of a pause."""
         return self._requests.is_paused_for(urgency)
 
     @property
-    def paused_until(self) -> float | None:
-        """When a pause ends (engine seconds), or None without one."""
-        return self._paused_until if self._paused_until > self._clock() else None
+    def is_paused(self) -> bool:
+        """Tell whether the provider has asked the account for patience, and for how long is not over."""
+        return self._paused_until > self._clock()
+
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a pause begins or ends."""
+        self._listeners.add(listener)
+
+    def tell_no_more(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        self._listeners.discard(listener)
+
+    def _end_of_pause(self) -> None:
+        self._alarm = None
+        if self.is_paused:
+            self._wake_at_the_end()
+        else:
+            self._tell_all()
+
+    def _wake_at_the_end(self) -> None:
+        if self._alarm is None:
+            left = self._paused_until - self._clock()
+            self._alarm = asyncio.get_running_loop().call_later(left + 0.001, self._end_of_pause)
+
+    def _tell_all(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
 
 
 class ZoneBudget:

@@ -59,6 +59,7 @@ from detour.enactment.wishes import (
     WishReport,
     Withdrawal,
     ZoneReport,
+    is_throttling,
 )
 from detour.enactment.zonereader import ZoneReader
 from detour.model.defects import told
@@ -203,7 +204,10 @@ class Enactor:
 
     async def use(self, provider: Provider, budget: ZoneBudget, facts: ZoneFacts | None = None) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
-        before, self._provider, self._budget = self._provider, GuardedProvider(provider), budget
+        before, self._provider = self._provider, GuardedProvider(provider)
+        self._budget.account.tell_no_more(self._observer.zone_changed)
+        self._budget = budget
+        self._budget.account.tell(self._observer.zone_changed)
         self._reader.reconnect(facts)
         self._setbacks.reset()
         self._reading_setbacks.reset()
@@ -271,8 +275,9 @@ class Enactor:
         trouble = self._setbacks.trouble or self._reading_setbacks.trouble
         if trouble is None and standby is not None and standby.reason != STANDBY:
             trouble = standby
+        is_well = trouble is None or is_throttling(trouble)
         return ZoneReport(
-            ready=view is not None and trouble is None and (holds or idle or standby is not None),
+            ready=view is not None and is_well and (holds or idle or standby is not None),
             zone_id=facts.zone_id if facts else None,
             name_servers=facts.name_servers if facts else (),
             negative_ttl=facts.negative_ttl if facts else None,
@@ -282,7 +287,7 @@ class Enactor:
             orphans=self._names.orphans(view) if view else (),
             pending=self._names.pending_count,
             trouble=trouble,
-            throttled_until=self._budget.account.paused_until,
+            is_account_paused=self._budget.account.is_paused,
             in_force=self._tenure.in_force,
             standby=standby,
             missing=self._names.unmarked(view) if view and standby else (),
@@ -299,9 +304,11 @@ class Enactor:
 
     async def run(self) -> None:
         """Write until `stop`, or until the zone `is_replaced`. Never ends by an error."""
+        self._budget.account.tell(self._observer.zone_changed)
         try:
             await self._work()
         finally:
+            self._budget.account.tell_no_more(self._observer.zone_changed)
             self._reader.cancel()
             await self._provider.close()
 

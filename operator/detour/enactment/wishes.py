@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from detour.enactment.contract import Change
+from detour.enactment.contract import Change, ThrottledError
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.record import ObjectKey
@@ -112,6 +112,11 @@ class WishReport:
     proved_at: float | None = None
 
 
+def is_throttling(trouble: Refusal | None) -> bool:
+    """Tell whether `trouble` is no more than that the provider asks for patience."""
+    return trouble is not None and trouble.reason == ThrottledError.reason
+
+
 @dataclass(frozen=True, slots=True)
 class ZoneReport:
     """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames.
@@ -131,10 +136,15 @@ class ZoneReport:
     orphans: tuple[str, ...] = ()
     pending: int = 0
     trouble: Refusal | None = None
-    throttled_until: float | None = None
+    is_account_paused: bool = False
     in_force: bool = False
     standby: Refusal | None = None
     ledger_seen_at: float | None = None
     ledger_moved_at: float | None = None
     held: int = 0
     missing: tuple[str, ...] = ()
+
+    @property
+    def is_throttled(self) -> bool:
+        """Tell whether the provider asks for patience: the account is paused, or nothing has gone well since."""
+        return self.is_account_paused or is_throttling(self.trouble)

@@ -8,7 +8,7 @@ from typing import Any
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Refusal, is_throttling
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
@@ -17,6 +17,8 @@ from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.planner import Basis, Serving
 from detour.planning.trial import PATIENCE
+
+NOT_READ = "the zone has not been read yet"
 
 HELD_TOLD = 3
 HELD_SHOWN = 10
@@ -338,8 +340,8 @@ def zone_status(
 def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     """Return Ready, InForce, Frozen, Throttled and Warning."""
     report = picture.report
-    throttled = report.throttled_until is not None
-    trouble = report.trouble if report.trouble is not None and report.trouble.reason != "Throttled" else None
+    throttled = report.is_throttled
+    trouble = None if is_throttling(report.trouble) else report.trouble
     if trouble is not None:
         told = f"{trouble.message}{_take_over(picture) if trouble.reason == HELD_BY_ANOTHER_SITE else ''}"
         ready = Condition("Ready", False, trouble.reason, told)
@@ -347,8 +349,10 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
         ready = Condition("Ready", True, report.standby.reason, report.standby.message)
     elif report.ready:
         ready = Condition("Ready", True, "InForce", "the zone is read, and written when there is something to write")
+    elif report.trouble is not None:
+        ready = Condition("Ready", None, report.trouble.reason, f"{NOT_READ}: {report.trouble.message}")
     else:
-        ready = Condition("Ready", None, "Starting", "the zone has not been read yet")
+        ready = Condition("Ready", None, "Starting", NOT_READ)
     told = "the provider asked for patience: changes wait" if throttled else "the provider takes requests as they come"
     warned = picture.warnings[0] if picture.warnings else None
     return (
@@ -375,7 +379,7 @@ def _in_force(picture: ZoneObjectPicture) -> Condition:
     if report.trouble is not None:
         return Condition("InForce", False, report.trouble.reason, report.trouble.message)
     if not report.ready:
-        return Condition("InForce", False, "Starting", "the zone has not been read yet")
+        return Condition("InForce", False, "Starting", NOT_READ)
     return Condition("InForce", False, "NotNeeded", "nothing is to be written here: no record, or a dry run")
 
 

@@ -24,7 +24,7 @@ from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
-from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret
+from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
@@ -49,11 +49,12 @@ HERE = Site("here")
 class Clouds:
     """The zones in memory by the name of their DNSZone, and the name servers that serve them.
 
-    Zones in `refusing` do not accept anybody's credentials.
+    Zones in `refusing` do not accept anybody's credentials, and those in `throttled` ask who opens them for patience.
     """
 
     def __init__(self) -> None:
         self.refusing: set[str] = set()
+        self.throttled: dict[str, ThrottledError] = {}
         self.zones: dict[str, MemoryZone] = {}
         self.providers: list[MemoryProvider] = []
         self.limits: ProviderLimits = NO_QUOTA
@@ -68,6 +69,8 @@ class Clouds:
     async def open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> MemoryProvider:
         if zone.key.name in self.refusing:
             raise CredentialsRefusedError("the provider does not accept the key")
+        if zone.key.name in self.throttled:
+            raise self.throttled[zone.key.name]
         self.providers.append(MemoryProvider(self.zone(zone.key.name), self.limits))
         return self.providers[-1]
 

@@ -109,20 +109,40 @@ async def test_a_full_bucket_gives_all_it_has() -> None:
 async def test_a_pause_holds_requests_and_changes_alike() -> None:
     budget = Budget(LIMITED, now)
     budget.pause(5.0)
-    assert budget.paused_until == pytest.approx(now() + 5, abs=0.01)
+    assert budget.is_paused
     async with asyncio.TaskGroup() as group:
         requests = group.create_task(seconds(budget.request()))
         changes = group.create_task(seconds(budget.changes(1, Urgency.FAILOVER)))
     assert requests.result() == pytest.approx(5, abs=0.01)
     assert changes.result() == pytest.approx(5, abs=0.01)
-    assert budget.paused_until is None
+    assert not budget.is_paused
 
 
 async def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
     budget = Budget(LIMITED, now)
     budget.pause(30.0)
     budget.pause(1.0)
-    assert budget.paused_until == pytest.approx(now() + 30, abs=0.01)
+    assert await seconds(budget.request()) == pytest.approx(30, abs=0.01)
+
+
+async def test_who_listens_is_told_when_a_pause_begins_and_when_it_is_over_however_long_it_became() -> None:
+    budget = Budget(LIMITED, now)
+    told: list[tuple[float, bool]] = []
+
+    def listener() -> None:
+        told.append((round(now() - began), budget.is_paused))
+
+    began = now()
+    budget.tell(listener)
+    budget.pause(5.0)
+    await asyncio.sleep(2)
+    budget.pause(10.0)
+    await asyncio.sleep(60)
+    assert told == [(0, True), (12, False)]
+    budget.tell_no_more(listener)
+    budget.pause(5.0)
+    await asyncio.sleep(60)
+    assert len(told) == 2
 
 
 async def test_other_quotas_hold_from_when_they_are_declared() -> None:
