@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "general:700543",
         "general:2284",
         "general:2929",
         "general:3601",

@@ -91,7 +91,8 @@ class ZoneGate:
         self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked))
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
-            self._set_leaving(key, frozenset())
+            for region in sorted(self._set_leaving(key, frozenset())):
+                self._departures.stop(key, region)
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})
@@ -117,11 +118,11 @@ class ZoneGate:
             self._returning.get(region, {}).pop(key, None)  # it has come back
         for region in proposal.regions_before - proposal.regions_after:
             if (left_at := self._returning.get(region, {}).pop(key, None)) is not None:
-                self._leave(key, region, left_at)  # it never did
+                self._is_gone(key, region, left_at)  # it never did
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
                 if not self._departures.has_left(key, region):
-                    self._leave(key, region, since)
+                    self._is_gone(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
         """Tell whether a person approved exactly this; an approval counts once."""
@@ -138,7 +139,8 @@ class ZoneGate:
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
             evacuated = frozenset() if is_nothing else proposal.evacuates
             for region in sorted(evacuated):
-                self._leave(key, region, self._clock())
+                self._note(region, self._clock())
+                self._departures.leave(key, region, self._clock())
             self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
         for region in proposal.regions_after:
             if (left_at := self._departures.come_back(key, region)) is not None:
@@ -151,7 +153,7 @@ class ZoneGate:
         """What was let through last stands in the zone, or is not to be had there: the window begins now."""
         for region in sorted(self._set_leaving(record, frozenset())):
             if self._departures.has_left(record, region):
-                self._leave(record, region, self._clock())
+                self._is_gone(record, region, self._clock())
 
     def _set_leaving(self, record: ObjectKey, regions: frozenset[str]) -> frozenset[str]:
         """Take note which regions the zone may still show the name in; return those of before."""
@@ -164,10 +166,14 @@ class ZoneGate:
             self._departures.end(record, region)
         return before
 
-    def _leave(self, record: ObjectKey, region: str, at: float) -> None:
+    def _is_gone(self, record: ObjectKey, region: str, at: float) -> None:
+        """The zone shows since `at` that the name has left a region: within the window that counts."""
         if at >= self._clock() - self.safety.window:
-            self._last_left[region] = max(at, self._last_left.get(region, at))
-            self._departures.leave(record, region, at)
+            self._note(region, at)
+            self._departures.seen_gone(record, region, at)
+
+    def _note(self, region: str, at: float) -> None:
+        self._last_left[region] = max(at, self._last_left.get(region, at))
 
     def _reason_to_hold(self, proposal: Proposal, blocked: frozenset[str] | None) -> HoldReason | None:
         if proposal.after == proposal.before:

@@ -47,6 +47,7 @@ class Departures:
         self._managed: Counter[ObjectKey] = Counter()
         self._remembered: dict[str, tuple[int, float]] = {}
         self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
+        self._seen_gone: dict[ObjectKey, set[str]] = {}  # of what has left: what a zone has shown, not only decided
         self._window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
@@ -83,7 +84,7 @@ class Departures:
     # -- leaving and coming back -----------------------------------------------------------------------------------
 
     def leave(self, record: ObjectKey, region: str, at: float) -> None:
-        """The name of `record` has left `region` because it fails there, at `at`."""
+        """The name of `record` leaves `region` because it fails there, by what was decided at `at`."""
         regions = self._left.setdefault(record, {})
         if region not in regions:
             self.version += 1
@@ -100,6 +101,7 @@ class Departures:
         self.version += 1
         if not self._left[record]:
             del self._left[record]
+        self._forget_seen(record, region)
         del self._by_region[region][record]
         if not self._by_region[region]:
             del self._by_region[region]
@@ -116,6 +118,23 @@ class Departures:
     def begin(self, record: ObjectKey, region: str) -> None:
         """A zone is about to show that the name has left `region`: until it does, the window does not begin."""
         self._under_way[record, region] += 1
+
+    def seen_gone(self, record: ObjectKey, region: str, at: float) -> None:
+        """A zone shows since `at` that the name has left `region`."""
+        self.leave(record, region, at)
+        self._seen_gone.setdefault(record, set()).add(region)
+
+    def stop(self, record: ObjectKey, region: str) -> None:
+        """What was decided will not be written in a zone: void, where no other shows it or is about to."""
+        if (record, region) not in self._under_way and region not in self._seen_gone.get(record, ()):
+            self.come_back(record, region)
+
+    def _forget_seen(self, record: ObjectKey, region: str) -> None:
+        seen = self._seen_gone.get(record)
+        if seen is not None:
+            seen.discard(region)
+            if not seen:
+                del self._seen_gone[record]
 
     def end(self, record: ObjectKey, region: str) -> None:
         """A zone shows it, or never will."""
@@ -143,8 +162,8 @@ class Departures:
         return max(len(self._by_region.get(region, ())), self._remembered.get(region, (0, 0.0))[0])
 
     def evacuates_nothing(self, record: ObjectKey, *, has_other_place: bool) -> bool:
-        """Tell whether a name that leaves failing places was counted already, and has nothing left that works."""
-        return bool(self._left.get(record)) and not has_other_place
+        """Tell whether a name that leaves failing places was seen to leave one already, and has none that works."""
+        return record in self._seen_gone and not has_other_place
 
     # -- the rule --------------------------------------------------------------------------------------------------
 

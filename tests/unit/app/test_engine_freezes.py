@@ -65,6 +65,43 @@ async def test_what_leaves_its_region_after_a_freeze_counts_from_then(boot: Boot
     assert evacuated == [EAST if has_moved[0] else WEST]
 
 
+async def test_a_name_whose_places_all_fail_leaves_no_more_regions_after_a_freeze_than_it_may(
+    boot: Boot, clouds: Clouds
+) -> None:
+    """What was decided before the freeze was never written: it is no departure that excuses the next."""
+    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
+    world = boot(dns_zone(**CALM), two)
+    await world.until(lambda: ready(world))
+    clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=1)
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: not clouds.providers[-1].troubles)
+    world.api.apply(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
+    await asyncio.sleep(30)
+    assert world.answers() == {"192.0.2.1", "192.0.2.2"}
+    world.down = {"192.0.2.1", "192.0.2.2"}
+    await asyncio.sleep(30)
+    world.api.apply(dns_zone(**CALM))
+    await world.until(lambda: "192.0.2.3" in world.answers())
+    assert len(world.answers()) == 2, "it left two regions in one write"
+    await world.until(lambda: frozen(world) == ("True", "TooManyRegions"))
+    await world.until(lambda: world.answers() == {"192.0.2.3"}, WINDOW + 10)
+
+
+async def test_a_name_leaves_a_second_region_once_the_zone_shows_that_it_has_left_the_first(
+    boot: Boot, clouds: Clouds
+) -> None:
+    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
+    world = boot(dns_zone(**CALM), two)
+    await world.until(lambda: ready(world))
+    clouds.providers[-1].trouble(Fault.THROTTLED, 30.0, times=1)
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: not clouds.providers[-1].troubles)
+    world.down = {"192.0.2.1", "192.0.2.2"}
+    await world.until(lambda: len(world.answers()) == 1)
+    assert world.answers() != {"192.0.2.3"}, "it left two regions in one write"
+    await world.until(lambda: world.answers() == {"192.0.2.3"})
+
+
 @pytest.mark.slow
 async def test_what_was_decided_before_a_freeze_is_not_written_after_it_for_what_is_held_then(
     boot: Boot, clouds: Clouds

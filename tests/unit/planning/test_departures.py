@@ -147,8 +147,42 @@ def test_a_name_that_was_counted_goes_on_from_a_second_dead_place_to_a_third() -
     here = Installation()
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
+    assert here.blocks("east-7", "west") is not None, "no zone shows yet that it has left anything"
+    here.departures.seen_gone(ObjectKey("shop", "east-7"), "east", here.now)
     assert here.blocks("east-7", "west") is None
     assert here.blocks("east-7", "west", elsewhere=True) is not None, "it still answers elsewhere: it can stay too"
+
+
+def test_a_departure_that_a_freeze_stopped_counts_no_more() -> None:
+    here = Installation()
+    key = ObjectKey("shop", "api")
+    here.leaves("api", "east")
+    here.departures.stop(key, "east")
+    assert not here.departures.has_left(key, "east")
+
+
+@pytest.mark.parametrize("otherwise", ["another zone shows it", "another zone is about to show it"])
+def test_a_departure_that_a_freeze_stopped_counts_where_another_zone_goes_on(otherwise: str) -> None:
+    here = Installation()
+    key = ObjectKey("shop", "api")
+    here.leaves("api", "east")
+    if otherwise == "another zone shows it":
+        here.departures.seen_gone(key, "east", here.now)
+    else:
+        here.departures.begin(key, "east")
+    here.departures.stop(key, "east")
+    assert here.departures.has_left(key, "east")
+
+
+def test_a_name_that_came_back_was_not_seen_to_leave_by_what_it_leaves_next() -> None:
+    here = Installation()
+    key = ObjectKey("shop", "api")
+    here.region_fails("east", 500)
+    here.region_fails("west", FREE_NAMES)
+    here.departures.seen_gone(key, "east", here.now)
+    here.departures.come_back(key, "east")
+    here.leaves("api", "east")
+    assert here.blocks("api", "west") is not None
 
 
 def test_a_name_counts_once_in_however_many_zones_it_stands() -> None:
