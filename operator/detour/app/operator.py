@@ -98,7 +98,7 @@ class Operator:
             metrics=self._metrics,
             on_news=lambda keys: self._engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
-        self._metadata = MetadataWriter(self._cluster)
+        self._metadata = MetadataWriter(self._cluster, clock=self._clock.now)
         self._outlets = Outlets(self._metadata, self._clock.wall, leadership=workshop.leadership)
         self._reporter = Reporter(
             self._cluster,

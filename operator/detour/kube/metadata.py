@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,7 +50,7 @@ def _merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mapping[str,
 class MetadataWriter:
     """Sends patches until they are taken, refused, or replaced by newer ones for the same object."""
 
-    def __init__(self, cluster: Cluster, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, cluster: Cluster, *, clock: Callable[[], float]) -> None:
         self._cluster = cluster
         self._patches: dict[Subject, Mapping[str, Any]] = {}
         self._turns: Turns[Subject] = Turns(first=PAUSE, longest=LONGEST_PAUSE, clock=clock)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -63,7 +62,7 @@ class Reporter:
         component: str,
         build: Callable[[Subject, Mapping[str, Any]], Status | None],
         wall_clock: Callable[[], float],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._component = component

@@ -197,7 +197,7 @@ class Controller:
             on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
         cluster = cast(Cluster, connection)
-        metadata = MetadataWriter(cluster)
+        metadata = MetadataWriter(cluster, clock=self.clock.now)
         outlets = Outlets(metadata, self.clock.wall, leadership=workshop.leadership)
         self.reporter = Reporter(
             cluster, component="detour", build=outlets.build, wall_clock=self.clock.wall, clock=self.clock.now

@@ -147,7 +147,7 @@ class World:
             on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
         cluster = cast(Cluster, self.connection)
-        metadata = MetadataWriter(cluster)
+        metadata = MetadataWriter(cluster, clock=self.clock.now)
         outlets = Outlets(metadata, self.clock.wall, leadership=leadership)
         clocks = {"wall_clock": self.clock.wall, "clock": self.clock.now}
         reporter = Reporter(cluster, component="detour", build=outlets.build, **clocks)

@@ -61,7 +61,9 @@ class Desk:
     def __init__(self, cluster: Cluster) -> None:
         self.broken: set[str] = set()
         self.built: dict[str, int] = {}
-        self.reporter = Reporter(cluster, component="detour", build=self._build, wall_clock=time.time)
+        self.reporter = Reporter(
+            cluster, component="detour", build=self._build, wall_clock=time.time, clock=time.monotonic
+        )
         self.task = asyncio.create_task(self.reporter.run())
 
     def _build(self, of: Subject, previous: object) -> dict[str, Any] | None:
@@ -181,7 +183,7 @@ async def test_a_finalizer_that_is_not_taken_keeps_no_other_waiting(api: KubeApi
     api.put(bad)
     api.put(good)
     api.mangle = lambda request: web.Response(status=500) if request.path.endswith("/bad") else None
-    writer = MetadataWriter(cluster)
+    writer = MetadataWriter(cluster, clock=time.monotonic)
     task = asyncio.create_task(writer.run())
     writer.patch(subject("bad"), with_finalizer(bad, wanted=True))
     writer.patch(subject("odd"), {"metadata": None})  # type: ignore[dict-item]  # a defect of ours

@@ -1,6 +1,7 @@
 """Patches of metadata reach their object although its status is written all the time."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ class OneObject:
 async def test_a_finalizer_is_set_although_the_object_is_newer_than_what_was_seen_of_it() -> None:
     cluster = OneObject()
     seen: RawObject = {"metadata": {"resourceVersion": "6", "finalizers": []}}
-    writer = MetadataWriter(cast(Cluster, cluster))
+    writer = MetadataWriter(cast(Cluster, cluster), clock=time.monotonic)
     writer.patch(SUBJECT, with_finalizer(seen, wanted=True))
     running = asyncio.create_task(writer.run())
     await asyncio.wait_for(cluster.changed.wait(), 10)
@@ -46,7 +47,7 @@ async def test_a_finalizer_is_set_although_the_object_is_newer_than_what_was_see
 async def test_an_object_made_anew_under_the_name_is_left_alone() -> None:
     cluster = OneObject()
     cluster.raw["metadata"]["uid"] = "uid-2"
-    writer = MetadataWriter(cast(Cluster, cluster))
+    writer = MetadataWriter(cast(Cluster, cluster), clock=time.monotonic)
     writer.patch(SUBJECT, with_finalizer({"metadata": {"resourceVersion": "6"}}, wanted=True))
     running = asyncio.create_task(writer.run())
     await asyncio.sleep(0)
