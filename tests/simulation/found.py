@@ -183,6 +183,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "general:810845",
         "addresses:10349",
         "reads:5002",
         "blips:20515",

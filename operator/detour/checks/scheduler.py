@@ -90,6 +90,6 @@ class CheckScheduler:
         delay = self._on_result(target, result, started)
         if delay >= target.timing.interval:
             delay *= 1 - JITTER * self._random.random()
-        elif result.passed is False:
-            self._work.keep_pace(target)  # in question: two failures at one moment would count for two
+        else:
+            self._work.keep_pace(target)  # in question: two checks of one moment would count for two
         return delay

@@ -7,6 +7,8 @@ import logging
 import random
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -177,6 +179,34 @@ def test_a_run_that_was_to_be_repeated_at_once_keeps_its_pace_where_that_is_said
             work.keep_pace("unknown")
             await asyncio.sleep(12)
         assert diary.begun == {"a": pytest.approx([0, 10])}
+
+    run_virtually(scenario())
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_check_in_question_that_was_to_be_repeated_at_once_keeps_its_pace(
+    run_virtually: Any, *, passed: bool
+) -> None:
+    """Else two checks of one moment would make a rise, or a fall, of two."""
+
+    async def scenario() -> None:
+        (target,) = targets(1)
+        diary = Diary(duration=0.5)
+
+        async def run(target: Target) -> CheckResult:
+            return replace(await diary.work(target), passed=passed)
+
+        checks = CheckScheduler(run, on_result=lambda *_: TIMING.recheck_interval, in_flight=1, random=random.Random(1))
+        checks.update([target], unknown=[target])
+        async with working(checks):
+            while not diary.running:
+                await asyncio.sleep(0.01)
+            checks.hasten(target)
+            await asyncio.sleep(2)
+        began = diary.begun[target]
+        assert [later - before for before, later in pairwise(began)] == pytest.approx(
+            [TIMING.recheck_interval] * (len(began) - 1)
+        )
 
     run_virtually(scenario())
 
