@@ -192,15 +192,16 @@ def test_a_check_in_question_that_was_to_be_repeated_at_once_keeps_its_pace(
     async def scenario() -> None:
         (target,) = targets(1)
         diary = Diary(duration=0.5)
+        is_under_way = asyncio.Event()
 
         async def run(target: Target) -> CheckResult:
+            is_under_way.set()
             return replace(await diary.work(target), passed=passed)
 
         checks = CheckScheduler(run, on_result=lambda *_: TIMING.recheck_interval, in_flight=1, random=random.Random(1))
         checks.update([target], unknown=[target])
         async with working(checks):
-            while not diary.running:
-                await asyncio.sleep(0.01)
+            await is_under_way.wait()
             checks.hasten(target)
             await asyncio.sleep(2)
         began = diary.begun[target]
