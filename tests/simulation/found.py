@@ -6,7 +6,8 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
-        "general:700543",
+        "frozen regions:820159",
+        "frozen regions:700543",
         "general:2284",
         "general:2929",
         "general:3601",
@@ -183,13 +184,16 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
-        "general:810845",
+        "regions of two zones:810845",
         "addresses:10349",
         "reads:5002",
         "blips:20515",
         "late at azure:21351",
         "late at azure:21527",
         "late at azure:21687",
+    ],
+    "Serves": [
+        "behaviours:820658",
     ],
     "Truthful": [
         "reads:1026",

@@ -92,7 +92,7 @@ class ZoneGate:
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
             for region in sorted(self._set_leaving(key, frozenset())):
-                self._departures.stop(key, region)
+                self._departures.come_back(key, region, zone=self)
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})
@@ -121,7 +121,7 @@ class ZoneGate:
                 self._is_gone(key, region, left_at)  # it never did
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                if not self._departures.has_left(key, region):
+                if not self._departures.has_left(key, region, zone=self):
                     self._is_gone(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
@@ -140,10 +140,10 @@ class ZoneGate:
             evacuated = frozenset() if is_nothing else proposal.evacuates
             for region in sorted(evacuated):
                 self._note(region, self._clock())
-                self._departures.leave(key, region, self._clock())
+                self._departures.leave(key, region, self._clock(), zone=self)
             self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
         for region in proposal.regions_after:
-            if (left_at := self._departures.come_back(key, region)) is not None:
+            if (left_at := self._departures.come_back(key, region, zone=self)) is not None:
                 self._returning.setdefault(region, {})[key] = left_at
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
@@ -152,7 +152,7 @@ class ZoneGate:
     def arrived(self, record: ObjectKey) -> None:
         """What was let through last stands in the zone, or is not to be had there: the window begins now."""
         for region in sorted(self._set_leaving(record, frozenset())):
-            if self._departures.has_left(record, region):
+            if self._departures.has_left(record, region, zone=self):
                 self._is_gone(record, region, self._clock())
 
     def _set_leaving(self, record: ObjectKey, regions: frozenset[str]) -> frozenset[str]:
@@ -170,7 +170,7 @@ class ZoneGate:
         """The zone shows since `at` that the name has left a region: within the window that counts."""
         if at >= self._clock() - self.safety.window:
             self._note(region, at)
-            self._departures.seen_gone(record, region, at)
+            self._departures.seen_gone(record, region, at, zone=self)
 
     def _note(self, region: str, at: float) -> None:
         self._last_left[region] = max(at, self._last_left.get(region, at))
@@ -199,7 +199,7 @@ class ZoneGate:
         if regions and before is None:
             self._departures.manage(record)
         elif before is not None and not regions:
-            self._departures.release(record)
+            self._departures.release(record, zone=self)
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""

@@ -112,8 +112,8 @@ class Delivery:
         settlement = self._fence.settle(view.get(self._fence.key), lost=doubt.lost)
         refused = None
         match settlement:
-            case Settlement.APPLIED if not doubt.claims and not atomic and isinstance(doubt.error, BatchRefusedError):
-                refused = first_undone(doubt.work, view)
+            case Settlement.APPLIED if not (doubt.claims or doubt.lost or atomic):
+                refused = first_undone(doubt.work, view)  # else an earlier request of ours may have moved the ledger
             case Settlement.UNCHANGED if isinstance(doubt.error, OutcomeUnknownError):
                 self._losses += 1
                 self.pause_until = self._clock() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._losses)

@@ -15,7 +15,7 @@ Tallies are kept as names leave and come back. Times are engine seconds and come
 import heapq
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detour.model.record import ObjectKey
 
@@ -35,19 +35,27 @@ class Blocked:
     until: float
 
 
+@dataclass(slots=True)
+class _Departure:
+    """Since when a name goes without a region, in which zones, and whether any of these was seen to show it."""
+
+    at: float
+    zones: set[object] = field(default_factory=set)
+    is_seen: bool = False
+
+
 class Departures:
     """The departures within a window, of all zones."""
 
     def __init__(self, free_names: int = FREE_NAMES) -> None:
         self._free_names = free_names
-        self._left: dict[ObjectKey, dict[str, float]] = {}
+        self._left: dict[ObjectKey, dict[str, _Departure]] = {}
         self._by_region: dict[str, dict[ObjectKey, float]] = {}
         self._by_namespace: dict[str, Counter[str]] = {}
         self._oldest: list[tuple[float, str, ObjectKey]] = []  # a heap
         self._managed: Counter[ObjectKey] = Counter()
         self._remembered: dict[str, tuple[int, float]] = {}
         self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
-        self._seen_gone: dict[ObjectKey, set[str]] = {}  # of what has left: what a zone has shown, not only decided
         self._window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
@@ -68,10 +76,12 @@ class Departures:
         self._managed[record] += 1
         self.version += 1
 
-    def release(self, record: ObjectKey) -> None:
-        """A zone has the name of `record` no more; without any it counts for nothing."""
+    def release(self, record: ObjectKey, *, zone: object) -> None:
+        """A zone has the name of `record` no more; without any zone it counts for nothing."""
         self._managed[record] -= 1
         self.version += 1
+        for departure in self._left.get(record, {}).values():
+            departure.zones.discard(zone)
         if self._managed[record] <= 0:
             del self._managed[record]
             self.forget(record)
@@ -79,29 +89,54 @@ class Departures:
     def forget(self, record: ObjectKey) -> None:
         """The record is gone, and with it what it counted for."""
         for region in list(self._left.get(record, ())):
-            self.come_back(record, region)
+            self._end(record, region)
 
     # -- leaving and coming back -----------------------------------------------------------------------------------
 
-    def leave(self, record: ObjectKey, region: str, at: float) -> None:
-        """The name of `record` leaves `region` because it fails there, by what was decided at `at`."""
+    def leave(self, record: ObjectKey, region: str, at: float, *, zone: object) -> None:
+        """The name of `record` is to leave `region` in `zone` because it fails there, as was decided at `at`."""
         regions = self._left.setdefault(record, {})
         if region not in regions:
             self.version += 1
             self._by_namespace.setdefault(record.namespace, Counter())[region] += 1
-        regions[region] = at
+            regions[region] = _Departure(at)
+        departure = regions[region]
+        departure.zones.add(zone)
+        self._date(record, region, max(at, departure.at))
+
+    def seen_gone(self, record: ObjectKey, region: str, at: float, *, zone: object) -> None:
+        """The zone shows since `at` that the name has left `region`."""
+        self.leave(record, region, at, zone=zone)
+        self._left[record][region].is_seen = True
+
+    def come_back(self, record: ObjectKey, region: str, *, zone: object) -> float | None:
+        """The name is let back into `region` in `zone`; return when it had left, None where it had not left there.
+
+        It counts for as long as any other zone goes without.
+        """
+        departure = self._left.get(record, {}).get(region)
+        if departure is None or (departure.zones and zone not in departure.zones):
+            return None
+        departure.zones.discard(zone)
+        if not departure.zones:
+            self._end(record, region)
+        return departure.at
+
+    def has_left(self, record: ObjectKey, region: str, *, zone: object) -> bool:
+        """Tell whether the name counts as having left `region` in `zone`."""
+        departure = self._left.get(record, {}).get(region)
+        return departure is not None and zone in departure.zones
+
+    def _date(self, record: ObjectKey, region: str, at: float) -> None:
+        self._left[record][region].at = at
         self._by_region.setdefault(region, {})[record] = at
         heapq.heappush(self._oldest, (at, region, record))
 
-    def come_back(self, record: ObjectKey, region: str) -> float | None:
-        """The name is let back into `region`; return when it had left, None where it had not."""
-        at = self._left.get(record, {}).pop(region, None)
-        if at is None:
-            return None
+    def _end(self, record: ObjectKey, region: str) -> None:
         self.version += 1
+        del self._left[record][region]
         if not self._left[record]:
             del self._left[record]
-        self._forget_seen(record, region)
         del self._by_region[region][record]
         if not self._by_region[region]:
             del self._by_region[region]
@@ -109,32 +144,10 @@ class Departures:
         counts[region] -= 1
         if counts[region] <= 0:
             del counts[region]
-        return at
-
-    def has_left(self, record: ObjectKey, region: str) -> bool:
-        """Tell whether the name counts as having left `region`."""
-        return region in self._left.get(record, ())
 
     def begin(self, record: ObjectKey, region: str) -> None:
         """A zone is about to show that the name has left `region`: until it does, the window does not begin."""
         self._under_way[record, region] += 1
-
-    def seen_gone(self, record: ObjectKey, region: str, at: float) -> None:
-        """A zone shows since `at` that the name has left `region`."""
-        self.leave(record, region, at)
-        self._seen_gone.setdefault(record, set()).add(region)
-
-    def stop(self, record: ObjectKey, region: str) -> None:
-        """What was decided will not be written in a zone: void, where no other shows it or is about to."""
-        if (record, region) not in self._under_way and region not in self._seen_gone.get(record, ()):
-            self.come_back(record, region)
-
-    def _forget_seen(self, record: ObjectKey, region: str) -> None:
-        seen = self._seen_gone.get(record)
-        if seen is not None:
-            seen.discard(region)
-            if not seen:
-                del self._seen_gone[record]
 
     def end(self, record: ObjectKey, region: str) -> None:
         """A zone shows it, or never will."""
@@ -150,12 +163,13 @@ class Departures:
             self.version += 1
         while self._oldest and self._oldest[0][0] < since:
             at, region, record = heapq.heappop(self._oldest)
-            if self._left.get(record, {}).get(region) != at:
+            departure = self._left.get(record, {}).get(region)
+            if departure is None or departure.at != at:
                 continue
             if (record, region) in self._under_way:
-                self.leave(record, region, now)
+                self._date(record, region, now)
             else:
-                self.come_back(record, region)
+                self._end(record, region)
 
     def count(self, region: str) -> int:
         """Return how many names have left `region`."""
@@ -163,7 +177,7 @@ class Departures:
 
     def evacuates_nothing(self, record: ObjectKey, *, has_other_place: bool) -> bool:
         """Tell whether a name that leaves failing places was seen to leave one already, and has none that works."""
-        return record in self._seen_gone and not has_other_place
+        return not has_other_place and any(each.is_seen for each in self._left.get(record, {}).values())
 
     # -- the rule --------------------------------------------------------------------------------------------------
 

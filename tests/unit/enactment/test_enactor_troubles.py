@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from detour.enactment.contract import UnavailableError
+from detour.enactment.contract import Batch, OutcomeUnknownError, UnavailableError, ZoneContents
 from detour.enactment.enactor import QUARANTINE
 from detour.enactment.setbacks import LONGEST_BACKOFF
-from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault
+from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider
 
 from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
 
@@ -30,6 +30,29 @@ async def test_a_lost_answer_is_decided_by_reading(start: Start, limits: object,
     assert writer.zone.answers(API) == {TWO}
     written = [batch for batch in writer.provider.applied if any(each.new == a_set(API, TWO) for each in batch.changes)]
     assert len(written) == 1
+
+
+class MovesOnlyTheLedger(MemoryProvider):
+    """Loses the answer of the next batch, whose ledger comes `late` (seconds) and of which nothing else is sent."""
+
+    late: float | None = None
+
+    async def apply(self, batch: Batch) -> ZoneContents:
+        if self.late is None:
+            return await super().apply(batch)
+        late, self.late = self.late, None
+        alone = replace(batch, changes=())
+        asyncio.get_running_loop().call_later(late, self._write_unheard, alone)
+        raise OutcomeUnknownError("the connection broke")
+
+
+async def test_a_name_is_not_blamed_for_a_ledger_that_an_earlier_request_of_ours_has_moved(start: Start) -> None:
+    writer = start(limits=ONE_BY_ONE, provider=MovesOnlyTheLedger)
+    await writer.publish(wish("api", ONE))
+    writer.provider.late = 0.3  # after it was read that nothing has changed, and before the next try
+    writer.want(wish("api", TWO))
+    await writer.settled("api", within=5)
+    assert writer.zone.answers(API) == {TWO}
 
 
 async def test_a_lost_answer_that_was_applied_is_not_sent_again(start: Start) -> None:

@@ -8,6 +8,7 @@ from detour.model.record import ObjectKey
 from detour.planning.departures import FREE_NAMES, Blocked, Departures
 
 WINDOW = 600.0
+ZONE = "zone"
 
 
 class Installation:
@@ -33,7 +34,7 @@ class Installation:
         key = ObjectKey(namespace, name)
         if self.blocks(name, region, allowed=allowed, namespace=namespace) is not None:
             return False
-        self.departures.leave(key, region, self.now)
+        self.departures.leave(key, region, self.now, zone=ZONE)
         return True
 
     def region_fails(self, region: str, names: int, *, namespace: str = "shop", rounds: int = 3) -> int:
@@ -130,7 +131,7 @@ def test_a_name_that_comes_back_does_not_count_any_more() -> None:
     here = Installation()
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
-    here.departures.come_back(ObjectKey("shop", "west-0"), "west")
+    here.departures.come_back(ObjectKey("shop", "west-0"), "west", zone=ZONE)
     assert here.leaves("another", "west")
 
 
@@ -139,7 +140,7 @@ def test_a_record_that_is_deleted_does_not_count_any_more() -> None:
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
     here.departures.manage(ObjectKey("shop", "west-0"))
-    here.departures.release(ObjectKey("shop", "west-0"))
+    here.departures.release(ObjectKey("shop", "west-0"), zone=ZONE)
     assert here.leaves("another", "west")
 
 
@@ -148,30 +149,34 @@ def test_a_name_that_was_counted_goes_on_from_a_second_dead_place_to_a_third() -
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
     assert here.blocks("east-7", "west") is not None, "no zone shows yet that it has left anything"
-    here.departures.seen_gone(ObjectKey("shop", "east-7"), "east", here.now)
+    here.departures.seen_gone(ObjectKey("shop", "east-7"), "east", here.now, zone=ZONE)
     assert here.blocks("east-7", "west") is None
     assert here.blocks("east-7", "west", elsewhere=True) is not None, "it still answers elsewhere: it can stay too"
 
 
-def test_a_departure_that_a_freeze_stopped_counts_no_more() -> None:
+def test_a_name_counts_until_it_is_back_in_every_zone_that_it_has_left() -> None:
     here = Installation()
     key = ObjectKey("shop", "api")
     here.leaves("api", "east")
-    here.departures.stop(key, "east")
-    assert not here.departures.has_left(key, "east")
+    here.departures.leave(key, "east", here.now, zone="another")
+    assert here.departures.come_back(key, "east", zone="a third") is None
+    assert here.departures.come_back(key, "east", zone=ZONE) == here.now
+    assert here.departures.count("east") == 1
+    assert not here.departures.has_left(key, "east", zone=ZONE)
+    assert here.departures.come_back(key, "east", zone="another") == here.now
+    assert here.departures.count("east") == 0
 
 
-@pytest.mark.parametrize("otherwise", ["another zone shows it", "another zone is about to show it"])
-def test_a_departure_that_a_freeze_stopped_counts_where_another_zone_goes_on(otherwise: str) -> None:
+def test_a_zone_that_has_the_name_no_more_keeps_nothing_counted() -> None:
     here = Installation()
     key = ObjectKey("shop", "api")
+    for zone in (ZONE, "another"):
+        here.departures.manage(key)
     here.leaves("api", "east")
-    if otherwise == "another zone shows it":
-        here.departures.seen_gone(key, "east", here.now)
-    else:
-        here.departures.begin(key, "east")
-    here.departures.stop(key, "east")
-    assert here.departures.has_left(key, "east")
+    here.departures.release(key, zone=ZONE)
+    assert here.departures.count("east") == 1, "nobody has said yet that the name is there"
+    here.departures.come_back(key, "east", zone="another")
+    assert here.departures.count("east") == 0
 
 
 def test_a_name_that_came_back_was_not_seen_to_leave_by_what_it_leaves_next() -> None:
@@ -179,8 +184,8 @@ def test_a_name_that_came_back_was_not_seen_to_leave_by_what_it_leaves_next() ->
     key = ObjectKey("shop", "api")
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
-    here.departures.seen_gone(key, "east", here.now)
-    here.departures.come_back(key, "east")
+    here.departures.seen_gone(key, "east", here.now, zone=ZONE)
+    here.departures.come_back(key, "east", zone=ZONE)
     here.leaves("api", "east")
     assert here.blocks("api", "west") is not None
 
@@ -191,7 +196,7 @@ def test_a_name_counts_once_in_however_many_zones_it_stands() -> None:
     assert here.leaves("api", "west")
     for _ in range(5):
         assert here.blocks("api", "west") is None
-        here.departures.leave(ObjectKey("shop", "api"), "west", here.now)
+        here.departures.leave(ObjectKey("shop", "api"), "west", here.now, zone=ZONE)
     assert here.region_fails("west", 100) == FREE_NAMES - 1
 
 
@@ -202,11 +207,11 @@ def test_until_a_zone_shows_a_departure_its_window_does_not_begin() -> None:
     here.departures.begin(key, "east")
     here.now += WINDOW + 1
     here.departures.expire(here.now)
-    assert here.departures.has_left(key, "east")
+    assert here.departures.has_left(key, "east", zone=ZONE)
     here.departures.end(key, "east")
     here.now += WINDOW + 1
     here.departures.expire(here.now)
-    assert not here.departures.has_left(key, "east")
+    assert not here.departures.has_left(key, "east", zone=ZONE)
 
 
 def test_what_an_earlier_leader_wrote_counts_until_its_window_is_over() -> None:
