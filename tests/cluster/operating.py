@@ -319,6 +319,16 @@ class Stage:
             f"{each.type} {each.reason}: {each.message}" for each in ordered if not reasons or each.reason in reasons
         ]
 
+    async def told(self, *reasons: str, times: int) -> list[str]:
+        """Wait for so many events of these reasons, and return them: they are written after what they tell of."""
+
+        async def look() -> list[str]:
+            found = await self.events(*reasons)
+            return found if len(found) >= times else []
+
+        found = await until(look, f"{times} events {', '.join(reasons)}")
+        return list(found)
+
     async def saw(self, fragment: str, within: float = PATIENCE) -> str:
         """Wait for an event whose line contains `fragment`, and return the line."""
 

@@ -42,7 +42,7 @@ async def test_a_hostname_outside_the_zone_is_named_with_the_zone(stage: Stage) 
     assert stage.domain in told
     await stage.condition("api", "Ready", "False", "HostnameOutsideZone")
     await stage.saw("Warning HostnameOutsideZone")
-    assert len(await stage.events("HostnameOutsideZone")) == 1
+    assert len(await stage.told("HostnameOutsideZone", times=1)) == 1
     assert (await stage.status())["summary"]["serving"] == "-"
 
 

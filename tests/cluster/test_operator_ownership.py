@@ -47,7 +47,7 @@ async def test_a_name_that_exists_is_left_alone_until_adoption_is_permitted(stag
     told = await stage.condition("api", "Published", "False", "NameTaken")
     assert '"adopt":true' in told
     assert (await stage.saw("NameTaken")).startswith("Warning ")
-    assert len(await stage.events("NameTaken")) == 1
+    assert len(await stage.told("NameTaken", times=1)) == 1
     assert stage.published() == ("192.0.2.7",)
     assert marker(stage) == ""
 

@@ -136,7 +136,7 @@ async def test_only_the_leader_writes_while_the_standby_checks_as_it_does(stage:
         await stage.serves(netherlands.address)
         await stage.condition("api", "FailedOver", "True")
         assert (await stage.status())["plan"]["revision"] == 2
-        assert len(await stage.events("Rerouted")) == 1
+        assert len(await stage.told("Rerouted", times=1)) == 1
     assert not stage.was_ever_empty()
 
 
@@ -194,8 +194,8 @@ async def test_a_killed_leader_is_replaced_by_one_that_goes_on_where_it_stopped(
         after = await stage.status()
         assert after["history"][1:] == before["history"]
         assert [each["revision"] for each in after["history"]] == [3, 2, 1]
-        assert len(await stage.events("Decided")) == 1
-        assert len(await stage.events("Rerouted")) == 2
+        assert len(await stage.told("Decided", times=1)) == 1
+        assert len(await stage.told("Rerouted", times=2)) == 2
     assert not stage.was_ever_empty()
 
 
@@ -227,7 +227,7 @@ async def test_a_leader_that_was_paused_for_longer_than_its_lease_stands_down_an
         assert await metric(first.url, "detour_leader") == 0
         assert await metric(second.url, "detour_leader") == 1
         await stage.condition("api", "FailedOver", "True")
-        assert len(await stage.events("Rerouted")) == 1
+        assert len(await stage.told("Rerouted", times=1)) == 1
     assert not stage.was_ever_empty()
 
 
