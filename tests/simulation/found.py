@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:841791",
         "frozen regions:820159",
         "frozen regions:700543",
         "general:2284",
@@ -177,6 +178,9 @@ FOUND_IN_THE_LONG_RUN = {
         "general:24434",
         "general:25381",
         "general:51462",
+    ],
+    "NeverToTheDead": [
+        "min serving:842435",
     ],
     "OnlyOurs": [
         "general:71803",

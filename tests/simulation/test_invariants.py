@@ -92,6 +92,16 @@ def two_claims_in_one_epoch() -> Story:
     return published().claim(9.0, epoch=1, claim="beef")
 
 
+def taken_back_from_a_clone_at_once() -> Story:
+    story = Story(are_clones=True).claim(1.0).claim(50.0, by="b1", epoch=2)
+    return story.claim(60.0, epoch=3)
+
+
+def taken_back_from_a_clone_as_soon_as_before() -> Story:
+    story = Story(are_clones=True).claim(1.0).claim(50.0, by="b1", epoch=2).claim(71.0, epoch=3)
+    return story.claim(93.0, by="b1", epoch=4).claim(115.0, epoch=5)
+
+
 def taken_from_a_site_that_lives() -> Story:
     return published().write(50.0).claim(60.0, by="b1", epoch=2, site="b")
 
@@ -317,6 +327,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "NeverStale": [ledger_moved_back, ledger_left_behind, older_plan_over_a_newer_one],
     "OneWriter": [two_controllers_in_one_epoch, two_claims_in_one_epoch, older_plan_over_a_newer_one],
     "Undisturbed": [taken_from_a_site_that_lives],
+    "KeepsAway": [taken_back_from_a_clone_at_once, taken_back_from_a_clone_as_soon_as_before],
     "OnlyOurs": [foreign_name_changed, unmarked_name_overwritten, others_marker_overwritten],
     "AsSeen": [set_changed_unseen],
     "OneOwner": [given_to_a_rival],

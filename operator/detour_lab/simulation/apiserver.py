@@ -35,11 +35,13 @@ Backup = dict[Key, dict[str, Any]]
 class ApiServer:
     """Holds the objects of one site. Everything here happens at once; `Connection` brings the delays.
 
-    `records` are the FailoverRecords that are not being deleted, by name, as the product reads them.
+    `records` are the FailoverRecords that are not being deleted, by name, as the product reads them. `copied` is the
+    site whose objects these are a copy of, down to their UIDs.
     """
 
-    def __init__(self, site: str, *, loop: VirtualLoop, history: History) -> None:
+    def __init__(self, site: str, copied: str, *, loop: VirtualLoop, history: History) -> None:
         self.site = site
+        self._copied = copied
         self.objects: dict[Key, dict[str, Any]] = {}
         self.records: dict[str, Record] = {}
         self._zones_told: dict[str, tuple[tuple[ObjectKey, ...], tuple[str, ...]]] = {}
@@ -60,7 +62,7 @@ class ApiServer:
         key = (kind, metadata.get("namespace", ""), metadata["name"])
         before = self.objects.get(key)
         if before is None:
-            fresh = {"uid": f"{self.site}-{next(self._uids)}", "generation": 1, **metadata}
+            fresh = {"uid": f"{self._copied}-{next(self._uids)}", "generation": 1, **metadata}
             self._store(key, {**raw, "metadata": fresh})
             return
         generation = before["metadata"]["generation"] + (before["spec"] != raw["spec"])

@@ -51,6 +51,9 @@ WALL = 1_790_000_000.0
 WATCH_AGAIN = 1.0
 """Seconds until a watch that ended is begun anew."""
 
+FASTEST = 1.1
+"""How fast a process's clock runs at most."""
+
 LEASE = ("detour-system", "detour")
 APEX_TYPES = ("SOA", "NS")
 CHECK_TIME = 0.01
@@ -106,6 +109,7 @@ class Controller:
         self._site = site
         self._has_rivals = has_rivals
         self._watch: Watch | None = None
+        self._behind_until = 0.0
         self._budgets: dict[str, Budget] = {}
         self._work: list[asyncio.Task[None]] = []
         self._is_stopping = False
@@ -124,6 +128,22 @@ class Controller:
     def is_unchecked(self) -> bool:
         """Tell whether every check of this process fails, though its DNS questions do not."""
         return self._surroundings.unchecked.get(self.caller.name, 0) > 0
+
+    def fall_behind(self, seconds: float) -> None:
+        """Hear nothing of what is declared for so long, neither by the watch nor by lists."""
+        self._behind_until = max(self._behind_until, self._loop.now + seconds)
+        if self._watch is not None:
+            self._watch.is_deaf = True
+        self._loop.later(seconds, self._hear_again)
+
+    def catch_up(self) -> None:
+        """Hear again of what is declared."""
+        self._behind_until = 0.0
+        self._hear_again()
+
+    def _hear_again(self) -> None:
+        if self._watch is not None and self._watch.is_deaf and self._loop.now >= self._behind_until:
+            self._watch.end()
 
     def lose_watch(self) -> None:
         """Let the connection of its watch break."""
@@ -245,6 +265,8 @@ class Controller:
         self.process.context.run(self._loop.call_soon, callback, *arguments)
 
     async def _list(self, connection: Connection) -> None:
+        if (left := self._behind_until - self._loop.now) > 0:
+            await asyncio.sleep(left * FASTEST)
         for listed in await connection.list_all(self.clock.now):
             self._take(listed)
 

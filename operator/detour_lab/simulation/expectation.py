@@ -70,11 +70,25 @@ def _of_record(run: "Run", record: Record) -> Iterator[str]:
             should = " ".join(sorted(first_choice(record, truth)))
             yield f"{told} {wrong}: it holds {_text(sets)}, and should hold {should} ({record.ttl} s)"
         writers = in_force(run, zone)
+        if run.schedule.setting.are_clones:  # each believes to be alone, and one of them is told that it is not
+            yield from _unaware(run, zone)
+            continue
         if len(writers) != 1:
             names = ", ".join(each.name for each in writers) or "nobody"
             yield f"{told}: {names} is in force"
             continue
         yield from _of_report(run, record, zone, writers[0])
+
+
+def _unaware(run: "Run", zone: ObjectKey) -> Iterator[str]:
+    """Say which process neither keeps a zone nor says why not."""
+    for slot in run.slots.values():
+        if not slot.is_running or slot.controller is None:
+            continue
+        keeper = slot.controller.engine.zones.serving.get(zone)
+        report = keeper.zone_report() if keeper is not None else None
+        if report is None or not (report.in_force or report.trouble is not None or report.standby is not None):
+            yield f"{slot.name} does not keep {zone.name}, and does not say why"
 
 
 def _not_left(run: "Run", record: Record) -> Iterator[str]:

@@ -124,6 +124,12 @@ def _deaf(run: "Run", step: Step) -> None:
         run.loop.later(step.seconds, watch.end)
 
 
+def _fall_behind(run: "Run", step: Step) -> None:
+    controller = run.slots[step.where].controller
+    if controller is not None and controller.is_alive:
+        controller.fall_behind(step.seconds)
+
+
 def _blind(run: "Run", step: Step) -> None:
     _blindfold(run, step.where, step.seconds)
 
@@ -401,6 +407,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.API_CUT_OFF: _api_cut_off,
     Fault.WATCHES_BREAK: _break_watches,
     Fault.WATCHES_DEAF: _deaf,
+    Fault.DECLARATIONS_OLD: _fall_behind,
     Fault.BLIND: _blind,
     Fault.SITE_LOST: _site_lost,
     Fault.CHECKS_FAIL: _checks_fail,

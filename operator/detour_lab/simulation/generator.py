@@ -102,6 +102,7 @@ class Profile:
     late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
     off: tuple[float, float] | None = None  # seconds for which everybody is off at one time
     has_parent: bool = False  # resolvers can tell where the world is sent
+    are_clones: bool = False  # the second site is a copy of the first, by its name too
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
     panic_threshold: Sequence[int] = (1, 1, 50)
@@ -212,6 +213,12 @@ PROFILES: Mapping[str, Profile] = {
         sites=(1,), steps=(6, 12), records=(2, 3), length=(60.0, 90.0), regions_evacuated=(1,), panic_threshold=(100,),
         late=0.0, controllers=(1, 1, 2), dual_stack=0.0,
         lasting={Fault.FROZEN: (8.0, 25.0), Fault.ENDPOINT_FAILS: (10.0, 40.0), Fault.REGION_FAILS: (10.0, 40.0)},
+    ),
+    "one of two frozen": Profile(
+        weights={Fault.FROZEN: 6, Fault.ENDPOINT_FAILS: 10},
+        sites=(1,), steps=(6, 10), records=(2, 3), zones=(2, 2), length=(60.0, 80.0), regions_evacuated=(1,),
+        panic_threshold=(100,), late=0.0, controllers=(1,), dual_stack=0.0,
+        lasting={Fault.FROZEN: (20.0, 40.0), Fault.ENDPOINT_FAILS: (5.0, 14.0)},
     ),
     "behaviours": Profile(
         weights={
@@ -385,6 +392,25 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), regions_evacuated=(3,), length=(60.0, 90.0), late=0.0,
         lasting={Fault.READS_OLD: (5.0, 30.0), Fault.ENDPOINT_FAILS: (8.0, 30.0), Fault.LOST_AFTER: (1.0, 6.0)},
     ),
+    "behind": Profile(
+        weights={
+            Fault.DECLARATIONS_OLD: 8, Fault.ENDPOINT_FAILS: 6, Fault.DRAINED: 3, Fault.TTL_DECLARED: 2,
+            Fault.ENDPOINT_ADDED: 2, Fault.ENDPOINT_REMOVED: 2, Fault.RECORD_DELETED: 1, Fault.RECORD_CREATED: 2,
+            Fault.REGION_DRAINED: 1, Fault.SUSPENDED: 1, Fault.CRASH: 2, Fault.LEASE_LOST: 2, Fault.VALUES_REPLACED: 1,
+        },
+        controllers=(2, 2, 3), sites=(1,), zones=(1, 2), records=(1, 3), steps=(6, 12), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 90.0),
+        lasting={Fault.DECLARATIONS_OLD: (6.0, 40.0), Fault.ENDPOINT_FAILS: (9.0, 30.0)},
+    ),
+    "clones": Profile(
+        weights={
+            Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2, Fault.TTL_DECLARED: 1, Fault.VALUES_REPLACED: 1,
+            Fault.NAME_DELETED: 1, Fault.SLOW: 1, Fault.LOST_AFTER: 1, Fault.CRASH: 1,
+        },
+        are_clones=True, sites=(2,), controllers=(1,), zones=(1, 1), records=(1, 2), steps=(3, 8), late=0.0,
+        regions_evacuated=(3,), panic_threshold=(100,), length=(90.0, 130.0),
+        lasting={Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.SLOW: (2.0, 8.0), Fault.LOST_AFTER: (1.0, 6.0)},
+    ),
     "deletions": Profile(
         weights={Fault.ALL_DELETED: 3, Fault.CRASH: 1, Fault.API_AWAY: 1},
         providers=("route53", "clouddns", "rfc2136"), controllers=(1,), sites=(1,), steps=(2, 4), zones=(1, 1),
@@ -479,6 +505,7 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         regions_evacuated=draw.choice(taste.regions_evacuated),
         panic_threshold=draw.choice(taste.panic_threshold),
         has_parent=taste.has_parent,
+        are_clones=taste.are_clones,
     )
 
 
@@ -563,7 +590,7 @@ def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, l
 
 def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     record = draw.choice(setting.records)
-    if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF, Fault.CHECKS_FAIL):
+    if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF, Fault.CHECKS_FAIL, Fault.DECLARATIONS_OLD):
         return draw.choice(setting.controllers)
     if fault in NETWORK or fault in OF_ZONES or fault in OF_PROVIDERS or fault in OF_DNS_ZONES:
         return draw.choice(setting.zones).name

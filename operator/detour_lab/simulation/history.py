@@ -245,6 +245,7 @@ class Terms:
     only when more than a share of its checks turn bad nothing strict can be asked: `doubts_at_once` tells that it is
     doubted at the first. `shares_markers` tells that several sites own names together, whichever wrote the marker.
     `parent_ttl` is how long caches keep where the parent sends the world; None where nobody can tell where it does.
+    `are_clones` tells that all sites go by one name and share all objects, and none knows of another.
     """
 
     owner: str
@@ -260,6 +261,7 @@ class Terms:
     shares_markers: bool = False
     take_over_after: float = 90.0
     parent_ttl: float | None = None
+    are_clones: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ from detour.app.handover import Handover
 from detour.app.observation import Observation
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment import reconcile
+from detour.enactment.precedence import STANDSTILL, Precedence
 from detour.planning import planner
+from detour.planning.departures import Departures
 from detour.planning.grounds import Grounded
 from detour.planning.selection import choose
 from detour_lab.simulation.mutant import Mutant, Replacement
@@ -43,6 +45,32 @@ def _no_handover() -> tuple[Replacement, ...]:
     return ((Handover, "_make_way", make_way),)
 
 
+def _no_patience_with_namesakes() -> tuple[Replacement, ...]:
+    return ((Precedence, "_standstill", lambda self: 0.0),)
+
+
+def _same_patience_each_time() -> tuple[Replacement, ...]:
+    return ((Precedence, "_standstill", lambda self: STANDSTILL),)
+
+
+def _decided_is_gone() -> tuple[Replacement, ...]:
+    def evacuates_nothing(self: Departures, record: Any, *, has_other_place: bool) -> bool:
+        return bool(self._left.get(record)) and not has_other_place
+
+    return ((Departures, "evacuates_nothing", evacuates_nothing),)
+
+
+def _back_in_one_is_back() -> tuple[Replacement, ...]:
+    before = Departures.come_back
+
+    def come_back(self: Departures, record: Any, region: str, *, zone: object) -> float | None:
+        if (departure := self._left.get(record, {}).get(region)) is not None:
+            departure.zones &= {zone}
+        return before(self, record, region, zone=zone)
+
+    return ((Departures, "come_back", come_back),)
+
+
 def _new_secret_at_any_price() -> tuple[Replacement, ...]:
     """What is in use is given up for a new Secret before anybody knows whether that one is good."""
     before = ZoneKeeper._connect
@@ -73,6 +101,10 @@ OF_RIVALS: Mapping[str, Mutant] = {
         Mutant(name="evidence of whose checks fail", profile="unchecked", seed=8, off=_old_evidence_counts),
         Mutant(name="who sees nothing makes way", profile="unchecked", seed=125, off=_no_handover),
         Mutant(name="a refused Secret replaces nothing", profile="rotations", seed=4, off=_new_secret_at_any_price),
+        Mutant(name="patience with namesakes", profile="clones", off=_no_patience_with_namesakes),
+        Mutant(name="more patience each time", profile="clones", off=_same_patience_each_time),
+        Mutant(name="what is decided has not left yet", profile="frozen regions", off=_decided_is_gone),
+        Mutant(name="back in every zone", profile="one of two frozen", off=_back_in_one_is_back),
         Mutant(name="a new Secret is used", profile="rotations", off=_first_secret),
     )
 }

@@ -80,7 +80,8 @@ class Run:
                 audit=setting.audit,
                 reading=setting.reading,
                 doubts_at_once=setting.panic_threshold == 1,
-                shares_markers=len(setting.sites) > 1,
+                shares_markers=len(setting.sites) > 1 and not setting.are_clones,
+                are_clones=setting.are_clones,
                 parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
@@ -160,10 +161,12 @@ class Run:
 
     def _found(self, site: SiteSetting) -> None:
         setting = self.schedule.setting
-        several = len(setting.sites) > 1
-        server = ApiServer(site.name, loop=self.loop, history=self.history)
+        several = len(setting.sites) > 1 and not setting.are_clones
+        first = setting.sites[0].name
+        copied = first if setting.are_clones else site.name
+        server = ApiServer(site.name, copied, loop=self.loop, history=self.history)
         self.servers[site.name] = server
-        where = Site(site.name, site.rank, setting.renew_every if several else 0.0, setting.take_over_after)
+        where = Site(copied, site.rank, setting.renew_every if several else 0.0, setting.take_over_after)
         for region in REGIONS:
             server.apply(_object("CloudRegion", region, {"cloud": "AWS", "location": region}, namespace=None))
         for zone in setting.zones:
@@ -192,6 +195,7 @@ class Run:
             slot.restart_after = 0.5
             if slot.controller is not None:
                 slot.controller.caller.disarm()
+                slot.controller.catch_up()
             slot.resume()
         for server in self.servers.values():
             for watch in server.watches:

@@ -44,6 +44,7 @@ class Fault(enum.Enum):
     API_CUT_OFF = "{where} cannot reach its API server for {seconds:.1f} s"
     WATCHES_BREAK = "the watches on the API server of {where} break"
     WATCHES_DEAF = "the watches on the API server of {where} hear nothing for {seconds:.1f} s, then break"
+    DECLARATIONS_OLD = "{where} hears nothing of what is declared for {seconds:.1f} s, though its API server answers"
     BLIND = "{where} sees nothing for {seconds:.1f} s: every check and every DNS question of it fails"
     CHECKS_FAIL = "every check of {where} fails for {seconds:.1f} s, DNS questions do not"
     ALL_OFF = "nobody runs for {seconds:.0f} s"
@@ -172,7 +173,8 @@ class Setting:
     """What is installed. Periods in seconds: those of `Periods`, and those of `Site` where there are several.
 
     `regions_evacuated`, `window` (seconds) and `panic_threshold` (percent) are those of every zone's `spec.safety`.
-    `has_parent` says that resolvers can tell where the world is sent for the domain.
+    `has_parent` says that resolvers can tell where the world is sent for the domain, `are_clones` that the second site
+    is a copy of the first: of one name, with the same objects, and neither knows of the other.
     """
 
     sites: tuple[SiteSetting, ...]
@@ -186,6 +188,7 @@ class Setting:
     window: int = 40
     panic_threshold: int = 50
     has_parent: bool = False
+    are_clones: bool = False
 
     @property
     def controllers(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from detour_lab.simulation.invariants.causes import fails_static
 from detour_lab.simulation.invariants.claims import one_owner
 from detour_lab.simulation.invariants.ending import converges, no_defects, truthful
 from detour_lab.simulation.invariants.freezes import stays_frozen
-from detour_lab.simulation.invariants.generations import never_stale, one_writer, undisturbed
+from detour_lab.simulation.invariants.generations import keeps_away, never_stale, one_writer, undisturbed
 from detour_lab.simulation.invariants.holddown import holds_down
 from detour_lab.simulation.invariants.liveness import serves
 from detour_lab.simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
@@ -25,6 +25,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "NeverStale": never_stale,
     "OneWriter": one_writer,
     "Undisturbed": undisturbed,
+    "KeepsAway": keeps_away,
     "OnlyOurs": only_ours,
     "AsSeen": as_seen,
     "OneOwner": one_owner,

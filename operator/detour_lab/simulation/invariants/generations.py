@@ -1,4 +1,4 @@
-"""What may happen to a ledger: NeverStale, OneWriter, Undisturbed.
+"""What may happen to a ledger: NeverStale, OneWriter, Undisturbed, KeepsAway.
 
 Where a provider has no transaction, a set of an older plan can still land behind a newer one. That is counted
 (`undone_at_azure`), and the end of the run shows that it was undone.
@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.model.generation import Generation
 from detour.model.rrset import RRKey
-from detour_lab.simulation.history import OUTSIDER, Approved, History, Violation, ZoneChanged
+from detour_lab.simulation.history import OUTSIDER, Approved, History, ProcessChanged, Violation, ZoneChanged
 from detour_lab.simulation.invariants.replay import Replay
 
 DRIFT = 0.9
 """The share of a time that a clock which runs fast leaves of it."""
+
+NAMESAKES_WAIT = 20.0
+"""Seconds for which a cluster leaves a zone to another one of its name at first."""
 
 
 def never_stale(history: History) -> Iterator[Violation]:
@@ -99,6 +102,37 @@ def one_writer(history: History) -> Iterator[Violation]:
                 message = f"{told} in the epoch of {before.claim}"
                 yield Violation(invariant="OneWriter", at=event.at, message=message)
         holder[event.zone] = event.ledger
+
+
+def keeps_away(history: History) -> Iterator[Violation]:
+    """Who is superseded by a namesake does not take the zone back at once, and each time waits twice as long.
+
+    Where clusters have one name and know nothing of each other, each would else undo what the other has just done. A
+    process that starts knows nothing of what was before.
+    """
+    if not history.terms.are_clones:
+        return
+    replay = Replay(history)
+    writer: dict[str, str] = {}
+    lost_at: dict[tuple[str, str], list[float]] = defaultdict(list)  # by zone and controller
+    for event in replay:
+        if isinstance(event, ProcessChanged):
+            for zone in {zone for zone, by in lost_at if by == event.controller}:
+                lost_at.pop((zone, event.controller))
+        if not isinstance(event, ZoneChanged):
+            continue
+        if all(each.key != replay.ledger_key for each in event.changes):
+            continue
+        before = writer.get(event.zone)
+        writer[event.zone] = event.by
+        if OUTSIDER in (event.by, before) or before in (None, event.by):
+            continue
+        losses = lost_at[event.zone, event.by]
+        waits = NAMESAKES_WAIT * 2 ** (len(losses) - 1) * DRIFT
+        if losses and event.sent_at - losses[-1] < waits:
+            message = f"{event.by} took {event.zone} back from {before}, {event.sent_at - losses[-1]:.1f} s after that"
+            yield Violation(invariant="KeepsAway", at=event.at, message=message)
+        lost_at[event.zone, before].append(event.at)
 
 
 def undisturbed(history: History) -> Iterator[Violation]:

@@ -208,7 +208,10 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                 came, gone = after - before, before - after
                 undone = {each for each in came if past.left_at[event.zone, hostname, each] > at - CROSSED}
                 past.left_at.update({(event.zone, hostname, each): event.at for each in gone})
-                is_dark = not any(past.has_been(each, at, long, works=True) for each in declared)
+                asked = [each for each in record.endpoints if each.state is not AdminState.DRAINED]
+                is_dark = not any(
+                    past.has_been(value, at, long, works=True) for each in asked for value in each.addresses
+                )
                 serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and is_dark
                 if not before & declared or serves_all or not past.is_untold(hostname, at):
                     continue

@@ -92,12 +92,14 @@ class _Departures:
         for a better one may have been left for either reason.
         """
         left, places = False, self._left[event.zone]
-        since = event.at - self._replay.history.terms.window * DRIFT
+        window = self._replay.history.terms.window
+        since, maybe_since = event.at - window * DRIFT, event.at - window / DRIFT  # it counts, and it may count
         for hostname in names_in(event):
             self._published.add((event.zone, hostname))
             before = self._replay.answers(event.zone, hostname)
             batch = (event.by, event.sent_at)
-            if all(self._fails(each, event.sent_at) for each in values_in(before)) and self._has_left(hostname, since):
+            all_fail = all(self._fails(each, event.sent_at) for each in values_in(before))
+            if all_fail and self._has_left(hostname, maybe_since):
                 self._moved_on[event.zone, hostname] = batch
             has_moved_on = self._moved_on.get((event.zone, hostname)) == batch  # set by set it may take several steps
             for region in () if has_moved_on else self._regions_failed(event, hostname):
