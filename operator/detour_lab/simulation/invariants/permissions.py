@@ -92,7 +92,12 @@ OF_A_PROVIDER = frozenset(
 )
 OF_AN_API_SERVER = frozenset(
     {
-        Fault.API_AWAY, Fault.API_SLOW, Fault.API_CUT_OFF, Fault.WATCHES_BREAK, Fault.WATCHES_DEAF, Fault.API_RESTORED,
+        Fault.API_AWAY,
+        Fault.API_SLOW,
+        Fault.API_CUT_OFF,
+        Fault.WATCHES_BREAK,
+        Fault.WATCHES_DEAF,
+        Fault.API_RESTORED,
         Fault.DECLARATIONS_OLD,
     }
 )
