@@ -180,6 +180,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:51462",
     ],
     "NeverToTheDead": [
+        "behaviours:842682",
         "min serving:842435",
     ],
     "OnlyOurs": [

@@ -68,6 +68,7 @@ class _Past:
         self.left_at: dict[tuple[str, str, str], float] = defaultdict(lambda: NEVER)  # zone, name, value
         self._spells: dict[str, list[_Spell]] = defaultdict(list)
         self._turned: dict[str, tuple[bool, float]] = {}
+        self._drained: set[str] = set()
 
     def take(self, event: Event) -> None:
         """Take note of an event."""
@@ -76,8 +77,9 @@ class _Past:
                 before, since = self._turned.get(address, (not works, NEVER))
                 self._spells[address].append(_Spell(before, since, now))
                 self._turned[address] = (works, now)
-            case RegionDeclared():
+            case RegionDeclared(region=region, drained=drained):
                 self._calm_since = self._region_told_at = event.at
+                (self._drained.add if drained else self._drained.discard)(region)
             case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped():
                 self._calm_since = event.at
             case Declared(record=record) if record is not None:
@@ -95,6 +97,16 @@ class _Past:
         """Tell whether an address had worked, or failed, for so many seconds by `at`."""
         works_now, turned_at = self._turned.get(address, (True, NEVER))
         return works_now is works and turned_at < at - seconds
+
+    def is_dark(self, record: Record, at: float) -> bool:
+        """Tell whether of all places that no person took out none had worked for long."""
+        asked = [
+            each
+            for each in record.endpoints
+            if each.state is not AdminState.DRAINED and each.region not in self._drained
+        ]
+        long = detection(record)
+        return not any(self.has_been(value, at, long, works=True) for each in asked for value in each.addresses)
 
     def is_untold(self, hostname: str, at: float) -> bool:
         """Tell whether no person had said anything of a name lately, or of a region."""
@@ -208,11 +220,7 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                 came, gone = after - before, before - after
                 undone = {each for each in came if past.left_at[event.zone, hostname, each] > at - CROSSED}
                 past.left_at.update({(event.zone, hostname, each): event.at for each in gone})
-                asked = [each for each in record.endpoints if each.state is not AdminState.DRAINED]
-                is_dark = not any(
-                    past.has_been(value, at, long, works=True) for each in asked for value in each.addresses
-                )
-                serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and is_dark
+                serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and past.is_dark(record, at)
                 if not before & declared or serves_all or not past.is_untold(hostname, at):
                     continue
                 told = f"{event.by} brought {{}} into {hostname} in {event.zone}"
