@@ -198,6 +198,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "behaviours:860094",
         "behaviours:820658",
     ],
     "Truthful": [

@@ -71,6 +71,7 @@ class Declarations:
         self._subjects: dict[tuple[Kind, ObjectKey], Subject] = {}
         self._fingerprints: dict[Subject, object] = {}
         self._seen_at: dict[Subject, float] = {}
+        self._gone_at: dict[Subject, float] = {}  # what is gone since the last listing of its kind began
         self._bundled: dict[Subject, RawObject] = {}
         self._failed: dict[Subject, _Failure] = {}
         self.bundles = Bundles(read_config_map, on_news=self._take_bundle)
@@ -83,20 +84,29 @@ class Declarations:
             case Seen(kind, raw):
                 self._see(kind, raw, now)
             case DeletionSeen(kind, raw):
-                self._lose(_subject(kind, raw), observed=True)
+                self._lose(_subject(kind, raw), now, observed=True)
             case Unread(kind, namespaces):
                 self.unread[kind] = namespaces
             case Listed(kind, raws, began_at, namespaces):
                 present = {_subject(kind, raw) for raw in raws}
                 for raw in raws:
-                    self._see(kind, raw, now, began_at)
+                    if not self._is_older(_subject(kind, raw), began_at):
+                        self._see(kind, raw, now, began_at)
+                self._gone_at = {
+                    each: at for each, at in self._gone_at.items() if each.kind is not kind or at > began_at
+                }
                 self.listed.add(kind)
                 if not self.unread.get(kind):
                     self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     is_covered = namespaces is None or subject.key.namespace in namespaces
                     if is_covered and self._seen_at[subject] < began_at:
-                        self._lose(subject, observed=False)
+                        self._lose(subject, now, observed=False)
+
+    def _is_older(self, subject: Subject, listed_at: float) -> bool:
+        """Tell whether a listing that began at `listed_at` shows an object as it was before what a watch has shown."""
+        never = float("-inf")
+        return max(self._seen_at.get(subject, never), self._gone_at.get(subject, never)) > listed_at
 
     def _see(self, kind: Kind, raw: RawObject, now: float, listed_at: float | None = None) -> None:
         subject = _subject(kind, raw)
@@ -127,7 +137,7 @@ class Declarations:
     ) -> None:
         before = self._subjects.get((subject.kind, subject.key))
         if before is not None and before != subject:
-            self._lose(before, observed=False)  # deleted and made anew while nobody watched
+            self._lose(before, now, observed=False)  # deleted and made anew while nobody watched
         self._subjects[subject.kind, subject.key] = subject
         self._seen_at[subject] = now
         self._declared.exists(subject)
@@ -191,7 +201,8 @@ class Declarations:
         self._bundled.pop(subject, None)
         self.bundles.leave(subject)
 
-    def _lose(self, subject: Subject, *, observed: bool) -> None:
+    def _lose(self, subject: Subject, now: float, *, observed: bool) -> None:
+        self._gone_at[subject] = now
         if subject not in self._seen_at:
             return
         del self._seen_at[subject]

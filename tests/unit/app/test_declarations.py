@@ -155,6 +155,36 @@ def test_what_was_seen_after_a_list_began_is_not_missing_from_it(world: World) -
     assert not world.engine.lost
 
 
+def test_a_list_takes_nothing_back_that_was_seen_after_it_began(world: World) -> None:
+    before, after = failover_record(ttl=30), failover_record(ttl=60, generation=2)
+    world.declarations.take(Seen(FR, before), 1.0)
+    world.declarations.take(Seen(FR, after), 5.0)
+    world.declarations.take(Listed(FR, [before], 4.0), 6.0)
+    assert [each.ttl for each in world.engine.records] == [30, 60]
+    world.declarations.take(Listed(FR, [before], 7.0), 8.0)
+    assert [each.ttl for each in world.engine.records] == [30, 60, 30], "as after a restore of etcd"
+
+
+def test_a_list_brings_nothing_back_that_was_deleted_after_it_began(world: World) -> None:
+    raw = failover_record()
+    world.declarations.take(Seen(FR, raw), 1.0)
+    world.declarations.take(DeletionSeen(FR, raw), 5.0)
+    world.declarations.take(Listed(FR, [raw], 4.0), 6.0)
+    assert len(world.engine.records) == 1
+    assert world.engine.lost == [(subject(raw), True)]
+    world.declarations.take(Listed(FR, [raw], 7.0), 8.0)
+    assert len(world.engine.records) == 2, "as after a restore of etcd"
+
+
+def test_a_list_brings_no_object_back_whose_name_another_one_has_by_now(world: World) -> None:
+    old, new = failover_record(), failover_record(uid="u-new")
+    world.declarations.take(Seen(FR, old), 1.0)
+    world.declarations.take(Seen(FR, new), 5.0)
+    world.declarations.take(Listed(FR, [old], 4.0), 6.0)
+    assert [each.uid for each in world.engine.records] == ["u-1", "u-new"]
+    assert world.engine.lost == [(subject(old), False)]
+
+
 def test_a_list_of_one_kind_says_nothing_of_another(world: World) -> None:
     world.declarations.take(Seen(FR, failover_record()), 1.0)
     world.declarations.take(Listed(Kind.DNS_ZONE, [], 5.0), 5.0)
