@@ -402,6 +402,18 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), length=(60.0, 90.0),
         lasting={Fault.DECLARATIONS_OLD: (6.0, 40.0), Fault.ENDPOINT_FAILS: (9.0, 30.0)},
     ),
+    "slow lists": Profile(
+        weights={
+            Fault.API_SLOW: 6, Fault.ENDPOINT_FAILS: 3, Fault.DRAINED: 6, Fault.REGION_DRAINED: 4,
+            Fault.TTL_DECLARED: 4, Fault.RECORD_DELETED: 4, Fault.ENDPOINT_ADDED: 2, Fault.SUSPENDED: 2,
+        },
+        controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(2, 3), steps=(12, 20), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(75.0, 100.0), spec={"deletionPolicy": "Delete"},
+        lasting={
+            Fault.API_SLOW: (20.0, 50.0), Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.RECORD_DELETED: (2.0, 10.0),
+            Fault.DRAINED: (6.0, 20.0), Fault.REGION_DRAINED: (6.0, 20.0),
+        },
+    ),
     "clones": Profile(
         weights={
             Fault.ENDPOINT_FAILS: 8, Fault.DRAINED: 2, Fault.TTL_DECLARED: 1, Fault.VALUES_REPLACED: 1,

@@ -319,10 +319,14 @@ def _no_uid_check() -> tuple[Replacement, ...]:
 def _absence_is_deletion() -> tuple[Replacement, ...]:
     before = Declarations._lose
 
-    def lose(self: Declarations, subject: Any, *, observed: bool) -> None:
-        before(self, subject, observed=True)
+    def lose(self: Declarations, subject: Any, now: float, *, observed: bool) -> None:
+        before(self, subject, now, observed=True)
 
     return ((Declarations, "_lose", lose),)
+
+
+def _old_listings_count() -> tuple[Replacement, ...]:
+    return ((Declarations, "_is_older", lambda self, subject, listed_at: False),)
 
 
 def _no_repair() -> tuple[Replacement, ...]:
@@ -373,6 +377,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="deletion hold", profile="deletions", within=20, off=_no_deletion_hold),
         Mutant(name="ownership check", profile="outsiders", within=50, seed=15, off=_no_ownership_check),
         Mutant(name="UID in the marker", profile="recreated", within=200, seed=121, off=_no_uid_check),
+        Mutant(name="a listing takes nothing back", profile="slow lists", seed=126, off=_old_listings_count),
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),

@@ -102,9 +102,9 @@ OF_RIVALS: Mapping[str, Mutant] = {
         Mutant(name="who sees nothing makes way", profile="unchecked", seed=125, off=_no_handover),
         Mutant(name="a refused Secret replaces nothing", profile="rotations", seed=4, off=_new_secret_at_any_price),
         Mutant(name="patience with namesakes", profile="clones", off=_no_patience_with_namesakes),
-        Mutant(name="more patience each time", profile="clones", off=_same_patience_each_time),
-        Mutant(name="what is decided has not left yet", profile="frozen regions", off=_decided_is_gone),
-        Mutant(name="back in every zone", profile="one of two frozen", off=_back_in_one_is_back),
+        Mutant(name="more patience each time", profile="clones", seed=2, off=_same_patience_each_time),
+        Mutant(name="what is decided has not left yet", profile="frozen regions", seed=113, off=_decided_is_gone),
+        Mutant(name="back in every zone", profile="one of two frozen", seed=30, off=_back_in_one_is_back),
         Mutant(name="a new Secret is used", profile="rotations", off=_first_secret),
     )
 }
