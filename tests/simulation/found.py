@@ -172,6 +172,9 @@ FOUND_IN_THE_LONG_RUN = {
         "general:95509",
         "general:101085",
     ],
+    "KeepsAway": [
+        "clones:880159",
+    ],
     "NeverEmpty": [
         "zones:1545",
         "general:15219",
@@ -198,6 +201,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "oddities:880069",
         "behaviours:860094",
         "behaviours:820658",
     ],

@@ -114,25 +114,25 @@ def keeps_away(history: History) -> Iterator[Violation]:
         return
     replay = Replay(history)
     writer: dict[str, str] = {}
-    lost_at: dict[tuple[str, str], list[float]] = defaultdict(list)  # by zone and controller
+    lost_at: dict[tuple[str, str], list[float]] = {}  # by zone and controller, of those that claimed it
     for event in replay:
         if isinstance(event, ProcessChanged):
-            for zone in {zone for zone, by in lost_at if by == event.controller}:
-                lost_at.pop((zone, event.controller))
+            lost_at = {place: at for place, at in lost_at.items() if place[1] != event.controller}
         if not isinstance(event, ZoneChanged):
             continue
         if all(each.key != replay.ledger_key for each in event.changes):
             continue
         before = writer.get(event.zone)
         writer[event.zone] = event.by
+        losses = lost_at.setdefault((event.zone, event.by), [])
         if OUTSIDER in (event.by, before) or before in (None, event.by):
             continue
-        losses = lost_at[event.zone, event.by]
         waits = NAMESAKES_WAIT * 2 ** (len(losses) - 1) * DRIFT
         if losses and event.sent_at - losses[-1] < waits:
             message = f"{event.by} took {event.zone} back from {before}, {event.sent_at - losses[-1]:.1f} s after that"
             yield Violation(invariant="KeepsAway", at=event.at, message=message)
-        lost_at[event.zone, before].append(event.at)
+        if (event.zone, before) in lost_at:
+            lost_at[event.zone, before].append(event.at)
 
 
 def undisturbed(history: History) -> Iterator[Violation]:

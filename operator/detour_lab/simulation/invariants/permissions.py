@@ -126,6 +126,7 @@ class Permissions:
         self._everywhere = NEVER
         self._told = NEVER
         self._zones: dict[str, float] = defaultdict(lambda: NEVER)
+        self._in_trouble_since: dict[str, float] = {}  # by zone: pauses grow on from one trouble to the next
         self._names: dict[tuple[str, str], float] = defaultdict(lambda: NEVER)
         self._limited: dict[str, float] = defaultdict(lambda: NEVER)  # by zone: until when departures may be assumed
         self._all_limited = NEVER
@@ -227,9 +228,11 @@ class Permissions:
         now, until = event.at, event.until
         reads = event.fault in (Fault.READS_FAIL, Fault.READS_SLOW)
         if event.fault in OF_A_PROVIDER or (reads and event.where in self._terms.one_by_one):
-            pause = min(LONGEST_PAUSE, until - now)
             scopes = list(self._zones) if event.fault is Fault.THROTTLED else []  # which concerns the whole account
             for zone in (*scopes, event.where):
+                if self._zones[zone] < now:
+                    self._in_trouble_since[zone] = now
+                pause = min(LONGEST_PAUSE, until - self._in_trouble_since.get(zone, now))
                 self._zones[zone] = max(self._zones[zone], max(until, self._reads_until) + pause + AFTER_WEATHER)
         elif event.fault in OF_AN_API_SERVER:
             self._api_until = max(self._api_until, until)
