@@ -94,6 +94,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "general:900668",
         "claimants:612369",
         "general:3619",
         "general:6315",

@@ -41,7 +41,10 @@ class Contest:
 def after_repair(contest: Contest | None, zone: ObjectKey, change: NameChange, *, now: float, wall: float) -> Contest:
     """Return the tally after one more repair, which `change` was, at `now` (engine seconds; `wall` since the epoch)."""
     ends_at = now + QUIET
-    found = "; ".join(_told(each) for each in change.changes if each.key.type in ANSWER_TYPES) or "no marker of ours"
+    found = (
+        "; ".join(_told(each) for each in change.changes if each.key.type in ANSWER_TYPES and _differs(each))
+        or "no marker of ours"
+    )
     if contest is None or now > contest.ends_at or contest.hostname != change.hostname:
         return Contest(zone, change.hostname, 1, wall, wall, ends_at, found, change.claimed_by)
     count = contest.count + 1
@@ -61,6 +64,11 @@ def _sentence(contest: Contest) -> str:
         f"since {timestamp(contest.since)}, last at {timestamp(contest.last)}, when it had "
         f"{contest.found}; {who}: take the name out of whatever else writes it, or delete this FailoverRecord"
     )
+
+
+def _differs(change: Change) -> bool:
+    """Tell whether a set was found other than it should be: some are written as they are, to be seen to be ours."""
+    return change.old is None or change.old.rrset != change.new
 
 
 def _told(change: Change) -> str:

@@ -23,6 +23,7 @@ class _Asked:
     is_done: bool = False
     reason: HoldReason | None = None
     takes: bool = False  # it was seen to take something away
+    is_free: bool = False  # it was let go once: only a freeze holds it
 
 
 class Deletions:
@@ -38,6 +39,11 @@ class Deletions:
         """The name of a deleted record is to go."""
         if withdrawal.record not in self._asked or self._asked[withdrawal.record].is_done:
             self._asked[withdrawal.record] = _Asked(withdrawal, self._clock())
+
+    def ask_again(self, withdrawal: Withdrawal) -> None:
+        """A deletion that was let go has not been made: it goes as soon as it can, however many there are."""
+        self._asked[withdrawal.record] = _Asked(withdrawal, self._clock(), is_free=True)
+        self.version += 1
 
     def keep(self, record: ObjectKey) -> bool:
         """The name of `record` is to stay after all; False where it has been let go already."""
@@ -85,11 +91,12 @@ class Deletions:
             reason = HoldReason.DELETIONS
         due = []
         for each in waiting:
-            if each.reason is not reason:
-                each.reason = reason
+            held = reason if reason is HoldReason.FREEZE or not each.is_free else None
+            if each.reason is not held:
+                each.reason = held
                 self.version += 1
                 self._news[each.withdrawal.record] = each.withdrawal
-            if reason is None and now - each.at >= GATHERING_TIME:
+            if held is None and now - each.at >= GATHERING_TIME:
                 each.is_done = True
                 due.append(each.withdrawal)
         return [*idle, *due]

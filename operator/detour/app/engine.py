@@ -212,6 +212,7 @@ class Engine:
             for subject, raw in followed.items():
                 if subject.kind is Kind.DNS_ZONE:
                     self.zones.recall(subject, raw)
+            self.zones.all_recalled()
             for known in self._records.values():
                 before, known.raw = known.raw, followed.get(known.subject, known.raw)
                 known.keeper.recall(record_memory(known.raw))
@@ -232,9 +233,9 @@ class Engine:
                 self._existing.go(subject.key)
                 self._record_gone(subject, observed=observed)
             case Kind.DNS_ZONE:
-                self.zones.remove(subject.key)
+                heir = self.zones.remove(subject.key)
                 self._guard.gone(subject.key)
-                self._farewells.zone_gone(subject.key)
+                self._farewells.zone_gone(subject.key, heir=heir)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
@@ -436,8 +437,13 @@ class Engine:
             for before in [written_before[each] for each in zones if each in written_before]:
                 if all(self.zones.serving.get(each) is not before for each in zones):
                     before.forget(known.keeper.record.key)
+        self._farewells.ask_anew(written_before)
         self.decide(self._records)
         self._gatekeeper.look_again_soon()  # deletions that wait were handed on
+
+    def deletions_wait(self) -> None:
+        """Deletions that were under way wait for a zone's safety gate again."""
+        self._gatekeeper.look_again_soon()
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""

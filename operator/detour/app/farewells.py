@@ -3,11 +3,12 @@
 Its names go or stay with its policy. An object whose names are to go is kept by our finalizer until they are gone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from detour.app.known import KnownRecord
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
+from detour.app.workshop import Forgets
 from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal, Withdrawal
 from detour.kube.metadata import has_finalizer, with_finalizer
@@ -62,8 +63,7 @@ class Farewells:
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
         for zone in zones & set(self._zones.serving):
             if zone in known.awaiting:
-                self._zones.serving[zone].withdraw(Withdrawal(record.key, record.uid, record.hostname))
-                self._on_withdrawal()
+                self._ask(known, zone)
             else:
                 self._zones.serving[zone].forget(record.key)
         self._leaving[record.key] = known
@@ -88,14 +88,41 @@ class Farewells:
                 self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
                 self.end(known)
 
-    def zone_gone(self, zone: ObjectKey) -> None:
-        """The DNSZone is gone: nobody can remove names there any more, so nobody waits for that."""
+    def zone_gone(self, zone: ObjectKey, *, heir: ObjectKey | None) -> None:
+        """The DNSZone is gone: its `heir`, which stands for the same zone, removes what was to go, where it may.
+
+        Without one nobody can remove names there any more, so nobody waits for that.
+        """
         for known in list(self._leaving.values()):
-            if known.awaiting is not None and zone in known.awaiting:
-                known.awaiting.discard(zone)
-                told = f"{known.keeper.record.hostname} stays as it is in {zone}: its DNSZone was deleted"
-                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
-                self.end(known)
+            if known.awaiting is None or zone not in known.awaiting:
+                continue
+            record = known.keeper.record
+            known.awaiting.discard(zone)
+            if heir is not None and self._permits(record, heir) is None:
+                known.awaiting.add(heir)
+                self._ask(known, heir)
+                continue
+            if heir is not None:
+                self._zones.serving[heir].abandon(record.key)
+            told = f"{record.hostname} stays as it is in {zone}: its DNSZone was deleted"
+            self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+            self.end(known)
+
+    def ask_anew(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
+        """For these DNSZones others are written than before: they are asked to remove what is still to go there."""
+        for known in list(self._leaving.values()):
+            awaiting = known.awaiting or set()
+            for zone in sorted(awaiting & written_before.keys()):
+                before = written_before[zone]
+                if all(self._zones.serving.get(each) is not before for each in awaiting):
+                    before.abandon(known.keeper.record.key)
+                self._ask(known, zone)
+
+    def _ask(self, known: KnownRecord, zone: ObjectKey) -> None:
+        record = known.keeper.record
+        if (keeper := self._zones.serving.get(zone)) is not None:
+            keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
+            self._on_withdrawal()
 
     def take_back(self, known: KnownRecord) -> None:
         """The object is not being deleted any more: what has not gone yet stays."""

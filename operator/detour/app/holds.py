@@ -121,7 +121,7 @@ class ZoneGate:
                 self._is_gone(key, region, left_at)  # it never did
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                if not self._departures.has_left(key, region, zone=self):
+                if not self._departures.was_seen_gone(key, region, zone=self):
                     self._is_gone(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:

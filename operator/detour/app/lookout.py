@@ -183,6 +183,7 @@ class Lookout:
     async def _follow_name_servers(self) -> None:
         """Tell the verifier whom to ask."""
         while True:
+            self._look_up_again.clear()  # whoever asks from now on may have news that this look misses
             enactor, zone, before = self._enactor(), self._zone(), self.delegation
             assigned = enactor.zone_report().name_servers if enactor else ()
             try:
@@ -198,7 +199,6 @@ class Lookout:
                 self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
                 self._on_delegation()
-            self._look_up_again.clear()
             await news_within(self._look_up_again, pause)
 
     async def _look_at_parent(self, zone: Zone, assigned: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ to change an object, is the same one: its age alone would hand its names over to
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from detour.app.zonekeeper import Identity
@@ -30,8 +30,10 @@ class Twins:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._identities: dict[ObjectKey, Identity] = {}
+        self._standing: dict[Identity, set[ObjectKey]] = {}
+        self._shared: set[Identity] = set()
         self._work: dict[tuple[Identity, ObjectKey], _Work] = {}
-        self._older: dict[ObjectKey, ObjectKey] = {}
+        self._first_for: dict[ObjectKey, ObjectKey] = {}
 
     def stands_for(self, key: ObjectKey, identity: Identity | None) -> bool:
         """A DNSZone stands for this zone (None: for none that it could write); tell whether that is news."""
@@ -40,6 +42,7 @@ class Twins:
         self.remove(key)
         if identity is not None:
             self._identities[key] = identity
+            self._stand(identity, self._standing.get(identity, set()) | {key})
             work = self._work.get((identity, key))
             if work is not None and work.gone_at is not None and self._clock() - work.gone_at > MADE_ANEW_WITHIN:
                 del self._work[identity, key]
@@ -48,9 +51,22 @@ class Twins:
     def remove(self, key: ObjectKey) -> bool:
         """A DNSZone is gone, or stands for nothing; tell whether it stood for a zone."""
         identity = self._identities.pop(key, None)
+        if identity is not None:
+            self._stand(identity, self._standing[identity] - {key})
         if identity is not None and (work := self._work.get((identity, key))) is not None:
             work.gone_at = self._clock()
         return identity is not None
+
+    def _stand(self, identity: Identity, keys: set[ObjectKey]) -> None:
+        self._standing[identity] = keys
+        if not keys:
+            del self._standing[identity]
+        (self._shared.add if len(keys) > 1 else self._shared.discard)(identity)
+
+    @property
+    def namesakes(self) -> list[ObjectKey]:
+        """The DNSZones that do not stand alone for their zone."""
+        return [key for identity in self._shared for key in self._standing[identity]]
 
     def at_work(self, key: ObjectKey, *, since: float | None = None) -> None:
         """A DNSZone is at work, `since` then (engine seconds) if not just now."""
@@ -60,37 +76,34 @@ class Twins:
     def namesakes_of(self, key: ObjectKey) -> list[ObjectKey]:
         """Return the other DNSZones that stand for the same zone."""
         identity = self._identities.get(key)
-        return sorted(other for other, each in self._identities.items() if each == identity and other != key)
+        return sorted(self._standing[identity] - {key}) if identity is not None else []
 
     def of(self, key: ObjectKey) -> list[ObjectKey]:
         """Return the DNSZones that `key` is written for beside itself."""
-        return [other for other, first in self._older.items() if first == key]
+        return [other for other, first in self._first_for.items() if first == key]
 
     def first_for(self, key: ObjectKey) -> ObjectKey:
         """Return the DNSZone that is written for `key`: another one, where both stand for the same zone."""
-        return self._older.get(key, key)
+        return self._first_for.get(key, key)
 
-    def look(self, created: Mapping[ObjectKey, str]) -> set[ObjectKey]:
+    def look(self, created: Callable[[ObjectKey], str]) -> set[ObjectKey]:
         """Find out anew which ones are written; return those for which it is another one than before.
 
-        `created` are the times of their creation, as they are written in the objects.
+        `created` gives the time of a DNSZone's creation, as it is written in the object.
         """
-        groups: dict[Identity, list[ObjectKey]] = {}
-        for key in created:
-            if (identity := self._identities.get(key)) is not None:
-                groups.setdefault(identity, []).append(key)
-        older: dict[ObjectKey, ObjectKey] = {}
-        for identity, group in groups.items():
-            first = self._first(identity, group, created) if len(group) > 1 else group[0]
-            older |= {key: first for key in group if key != first}
-        changed = {key for key in {*older, *self._older} if older.get(key) != self._older.get(key)}
-        self._older = older
+        first_for: dict[ObjectKey, ObjectKey] = {}
+        for identity in self._shared:
+            group = self._standing[identity]
+            first = self._first(identity, group, created)
+            first_for |= {key: first for key in group if key != first}
+        changed = {key for key in {*first_for, *self._first_for} if first_for.get(key) != self._first_for.get(key)}
+        self._first_for = first_for
         return changed
 
-    def _first(self, identity: Identity, group: Iterable[ObjectKey], created: Mapping[ObjectKey, str]) -> ObjectKey:
+    def _first(self, identity: Identity, group: Iterable[ObjectKey], created: Callable[[ObjectKey], str]) -> ObjectKey:
         since: dict[str, float] = {}
         for key in group:
             work = self._work.get((identity, key))
             known = work.since if work is not None else math.inf
             since[key.namespace] = min(known, since.get(key.namespace, math.inf))
-        return min(group, key=lambda key: (since[key.namespace], created[key], key))
+        return min(group, key=lambda key: (since[key.namespace], created(key), key))

@@ -27,6 +27,9 @@ class Forgets(Protocol):
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more; what it published stays."""
 
+    def abandon(self, record: ObjectKey) -> None:
+        """Let the name that the record asked to be removed stay."""
+
 
 class ZoneWatcher(Protocol):
     """Who is told of a zone's news: the engine."""
@@ -42,6 +45,9 @@ class ZoneWatcher(Protocol):
 
     def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: `written_before`."""
+
+    def deletions_wait(self) -> None:
+        """Deletions that were under way wait for a zone's safety gate again."""
 
     def accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """The provider has applied a change."""

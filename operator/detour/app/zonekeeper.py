@@ -84,7 +84,6 @@ class ZoneKeeper:
         self._enactor_task: asyncio.Task[None] | None = None
         self._connected: tuple[object, ...] | None = None
         self._identity: Identity | None = None
-        self._unfinished: list[Withdrawal] = []
         self._wishes: dict[ObjectKey, Wish] = {}
         self._claimants: dict[str, set[ObjectKey]] = {}
         self._reopen = asyncio.Event()
@@ -299,14 +298,17 @@ class ZoneKeeper:
         if self._enactor is not None and self._enactor_task is not None:
             self._enactor.stop()
             await asyncio.wait({self._enactor_task})
-            self._unfinished += self._enactor.recall_withdrawals()
+            recalled = self._enactor.recall_withdrawals()
+            for withdrawal in recalled:
+                self.gate.deletions.ask_again(withdrawal)
+            if recalled:
+                self._watcher.deletions_wait()
         self._enactor = self._enactor_task = None
 
     def give_up(self) -> list[Withdrawal]:
         """Care for nothing any more; return the names that are still to be removed, for whoever goes on."""
-        left = [*self.gate.deletions.recall(), *self._unfinished]
+        left = self.gate.deletions.recall()
         left += self._enactor.recall_withdrawals() if self._enactor is not None else []
-        self._unfinished = []
         for record in list(self._wishes):
             self.forget(record)
         self.gate.close()
@@ -437,9 +439,6 @@ class ZoneKeeper:
         )
         for wish in self._wishes.values():
             self._enactor.want(wish)
-        unfinished, self._unfinished = self._unfinished, []
-        for each in unfinished:
-            self._enactor.withdraw(each)
         self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
@@ -472,7 +471,7 @@ class ZoneKeeper:
             self.gate.begin_term()
         self._was_in_force = self.in_force
         self._watcher.zone_changed(self.zone.key)
-        trouble = self._enactor.zone_report().trouble if self._enactor else None
+        trouble = self._enactor.trouble if self._enactor else None
         if trouble != self._told_trouble:
             self._told_trouble = trouble
             for record in tuple(self._wishes):

@@ -68,11 +68,14 @@ class Zones:
         else:
             self._start(declared)
 
-    def remove(self, key: ObjectKey) -> None:
-        """A DNSZone is gone: nothing more is written there, nothing is removed."""
+    def remove(self, key: ObjectKey) -> ObjectKey | None:
+        """A DNSZone is gone: nothing more is written there, nothing is removed.
+
+        Return the DNSZone that stands for the same zone and is asked to remove what was to go there, if there is one.
+        """
         self._declared.pop(key, None)
         self._had_worked.discard(key)
-        self._note_work()
+        self._note_work([key])
         heirs = self._twins.of(key)
         left: list[Withdrawal] = []
         if keeper := self.keepers.pop(key, None):
@@ -81,8 +84,11 @@ class Zones:
         self.serving.pop(key, None)
         if self._twins.remove(key):
             self._look_for_twins()
-        for withdrawal in left if heirs else ():
+        if not heirs:
+            return None
+        for withdrawal in left:
             self.serving[heirs[0]].withdraw(withdrawal)
+        return heirs[0]
 
     def taken_over(self, key: ObjectKey) -> RawObject:
         """A person's command to take the zone over was acted upon; return the object that bears it."""
@@ -98,7 +104,7 @@ class Zones:
         return found.zone if found else None
 
     def twin_of(self, key: ObjectKey) -> Refusal | None:
-        """Return why a DNSZone does not count beside an older one for the same zone, or None where it does."""
+        """Return why a DNSZone does not count beside one that came first for the same zone, or None where it does."""
         first = self._twins.first_for(key)
         if first == key:
             return None
@@ -222,31 +228,33 @@ class Zones:
     def _admit(self, key: ObjectKey, identity: Identity | None) -> Refusal | None:
         """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
         if key in self._declared and self._twins.stands_for(key, identity):
-            if key in self._had_worked:
+            if key in self._had_worked and identity is not None:
+                self._had_worked.discard(key)  # after an hour without work that counts no more
                 self._twins.at_work(key, since=-math.inf)
             self._look_for_twins()
         return self.twin_of(key)
 
-    def _note_work(self) -> None:
-        """Take note of the DNSZones that are at work."""
-        for key, keeper in self.keepers.items():
-            if keeper.in_force:
+    def _note_work(self, keys: Iterable[ObjectKey]) -> None:
+        """Take note of which of these DNSZones are at work."""
+        for key in keys:
+            if (keeper := self.keepers.get(key)) is not None and keeper.in_force:
                 self._twins.at_work(key)
 
     def _look_for_twins(self) -> None:
         """See to it that of the DNSZones that stand for one zone at a provider only the first is written."""
-        self._note_work()
-        before = dict(self.serving)
-        changed = self._twins.look({key: each.created for key, each in self._declared.items()})
-        for key, own in self.keepers.items():
-            self.serving[key] = self.keepers.get(self.written_as(key), own)
+        self._note_work(self._twins.namesakes)
+        changed = self._twins.look(lambda key: self._declared[key].created)
+        before = {key: self.serving[key] for key in changed if key in self.serving}
+        for key in changed:
+            if (own := self.keepers.get(key)) is not None:
+                self.serving[key] = self.keepers.get(self.written_as(key), own)
         for key in changed:
             if keeper := self.keepers.get(key):
                 for withdrawal in keeper.give_up() if self.serving[key] is not keeper else ():
                     self.serving[key].withdraw(withdrawal)
                 keeper.look_at_twins()
         if changed:
-            self._watcher.zones_changed({key: before[key] for key in changed if key in before})
+            self._watcher.zones_changed(before)
 
     def recall(self, subject: Subject, raw: RawObject) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""
@@ -255,7 +263,10 @@ class Zones:
             keeper.gate.begin_term()
             if _remembered_generation(raw) != NEVER:
                 self._twins.at_work(subject.key)
-                self._look_for_twins()  # who came first under the leader before us still does
+
+    def all_recalled(self) -> None:
+        """What the leader before us wrote is known: who came first under it still does."""
+        self._look_for_twins()
 
     def _remember(self, raw: RawObject) -> None:
         """Count what the leader before us wrote of regions that names have left."""

@@ -6,6 +6,7 @@ Who waits is served by urgency, then in order of arrival: failover ahead of repa
 import asyncio
 import heapq
 import itertools
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -14,6 +15,9 @@ from typing import TypeVar
 
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.wishes import Urgency
+from detour.model.defects import told
+
+logger = logging.getLogger(__name__)
 
 FAILOVER_PATIENCE = 60.0
 """Seconds for which a failover waits at most because a provider asks for patience: then it is tried once more."""
@@ -218,7 +222,10 @@ class Budget:
 
     def _tell_all(self) -> None:
         for listener in tuple(self._listeners):
-            listener()
+            try:
+                listener()
+            except Exception as error:  # one zone's trouble is not another's
+                logger.error("a zone could not be told of a pause of its account: %s", told(error))
 
 
 class ZoneBudget:

@@ -265,16 +265,20 @@ class Enactor:
     def _view(self) -> ZoneView | None:
         return self._reader.view if self._reader.is_read else None
 
+    @property
+    def trouble(self) -> Refusal | None:
+        """The last error that still holds, or why the zone is left to somebody else where it should not be."""
+        trouble = self._setbacks.trouble or self._reading_setbacks.trouble
+        standby = self.standby
+        return standby if trouble is None and standby is not None and standby.reason != STANDBY else trouble
+
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
         view, facts = self._view, self._reader.facts
         ledger = parse_ledger(stored.rrset) if view and (stored := view.get(self._fence.key)) else None
         holds = self._tenure.holds
         idle = not self._must_hold()
-        standby = self.standby
-        trouble = self._setbacks.trouble or self._reading_setbacks.trouble
-        if trouble is None and standby is not None and standby.reason != STANDBY:
-            trouble = standby
+        standby, trouble = self.standby, self.trouble
         is_well = trouble is None or is_throttling(trouble)
         return ZoneReport(
             ready=view is not None and is_well and (holds or idle or standby is not None),
@@ -412,6 +416,7 @@ class Enactor:
 
     def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
+        self._reading_setbacks.over()
         if self._tenure.holds:
             self._watch_ledger()
         if self._tenure.holds:
@@ -432,7 +437,6 @@ class Enactor:
             self._look_into(error)
             self._reader.retry_at(self._clock() + self._reading_setbacks.met(error, self._budget))
             return
-        self._reading_setbacks.over()
         if hostnames is None:
             self._was_read()
         else:
@@ -448,6 +452,7 @@ class Enactor:
         return 0.0
 
     def _names_were_read(self, hostnames: Sequence[str]) -> None:
+        self._reading_setbacks.over()
         if self._tenure.holds:
             self._watch_ledger()
         for hostname in hostnames:

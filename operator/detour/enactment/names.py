@@ -236,9 +236,17 @@ class Names:
             owner = outcome.owner
             undecided = owner is not None and self._wishes[hostname][owner].sets is None  # it takes the name over
             is_left_alone = owner is None and bool(self._wishes.get(hostname))  # refused: the deletion is not judged
-            if not change and not (undecided or outcome.is_put_off or is_left_alone):
-                settled.withdrawals += self._withdrawals.pop(hostname, {}).values()
+            if not change and not (undecided or outcome.is_put_off):
+                settled.withdrawals += self._settle_withdrawals(hostname, view if is_left_alone else None)
         return settled
+
+    def _settle_withdrawals(self, hostname: str, view: ZoneView | None) -> list[Withdrawal]:
+        """Return the withdrawals of a name that are done; with a `view` those that would take anything away go on."""
+        asked = self._withdrawals.pop(hostname, {})
+        kept = {record: each for record, each in asked.items() if view is not None and self.takes(each, view)}
+        if kept:
+            self._withdrawals[hostname] = kept
+        return [each for record, each in asked.items() if record not in kept]
 
     def _judged(self, hostname: str, view: ZoneView) -> Outcome:
         """Judge one name: a defect of ours that it brings to light must not keep the others where they are."""

@@ -60,6 +60,7 @@ class ZoneReader:
         self._whole = BackgroundReading(on_news)
         self._some = BackgroundReading(on_news)
         self._some_began_at = -math.inf
+        self._some_awaited: set[str] = set()
         self._some_names: set[str] = set()
         self._view: ZoneView | None = None
         self.facts = facts
@@ -217,6 +218,7 @@ class ZoneReader:
         """Read what is suspicious beside the work; `has_news` once it is there."""
         hostnames = self._take_suspects()
         self._some_began_at = self._clock()
+        self._some_awaited = self._awaited.intersection(hostnames)
         self._some_names = self._names_to_read(hostnames)
         self._some.begin(beside(Urgency.REPAIR, partial(provider.read_names, self._some_names)), hostnames)
 
@@ -224,10 +226,14 @@ class ZoneReader:
         """Read the zone, and do nothing else until it is read."""
         self.cancel()
         began_at = self._clock()
-        suspects, awaited = frozenset(self._suspects), frozenset(self._awaited)
-        view = ZoneView(await provider.read_zone())
+        suspects, self._suspects = self._suspects, set()  # what is suspected meanwhile may have been read before
+        awaited = frozenset(self._awaited)
+        try:
+            view = ZoneView(await provider.read_zone())
+        except BaseException:
+            self._suspects |= suspects
+            raise
         self._began_at = began_at
-        self._suspects -= suspects  # what was suspected meanwhile may have been read before
         self._awaited -= awaited
         self._prove(self._wants_proof, began_at)
         self._take(view)
@@ -253,7 +259,8 @@ class ZoneReader:
             raise
         names = self._some_names - reading.read_since
         written = {key: self.view.get(key) for key in reading.written_since}
-        self._take_names(hostnames, reading.contents.without(reading.read_since), names, self._some_began_at)
+        contents = reading.contents.without(reading.read_since)
+        self._take_names(hostnames, contents, names, self._some_began_at, awaited=self._some_awaited)
         self.view.put_back(written)
         return hostnames
 
@@ -277,11 +284,11 @@ class ZoneReader:
     async def read_names(self, provider: Provider, hostnames: Iterable[str]) -> None:
         """Read the ledger, and these hostnames with their markers."""
         hostnames, began_at = list(hostnames), self._clock()
-        names = self._names_to_read(hostnames)
+        awaited, names = self._awaited.intersection(hostnames), self._names_to_read(hostnames)
         contents = await provider.read_names(names)
         for reading in (self._whole, self._some):
             reading.were_read({*names, *contents.partial})
-        self._take_names(hostnames, contents, names, began_at)
+        self._take_names(hostnames, contents, names, began_at, awaited=awaited)
 
     def _names_to_read(self, hostnames: Iterable[str]) -> set[str]:
         """Return the ledger, the hostnames with their markers, and before a first publication the marks of others."""
@@ -289,12 +296,17 @@ class ZoneReader:
         others = (name for each in hostnames if each in self._awaited for name in registry_names(each))
         return {self._ledger_name, *hostnames, *map(marker_name, hostnames), *others}
 
-    def _take_names(self, hostnames: Iterable[str], contents: ZoneContents, names: set[str], began_at: float) -> None:
-        """Believe `contents` of `names`, which were read for `hostnames`."""
+    def _take_names(
+        self, hostnames: Iterable[str], contents: ZoneContents, names: set[str], began_at: float, *, awaited: set[str]
+    ) -> None:
+        """Believe `contents` of `names`, which were read for `hostnames`, of which some were `awaited` by then.
+
+        What is awaited since is read once more, with what others may have there.
+        """
         hostnames, now = list(hostnames), self._clock()
         self._read_at = {each: at for each, at in self._read_at.items() if at >= now - FRESH}
-        self._read_at.update(dict.fromkeys(hostnames, now))
-        self._awaited.difference_update(hostnames)
+        self._read_at.update((each, now) for each in hostnames if each in awaited or each not in self._awaited)
+        self._awaited -= awaited
         self._prove(hostnames, began_at)
         self._whole.were_read({*names, *contents.partial})
         if self._view is not None:

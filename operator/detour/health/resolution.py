@@ -17,6 +17,11 @@ FADING = 300.0
 """Seconds after that within which it leaves together with others; then it is the endpoint's no more."""
 MEMORY = 3600.0
 """Seconds for which it is known that an address once was the endpoint's."""
+USUAL = 90.0
+"""Seconds within which one answer follows another while a resolver answers, as it is asked again after 60 s at most.
+
+What is beyond counts for nobody's age: nobody was asked, or nobody answered.
+"""
 MAXIMUM_SEEN = 512
 """Addresses that count of one name: one that always answers with others must not fill the memory.
 
@@ -75,7 +80,9 @@ class ResolvedName:
 
 def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> ResolvedName:
     """Return `name` after an answer with `addresses`; those not seen for `MEMORY` seconds are forgotten."""
-    known = {each.address: each for each in name.seen if now - each.last <= MEMORY}
+    silence = 0.0 if name.answered_at is None or name.empties else max(0.0, now - name.answered_at - USUAL)
+    aged = (each._replace(last=each.last + silence) for each in name.seen)
+    known = {each.address: each for each in aged if now - each.last <= MEMORY}
     seen = known | {each: Sighting(each, known[each].first if each in known else now, now) for each in addresses}
     kept = sorted(seen.values(), key=lambda each: (_rank(now - each.last), each.first, each.address))[:MAXIMUM_SEEN]
     since = name.answering_since if name.answering_since is not None else now

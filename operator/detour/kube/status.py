@@ -350,7 +350,7 @@ def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:
     elif report.ready:
         ready = Condition("Ready", True, "InForce", "the zone is read, and written when there is something to write")
     elif report.trouble is not None:
-        ready = Condition("Ready", None, report.trouble.reason, f"{NOT_READ}: {report.trouble.message}")
+        ready = Condition("Ready", None, report.trouble.reason, f"the zone is not in use yet: {report.trouble.message}")
     else:
         ready = Condition("Ready", None, "Starting", NOT_READ)
     told = "the provider asked for patience: changes wait" if throttled else "the provider takes requests as they come"

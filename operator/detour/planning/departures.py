@@ -28,7 +28,10 @@ NAMES_TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What holds a departure: `regions` beside the free ones with the names that left, until when they count."""
+    """What holds a departure: `regions` beside the free ones with the names that left, until when they count.
+
+    `until` is 0 where nothing counts any more: what is held is about to be let go.
+    """
 
     regions: tuple[tuple[str, int], ...]
     names: tuple[str, ...]
@@ -107,7 +110,9 @@ class Departures:
     def seen_gone(self, record: ObjectKey, region: str, at: float, *, zone: object) -> None:
         """The zone shows since `at` that the name has left `region`."""
         self.leave(record, region, at, zone=zone)
-        self._left[record][region].is_seen = True
+        departure = self._left[record][region]
+        self.version += not departure.is_seen
+        departure.is_seen = True
 
     def come_back(self, record: ObjectKey, region: str, *, zone: object) -> float | None:
         """The name is let back into `region` in `zone`; return when it had left, None where it had not left there.
@@ -126,6 +131,10 @@ class Departures:
         """Tell whether the name counts as having left `region` in `zone`."""
         departure = self._left.get(record, {}).get(region)
         return departure is not None and zone in departure.zones
+
+    def was_seen_gone(self, record: ObjectKey, region: str, *, zone: object) -> bool:
+        """Tell whether the name counts as having left `region` in `zone`, and any zone was seen to show it."""
+        return self.has_left(record, region, zone=zone) and self._left[record][region].is_seen
 
     def _date(self, record: ObjectKey, region: str, at: float) -> None:
         self._left[record][region].at = at
@@ -223,7 +232,7 @@ class Departures:
         regions = sorted(
             ((each, counts[each]) for each in rest if each in counts), key=lambda each: (-each[1], each[0])
         )
-        return Blocked(tuple(regions), tuple(names), min(times, default=0.0) + window)
+        return Blocked(tuple(regions), tuple(names), min(times) + window if times else 0.0)
 
     def _counts(self) -> dict[str, int]:
         """Return how many names have left each region."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from detour.model.checks import CheckTiming, Target
 from detour.model.health import Verdict
 from detour.model.record import Publish, Record
+from detour.model.rrset import is_address
 
 PATIENCE = 60.0
 """Seconds for which new places have time to come up, unless their first verdicts take longer."""
@@ -43,7 +44,8 @@ def replaced_before(record: Record, published: Collection[str], known: Collectio
     """
     if record.publish is Publish.CNAME or not frozenset(known).isdisjoint(published):
         return None  # what a target led to is not known any more
-    targets = {Target(address, record.probe, record.timing): None for address in published}
+    addresses = filter(is_address, published)  # a set of before may have had a target in place of addresses
+    targets = {Target(address, record.probe, record.timing): None for address in addresses}
     return Replaced(targets, is_remembered=True) if targets else None
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from detour.enactment.contract import UnavailableError
+from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
+from detour.model.rrset import RRset, RRType
 from detour_lab.simulation.memoryzone import Fault
+from detour_lab.simulation.virtualtime import holds
 
 from .gating import (
     CALM,
@@ -26,7 +29,7 @@ from .gating import (
     ready,
     record,
 )
-from .objects import changed, dns_zone
+from .objects import changed, dns_zone, failover_record
 from .world import Clouds, World
 
 LATER = "2026-11-24T20:00:00Z"
@@ -200,3 +203,29 @@ async def test_a_namespace_of_duplicates_that_is_dropped_holds_nobodys_deletion(
     await asyncio.sleep(60)
     assert standing(world, 15) == 14
     assert not [key for key in world.api.objects if key[1] == "others"]
+
+
+async def test_a_deletion_waits_in_a_zone_that_was_frozen_while_its_secret_was_away(boot: Boot, clouds: Clouds) -> None:
+    secret = {"credentialsSecretRef": {"name": "account"}}
+    world = boot(dns_zone(**secret), failover_record(deletionPolicy="Delete"))
+    await world.until(lambda: world.api.condition("Ready")[0] == "True")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    world.secret_error = ClusterError("not found", 404)
+    await world.until(lambda: world.api.condition("Ready", "main", DZ)[1] == "SecretMissing")
+    world.api.apply(dns_zone(**secret, safety={"frozen": True}))
+    await asyncio.sleep(10)
+    world.secret_error = None
+    assert await holds(world.answers, 300), "deleted in a frozen zone"
+
+
+async def test_a_claimant_that_is_deleted_goes_while_another_one_is_refused_too(boot: Boot, clouds: Clouds) -> None:
+    clouds.zone().put(RRset("api.example.org", RRType.A, 300, ("203.0.113.9",)))
+    spec = {"hostname": "api.example.org", "deletionPolicy": "Delete"}
+    world = boot(dns_zone(), *(failover_record(name, uid=f"u-{name}", **spec) for name in ("first", "second")))
+    await asyncio.sleep(60)
+    world.api.delete(FR, "first")
+    await world.until(lambda: (FR, "shop", "first") not in world.api.objects)
+    assert world.answers() == {"203.0.113.9"}

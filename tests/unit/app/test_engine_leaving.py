@@ -10,6 +10,7 @@ import pytest
 from detour.app.zonekeeper import ZoneKeeper
 from detour.checks.resolver import Delegation
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts
+from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
 from detour_lab.simulation.memoryzone import Fault, MemoryProvider, MemoryZone
@@ -484,3 +485,21 @@ async def test_a_parent_that_cannot_be_compared_with_the_zones_own_servers_keeps
     world.api.apply(in_zones("other"))
     await stays(world, 1300)
     assert leaving(world)[0] == "StillDelegated"
+
+
+async def test_a_zone_that_is_declared_again_while_its_secret_is_away_keeps_the_name(
+    boot: Boot, clouds: Clouds
+) -> None:
+    """The removal was under way when the Secret went: what is wanted since counts, not what was."""
+    secret = {"credentialsSecretRef": {"name": "account"}}
+    world = boot(dns_zone(**secret), other_zone(), in_zones("main", "other"))
+    await world.until(lambda: ready(world))
+    refuse_writes(clouds)
+    world.api.apply(in_zones("other"))
+    await world.until(lambda: keeper_of(world, "main").tally.errors)
+    world.secret_error = ClusterError("not found", 404)
+    await world.until(lambda: world.api.condition("Ready", "main", DZ)[1] == "SecretMissing")
+    world.api.apply(in_zones("main", "other"))
+    await asyncio.sleep(60)
+    world.secret_error = None
+    await stays(world, 120)

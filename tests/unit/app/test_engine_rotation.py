@@ -10,6 +10,7 @@ from detour.health.resolution import FADING, RETENTION
 from detour.model.rrset import ANSWER_TYPES
 from detour.planning import planner
 from detour.planning.rotation import AT_ONCE, PERIOD, SETTLING
+from detour_lab.simulation.virtualtime import holds
 
 from .gating import EAST, WEST, ready
 from .objects import dns_zone, failover_record
@@ -153,3 +154,15 @@ async def test_a_place_that_works_is_not_given_up_for_what_its_hostname_says_now
     assert world.answers() == {"192.0.2.1"}
     world.down = set()
     await world.until(lambda: world.answers() == {"192.0.2.9"})
+
+
+@pytest.mark.parametrize("seconds", [500, 1200, 3700])
+async def test_a_resolver_that_was_away_moves_nothing_when_it_is_back(boot: Boot, seconds: float) -> None:
+    world = boot(dns_zone(), BY_NAME)
+    world.names[BALANCER] = tuple(f"192.0.2.{number}" for number in range(1, 5))
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(300)
+    del world.names[BALANCER]
+    await asyncio.sleep(seconds)
+    world.names[BALANCER] = tuple(f"192.0.2.{number}" for number in range(5, 9))
+    assert await holds(lambda: OTHER not in world.answers(), 600)

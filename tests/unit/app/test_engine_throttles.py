@@ -45,7 +45,7 @@ async def test_a_zone_that_is_throttled_before_it_was_read_says_so(boot: Boot, c
     world = boot(dns_zone(), api())
     await world.until(lambda: says(world, "Throttled")[0] == "True")
     assert says(world, "Ready") == ("Unknown", "Throttled")
-    assert "the zone has not been read yet: the account is asked for patience" in message(world, "Ready")
+    assert "the zone is not in use yet: the account is asked for patience" in message(world, "Ready")
     clouds.throttled.clear()
     await world.until(lambda: ready(world), 120)
     assert says(world, "Throttled") == ("False", "WithinQuota")

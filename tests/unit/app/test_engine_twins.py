@@ -255,3 +255,81 @@ async def test_a_duplicate_that_comes_to_stand_for_another_hosted_zone_leaves_th
     world.down = ONE
     await world.until(lambda: clouds.zone("younger").answers(API) == TWO)
     assert await holds(lambda: clouds.zone("main").answers(API) == {"203.0.113.9"}, 600)
+
+
+@pytest.mark.parametrize("what", ["gathered", "sent"])
+async def test_a_deletion_goes_on_in_the_other_dnszone_when_the_first_loses_its_secret(
+    boot: Boot, clouds: Clouds, what: str
+) -> None:
+    first = zone("older", OLD, **SECRET)
+    world = boot(first, zone("younger", NEW), record("younger", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world) and writes(world, "older"))
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    if what == "gathered":
+        world.secret_error = GONE
+        await asyncio.sleep(29)
+    clouds.zone().guarded.discard(API)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    world.secret_error = GONE
+    await world.until(lambda: not world.answers(), within=900)
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+
+
+async def test_a_record_whose_first_dnszone_goes_waits_for_the_other_one_to_remove_its_name(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("older", OLD), zone("younger", NEW), record("older", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    clouds.zone().guarded.discard(API)
+    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "older")
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+    assert not world.answers()
+    assert not [text for reason, text in world.api.events if reason == "LeftBehind"]
+
+
+async def test_a_name_stays_where_the_dnszone_that_is_left_does_not_permit_its_record(
+    boot: Boot, clouds: Clouds
+) -> None:
+    closed = zone("younger", NEW, namespace="elsewhere")
+    world = boot(zone("older", OLD), closed, record("older", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    await world.until(lambda: standing(world, "younger", "elsewhere") == "DuplicateZone")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "older")
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+    assert await holds(lambda: world.answers() == ONE, 120)
+    (told,) = [text for reason, text in world.api.events if reason == "LeftBehind"]
+    assert "stays as it is in shop/older" in told
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_dnszone_that_was_away_for_long_displaces_nobody_after_a_restart_either(
+    boot: Boot, clouds: Clouds, is_restarted: bool
+) -> None:
+    stranger = zone("theirs", NEW, namespace="elsewhere")
+    world = boot(zone("younger", OLD, **SECRET), stranger, record("younger"), theirs())
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(60)
+    if is_restarted:
+        await world.kill()
+        world = boot()
+        await world.until(lambda: writes(world, "younger"))
+        await asyncio.sleep(60)
+    world.secret_error = GONE
+    await world.until(lambda: writes(world, "theirs"), within=200)
+    await asyncio.sleep(3700)
+    world.secret_error = None
+    assert await holds(lambda: writes(world, "theirs") and not writes(world, "younger"), 120)

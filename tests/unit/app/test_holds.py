@@ -1,6 +1,7 @@
 """The safety gate of one zone over time: what it remembers, what it holds, and what an approval is good for."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -417,3 +418,27 @@ def test_a_zone_that_is_given_up_holds_no_departure_of_others() -> None:
     gates[0].close()
     assert departures.count("east") == 0
     assert moves(gates[1], "www", "west", "north", failing="west")
+
+
+@pytest.mark.parametrize("leader_changes", [False, True])
+def test_a_name_that_was_moved_goes_on_from_its_second_dead_place_also_after_the_lease_was_lost_meanwhile(
+    *, leader_changes: bool
+) -> None:
+    now, east, north, west = 10_000.0, sets("api", ["east"]), sets("api", ["north"]), sets("api", ["west"])
+    departures = Departures(free_names=1)
+    departures.remember("south", 5, now)
+    gate = ZoneGate(Safety(), clock=lambda: now, departures=departures)
+
+    def moves(before: tuple[RRset, ...], after: tuple[RRset, ...], place: str, to: str, **more: Any) -> bool:
+        regions = {"regions_before": frozenset({place} - {""}), "regions_after": frozenset({to})}
+        return gate.submit(Proposal(key("api"), "api.example.org", before, after, **regions, **more)) == after
+
+    no_place: frozenset[str] = frozenset()
+    assert moves((), east, "", "east", failing=no_place)
+    shown = {"regions_shown": frozenset({"east"})}
+    assert moves(east, north, "east", "north", failing=frozenset({"east"}), **shown)
+    if leader_changes:
+        gate.begin_term()
+    stands = {"absent": {"east": now}, "regions_shown": frozenset({"north"})}
+    assert moves(north, north, "north", "north", failing=no_place, **stands)
+    assert moves(north, west, "north", "west", failing=frozenset({"north"}), **stands)

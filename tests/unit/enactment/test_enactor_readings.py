@@ -4,14 +4,27 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
+import pytest
+
 from detour.enactment.budget import Budget, ZoneBudget
-from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts, ZoneMissingError
+from detour.enactment.contract import (
+    Batch,
+    ProviderLimits,
+    UnavailableError,
+    ZoneContents,
+    ZoneFacts,
+    ZoneMissingError,
+)
+from detour.enactment.ledger import parse_ledger
+from detour.enactment.periods import Periods
 from detour.enactment.setbacks import LONGEST_BACKOFF
+from detour.enactment.zonereader import ZoneReader
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
+from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider, MemoryZone
+from detour_lab.simulation.virtualtime import until
 
-from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
+from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, wish
 
 Start = Callable[..., Writer]
 LONG = 90.0
@@ -163,3 +176,81 @@ async def test_a_long_reading_takes_no_request_that_a_failover_waits_for(start: 
     for value in (TWO, ONE, TWO, ONE):
         writer.want(wish("api", value))
         await writer.until(lambda value=value: writer.zone.answers(API) == {value}, within=12)  # one request's wait
+
+
+async def test_what_failed_to_be_read_beside_the_work_is_no_trouble_once_the_zone_was_read_as_a_standby(
+    start: Start,
+) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.reading_fails = UnavailableError("nobody answers")
+    writer.enactor.suspect(API)
+    await writer.until(lambda: writer.enactor.zone_report().trouble)
+    writer.provider.reading_fails = None
+    writer.zone.put(a_ledger(9, 1))
+    writer.enactor.ledger_shown(parse_ledger(a_ledger(9, 1)))
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: not writer.enactor.in_force and writer.enactor.standby)
+    await writer.until(lambda: writer.enactor._reading_setbacks.trouble is None)
+
+
+class Waits(MemoryProvider):
+    """A provider whose readings wait until they are let go on."""
+
+    def __init__(self, zone: MemoryZone, limits: ProviderLimits = NO_QUOTA) -> None:
+        super().__init__(zone, limits)
+        self.may_go_on = asyncio.Event()
+
+    async def read_zone(self) -> ZoneContents:
+        await self.may_go_on.wait()
+        return await super().read_zone()
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        await self.may_go_on.wait()
+        return await super().read_names(names)
+
+
+def reader() -> ZoneReader:
+    now = asyncio.get_running_loop().time
+    return ZoneReader(LEDGER.name, Periods(), clock=now, random=lambda: 0.5, on_news=lambda: None)
+
+
+async def test_what_is_suspected_while_the_zone_is_read_is_read_again_also_where_it_was_suspected_before() -> None:
+    provider, read = Waits(MemoryZone()), reader()
+    read.suspect(API)
+    reading = asyncio.create_task(read.read(provider))
+    await asyncio.sleep(1)
+    read.suspect(API)
+    provider.may_go_on.set()
+    await reading
+    assert read.has_suspects
+
+
+async def test_what_was_suspected_before_a_reading_that_fails_still_is() -> None:
+    provider, read = Waits(MemoryZone()), reader()
+    provider.may_go_on.set()
+    provider.reading_fails = UnavailableError("nobody answers")
+    read.suspect(API)
+    with pytest.raises(UnavailableError):
+        await read.read(provider)
+    assert read.has_suspects
+
+
+async def test_a_name_that_is_to_be_read_first_is_not_served_by_a_reading_that_began_before() -> None:
+    provider, read = Waits(MemoryZone()), reader()
+    provider.may_go_on.set()
+    await read.read(provider)
+    await asyncio.sleep(60)
+    provider.may_go_on.clear()
+    read.suspect(API)
+    read.begin_suspects(provider)
+    await asyncio.sleep(30)
+    read.read_first([API])
+    provider.may_go_on.set()
+    await until(lambda: read.has_news)
+    assert read.take_news() == [API]
+    assert API in read.awaited
+    assert read.unfresh([API]) == [API]
+    await read.read_suspects(provider)
+    assert API not in read.awaited
+    assert not read.unfresh([API])

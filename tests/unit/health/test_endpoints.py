@@ -120,6 +120,13 @@ def test_a_name_not_resolved_yet_is_unknown() -> None:
     assert (health(name=ResolvedName()).verdict, health(name=ResolvedName()).reason) == (N, NOT_CHECKED_YET)
 
 
+def answering(name: ResolvedName, addresses: tuple[str, ...], until: float) -> ResolvedName:
+    """Let a name answer with these addresses every minute, the last time at `until`."""
+    while name.answered_at is not None and until - name.answered_at > 60.0:
+        name = answered(name, addresses, name.answered_at + 60.0)
+    return answered(name, addresses, until)
+
+
 def test_a_name_that_always_answers_with_others_is_remembered_within_bounds() -> None:
     """What is known longest stays, so that what is published does; what was answered last counts in any case."""
     name = ResolvedName()
@@ -129,7 +136,7 @@ def test_a_name_that_always_answers_with_others_is_remembered_within_bounds() ->
     wanted = {f"10.0.{second}.{place}" for second in (0, 1, 2, 3, 59) for place in range(100)}
     assert set(name.addresses) >= wanted
     assert list(name.addresses) == sorted(name.addresses)
-    assert answered(name, ("10.1.0.1",), RETENTION + FADING + 60.0).addresses == ("10.1.0.1",)
+    assert answering(name, ("10.1.0.1",), RETENTION + FADING + 60.0).addresses == ("10.1.0.1",)
 
 
 def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:
@@ -140,27 +147,34 @@ def test_an_answer_ends_the_runs_of_empty_and_missing_ones() -> None:
 
 def test_addresses_that_rotate_out_are_kept_for_the_retention_fade_and_are_others_then() -> None:
     name = answered(ResolvedName(), ("192.0.2.1", "192.0.2.2"), 0.0)
-    name = answered(name, ("192.0.2.2", "192.0.2.3"), RETENTION)
+    name = answering(name, ("192.0.2.2", "192.0.2.3"), RETENTION)
     assert (name.addresses, name.fading) == (("192.0.2.1", "192.0.2.2", "192.0.2.3"), frozenset())
     name = answered(name, ("192.0.2.3",), RETENTION + 1)
     assert (name.addresses, name.fading) == (("192.0.2.1", "192.0.2.2", "192.0.2.3"), {"192.0.2.1"})
-    name = answered(name, ("192.0.2.3",), RETENTION + FADING + 1)
+    name = answering(name, ("192.0.2.3",), RETENTION + FADING + 1)
     assert (name.addresses, name.fading, name.former) == (("192.0.2.2", "192.0.2.3"), frozenset(), ("192.0.2.1",))
     name = answered(name, ("192.0.2.1", "192.0.2.3"), RETENTION + FADING + 2)
     assert (name.fading, name.former) == (frozenset(), ())  # it is back
-    name = answered(name, ("192.0.2.3",), RETENTION + FADING + 2 + MEMORY)
+    name = answering(name, ("192.0.2.3",), RETENTION + FADING + 2 + MEMORY)
     assert name.addresses == ("192.0.2.3",)
     assert name.former == ("192.0.2.1",)
     assert answered(name, ("192.0.2.3",), RETENTION + FADING + 3 + MEMORY).former == ()
 
 
-def test_age_is_counted_up_to_the_last_answer_so_a_silent_resolver_lets_nothing_fade() -> None:
+def test_a_silent_resolver_lets_nothing_fade_however_long_it_is_silent() -> None:
     name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
     assert unanswered(name, "SERVFAIL").fading == frozenset()
-    assert health(H, name=name).fading == frozenset()
-    name = answered(name, ("192.0.2.2",), RETENTION + 1)
+    name = answered(unanswered(name, "SERVFAIL"), ("192.0.2.2",), 10 * MEMORY)
+    assert (name.addresses, name.fading, name.former) == (("192.0.2.1", "192.0.2.2"), frozenset(), ())
+    name = answering(name, ("192.0.2.2",), 10 * MEMORY + RETENTION)
     assert health(H, H, name=name).fading == {"192.0.2.1"}
-    assert health(H, name=answered(name, ("192.0.2.2",), RETENTION + FADING + 1)).former == ("192.0.2.1",)
+    name = answering(name, ("192.0.2.2",), 10 * MEMORY + RETENTION + FADING)
+    assert health(H, name=name).former == ("192.0.2.1",)
+
+
+def test_empty_answers_let_addresses_age_as_others_do() -> None:
+    name = answered_empty(answered(ResolvedName(), ("192.0.2.1",), 0.0), "NXDOMAIN")
+    assert answered(name, ("192.0.2.2",), RETENTION + 1).fading == {"192.0.2.1"}
 
 
 @pytest.mark.parametrize("strange", [answered_empty, unanswered])
