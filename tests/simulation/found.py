@@ -185,6 +185,7 @@ FOUND_IN_THE_LONG_RUN = {
     ],
     "NeverToTheDead": [
         "behaviours:842682",
+        "oddities:903173",
         "min serving:842435",
     ],
     "OnlyOurs": [
@@ -193,6 +194,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "behind:902863",
         "regions of two zones:810845",
         "addresses:10349",
         "reads:5002",

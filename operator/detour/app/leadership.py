@@ -7,7 +7,7 @@ on: the fence in each zone stops it if somebody else was elected meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from detour.app.clock import Clock
 from detour.app.handover import CONFLICT, GONE, Eyes, Handover, LeaseStore
@@ -23,7 +23,8 @@ class Elector:
     What precedes the last underscore of `identity`, if there is one, is the replica's name: a process of that name that
     still holds the Lease when this one starts is the one before it, and is succeeded at once.
 
-    `on_change` is called whenever `leads` has changed.
+    `on_change` is called whenever `leads` has changed. Who has the Lease leads once `refresh` has ended: what it knows
+    of declarations may be old, as a watch whose API server died can be silent for minutes.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class Elector:
         identity: str,
         clock: Clock,
         on_change: Callable[[], None],
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.leads = False
+        self._holds = False
+        self._refresh = refresh
         self.holder: str | None = None
         self._store = store
         self._namespace = namespace
@@ -64,6 +68,7 @@ class Elector:
         while True:
             try:
                 await self._look()
+                await self._begin_term()
             except ClusterError as error:
                 self._note_silence(error)
             else:
@@ -72,11 +77,18 @@ class Elector:
                 await self._handover.look(first, leads=self.leads, give=self._give)
             await asyncio.sleep(RENEW_PERIOD)
 
+    async def _begin_term(self) -> None:
+        if self._holds and not self.leads and self._refresh is not None:
+            await self._refresh()
+        if self._holds:
+            self._set_leads(True)
+
     async def resign(self) -> None:
         """Give the Lease up, so that another replica need not wait for it to expire. Best effort."""
         lease = self._sighting.lease if self._sighting else None
-        if not self.leads or lease is None:
+        if not self._holds or lease is None:
             return
+        self._holds = False
         self._set_leads(False)
         try:
             await self._give_up(lease)
@@ -154,7 +166,9 @@ class Elector:
         self._sighting = sight(self._sighting, found, self._clock.now())
         self.holder = found.holder if found else None
         if found is not None:  # a Lease that somebody deleted says nothing of anybody else
-            self._set_leads(found.holder == self._identity)
+            self._holds = found.holder == self._identity
+        if not self._holds:
+            self._set_leads(False)
         return self._sighting
 
     def _set_leads(self, leads: bool) -> None:

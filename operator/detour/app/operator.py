@@ -49,6 +49,9 @@ CHORES_PERIOD = 1.0
 STOP_WITHIN = 6.0
 """Seconds for the batches in flight at the end; a pod is killed a little later."""
 
+LISTED_WITHIN = 5.0
+"""Seconds for which a replica that was elected waits to see what is declared; then it leads on what it knows."""
+
 LAST_WORDS_WITHIN = 1.0
 """Seconds for the last status, and for giving the Lease up."""
 
@@ -140,6 +143,7 @@ class Operator:
             identity=settings.identity,
             clock=self._clock,
             on_change=lambda: self._engine.leadership_changed(),  # noqa: PLW0108 - the engine is made later
+            refresh=self._list_before_leading,
         )
 
     async def run(self) -> None:
@@ -148,7 +152,7 @@ class Operator:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        watcher = Watcher(
+        watcher = self._watcher = Watcher(
             self._cluster,
             kubeconfig=self._settings.kubeconfig,
             namespaces=self._settings.namespaces,
@@ -162,7 +166,7 @@ class Operator:
             "checking": self._observation.run,
             "reporting": self._reporter.run,
             "writing metadata": self._metadata.run,
-            "listing": partial(self._list_again_and_again, watcher),
+            "listing": self._list_again_and_again,
             "the chores": self._do_chores,
         }
         if self._settings.reference_checks:
@@ -210,13 +214,21 @@ class Operator:
 
         return deliver
 
-    async def _list_again_and_again(self, watcher: Watcher) -> None:
+    async def _list_before_leading(self) -> None:
+        """See what is declared now, as far as that can be had within a moment."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._list(), LISTED_WITHIN)
+
+    async def _list(self) -> None:
+        try:
+            await asyncio.to_thread(self._watcher.list_all)
+        except ClusterError as error:
+            logger.debug("listing: %s", error)
+
+    async def _list_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(LISTING_PERIOD)
-            try:
-                await asyncio.to_thread(watcher.list_all)
-            except ClusterError as error:
-                logger.debug("listing: %s", error)
+            await self._list()
 
     async def _do_chores(self) -> None:
         """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""

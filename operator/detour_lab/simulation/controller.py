@@ -5,6 +5,7 @@ events. Simulated are what they reach by network: the API server, the DNS provid
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,8 +52,8 @@ WALL = 1_790_000_000.0
 WATCH_AGAIN = 1.0
 """Seconds until a watch that ended is begun anew."""
 
-FASTEST = 1.1
-"""How fast a process's clock runs at most."""
+LISTED_WITHIN = 5.0
+"""Seconds for which who was elected waits to see what is declared, as the operator does."""
 
 LEASE = ("detour-system", "detour")
 APEX_TYPES = ("SOA", "NS")
@@ -130,7 +131,7 @@ class Controller:
         return self._surroundings.unchecked.get(self.caller.name, 0) > 0
 
     def fall_behind(self, seconds: float) -> None:
-        """Hear nothing of what is declared for so long, neither by the watch nor by lists."""
+        """Hear nothing of what is declared for so long, as a watch whose connection is dead; lists are answered."""
         self._behind_until = max(self._behind_until, self._loop.now + seconds)
         if self._watch is not None:
             self._watch.is_deaf = True
@@ -186,6 +187,7 @@ class Controller:
                 identity=self.name.replace("#", "_"),
                 clock=self.clock,
                 on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made below
+                refresh=partial(self._refresh, connection),
             )
         workshop = Workshop(
             owner=around.owner,
@@ -265,10 +267,12 @@ class Controller:
         self.process.context.run(self._loop.call_soon, callback, *arguments)
 
     async def _list(self, connection: Connection) -> None:
-        if (left := self._behind_until - self._loop.now) > 0:
-            await asyncio.sleep(left * FASTEST)
         for listed in await connection.list_all(self.clock.now):
             self._take(listed)
+
+    async def _refresh(self, connection: Connection) -> None:
+        with contextlib.suppress(ClusterError, TimeoutError):
+            await asyncio.wait_for(self._list(connection), LISTED_WITHIN)
 
     async def _list_again_and_again(self, connection: Connection) -> None:
         while True:

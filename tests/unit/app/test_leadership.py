@@ -1,7 +1,7 @@
 """The election in one cluster: who leads, when that ends, and what an API server that is silent means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -19,7 +19,14 @@ Stand = Callable[..., "Candidate"]
 class Candidate:
     """A replica that stands for election. `terms` are the times at which it began or ceased to lead."""
 
-    def __init__(self, api: ApiServer, identity: str, *, wall: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        identity: str,
+        *,
+        wall: Callable[[], float] | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         now = asyncio.get_running_loop().time
         self.connection = Connection(api)
         self.terms: list[tuple[bool, float]] = []
@@ -30,6 +37,7 @@ class Candidate:
             identity=identity,
             clock=Clock(now=now, wall=wall or (lambda: WALL + now())),
             on_change=lambda: self.terms.append((self.elector.leads, now())),
+            refresh=refresh,
         )
         self.task = asyncio.create_task(self.elector.run())
 
@@ -65,6 +73,34 @@ async def stand(api: ApiServer) -> AsyncIterator[Stand]:
 async def test_a_replica_that_is_alone_leads_at_once(stand: Stand) -> None:
     first = stand("a")
     assert await until(lambda: first.leads) < 0.2
+
+
+async def test_who_is_elected_sees_first_what_is_declared_now(stand: Stand) -> None:
+    """Its watch may have been dead for minutes, and what it knows as old."""
+    looks: list[bool] = []
+
+    async def refresh() -> None:
+        looks.append(first.leads)
+        await asyncio.sleep(3)
+
+    first = stand("a", refresh=refresh)
+    assert await until(lambda: first.leads) == pytest.approx(3, abs=0.5)
+    await asyncio.sleep(60)
+    assert looks == [False], "once for each term, before it begins"
+    assert first.leads
+
+
+async def test_who_loses_the_lease_while_it_looks_does_not_lead(stand: Stand, api: ApiServer) -> None:
+    async def refresh() -> None:
+        await asyncio.sleep(3 * LEASE_SECONDS)
+
+    first = stand("a", refresh=refresh)
+    await asyncio.sleep(1)
+    second = stand("b")
+    await until(lambda: second.leads, within=3 * LEASE_SECONDS)
+    await asyncio.sleep(4 * LEASE_SECONDS)
+    assert second.leads
+    assert not first.leads
 
 
 async def test_of_several_replicas_one_leads_and_goes_on_leading(stand: Stand) -> None:

@@ -26,7 +26,14 @@ from detour_lab.simulation.history import (
     ZoneChanged,
 )
 from detour_lab.simulation.invariants.liveness import detection
-from detour_lab.simulation.invariants.permissions import DRIFT, NEVER, NEWS, OF_AN_API_SERVER
+from detour_lab.simulation.invariants.permissions import (
+    DRIFT,
+    LONGEST_PAUSE,
+    NEVER,
+    NEWS,
+    OF_A_PROVIDER,
+    OF_AN_API_SERVER,
+)
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
 FAST = 0.94
@@ -69,6 +76,7 @@ class _Past:
         self._spells: dict[str, list[_Spell]] = defaultdict(list)
         self._turned: dict[str, tuple[bool, float]] = {}
         self._drained: set[str] = set()
+        self._unheard: dict[str, tuple[float, float]] = {}  # by zone: since and until when answers may be lost
 
     def take(self, event: Event) -> None:
         """Take note of an event."""
@@ -82,6 +90,9 @@ class _Past:
                 (self._drained.add if drained else self._drained.discard)(region)
             case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped():
                 self._calm_since = event.at
+            case Befell(fault=fault, where=where, until=until, at=now) if fault in OF_A_PROVIDER:
+                began, ended = self._unheard.get(where, (now, NEVER))
+                self._unheard[where] = (began if ended >= now else now, max(ended, until))
             case Declared(record=record) if record is not None:
                 self._told_at[record.hostname] = math.inf if record.pin else event.at  # a person's word, not health's
             case ZoneChanged(by=by) if by == OUTSIDER:
@@ -97,6 +108,12 @@ class _Past:
         """Tell whether an address had worked, or failed, for so many seconds by `at`."""
         works_now, turned_at = self._turned.get(address, (True, NEVER))
         return works_now is works and turned_at < at - seconds
+
+    def left_unseen(self, zone: str, hostname: str, value: str, at: float) -> bool:
+        """Tell whether who wrote at `at` may not have known that a value had left: it then stays, for all he knows."""
+        left_at = self.left_at[zone, hostname, value]
+        since, until = self._unheard.get(zone, (math.inf, NEVER))
+        return left_at > at - CROSSED or (since <= left_at <= until and at <= until + LONGEST_PAUSE)
 
     def is_dark(self, record: Record, at: float) -> bool:
         """Tell whether of all places that no person took out none had worked for long."""
@@ -218,7 +235,7 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                 declared = {value for each in record.endpoints for value in each.addresses}
                 at, long = event.sent_at, detection(record)
                 came, gone = after - before, before - after
-                undone = {each for each in came if past.left_at[event.zone, hostname, each] > at - CROSSED}
+                undone = {each for each in came if past.left_unseen(event.zone, hostname, each, at)}
                 past.left_at.update({(event.zone, hostname, each): event.at for each in gone})
                 serves_all = record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL and past.is_dark(record, at)
                 if not before & declared or serves_all or not past.is_untold(hostname, at):
