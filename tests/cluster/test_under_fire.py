@@ -1,20 +1,22 @@
 """The operator under one fault at a time, with two replicas, a real API server and all four providers in the lab.
 
-Each fault falls together with the failure of a region, so that there is something to do. Every test ends with the
-verdict of a soak: no empty answer, no stale write, nothing left unrepaired. How long things take is judged by
-`make acceptance`.
+Then come all kinds together, which is a short soak. Each fault falls together with the failure of a region, so that
+there is something to do. Every test ends with the verdict of a soak: no empty answer, no stale write, nothing left
+unrepaired. How long things take is judged by `make acceptance`.
 """
 
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from detour_lab.clouds import AZURE, BIND, GOOGLE, ROUTE53
 from detour_lab.labzones import OUTSIDER
-from detour_lab.soak.schedule import LEADER, Kind
+from detour_lab.soak.conduct import play_on
+from detour_lab.soak.schedule import LEADER, Kind, Size
 from detour_lab.soak.truth import FOREIGN, Truth
 from detour_lab.stage import Stage, wait_for
 from detour_lab.store import RecordSet
@@ -23,6 +25,14 @@ from .operatorprocess import PATIENCE
 from .scene import HOSTNAME, Scene, failed_over, judged, stage_with_two_replicas, values
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHORT = replace(
+    Size.small(0.75),
+    durations={kind: each for kind, each in Size.small(0.75).durations.items() if kind is not Kind.CLOCK},
+    repair_within=float("inf"),
+    patience=PATIENCE,
+)
+"""20 s of faults; in the end everything has to be right, whenever that is. `make soak` sets clocks wrong too."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -122,3 +132,13 @@ async def test_a_name_that_was_deleted_while_nobody_led_is_put_back_by_the_next_
         scene.zone(GOOGLE).store.commit(removed=[(HOSTNAME, "A")], by=OUTSIDER)
         scene.zone(AZURE).store.commit(added=[RecordSet(HOSTNAME, "A", 10, FOREIGN)], by=OUTSIDER)
         await scene.holds_right([GOOGLE, AZURE])
+
+
+async def test_under_faults_of_every_kind_nothing_is_empty_stale_or_left_unrepaired(
+    world: tuple[Stage, Truth], new_seed: int
+) -> None:
+    told: list[str] = []
+    outcome = await play_on(*world, SHORT, seed=new_seed, say=told.append)
+
+    assert outcome.faults
+    assert outcome.verdict.passed, "\n".join([*told, *outcome.verdict.complaints])

@@ -55,7 +55,7 @@ class Size:
     need not wait for as long as a busy machine may take.
     `gap` lies between the beginnings of two faults, `edits`, `outages` between those of the weather; `margin` after a
     fault before the same thing is hit again. `audit_every` and `read_every` are flags of the operator; an outsider's
-    edit must be repaired within `repair_within`.
+    edit must be repaired within `repair_within`. Only kinds that are among `durations` happen.
     """
 
     seconds: float
@@ -176,7 +176,7 @@ def draw(seed: int, size: Size, places: Places) -> list[Event]:
 
 
 def _faults(chance: random.Random, size: Size, places: Places, end: float) -> list[Event]:
-    kinds = [each for each in Kind if each not in WEATHER]
+    kinds = [each for each in Kind if each in size.durations and each not in WEATHER]
     drawn: list[Event] = []
     deck: list[Kind] = []
     at = chance.uniform(0, size.gap[0])
