@@ -94,6 +94,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "zones:930281",
         "general:900668",
         "claimants:612369",
         "general:3619",

@@ -5,7 +5,7 @@ which names have left which regions, what a person declared or approved.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from detour.app.clock import Clock
@@ -14,6 +14,7 @@ from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.suspicion import Suspicion
+from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
@@ -70,50 +71,57 @@ class Gatekeeper:
 
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
-        passed, held = {}, []
-        for zone in keeper.record.zones:
-            if (zonekeeper := self._zones.serving.get(zone)) is not None:  # also where nothing is written by us, yet
-                safety = zonekeeper.zone.safety
-                zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
-            if sets := self._hand_over(keeper, zone):
-                if self._zones.serving[zone].gate.held(keeper.record.key):
+        record, passed, held = keeper.record.key, {}, []
+        served = self._served(keeper)
+        self._leave_refused(keeper, served)
+        for zonekeeper, zones in served.items():  # also where nothing is written by us, yet
+            safety = zonekeeper.zone.safety
+            zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
+            if sets := self._hand_over(keeper, zonekeeper, zones):
+                if zonekeeper.gate.held(record):
                     held.append(sets)
-                elif (report := self._zones.serving[zone].report(keeper.record.key)) is None or report.owns:
-                    passed[zone] = sets  # what is refused to the record it publishes nowhere
+                elif (report := zonekeeper.report(record)) is None or report.owns:
+                    passed.update(dict.fromkeys(zones, sets))  # what is refused to the record it publishes nowhere
         if held or passed:
             keeper.serve(held=held, passed=passed.values())
         return passed
 
+    def _served(self, keeper: RecordKeeper) -> dict[ZoneKeeper, list[ObjectKey]]:
+        """Return who writes the zones that a record may use, and for which: twins are written by one."""
+        served: dict[ZoneKeeper, list[ObjectKey]] = {}
+        for zone in keeper.record.zones:
+            if zone not in keeper.zone_refusals and (zonekeeper := self._zones.serving.get(zone)) is not None:
+                served.setdefault(zonekeeper, []).append(zone)
+        return served
+
+    def _leave_refused(self, keeper: RecordKeeper, served: Collection[ZoneKeeper]) -> None:
+        """Wish for nothing where the record may not be, unless it may be there by another name of the zone."""
+        for zone in keeper.zone_refusals:
+            zonekeeper = self._zones.serving.get(zone)
+            if zonekeeper is not None and zonekeeper not in served:
+                zonekeeper.forget(keeper.record.key)
+
     def survey(self, keeper: RecordKeeper) -> None:
         """Show a record to the gates that do not know it yet, before anything passes them."""
         record = keeper.record.key
-        for zone in keeper.record.zones:
-            zonekeeper = self._zones.serving.get(zone)
-            if zonekeeper is None or zone in keeper.zone_refusals or zonekeeper.gate.last(record) is not None:
+        for zonekeeper, zones in self._served(keeper).items():
+            if zonekeeper.gate.last(record) is not None:
                 continue
-            wish, report = keeper.wish_for(zone), zonekeeper.report(record)
+            wish, report = keeper.wish_for(zones), zonekeeper.report(record)
             if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-                zonekeeper.gate.survey(keeper.proposal(zone, zonekeeper.gate, wish.sets, report))
+                zonekeeper.gate.survey(keeper.proposal(zones[0], zonekeeper.gate, wish.sets, report))
 
-    def _hand_over(self, keeper: RecordKeeper, zone: ObjectKey) -> tuple[RRset, ...] | None:
+    def _hand_over(
+        self, keeper: RecordKeeper, zonekeeper: ZoneKeeper, zones: Sequence[ObjectKey]
+    ) -> tuple[RRset, ...] | None:
         record = keeper.record.key
-        zonekeeper = self._zones.serving.get(zone)
-        if zonekeeper is None:
-            return None
-        if zone in keeper.zone_refusals:
-            permitted = [
-                self._zones.serving.get(each) for each in keeper.record.zones if each not in keeper.zone_refusals
-            ]
-            if zonekeeper not in permitted:
-                zonekeeper.forget(record)
-            return None
-        wish, gate = keeper.wish_for(zone), zonekeeper.gate
+        wish, gate = keeper.wish_for(zones), zonekeeper.gate
         if wish.suspended:
             gate.set_aside(record)
         report = zonekeeper.report(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
             held_before = gate.version
-            wish = replace(wish, sets=gate.submit(keeper.proposal(zone, gate, wish.sets, report)) or None)
+            wish = replace(wish, sets=gate.submit(keeper.proposal(zones[0], gate, wish.sets, report)) or None)
             if gate.version != held_before:
                 self.look_again_soon()
         zonekeeper.want(wish)

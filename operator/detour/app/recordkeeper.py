@@ -1,7 +1,7 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
@@ -370,19 +370,23 @@ class RecordKeeper:
             times.append(outcome.decide_again_at)
         return min(times, default=None)
 
-    def wish_for(self, zone: ObjectKey) -> Wish:
-        """Return what this record wants in `zone`."""
+    def wish_for(self, zones: Sequence[ObjectKey]) -> Wish:
+        """Return what this record wants in a zone, which has several names where several DNSZones stand for it."""
         record = self.record
+        published = [zone for zone in zones if zone in self._published_before and zone in self._zone_ids]
+        zone = next(iter(published), zones[0])
+        decided = self.decision.sets if self.decision else {}
+        sets = [decided[each] for each in zones if each in decided and each in self._in_force]
         return Wish(
             record=record.key,
             uid=record.uid,
             created=record.created,
             hostname=record.hostname,
-            sets=self.decision.sets.get(zone) if self.decision and zone in self._in_force else None,
+            sets=next(iter(sets), None),
             adopt=record.adopt,
             adopt_from=record.adopt_from,
             suspended=record.suspend,
-            was_published=zone in self._published_before and zone in self._zone_ids,
+            was_published=bool(published),
             published_in=self._zone_ids.get(zone),
             known_values=self._known_values.get(zone),
             is_news=self._has_news or self.record.generation != self.memory.observed_generation,

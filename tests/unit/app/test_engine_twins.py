@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from detour.enactment.ledger import Ledger
+from detour.enactment.wishes import Wish
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
+from detour.model.generation import Generation
 from detour.model.rrset import RRset, RRType
 from detour_lab.simulation.memoryzone import Fault, MemoryZone
 from detour_lab.simulation.virtualtime import holds
@@ -333,3 +336,27 @@ async def test_a_dnszone_that_was_away_for_long_displaces_nobody_after_a_restart
     await asyncio.sleep(3700)
     world.secret_error = None
     assert await holds(lambda: writes(world, "theirs") and not writes(world, "younger"), 120)
+
+
+async def test_a_record_that_names_both_dnszones_of_a_hosted_zone_wants_one_thing_there(
+    boot: Boot, clouds: Clouds
+) -> None:
+    """Two wishes that differ in what each DNSZone's status tells would undo each other for ever."""
+    both = failover_record(zones=[{"name": "older"}, {"name": "younger"}])
+    world = boot(zone("older", OLD), both)
+    await world.until(lambda: world.answers() == ONE)
+    await world.kill()
+    clouds.zone().put(Ledger("elsewhere", "feed", Generation(50, 0)).rrset("production", "example.org"))
+    world = boot(zone("younger", NEW))
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    (keeper,) = set(world.engine.zones.serving.values())
+    wishes: list[Wish] = []
+    want = keeper.want
+
+    def count(wish: Wish) -> None:
+        wishes.append(wish)
+        want(wish)
+
+    keeper.want = count  # type: ignore[method-assign]
+    await asyncio.sleep(60)
+    assert len(wishes) < 100
