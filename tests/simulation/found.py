@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "general:950524",
         "frozen regions:841791",
         "frozen regions:820159",
         "frozen regions:700543",
@@ -195,6 +196,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "one of two frozen:950575",
         "behind:902863",
         "regions of two zones:810845",
         "addresses:10349",

@@ -139,7 +139,7 @@ class Declarations:
         if before is not None and before != subject:
             self._lose(before, now, observed=False)  # deleted and made anew while nobody watched
         self._subjects[subject.kind, subject.key] = subject
-        self._seen_at[subject] = now
+        self._seen_at[subject] = now if listed_at is None else listed_at
         self._declared.exists(subject)
         if self._fingerprints.get(subject) == fingerprint and not again:
             self._declared.status_seen(subject, raw, listed_at)

@@ -42,8 +42,10 @@ class Deletions:
 
     def ask_again(self, withdrawal: Withdrawal) -> None:
         """A deletion that was let go has not been made: it goes as soon as it can, however many there are."""
-        self._asked[withdrawal.record] = _Asked(withdrawal, self._clock(), is_free=True)
-        self.version += 1
+        asked = self._asked.get(withdrawal.record)
+        if asked is None or asked.is_done:  # else a later object of the name is to go
+            self._asked[withdrawal.record] = _Asked(withdrawal, self._clock(), is_free=True)
+            self.version += 1
 
     def keep(self, record: ObjectKey) -> bool:
         """The name of `record` is to stay after all; False where it has been let go already."""

@@ -367,6 +367,7 @@ class Engine:
         if known is None or known.subject.uid != subject.uid:
             return
         del self._records[subject.key]
+        self._farewells.forget(subject.key)
         self._observation.forget(subject.key)
         self._guard.forget(subject.key)
         self._agenda.silence(subject.key)

@@ -102,7 +102,7 @@ class Farewells:
                 known.awaiting.add(heir)
                 self._ask(known, heir)
                 continue
-            if heir is not None:
+            if heir is not None and heir not in known.awaiting:
                 self._zones.serving[heir].abandon(record.key)
             told = f"{record.hostname} stays as it is in {zone}: its DNSZone was deleted"
             self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
@@ -123,6 +123,10 @@ class Farewells:
         if (keeper := self._zones.serving.get(zone)) is not None:
             keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
             self._on_withdrawal()
+
+    def forget(self, record: ObjectKey) -> None:
+        """The object is gone: what its zones were asked for goes on without it."""
+        self._leaving.pop(record, None)
 
     def take_back(self, known: KnownRecord) -> None:
         """The object is not being deleted any more: what has not gone yet stays."""

@@ -40,7 +40,7 @@ class ZoneGate:
         self._departures = departures
         self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._regions: dict[ObjectKey, frozenset[str]] = {}
-        self._returning: dict[str, dict[ObjectKey, float]] = {}  # let back into a region that does not show them yet
+        self._returning: dict[str, set[ObjectKey]] = {}  # let back into a region that does not show them yet
         self._began_at = clock()
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
@@ -92,7 +92,10 @@ class ZoneGate:
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
             for region in sorted(self._set_leaving(key, frozenset())):
-                self._departures.come_back(key, region, zone=self)
+                if region in proposal.regions_shown:
+                    self._departures.come_back(key, region, zone=self)
+                else:
+                    self._is_gone(key, region, self._clock())
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})
@@ -112,16 +115,16 @@ class ZoneGate:
         """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
         key = proposal.record
         if not self._leaving.get(key, frozenset()) & proposal.regions_shown:
-            self.arrived(key)
+            self._has_gone(key)
         self._place(key, proposal.regions_before)
         for region in proposal.regions_before & proposal.regions_shown:
-            self._returning.get(region, {}).pop(key, None)  # it has come back
+            self._has_come_back(key, region)
         for region in proposal.regions_before - proposal.regions_after:
-            if (left_at := self._returning.get(region, {}).pop(key, None)) is not None:
-                self._is_gone(key, region, left_at)  # it never did
+            self._returning.get(region, set()).discard(key)  # it never did
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                if not self._departures.was_seen_gone(key, region, zone=self):
+                is_known = self._departures.was_seen_gone(key, region, zone=self)
+                if region not in proposal.regions_shown and not is_known:
                     self._is_gone(key, region, since)
 
     def _is_approved(self, proposal: Proposal) -> bool:
@@ -143,14 +146,25 @@ class ZoneGate:
                 self._departures.leave(key, region, self._clock(), zone=self)
             self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
         for region in proposal.regions_after:
-            if (left_at := self._departures.come_back(key, region, zone=self)) is not None:
-                self._returning.setdefault(region, {})[key] = left_at
+            if self._departures.has_left(key, region, zone=self):
+                self._returning.setdefault(region, set()).add(key)
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
         return proposal.after
 
-    def arrived(self, record: ObjectKey) -> None:
-        """What was let through last stands in the zone, or is not to be had there: the window begins now."""
+    def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
+        """What was let through last stands in the zone, or is not to be had there."""
+        self._has_gone(record)
+        for region in [region for region, records in self._returning.items() if stands and record in records]:
+            self._has_come_back(record, region)
+
+    def _has_come_back(self, record: ObjectKey, region: str) -> None:
+        """The zone shows the name in a region: what it counted for there ends."""
+        self._returning.get(region, set()).discard(record)
+        self._departures.come_back(record, region, zone=self)
+
+    def _has_gone(self, record: ObjectKey) -> None:
+        """What the name was to leave it has left, or never will: the window begins now."""
         for region in sorted(self._set_leaving(record, frozenset())):
             if self._departures.has_left(record, region, zone=self):
                 self._is_gone(record, region, self._clock())
@@ -206,7 +220,7 @@ class ZoneGate:
         self._place(record, frozenset())
         self.set_aside(record)
         for records in self._returning.values():
-            records.pop(record, None)
+            records.discard(record)
 
     def set_aside(self, record: ObjectKey) -> None:
         """What was let through, held or approved for the record does not count any more: it is suspended."""

@@ -13,6 +13,7 @@ from detour.app.clock import Clock
 from detour.app.handover import CONFLICT, GONE, Eyes, Handover, LeaseStore
 from detour.kube.cluster import ClusterError
 from detour.kube.lease import RENEW_PERIOD, Lease, Move, Sighting, lease_body, lease_from, next_move, sight
+from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,11 @@ class Elector:
 
     async def _begin_term(self) -> None:
         if self._holds and not self.leads and self._refresh is not None:
-            await self._refresh()
+            try:
+                await self._refresh()
+            except Exception as error:  # a defect of ours keeps nobody from leading on what is known
+                logger.error("what is declared could not be seen before this replica leads: %s", told(error))
+            await self._look()  # it may have taken long, and somebody else may have the Lease by now
         if self._holds:
             self._set_leads(True)
 

@@ -251,11 +251,11 @@ class ZoneKeeper:
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
-        if self._enactor is None or self._trouble is not None:
-            report = self._enactor.zone_report() if self._enactor else ZoneReport(ready=False)
-            report = replace(report, ready=report.ready and is_throttling(self._trouble), trouble=self._trouble)
-        else:
-            report = self._enactor.zone_report()
+        report = self._enactor.zone_report() if self._enactor is not None else ZoneReport(ready=False)
+        if is_throttling(self._trouble):  # the look for fresh credentials is: what is in use may be well
+            report = replace(report, trouble=report.trouble or self._trouble, is_throttled=True)
+        elif self._trouble is not None:
+            report = replace(report, ready=False, trouble=self._trouble)
         held = self.gate.held_count
         return replace(report, held=held) if held else report
 
@@ -458,7 +458,7 @@ class ZoneKeeper:
         """Watch what is in sync, and on a standby what another site publishes; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
         if report and (report.in_sync or report.refusal):
-            self.gate.arrived(record)
+            self.gate.arrived(record, stands=report.in_sync)
         if report and wish and (report.in_sync or self.stands_by):
             self._lookout.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):

@@ -76,7 +76,7 @@ class Zones:
         self._declared.pop(key, None)
         self._had_worked.discard(key)
         self._note_work([key])
-        heirs = self._twins.of(key)
+        first, heirs = self._twins.first_for(key), self._twins.of(key)
         left: list[Withdrawal] = []
         if keeper := self.keepers.pop(key, None):
             left = keeper.give_up()
@@ -84,6 +84,8 @@ class Zones:
         self.serving.pop(key, None)
         if self._twins.remove(key):
             self._look_for_twins()
+        if first != key:
+            return first
         if not heirs:
             return None
         for withdrawal in left:
@@ -227,6 +229,7 @@ class Zones:
 
     def _admit(self, key: ObjectKey, identity: Identity | None) -> Refusal | None:
         """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
+        self._note_work([key])
         if key in self._declared and self._twins.stands_for(key, identity):
             if key in self._had_worked and identity is not None:
                 self._had_worked.discard(key)  # after an hour without work that counts no more

@@ -267,10 +267,21 @@ class Enactor:
 
     @property
     def trouble(self) -> Refusal | None:
-        """The last error that still holds, or why the zone is left to somebody else where it should not be."""
-        trouble = self._setbacks.trouble or self._reading_setbacks.trouble
+        """The last error that still holds, or why the zone is left to somebody else where it should not be.
+
+        That the provider asks for patience comes last: it hides nothing worse.
+        """
         standby = self.standby
-        return standby if trouble is None and standby is not None and standby.reason != STANDBY else trouble
+        found = [self._setbacks.trouble, self._reading_setbacks.trouble]
+        found.append(standby if standby is not None and standby.reason != STANDBY else None)
+        troubles = sorted((each for each in found if each is not None), key=is_throttling)
+        return next(iter(troubles), None)
+
+    @property
+    def _is_throttled(self) -> bool:
+        """Tell whether the provider asks for patience: the account is paused, or nothing has gone well since."""
+        setbacks = (self._setbacks, self._reading_setbacks)
+        return self._budget.account.is_paused or any(is_throttling(each.trouble) for each in setbacks)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
@@ -291,7 +302,7 @@ class Enactor:
             orphans=self._names.orphans(view) if view else (),
             pending=self._names.pending_count,
             trouble=trouble,
-            is_account_paused=self._budget.account.is_paused,
+            is_throttled=self._is_throttled,
             in_force=self._tenure.in_force,
             standby=standby,
             missing=self._names.unmarked(view) if view and standby else (),

@@ -344,7 +344,7 @@ class Names:
 
     def sent(self, change: NameChange, view: ZoneView) -> None:
         """Take note that `change` is on its way: what it makes of the name is ours, whenever that shows."""
-        if change.hostname in self._wishes:
+        if change.record in self._wishes.get(change.hostname, {}):
             self._sent.setdefault(change.hostname, set()).add(_made_by(change, view))
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
@@ -354,7 +354,7 @@ class Names:
         """
         self._unanswered.pop(change.hostname, None)
         self._sent.pop(change.hostname, None)
-        if change.hostname in self._wishes:
+        if change.record in self._wishes.get(change.hostname, {}):
             self._owned[change.hostname] = change.record
             self._settled[change.hostname] = stored = view.at(change.hostname).answers
             wish = self._wishes[change.hostname].get(change.record)

@@ -86,11 +86,13 @@ def reconcile(
     left = withdrawal is not None and is_marked_for(marker, withdrawal, rules)
     refusal = _refusal(winner, found, marker, shadow, rules, left=left)
     if refusal is not None:
-        return Outcome(None, {**refusals, winner.record: refusal}, denied=winner.record)
+        gives_up = _withdraw(withdrawal, found, marker, rules) if withdrawal and left else None
+        return Outcome(gives_up, {**refusals, winner.record: refusal}, denied=winner.record)
     if winner.sets is not None:
         refusal = _across_types(winner, marker, found) or _obstacle(winner.sets, found, rules)
     if refusal is not None:
-        return Outcome(None, {**refusals, winner.record: refusal})
+        gives_up = _withdraw(withdrawal, found, marker, rules) if withdrawal and left else None
+        return Outcome(gives_up, {**refusals, winner.record: refusal})
     if winner.sets is None:
         return Outcome(None, refusals, winner.record)
     changes = _changes(winner, winner.sets, found, rules)

@@ -121,6 +121,8 @@ def is_throttling(trouble: Refusal | None) -> bool:
 class ZoneReport:
     """How a zone stands. `trouble` is the last error that still holds; counts are of hostnames.
 
+    It `is_throttled` while the provider asks it or its account for patience, and until something has gone well since.
+
     `in_force` says that this process writes the zone; `standby` why it leaves that to somebody else, whose ledger was
     seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds). `held` changes wait for
     the safety gate; `missing` are names that are wanted here and not marked as ours in a zone that another site keeps.
@@ -136,15 +138,10 @@ class ZoneReport:
     orphans: tuple[str, ...] = ()
     pending: int = 0
     trouble: Refusal | None = None
-    is_account_paused: bool = False
+    is_throttled: bool = False
     in_force: bool = False
     standby: Refusal | None = None
     ledger_seen_at: float | None = None
     ledger_moved_at: float | None = None
     held: int = 0
     missing: tuple[str, ...] = ()
-
-    @property
-    def is_throttled(self) -> bool:
-        """Tell whether the provider asks for patience: the account is paused, or nothing has gone well since."""
-        return self.is_account_paused or is_throttling(self.trouble)

@@ -80,7 +80,8 @@ class ResolvedName:
 
 def answered(name: ResolvedName, addresses: tuple[str, ...], now: float) -> ResolvedName:
     """Return `name` after an answer with `addresses`; those not seen for `MEMORY` seconds are forgotten."""
-    silence = 0.0 if name.answered_at is None or name.empties else max(0.0, now - name.answered_at - USUAL)
+    heard_at = max(name.answered_at or 0.0, name.emptiness.looked_at if name.emptiness else 0.0)
+    silence = 0.0 if name.answered_at is None else max(0.0, now - heard_at - USUAL)
     aged = (each._replace(last=each.last + silence) for each in name.seen)
     known = {each.address: each for each in aged if now - each.last <= MEMORY}
     seen = known | {each: Sighting(each, known[each].first if each in known else now, now) for each in addresses}

@@ -83,7 +83,6 @@ def canonical_value(rrtype: RRType, value: str) -> str:
             return value
 
 
-@functools.lru_cache(maxsize=16384)  # the same few addresses are asked for all the time
 def is_address(value: str) -> bool:
     """Tell whether a value is an IP address, and no name."""
     try:
@@ -93,6 +92,7 @@ def is_address(value: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=16384)  # the same few addresses are asked for all the time
 def address_type(address: str) -> RRType:
     """Return the type that carries `address`: A for IPv4, AAAA for IPv6. Raises ValueError for neither."""
     return RRType.A if ipaddress.ip_address(address).version == 4 else RRType.AAAA

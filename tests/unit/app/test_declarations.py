@@ -165,6 +165,13 @@ def test_a_list_takes_nothing_back_that_was_seen_after_it_began(world: World) ->
     assert [each.ttl for each in world.engine.records] == [30, 60, 30], "as after a restore of etcd"
 
 
+def test_a_list_that_began_before_the_one_before_it_was_taken_in_counts(world: World) -> None:
+    before, after = failover_record(ttl=30), failover_record(ttl=60, generation=2)
+    world.declarations.take(Listed(FR, [before], 1.0), 5.0)
+    world.declarations.take(Listed(FR, [after], 4.0), 6.0)
+    assert [each.ttl for each in world.engine.records] == [30, 60]
+
+
 def test_a_list_brings_nothing_back_that_was_deleted_after_it_began(world: World) -> None:
     raw = failover_record()
     world.declarations.take(Seen(FR, raw), 1.0)

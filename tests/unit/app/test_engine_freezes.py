@@ -87,6 +87,23 @@ async def test_a_name_whose_places_all_fail_leaves_no_more_regions_after_a_freez
     await world.until(lambda: world.answers() == {"192.0.2.3"}, WINDOW + 10)
 
 
+async def test_nor_after_a_restart_while_what_was_decided_is_not_written(boot: Boot, clouds: Clouds) -> None:
+    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
+    world = boot(dns_zone(**CALM), two)
+    await world.until(lambda: ready(world))
+    await world.kill()
+    world = boot()
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(10)
+    clouds.providers[-1].trouble(Fault.THROTTLED, 30.0, times=1)
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: not clouds.providers[-1].troubles)
+    await asyncio.sleep(5)
+    world.down = {"192.0.2.1", "192.0.2.2"}
+    await world.until(lambda: world.answers() != {"192.0.2.1", "192.0.2.2"})
+    assert world.answers() != {"192.0.2.3"}, "it left two regions in one write"
+
+
 async def test_a_name_leaves_a_second_region_once_the_zone_shows_that_it_has_left_the_first(
     boot: Boot, clouds: Clouds
 ) -> None:

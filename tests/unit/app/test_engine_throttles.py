@@ -2,7 +2,7 @@
 
 import asyncio
 
-from detour.enactment.contract import ThrottledError
+from detour.enactment.contract import ThrottledError, UnavailableError
 from detour_lab.simulation.memoryzone import Fault
 from detour_lab.simulation.virtualtime import holds
 
@@ -66,3 +66,15 @@ async def test_all_zones_of_an_account_say_that_it_is_asked_for_patience_and_whe
     await asyncio.sleep(25)
     assert says(world, "Throttled", "other") == ("False", "WithinQuota")
     assert says(world, "Throttled", "main") == ("False", "WithinQuota")
+
+
+async def test_that_a_provider_asks_for_patience_hides_nothing_worse(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(), api())
+    await world.until(lambda: ready(world))
+    provider = clouds.providers[-1]
+    provider.reading_fails = UnavailableError("what is read fails")
+    await world.until(lambda: says(world, "Ready") == ("False", "ProviderUnreachable"), 900)
+    provider.trouble(Fault.THROTTLED, 5.0, times=200)
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: says(world, "Throttled")[0] == "True")
+    assert await holds(lambda: says(world, "Ready") == ("False", "ProviderUnreachable"), 20)

@@ -360,3 +360,67 @@ async def test_a_record_that_names_both_dnszones_of_a_hosted_zone_wants_one_thin
     keeper.want = count  # type: ignore[method-assign]
     await asyncio.sleep(60)
     assert len(wishes) < 100
+
+
+async def test_a_record_in_both_dnszones_ends_when_one_goes_that_alone_permits_it(boot: Boot, clouds: Clouds) -> None:
+    first = zone("older", OLD, allowedNamespaces={"from": "All"})
+    zones = [{"name": name, "namespace": "shop"} for name in ("older", "younger")]
+    raw = changed(failover_record(zones=zones, deletionPolicy="Delete"), namespace="team")
+    world = boot(first, zone("younger", NEW), raw)
+    await world.until(lambda: world.answers() == ONE)
+    await world.until(lambda: standing(world, "younger") == "DuplicateZone")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    clouds.zone().guarded.discard(API)
+    world.api.delete(FR, "api", "team")
+    await asyncio.sleep(10)
+    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "older")
+    await world.until(lambda: (FR, "team", "api") not in world.api.objects, within=600)
+
+
+async def test_a_dnszone_that_worked_alone_comes_before_a_stranger_that_came_while_its_secret_was_gone(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("younger", OLD, **SECRET), record("younger"))
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(300)
+    world.secret_error = GONE
+    await world.until(lambda: standing(world, "younger") == "SecretMissing", within=120)
+    world.api.apply(zone("theirs", NEW, namespace="elsewhere"))
+    world.api.apply(theirs(suspend=True))
+    await world.until(lambda: writes(world, "theirs"))
+    await asyncio.sleep(60)
+    world.secret_error = None
+    await world.until(lambda: writes(world, "younger") and not writes(world, "theirs"), within=120)
+
+
+async def test_a_record_whose_dnszone_goes_waits_for_the_first_one_that_is_written_for_it(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(zone("older", OLD), zone("younger", NEW), record("younger", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world) and standing(world, "younger") == "DuplicateZone")
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=3)
+    clouds.zone().guarded.discard(API)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(2.5)
+    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
+    world.api.delete(DZ, "younger")
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
+    assert not world.answers()
+    assert not [text for reason, text in world.api.events if reason == "LeftBehind"]
+
+
+async def test_nothing_is_remembered_of_a_record_whose_finalizer_was_taken_off(boot: Boot, clouds: Clouds) -> None:
+    world = boot(zone("older", OLD), record("older", deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    for provider in clouds.providers:
+        provider.trouble(Fault.UNAVAILABLE, times=100_000)
+    clouds.zone().guarded.discard(API)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    world.api.objects[FR, "shop", "api"]["metadata"]["finalizers"] = []
+    world.api.delete(FR, "api")
+    await asyncio.sleep(5)
+    assert not world.engine._farewells._leaving

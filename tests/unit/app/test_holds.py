@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detour.app.deletions import GATHERING_TIME
+from detour.app.deletions import GATHERING_TIME, Deletions
 from detour.app.holds import ZoneGate
 from detour.enactment.wishes import Withdrawal
 from detour.model.record import ObjectKey
@@ -442,3 +442,44 @@ def test_a_name_that_was_moved_goes_on_from_its_second_dead_place_also_after_the
     stands = {"absent": {"east": now}, "regions_shown": frozenset({"north"})}
     assert moves(north, north, "north", "north", failing=no_place, **stands)
     assert moves(north, west, "north", "west", failing=frozenset({"north"}), **stands)
+
+
+def test_a_freeze_takes_back_no_departure_that_the_zone_shows() -> None:
+    departures = Departures(free_names=100)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east west north", "west north", "east", "east west north")
+    propose(gate, "west north", "north", "west", "east west north")
+    gate.safety = Safety(frozen=True)
+    propose(gate, "west north", "north", "west", "west north")  # the first has landed meanwhile
+    assert departures.has_left(key("api"), "east", zone=gate)
+    assert not departures.has_left(key("api"), "west", zone=gate)
+
+
+def test_a_region_counts_as_left_until_the_zone_shows_that_the_name_is_back() -> None:
+    departures = Departures(free_names=0)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east north", "north", "east", "east north")
+    gate.arrived(key("api"))
+    propose(gate, "north", "east north", "", "north")
+    assert departures.has_left(key("api"), "east", zone=gate), "the zone does not show it yet"
+    gate.arrived(key("api"), stands=False)
+    assert departures.has_left(key("api"), "east", zone=gate), "it is not to be had there"
+    gate.arrived(key("api"))
+    assert not departures.has_left(key("api"), "east", zone=gate)
+
+
+def propose(gate: ZoneGate, before: str, after: str, failing: str, shown: str) -> None:
+    """Propose to a gate that a name of these regions goes to others, while the zone shows it in `shown`."""
+    places = [frozenset(each.split()) for each in (before, after, failing, shown)]
+    known, wanted = (sets("api", each.split()) for each in (before, after))
+    gate.submit(Proposal(key("api"), "api.example.org", known, wanted, *places[:3], regions_shown=places[3]))
+
+
+def test_a_removal_that_is_given_back_replaces_no_later_one_of_the_same_name() -> None:
+    deletions = Deletions(lambda: 0.0)
+    first, second = (Withdrawal(key("api"), uid, "api.example.org") for uid in ("u-1", "u-2"))
+    deletions.ask(first)
+    deletions.take_due(owned=100, safety=Safety(), takes=lambda _: False)
+    deletions.ask(second)
+    deletions.ask_again(first)
+    assert deletions.recall() == [second]

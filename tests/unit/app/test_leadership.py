@@ -100,7 +100,17 @@ async def test_who_loses_the_lease_while_it_looks_does_not_lead(stand: Stand, ap
     await until(lambda: second.leads, within=3 * LEASE_SECONDS)
     await asyncio.sleep(4 * LEASE_SECONDS)
     assert second.leads
-    assert not first.leads
+    assert not first.terms, "not for a moment beside the second"
+
+
+async def test_a_look_that_breaks_keeps_nobody_from_leading(stand: Stand) -> None:
+    async def refresh() -> None:
+        raise ValueError("a defect of ours")
+
+    first = stand("a", refresh=refresh)
+    await until(lambda: first.leads)
+    await asyncio.sleep(60)
+    assert first.terms == [(True, first.terms[0][1])]
 
 
 async def test_of_several_replicas_one_leads_and_goes_on_leading(stand: Stand) -> None:

@@ -173,8 +173,15 @@ def test_a_silent_resolver_lets_nothing_fade_however_long_it_is_silent() -> None
 
 
 def test_empty_answers_let_addresses_age_as_others_do() -> None:
-    name = answered_empty(answered(ResolvedName(), ("192.0.2.1",), 0.0), "NXDOMAIN")
+    name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
+    name = answered_empty(name, "NXDOMAIN", began_at=RETENTION, now=RETENTION)
     assert answered(name, ("192.0.2.2",), RETENTION + 1).fading == {"192.0.2.1"}
+
+
+def test_one_empty_answer_before_a_long_silence_lets_nothing_fade() -> None:
+    name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
+    name = unanswered(answered_empty(name, "NXDOMAIN", began_at=60.0, now=60.0), "SERVFAIL")
+    assert answered(name, ("192.0.2.2",), 2 * RETENTION).fading == frozenset()
 
 
 @pytest.mark.parametrize("strange", [answered_empty, unanswered])

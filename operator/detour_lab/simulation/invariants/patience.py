@@ -25,6 +25,7 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
+from detour_lab.simulation.hosted import hosted_zone
 from detour_lab.simulation.invariants.liveness import detection
 from detour_lab.simulation.invariants.permissions import (
     DRIFT,
@@ -146,7 +147,8 @@ def patient(history: History) -> Iterator[Violation]:
     """A place is left for failing only after `fall` checks, and gained after a failure only after `rise`.
 
     Less time than these take, from the first check to the last, proves that somebody did not wait. Nothing is said
-    where something else was at work lately: a process that started, a blind vantage, a declaration, damage.
+    where something else was at work lately: a process that started, a blind vantage, a declaration, damage. Nor of a
+    place that still answers in another zone of the record, which is frozen, or held: what is kept is kept for all.
     """
     replay = Replay(history)
     past = _Past(history.terms.detection)
@@ -159,7 +161,15 @@ def patient(history: History) -> Iterator[Violation]:
             after = values_in(answers_after(before, event, hostname))
             records = [each for each in replay.declared(hostname) if any(at.name == event.zone for at in each.zones)]
             if before and after and records and past.is_calm(hostname, event.sent_at):
-                for told in _hasty(records[0], past, values_in(before), after, event.sent_at):
+                elsewhere = {
+                    value
+                    for at in records[0].zones
+                    if at.name != event.zone
+                    for value in values_in(replay.answers(hosted_zone(at.name), hostname))
+                }
+                for told in _hasty(
+                    records[0], past, values_in(before), after - (elsewhere - values_in(before)), event.sent_at
+                ):
                     message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
                     yield Violation(invariant="Patient", at=event.at, message=message)
 
