@@ -377,7 +377,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
         Mutant(name="deletion hold", profile="deletions", within=20, off=_no_deletion_hold),
         Mutant(name="ownership check", profile="outsiders", within=50, seed=15, off=_no_ownership_check),
         Mutant(name="UID in the marker", profile="recreated", within=200, seed=121, off=_no_uid_check),
-        Mutant(name="a listing takes nothing back", profile="slow lists", seed=126, off=_old_listings_count),
+        Mutant(name="a listing takes nothing back", profile="slow lists", seed=150, off=_old_listings_count),
         Mutant(name="absence is no deletion", profile="recreated", within=100, seed=45, off=_absence_is_deletion),
         Mutant(name="repair", profile="outsiders", within=50, seed=3, off=_no_repair),
         Mutant(name="one region at a time", profile="regions", within=50, seed=5, off=_not(HoldReason.REGIONS)),
