@@ -196,6 +196,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "behaviours:1000202",
         "one of two frozen:950575",
         "behind:902863",
         "regions of two zones:810845",

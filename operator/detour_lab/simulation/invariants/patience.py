@@ -167,14 +167,14 @@ def patient(history: History) -> Iterator[Violation]:
                     if at.name != event.zone
                     for value in values_in(replay.answers(hosted_zone(at.name), hostname))
                 }
-                for told in _hasty(
-                    records[0], past, values_in(before), after - (elsewhere - values_in(before)), event.sent_at
-                ):
+                for told in _hasty(records[0], past, values_in(before), after, event.sent_at, elsewhere=elsewhere):
                     message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
                     yield Violation(invariant="Patient", at=event.at, message=message)
 
 
-def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float) -> Iterator[str]:
+def _hasty(
+    record: Record, past: _Past, before: Values, after: Values, at: float, *, elsewhere: set[str]
+) -> Iterator[str]:
     timing = record.timing
     declared = {address for each in record.endpoints for address in each.addresses}
     best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
@@ -190,7 +190,7 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
             )
             if not any(not spell.works and spell.length >= falls for spell in spells):
                 yield f"took {value} out of"
-        for value in sorted((after - before) & set(each.addresses)):
+        for value in sorted((after - before - elsewhere) & set(each.addresses)):
             others_work = any(past.has_been(other, at, detection(record), works=True) for other in before & declared)
             if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
                 yield f"brought {value} into"
