@@ -90,6 +90,11 @@ async def test_records_and_their_zone_deleted_in_the_same_second_are_cleaned_up_
     await stage.apply(*stage.basics(), *(stage.record([virginia], name, deletionPolicy="Delete") for name in names))
     for name in names:
         await stage.ready(name)
+
+    async def is_guarded() -> bool:
+        return bool((await stage.read("zone", "dz"))["metadata"].get("finalizers"))
+
+    await until(is_guarded, "the zone bears our finalizer: one that does not is gone at once")
     await stage.kubectl("delete", ",".join(order), "--all", "--wait=false")  # by one kubectl: they take their time
 
     async def all_gone() -> bool:
