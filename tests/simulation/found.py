@@ -186,6 +186,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:51462",
     ],
     "NeverToTheDead": [
+        "sites:1100272",
         "behaviours:842682",
         "oddities:903173",
         "min serving:842435",

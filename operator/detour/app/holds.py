@@ -195,12 +195,16 @@ class ZoneGate:
         return hold(proposal, self.safety, is_suspected=self.is_suspected, is_blocked=blocked is not None)
 
     def _blocks(self, proposal: Proposal) -> frozenset[str] | None:
-        """Return the regions that keep a name from leaving those that fail, None where it may or leaves none."""
-        if not proposal.evacuates:
+        """Return the regions that keep a name from leaving those that fail, None where it may or leaves none.
+
+        What was let through and is not written yet is no place that could be kept: it would be brought in, dead.
+        """
+        leaves = proposal.evacuates & proposal.regions_shown
+        if not leaves:
             return None
         return self._departures.blocks(
             proposal.record,
-            proposal.evacuates,
+            leaves,
             allowed=self.safety.max_regions_evacuated,
             has_other_place=bool(proposal.regions_before - proposal.evacuates),
         )

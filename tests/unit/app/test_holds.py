@@ -407,7 +407,14 @@ def test_a_zone_that_is_given_up_holds_no_departure_of_others() -> None:
         before, after = (sets(name, [each] if each else []) for each in (place, to))
         regions = {each: frozenset({each}) if each else frozenset[str]() for each in (place, to, failing)}
         change = Proposal(
-            key(name), f"{name}.example.org", before, after, regions[place], regions[to], regions[failing]
+            key(name),
+            f"{name}.example.org",
+            before,
+            after,
+            regions[place],
+            regions[to],
+            regions[failing],
+            regions_shown=regions[place],
         )
         return gate.submit(change) == after
 
@@ -483,3 +490,12 @@ def test_a_removal_that_is_given_back_replaces_no_later_one_of_the_same_name() -
     deletions.ask(second)
     deletions.ask_again(first)
     assert deletions.recall() == [second]
+
+
+def test_a_place_that_was_let_through_and_fails_before_it_is_written_is_not_brought_in_for_the_limit() -> None:
+    departures = Departures(free_names=0)
+    departures.remember("south", 5, 10_000.0)
+    gate = ZoneGate(Safety(max_regions_evacuated=2), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east", "west north", "east", "east")
+    propose(gate, "west north", "north", "west", "east")  # the zone does not show what was let through
+    assert gate.last(key("api")) == sets("api", ["north"])
