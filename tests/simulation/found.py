@@ -161,6 +161,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:114042",
     ],
     "HoldsDown": [
+        "addresses:1102011",
         "hostnames:500723",
         "general:8633",
         "general:15699",
@@ -197,6 +198,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "behind:1101647",
         "behaviours:1000202",
         "one of two frozen:950575",
         "behind:902863",

@@ -140,7 +140,7 @@ class ZoneGate:
         if proposal.after != proposal.before:
             elsewhere = bool(proposal.regions_before - proposal.evacuates)
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
-            evacuated = frozenset() if is_nothing else proposal.evacuates
+            evacuated = frozenset() if is_nothing else proposal.evacuates & proposal.regions_shown
             for region in sorted(evacuated):
                 self._note(region, self._clock())
                 self._departures.leave(key, region, self._clock(), zone=self)

@@ -134,6 +134,10 @@ def _returns_early(
             host = hostname_that_may_lead_to(value)
             if host is not None and truth.works.get(host):  # it is the endpoint that is held down
                 recovered_at = min(recovered_at, truth.changed_at[host])
+            beside = {a for each in record.endpoints if value in each.addresses for a in each.addresses} - {value}
+            for each in beside:  # an endpoint is well again once one of its addresses is
+                if truth.works.get(each, True):
+                    recovered_at = min(recovered_at, truth.changed_at.get(each, 0.0))
             if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
                 told = f"{event.by} brought {value} back to {hostname} in {event.zone} before its hold-down was over"
                 yield Violation(invariant="HoldsDown", at=event.at, message=told)

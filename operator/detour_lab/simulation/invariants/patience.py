@@ -36,6 +36,7 @@ from detour_lab.simulation.invariants.permissions import (
     OF_AN_API_SERVER,
 )
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
+from detour_lab.simulation.schedule import Fault
 
 FAST = 0.94
 """The share of a time that a clock which runs fast leaves of it."""
@@ -87,17 +88,20 @@ class _Past:
                 self._spells[address].append(_Spell(before, since, now))
                 self._turned[address] = (works, now)
             case RegionDeclared(region=region, drained=drained):
-                self._calm_since = self._region_told_at = event.at
+                self._region_told_at = event.at
+                self._calm_since = max(self._calm_since, event.at)
                 (self._drained.add if drained else self._drained.discard)(region)
             case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped():
-                self._calm_since = event.at
+                self._calm_since = max(self._calm_since, event.at)
             case Befell(fault=fault, where=where, until=until, at=now) if fault in OF_A_PROVIDER:
                 began, ended = self._unheard.get(where, (now, NEVER))
                 self._unheard[where] = (began if ended >= now else now, max(ended, until))
+            case Befell(fault=fault, until=until) if fault in (Fault.DECLARATIONS_OLD, Fault.WATCHES_DEAF):
+                self._calm_since = max(self._calm_since, until)  # a person's word is heard as late as that
             case Declared(record=record) if record is not None:
                 self._told_at[record.hostname] = math.inf if record.pin else event.at  # a person's word, not health's
             case ZoneChanged(by=by) if by == OUTSIDER:
-                self._calm_since = event.at
+                self._calm_since = max(self._calm_since, event.at)
             case _:
                 pass
 
