@@ -40,7 +40,6 @@ class ZoneGate:
         self._departures = departures
         self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
         self._regions: dict[ObjectKey, frozenset[str]] = {}
-        self._returning: dict[str, set[ObjectKey]] = {}  # let back into a region that does not show them yet
         self._began_at = clock()
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
@@ -118,9 +117,7 @@ class ZoneGate:
             self._has_gone(key)
         self._place(key, proposal.regions_before)
         for region in proposal.regions_before & proposal.regions_shown:
-            self._has_come_back(key, region)
-        for region in proposal.regions_before - proposal.regions_after:
-            self._returning.get(region, set()).discard(key)  # it never did
+            self._departures.come_back(key, region, zone=self)
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
                 is_known = self._departures.was_seen_gone(key, region, zone=self)
@@ -145,9 +142,6 @@ class ZoneGate:
                 self._note(region, self._clock())
                 self._departures.leave(key, region, self._clock(), zone=self)
             self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
-        for region in proposal.regions_after:
-            if self._departures.has_left(key, region, zone=self):
-                self._returning.setdefault(region, set()).add(key)
         self._let_through[key] = proposal.after
         self._place(key, proposal.regions_after)
         return proposal.after
@@ -155,13 +149,8 @@ class ZoneGate:
     def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
         """What was let through last stands in the zone, or is not to be had there."""
         self._has_gone(record)
-        for region in [region for region, records in self._returning.items() if stands and record in records]:
-            self._has_come_back(record, region)
-
-    def _has_come_back(self, record: ObjectKey, region: str) -> None:
-        """The zone shows the name in a region: what it counted for there ends."""
-        self._returning.get(region, set()).discard(record)
-        self._departures.come_back(record, region, zone=self)
+        for region in self._regions.get(record, frozenset()) if stands else ():
+            self._departures.come_back(record, region, zone=self)  # what it counted for there ends
 
     def _has_gone(self, record: ObjectKey) -> None:
         """What the name was to leave it has left, or never will: the window begins now."""
@@ -223,8 +212,6 @@ class ZoneGate:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
         self.set_aside(record)
-        for records in self._returning.values():
-            records.discard(record)
 
     def set_aside(self, record: ObjectKey) -> None:
         """What was let through, held or approved for the record does not count any more: it is suspended."""
@@ -237,7 +224,6 @@ class ZoneGate:
     def begin_term(self) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
         self._began_at = self._clock()
-        self._returning.clear()
         for record in list(self._leaving):
             self._set_leaving(record, frozenset())
         self._let_through.clear()

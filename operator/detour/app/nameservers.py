@@ -3,7 +3,6 @@ ledger looks like there."""
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from detour.enactment.asking import Ask, NoAnswerError, UnreachableError, split_
 from detour.enactment.ledger import Ledger, ledger_in_answer
 from detour.enactment.precedence import Precedence
 from detour.model.names import canonical
+from detour.model.rrset import is_address
 
 LOOK_UP_PERIOD = 600.0
 LOOK_UP_RETRY = 10.0
@@ -116,18 +116,10 @@ class NameServers:
 
     async def _servers_of(self, name: str) -> tuple[str, ...]:
         host, port = split_server(name) if ":" in name else (name, 53)
-        if _is_address(host):
+        if is_address(host):
             return (name,)
         addresses = await self._look_up(host) or (await self._look_up_by_system(host) if ":" in name else ())
         return tuple(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in addresses)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _by_system(host: str) -> tuple[str, ...]:

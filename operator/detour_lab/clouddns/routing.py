@@ -6,11 +6,11 @@ policies" (weights of 0.0 to 1000.0; one policy at a time), and "Regions and zon
 other invalid fields; which field a text names is inferred.
 """
 
-import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from detour.model.rrset import is_address
 from detour_lab.clouddns.errors import JSON, Problem, invalid, required
 
 POLICIES = ("geo", "primaryBackup", "wrr")
@@ -135,16 +135,8 @@ class _Reader:
             self.problems.append(invalid(path, ", ".join(both)))
         addresses = [*targets.get("externalEndpoints", ())]
         addresses += [each.get("ipAddress", "") for each in targets.get("internalLoadBalancers", ())]
-        self.problems.extend(invalid(path, each) for each in addresses if not _is_address(each))
+        self.problems.extend(invalid(path, each) for each in addresses if not is_address(each))
 
 
 def _without_kind(content: JSON) -> JSON:
     return {key: value for key, value in content.items() if key not in ("kind", "signatureRrdatas")}
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,11 @@ def boot(boot: Boot) -> Boot:
     return partial(boot, free_departures=0)
 
 
+def api_in_two() -> dict[str, Any]:
+    """Return a record of two places that answer side by side, and a third behind them."""
+    return record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
+
+
 async def east_is_let_go_of_and_frozen(world: World, clouds: Clouds, **safety: object) -> None:
     """East fails, and before the throttled provider takes the change the zone is frozen."""
     clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=1)
@@ -69,8 +75,7 @@ async def test_a_name_whose_places_all_fail_leaves_no_more_regions_after_a_freez
     boot: Boot, clouds: Clouds
 ) -> None:
     """What was decided before the freeze was never written: it is no departure that excuses the next."""
-    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
-    world = boot(dns_zone(**CALM), two)
+    world = boot(dns_zone(**CALM), api_in_two())
     await world.until(lambda: ready(world))
     clouds.providers[-1].trouble(Fault.THROTTLED, 20.0, times=1)
     world.down = {"192.0.2.1"}
@@ -88,8 +93,7 @@ async def test_a_name_whose_places_all_fail_leaves_no_more_regions_after_a_freez
 
 
 async def test_nor_after_a_restart_while_what_was_decided_is_not_written(boot: Boot, clouds: Clouds) -> None:
-    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
-    world = boot(dns_zone(**CALM), two)
+    world = boot(dns_zone(**CALM), api_in_two())
     await world.until(lambda: ready(world))
     await world.kill()
     world = boot()
@@ -107,8 +111,7 @@ async def test_nor_after_a_restart_while_what_was_decided_is_not_written(boot: B
 async def test_a_name_leaves_a_second_region_once_the_zone_shows_that_it_has_left_the_first(
     boot: Boot, clouds: Clouds
 ) -> None:
-    two = record("api", (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2))
-    world = boot(dns_zone(**CALM), two)
+    world = boot(dns_zone(**CALM), api_in_two())
     await world.until(lambda: ready(world))
     clouds.providers[-1].trouble(Fault.THROTTLED, 30.0, times=1)
     world.down = {"192.0.2.1"}

@@ -64,6 +64,12 @@ def theirs(**spec: Any) -> dict[str, Any]:
     return changed(record("theirs", "www", **spec), namespace="elsewhere")
 
 
+def goes_at_once(world: World, kind: Kind, name: str) -> None:
+    """Delete an object by force, as who takes its finalizers off does."""
+    world.api.objects[kind, "shop", name]["metadata"]["finalizers"] = []
+    world.api.delete(kind, name)
+
+
 async def fails_over(world: World) -> None:
     world.down = set(ONE)
     await world.until(lambda: world.answers() == TWO)
@@ -217,8 +223,7 @@ async def test_a_dnszone_that_is_made_anew_comes_before_a_stranger_that_is_older
     await world.until(lambda: ready(world))
     await world.until(lambda: standing(world, "theirs", "elsewhere") == "DuplicateZone")
     await asyncio.sleep(60)
-    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "younger")
+    goes_at_once(world, DZ, "younger")
     await world.until(lambda: writes(world, "theirs"))
     await asyncio.sleep(60)
     world.api.apply(zone("younger", "2026-11-25T20:00:00Z"))
@@ -236,8 +241,7 @@ async def test_a_dnszone_that_was_gone_for_long_comes_after_who_took_its_place(b
     world = boot(zone("younger", OLD), zone("theirs", NEW, namespace="elsewhere"), record("younger"), theirs())
     await world.until(lambda: ready(world))
     await asyncio.sleep(60)
-    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "younger")
+    goes_at_once(world, DZ, "younger")
     await world.until(lambda: writes(world, "theirs"))
     await asyncio.sleep(3700)
     world.api.apply(zone("younger", "2026-11-25T20:00:00Z"))
@@ -292,8 +296,7 @@ async def test_a_record_whose_first_dnszone_goes_waits_for_the_other_one_to_remo
     world.api.delete(FR, "api")
     await asyncio.sleep(10)
     clouds.zone().guarded.discard(API)
-    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "older")
+    goes_at_once(world, DZ, "older")
     await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
     assert not world.answers()
     assert not [text for reason, text in world.api.events if reason == "LeftBehind"]
@@ -310,8 +313,7 @@ async def test_a_name_stays_where_the_dnszone_that_is_left_does_not_permit_its_r
         provider.trouble(Fault.UNAVAILABLE, times=100_000)
     world.api.delete(FR, "api")
     await asyncio.sleep(10)
-    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "older")
+    goes_at_once(world, DZ, "older")
     await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
     assert await holds(lambda: world.answers() == ONE, 120)
     (told,) = [text for reason, text in world.api.events if reason == "LeftBehind"]
@@ -357,7 +359,7 @@ async def test_a_record_that_names_both_dnszones_of_a_hosted_zone_wants_one_thin
         wishes.append(wish)
         want(wish)
 
-    keeper.want = count  # type: ignore[method-assign]
+    keeper.want = count  # type: ignore[method-assign]  # counts the wishes, and hands them in
     await asyncio.sleep(60)
     assert len(wishes) < 100
 
@@ -374,8 +376,7 @@ async def test_a_record_in_both_dnszones_ends_when_one_goes_that_alone_permits_i
     clouds.zone().guarded.discard(API)
     world.api.delete(FR, "api", "team")
     await asyncio.sleep(10)
-    world.api.objects[DZ, "shop", "older"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "older")
+    goes_at_once(world, DZ, "older")
     await world.until(lambda: (FR, "team", "api") not in world.api.objects, within=600)
 
 
@@ -405,8 +406,7 @@ async def test_a_record_whose_dnszone_goes_waits_for_the_first_one_that_is_writt
     clouds.zone().guarded.discard(API)
     world.api.delete(FR, "api")
     await asyncio.sleep(2.5)
-    world.api.objects[DZ, "shop", "younger"]["metadata"]["finalizers"] = []
-    world.api.delete(DZ, "younger")
+    goes_at_once(world, DZ, "younger")
     await world.until(lambda: (FR, "shop", "api") not in world.api.objects)
     assert not world.answers()
     assert not [text for reason, text in world.api.events if reason == "LeftBehind"]
@@ -420,7 +420,6 @@ async def test_nothing_is_remembered_of_a_record_whose_finalizer_was_taken_off(b
     clouds.zone().guarded.discard(API)
     world.api.delete(FR, "api")
     await asyncio.sleep(10)
-    world.api.objects[FR, "shop", "api"]["metadata"]["finalizers"] = []
-    world.api.delete(FR, "api")
+    goes_at_once(world, FR, "api")
     await asyncio.sleep(5)
     assert not world.engine._farewells._leaving

@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass
 
 from detour.enactment.contract import UnavailableError
+from detour.model.rrset import is_address
 from detour.providers.threads import Threads
 
 LOOK_UP_TIMEOUT = 5.0
@@ -30,7 +31,7 @@ class ServerAddress:
     @property
     def is_name(self) -> bool:
         """Tell whether the host has to be looked up."""
-        return not _is_address(self.host)
+        return not is_address(self.host)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -41,7 +42,7 @@ def server_address(text: str) -> ServerAddress:
     form = _FORM.fullmatch(text.strip())
     host = (form["six"] or form["host"]).lower().rstrip(".") if form else ""
     port = int(form["port"]) if form else 0
-    if form and _is_address(host):
+    if form and is_address(host):
         host = str(ipaddress.ip_address(host))
     elif not form or form["six"] or not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit():
         host = ""
@@ -58,7 +59,7 @@ class LookUp:
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self._threads = Threads(f"look up {host}", 1) if not _is_address(host) else None
+        self._threads = Threads(f"look up {host}", 1) if not is_address(host) else None
         self._last: list[str] = [] if self._threads else [host]
 
     async def addresses(self) -> list[str]:
@@ -91,11 +92,3 @@ class LookUp:
         """Look up no more."""
         if self._threads is not None:
             self._threads.close()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
