@@ -1,19 +1,22 @@
-"""What all tests share: the seed of those that play something new each time, and who runs beside whom.
+"""What all tests share: the seed of those that play schedules, and who runs beside whom.
 
 `make test` runs several processes beside each other. What shares something that takes long to start goes to one of
 them (its group), the longest groups first, so that nobody waits for one alone in the end.
 """
 
 import os
-import random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-SEED = "DETOUR_NEW_SEED"
-"""The environment variable that sets the seed of the schedules that are new in each run."""
+SEED = "DETOUR_SEED"
+"""The environment variable that sets the seed of the schedules that are played, 1 unless set.
+
+A run plays the same as the one before, so that what it finds comes from the change at hand. New ones are played by
+`make simulate`, or here with another seed.
+"""
 
 STORIES = "stories"
 """The group of all tests with the operator that stories share."""
@@ -37,15 +40,9 @@ SLOW = ("unit/lab/test_lab_operatorprocess", "unit/lab/test_lab_steppedclock", "
 
 
 def pytest_configure() -> None:
-    """Let no example fail by its time, and choose the seed once: processes beside each other inherit it."""
+    """Let no example fail by its time."""
     settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("any machine")
-    os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1_000_000, 100_000_000)))
-
-
-def pytest_report_header() -> str:
-    """Print it with the header of the run."""
-    return f"new schedules of the simulation: seed {os.environ[SEED]} (set {SEED} to play them again)"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,6 +79,6 @@ def _rank(group: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def new_seed() -> int:
-    """The seed of what is new in this run."""
-    return int(os.environ[SEED])
+def seed() -> int:
+    """The seed of the schedules that this run plays."""
+    return int(os.environ.get(SEED, "1"))

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import dns.flags
 import dns.message
 import dns.tsig
 
+from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
 
 START_TIMEOUT = 15.0
@@ -112,11 +112,12 @@ class RealServer:
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 if not fixed:
-                    self.port = _free_port(self.host)
+                    (self.port,) = free_ports(1, self.host)
                 for domain in self.domains:
                     (self.folder / _file_name(domain)).write_text(self._zone_file(domain))
                 command = [program, *self._configure()]
-                process = Process(self.program, command, log=self.folder / "log", folder=self.folder)
+                log = self.folder / f"log-{attempt}"  # what failed before is told there alone
+                process = Process(self.program, command, log=log, folder=self.folder)
                 self._process = process
                 if await self._answers(process):
                     return
@@ -320,17 +321,3 @@ class SignedKnot(RealKnot):
 
 def _file_name(domain: str) -> str:
     return f"{domain}.zone"
-
-
-def _free_port(host: str) -> int:
-    """Return a port that is free now for both UDP and TCP."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        with socket.socket(family, socket.SOCK_STREAM) as tcp, socket.socket(family, socket.SOCK_DGRAM) as udp:
-            tcp.bind((host, 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind((host, port))
-            except OSError:
-                continue
-            return port

@@ -135,10 +135,10 @@ async def test_a_name_that_was_deleted_while_nobody_led_is_put_back_by_the_next_
 
 
 async def test_under_faults_of_every_kind_nothing_is_empty_stale_or_left_unrepaired(
-    world: tuple[Stage, Truth], new_seed: int
+    world: tuple[Stage, Truth], seed: int
 ) -> None:
     told: list[str] = []
-    outcome = await play_on(*world, SHORT, seed=new_seed, say=told.append)
+    outcome = await play_on(*world, SHORT, seed=seed, say=told.append)
 
     assert outcome.faults
     assert outcome.verdict.passed, "\n".join([*told, *outcome.verdict.complaints])

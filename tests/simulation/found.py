@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",
         "frozen regions:820159",
@@ -161,6 +162,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:114042",
     ],
     "HoldsDown": [
+        "hostnames:36254195",
         "addresses:1102011",
         "hostnames:500723",
         "general:8633",

@@ -43,6 +43,7 @@ class ZoneGate:
         self._began_at = clock()
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
+        self._excused: dict[ObjectKey, frozenset[str]] = {}  # regions left without counting, until it is back there
         self._held: dict[ObjectKey, _Held] = {}
         self._changes = 0
         self._judged_by = 0  # the departures' version by which what they block was judged last
@@ -116,11 +117,11 @@ class ZoneGate:
         if not self._leaving.get(key, frozenset()) & proposal.regions_shown:
             self._has_gone(key)
         self._place(key, proposal.regions_before)
-        for region in proposal.regions_before & proposal.regions_shown:
-            self._departures.come_back(key, region, zone=self)
+        self._is_back(key, proposal.regions_before & proposal.regions_shown)
         if self._clock() < self._began_at + self.safety.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                is_known = self._departures.was_seen_gone(key, region, zone=self)
+                is_excused = region in self._excused.get(key, ())
+                is_known = is_excused or self._departures.was_seen_gone(key, region, zone=self)
                 if region not in proposal.regions_shown and not is_known:
                     self._is_gone(key, region, since)
 
@@ -137,7 +138,10 @@ class ZoneGate:
         if proposal.after != proposal.before:
             elsewhere = bool(proposal.regions_before - proposal.evacuates)
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
-            evacuated = frozenset() if is_nothing else proposal.evacuates & proposal.regions_shown
+            leaves = proposal.evacuates & proposal.regions_shown
+            evacuated = frozenset() if is_nothing else leaves
+            if is_nothing and leaves:
+                self._excused[key] = self._excused.get(key, frozenset()) | leaves
             for region in sorted(evacuated):
                 self._note(region, self._clock())
                 self._departures.leave(key, region, self._clock(), zone=self)
@@ -149,8 +153,16 @@ class ZoneGate:
     def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
         """What was let through last stands in the zone, or is not to be had there."""
         self._has_gone(record)
-        for region in self._regions.get(record, frozenset()) if stands else ():
-            self._departures.come_back(record, region, zone=self)  # what it counted for there ends
+        if stands:
+            self._is_back(record, self._regions.get(record, frozenset()))
+
+    def _is_back(self, record: ObjectKey, regions: frozenset[str]) -> None:
+        """The zone shows the name in these regions: what it counted for there ends, or would not have counted."""
+        for region in regions:
+            self._departures.come_back(record, region, zone=self)
+        excused = self._excused.pop(record, frozenset()) - regions
+        if excused:
+            self._excused[record] = excused
 
     def _has_gone(self, record: ObjectKey) -> None:
         """What the name was to leave it has left, or never will: the window begins now."""
@@ -211,6 +223,7 @@ class ZoneGate:
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
+        self._excused.pop(record, None)
         self.set_aside(record)
 
     def set_aside(self, record: ObjectKey) -> None:
@@ -226,6 +239,7 @@ class ZoneGate:
         self._began_at = self._clock()
         for record in list(self._leaving):
             self._set_leaving(record, frozenset())
+        self._excused.clear()
         self._let_through.clear()
         self._held.clear()
         self._changes += 1

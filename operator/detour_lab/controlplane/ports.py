@@ -18,17 +18,17 @@ OUTGOING_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 ATTEMPTS = 200
 
 
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that nothing listens on; raises OSError when none can be found."""
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Different ports of a loopback address that nothing uses, for TCP and UDP; raises OSError when none are found."""
     highest = max(_outgoing_range_start(), LOWEST + 10_000)
     chosen: list[int] = []
     for _ in range(ATTEMPTS):
         if len(chosen) == count:
             return chosen
         port = random.randrange(LOWEST, highest)
-        if port not in chosen and _is_free(port):
+        if port not in chosen and _is_free(host, port):
             chosen.append(port)
-    raise OSError(f"no {count} free TCP ports on 127.0.0.1 between {LOWEST} and {highest}")
+    raise OSError(f"no {count} free ports on {host} between {LOWEST} and {highest}")
 
 
 def _outgoing_range_start() -> int:
@@ -38,10 +38,12 @@ def _outgoing_range_start() -> int:
         return USUAL_OUTGOING_RANGE_START
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(family, kind) as listener:
+                listener.bind((host, port))
+    except OSError:
+        return False
     return True

@@ -499,3 +499,27 @@ def test_a_place_that_was_let_through_and_fails_before_it_is_written_is_not_brou
     propose(gate, "east", "west north", "east", "east")
     propose(gate, "west north", "north", "west", "east")  # the zone does not show what was let through
     assert gate.last(key("api")) == sets("api", ["north"])
+
+
+def test_a_place_that_a_name_left_without_counting_does_not_count_when_it_is_found_to_be_gone() -> None:
+    now = 10_000.0
+    departures = Departures(free_names=0)
+    gate = ZoneGate(Safety(), clock=lambda: now, departures=departures)
+    propose(gate, "east", "north", "east", "east")
+    gate.arrived(key("api"))
+    propose(gate, "north", "west", "north", "north")  # out of its second dead place
+    gate.arrived(key("api"))
+    absent = {"east": now, "north": now}
+    proposal = Proposal(
+        *(key("api"), "api.example.org", sets("api", ["west"]), sets("api", ["west"])),
+        *(frozenset({"west"}), frozenset({"west"}), frozenset()),
+        absent=absent,
+        regions_shown=frozenset({"west"}),
+    )
+    gate.survey(proposal)
+    assert [departures.count(each) for each in ("east", "north")] == [1, 0]
+
+    propose(gate, "west", "north west", "", "west")
+    gate.arrived(key("api"))
+    gate.survey(proposal)
+    assert departures.count("north") == 1, "it had come back there since"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from detour_lab.controlplane import ports
 from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
 
@@ -92,7 +94,19 @@ def test_it_is_killed_when_we_are_killed(
 
 
 def test_free_ports_are_different_and_never_given_to_outgoing_connections() -> None:
-    ports = free_ports(20)
-    assert len(set(ports)) == 20
+    chosen = free_ports(20)
+    assert len(set(chosen)) == 20
     lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert all(port < max(lowest_outgoing, 22_000) for port in ports)
+    assert all(port < max(lowest_outgoing, 22_000) for port in chosen)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_that_is_used_for_either_protocol_is_not_free(
+    kind: socket.SocketKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_INET, kind) as used:
+        used.bind(("127.0.0.1", 0))
+        offered = [used.getsockname()[1], *free_ports(1)]
+        expected = offered[1]
+        monkeypatch.setattr(ports.random, "randrange", lambda *_: offered.pop(0))
+        assert free_ports(1) == [expected]

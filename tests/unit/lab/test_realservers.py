@@ -6,6 +6,8 @@ import dns.asyncquery
 import dns.message
 import pytest
 
+from detour_lab import realservers
+from detour_lab.controlplane.ports import free_ports
 from detour_lab.realservers import MissingServerError, RealBIND, RealKnot, RealServer, UpdateKey
 
 KINDS = pytest.mark.parametrize("kind", [RealBIND, RealKnot])
@@ -35,6 +37,17 @@ async def test_a_port_that_is_taken_is_reported_with_what_the_server_said(kind: 
         with pytest.raises(RuntimeError, match=r"does not serve example\.net"):
             await second.start()
         assert not second.folder.exists()
+
+
+@KINDS
+async def test_a_port_that_somebody_took_meanwhile_is_given_up_for_another(
+    kind: type[RealServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kind("example.com", UpdateKey.random()) as first:
+        chosen = [first.port, *free_ports(1)]
+        monkeypatch.setattr(realservers, "free_ports", lambda _, __: [chosen.pop(0)])
+        async with kind("example.net", UpdateKey.random()) as second:
+            assert second.port != first.port
 
 
 @KINDS

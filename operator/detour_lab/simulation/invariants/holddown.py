@@ -5,6 +5,7 @@ It goes by the truth about each endpoint, not by what a controller believed of i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from detour.model.endpoint import AdminState
@@ -49,14 +50,18 @@ def holds_down(history: History) -> Iterator[Violation]:
     changed_at: dict[str, float] = {}
     removed_at: dict[tuple[str, str, str], float] = {}  # zone, name, value: when we took it out because it failed
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
+    worked: dict[str, list[_Spell]] = {}  # until it failed; an address that had never failed worked from the beginning
     writers: dict[str, _Writer] = {}
-    declared_at = float("-inf")
+    declared_at = -inf
     for event in replay:
         if isinstance(event, ClockJumped):
             return
         _forget_untold(event, writers, removed_at)
         match event:
             case HealthChanged():
+                if not event.works:
+                    since = changed_at.get(event.address, 0.0)
+                    worked.setdefault(event.address, []).append(_Spell(since, event.at))
                 truth[event.address] = event.works
                 changed_at[event.address] = event.at
                 if event.works:
@@ -69,10 +74,21 @@ def holds_down(history: History) -> Iterator[Violation]:
             case ZoneChanged(by=by) if by != OUTSIDER:
                 for hostname in names_in(event):
                     yield from _returns_early(
-                        replay, event, hostname, removed_at, _Truth(truth, changed_at, recovered_at, declared_at)
+                        replay,
+                        event,
+                        hostname,
+                        removed_at,
+                        _Truth(truth, changed_at, worked, recovered_at, declared_at),
                     )
             case _:
                 pass
+
+
+class _Spell(NamedTuple):
+    """From when to when an address worked."""
+
+    start: float
+    end: float
 
 
 class _Writer(NamedTuple):
@@ -105,8 +121,17 @@ class _Truth:
 
     works: dict[str, bool]
     changed_at: dict[str, float]
+    worked: dict[str, list[_Spell]]
     recovered_at: dict[str, float]
     declared_at: float
+
+    def working_since(self, addresses: set[str]) -> float:
+        """Return since when one address or another has worked at any time; infinity where none does."""
+        since = min((self.changed_at.get(each, 0.0) for each in addresses if self.works.get(each, True)), default=inf)
+        ended = [spell for each in addresses for spell in self.worked.get(each, ())]
+        for spell in sorted(ended, key=lambda spell: -spell.end):
+            since = min(since, spell.start) if spell.end >= since else since
+        return since
 
 
 def _returns_early(
@@ -116,7 +141,7 @@ def _returns_early(
     after = answers_after(before, event, hostname)
     gone, came = values_in(before) - values_in(after), values_in(after) - values_in(before)
     for record in replay.declared(hostname)[:1]:
-        hold_down = record.failback.hold_down if record.failback.mode is FailbackMode.AUTOMATIC else float("inf")
+        hold_down = record.failback.hold_down if record.failback.mode is FailbackMode.AUTOMATIC else inf
         wanted = {a for each in record.endpoints if each.state is not AdminState.DRAINED for a in each.addresses}
         stayed_well = any(
             truth.works.get(each, True) and truth.changed_at.get(each, 0.0) < event.at - DETECTED
@@ -134,10 +159,9 @@ def _returns_early(
             host = hostname_that_may_lead_to(value)
             if host is not None and truth.works.get(host):  # it is the endpoint that is held down
                 recovered_at = min(recovered_at, truth.changed_at[host])
-            beside = {a for each in record.endpoints if value in each.addresses for a in each.addresses} - {value}
-            for each in beside:  # an endpoint is well again once one of its addresses is
-                if truth.works.get(each, True):
-                    recovered_at = min(recovered_at, truth.changed_at.get(each, 0.0))
+            for each in record.endpoints:
+                if value in each.addresses:  # an endpoint is well again once one of its addresses is
+                    recovered_at = min(recovered_at, truth.working_since(set(each.addresses)))
             if out_since is not None and stayed_well and event.at < recovered_at + hold_down * DRIFT:
                 told = f"{event.by} brought {value} back to {hostname} in {event.zone} before its hold-down was over"
                 yield Violation(invariant="HoldsDown", at=event.at, message=told)
