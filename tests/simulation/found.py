@@ -114,6 +114,8 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:13399",
     ],
     "FailsStatic": [
+        "pauses:1201697",
+        "behind:1201103",
         "general:6789",
         "general:7893",
         "general:9261",

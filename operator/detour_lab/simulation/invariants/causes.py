@@ -14,6 +14,7 @@ from detour.model.rrset import RRKey, RRset
 from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
+    Befell,
     BlindChanged,
     ClockJumped,
     Declared,
@@ -26,9 +27,8 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
+from detour_lab.simulation.invariants.permissions import NEVER, NEWS, OF_AN_API_SERVER
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
-
-NEVER = float("-inf")
 
 CROSSED = 0.5
 """Seconds after a write has landed in which another one may be sent that was decided before."""
@@ -83,6 +83,7 @@ class _Causes:
         self._lost_at = NEVER  # when a status was lost, and with it the memory of what had failed
         self._ever_failed: set[str] = set()
         self._record_told_at: dict[str, float] = defaultdict(lambda: NEVER)
+        self._heard_at = NEVER  # until when what is declared may not be heard
         self._created_at: dict[str, float] = {}
         self._published_at: dict[tuple[str, str], float] = {}  # zone and name: when we first wrote there after that
         self._drained: set[tuple[str, str]] = set()
@@ -92,6 +93,8 @@ class _Causes:
         match event:
             case HealthChanged() | BlindChanged() | ProcessChanged():
                 self._see(event)
+            case Befell(fault=fault, until=until) if fault in OF_AN_API_SERVER:
+                self._heard_at = max(self._heard_at, until + NEWS)
             case Approved():
                 self._told_at = event.at
             case RegionDeclared():
@@ -137,7 +140,7 @@ class _Causes:
         hostnames = {name for name, key in self._replay.hostnames.items() if key == event.key}
         hostnames |= {each.hostname for (_, key), each in self._replay.records.items() if key == event.key}
         for hostname in hostnames | ({event.record.hostname} if event.record else set()):
-            self._record_told_at[hostname] = event.at
+            self._record_told_at[hostname] = max(event.at, self._heard_at)
 
     def publish(self, event: ZoneChanged, hostname: str) -> None:
         """Note that a name was written, for the first time since its record was created."""
@@ -254,7 +257,10 @@ def fails_static(history: History) -> Iterator[Violation]:
             settles = is_new and (
                 causes.serves_all(values_in(after), hostname)
                 or (values_in(after) <= values_in(before) and causes.none_works(gone))
-                or (causes.all_work(values_in(after)) and not gone & causes.with_place(hostname, values_in(after)))
+                or (
+                    causes.all_work(values_in(after))
+                    and (causes.none_works(gone) or not gone & causes.with_place(hostname, values_in(after)))
+                )
             )
             undoes = event.sent_at < landed.get(place, NEVER) + CROSSED and values_in(after) == replaced.get(place)
             belongs = is_accepted or settles or undoes or causes.all_belong(before, after, hostname, had)
