@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:1202751",
         "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",
@@ -163,6 +164,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:111541",
         "general:114042",
     ],
+    "DeletionsHeld": ["slow lists:1203127"],
     "HoldsDown": [
         "hostnames:36254195",
         "addresses:1102011",

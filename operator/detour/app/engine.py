@@ -442,6 +442,10 @@ class Engine:
         self.decide(self._records)
         self._gatekeeper.look_again_soon()  # deletions that wait were handed on
 
+    def departures_changed(self) -> None:
+        """A name has left a failing region, or is back: what is held may pass now, and every zone tells how many."""
+        self._gatekeeper.look_again_soon()
+
     def deletions_wait(self) -> None:
         """Deletions that were under way wait for a zone's safety gate again."""
         self._gatekeeper.look_again_soon()

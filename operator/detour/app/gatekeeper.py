@@ -54,6 +54,7 @@ class Gatekeeper:
         self._alarm: asyncio.TimerHandle | None = None
         self._clock = clock
         self._looked_at: dict[ObjectKey, tuple[int, str | None]] = {}
+        self._evacuated: dict[ObjectKey, dict[str, tuple[int, float]]] = {}  # by zone, as its status was to tell it
         self._references: Counting[ObjectKey] = Counting()
         self._suspicion = Suspicion(
             bad_share=observation.bad_share,
@@ -142,6 +143,7 @@ class Gatekeeper:
             self._alarm.cancel()
             self._alarm = None
         looked_at, self._looked_at = self._looked_at, {}
+        evacuated, self._evacuated = self._evacuated, {}
         for key, zonekeeper in self._zones.keepers.items():
             gate, subject = zonekeeper.gate, self._zones.subject(key)
             zonekeeper.delete_due()
@@ -157,6 +159,8 @@ class Gatekeeper:
             self._decide(due)
             if gate.is_pressing:
                 self.look_again_soon()
+            self._evacuated[key] = gate.evacuated()
+            is_news |= self._evacuated[key] != evacuated.get(key, {})
             if subject is not None and (is_news or due):
                 self._outlets.mark(subject)
 

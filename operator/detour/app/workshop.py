@@ -46,6 +46,9 @@ class ZoneWatcher(Protocol):
     def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: `written_before`."""
 
+    def departures_changed(self) -> None:
+        """A name has left a failing region, or is back there."""
+
     def deletions_wait(self) -> None:
         """Deletions that were under way wait for a zone's safety gate again."""
 

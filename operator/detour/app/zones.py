@@ -54,7 +54,7 @@ class Zones:
         self._workshop = workshop
         self._watcher = watcher
         self._declared: dict[ObjectKey, _Declared] = {}
-        self._departures = Departures(workshop.free_departures)
+        self._departures = Departures(workshop.free_departures, on_change=watcher.departures_changed)
         self._twins = Twins(workshop.clock.now)
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}

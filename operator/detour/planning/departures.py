@@ -14,7 +14,7 @@ Tallies are kept as names leave and come back. Times are engine seconds and come
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from detour.model.record import ObjectKey
@@ -48,9 +48,10 @@ class _Departure:
 
 
 class Departures:
-    """The departures within a window, of all zones."""
+    """The departures within a window, of all zones. `on_change` hears of every change of `version`."""
 
-    def __init__(self, free_names: int = FREE_NAMES) -> None:
+    def __init__(self, free_names: int = FREE_NAMES, *, on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
         self._free_names = free_names
         self._left: dict[ObjectKey, dict[str, _Departure]] = {}
         self._by_region: dict[str, dict[ObjectKey, float]] = {}
@@ -62,6 +63,10 @@ class Departures:
         self._window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
+    def _change(self) -> None:
+        self.version += 1
+        self._on_change()
+
     def keep_for(self, window: float) -> None:
         """Count departures for `window` seconds at least: the longest of all zones holds for each."""
         self._window = max(self._window, window)
@@ -70,19 +75,19 @@ class Departures:
         """An earlier leader wrote that so many names had left `region`, the last at `at`: at least so many count."""
         before = self._remembered.get(region, (0, 0.0))
         self._remembered[region] = (max(before[0], names), max(before[1], at))
-        self.version += 1
+        self._change()
 
     # -- what is managed -----------------------------------------------------------------------------------------
 
     def manage(self, record: ObjectKey) -> None:
         """A zone has a name of `record`."""
         self._managed[record] += 1
-        self.version += 1
+        self._change()
 
     def release(self, record: ObjectKey, *, zone: object) -> None:
         """A zone has the name of `record` no more; without any zone it counts for nothing."""
         self._managed[record] -= 1
-        self.version += 1
+        self._change()
         for departure in self._left.get(record, {}).values():
             departure.zones.discard(zone)
         if self._managed[record] <= 0:
@@ -100,7 +105,7 @@ class Departures:
         """The name of `record` is to leave `region` in `zone` because it fails there, as was decided at `at`."""
         regions = self._left.setdefault(record, {})
         if region not in regions:
-            self.version += 1
+            self._change()
             self._by_namespace.setdefault(record.namespace, Counter())[region] += 1
             regions[region] = _Departure(at)
         departure = regions[region]
@@ -111,7 +116,8 @@ class Departures:
         """The zone shows since `at` that the name has left `region`."""
         self.leave(record, region, at, zone=zone)
         departure = self._left[record][region]
-        self.version += not departure.is_seen
+        if not departure.is_seen:
+            self._change()
         departure.is_seen = True
 
     def come_back(self, record: ObjectKey, region: str, *, zone: object) -> float | None:
@@ -142,7 +148,7 @@ class Departures:
         heapq.heappush(self._oldest, (at, region, record))
 
     def _end(self, record: ObjectKey, region: str) -> None:
-        self.version += 1
+        self._change()
         del self._left[record][region]
         if not self._left[record]:
             del self._left[record]
@@ -169,7 +175,7 @@ class Departures:
         since = now - self._window
         for region in [region for region, (_, at) in self._remembered.items() if at < since]:
             del self._remembered[region]
-            self.version += 1
+            self._change()
         while self._oldest and self._oldest[0][0] < since:
             at, region, record = heapq.heappop(self._oldest)
             departure = self._left.get(record, {}).get(region)

@@ -5,9 +5,9 @@ import asyncio
 from detour.model.rrset import RRset, RRType
 from detour_lab.simulation.memoryzone import Fault
 
-from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, ready, record, told, www
+from .gating import CALM, DZ, EAST, FR, NORTH, WEST, WINDOW, Boot, api, ready, record, told, www
 from .objects import cloud_region, dns_zone
-from .world import Clouds
+from .world import Clouds, World
 
 
 async def test_a_record_that_is_suspended_before_it_left_its_region_keeps_no_other_from_leaving(
@@ -55,3 +55,26 @@ async def test_a_region_that_was_drained_and_then_shut_down_has_not_failed_for_t
     assert "evacuations" not in again.api.status("main", DZ)
     again.down = {"192.0.2.1", "192.0.2.2"}
     await again.until(lambda: again.answers("www.example.org") == {"192.0.2.4"})
+
+
+async def test_every_zone_tells_how_many_names_have_left_also_once_one_of_another_zone_counts_no_more(
+    boot: Boot,
+) -> None:
+    """The next leader goes by the most that any zone tells."""
+    world = boot(dns_zone(**CALM), dns_zone("other", uid="z-2", domain="example.net", **CALM), api())
+    world.api.apply(
+        record("web", (EAST, "192.0.2.5", 1), (NORTH, "192.0.2.6", 2), hostname="web.example.net", zones=OTHER)
+    )
+    await world.until(lambda: ready(world, "api", "web"))
+    world.down = {"192.0.2.1", "192.0.2.5"}
+    await world.until(lambda: evacuated(world, "main") == evacuated(world, "other") == {EAST: 2})
+    world.api.delete(FR, "api")
+    await world.until(lambda: evacuated(world, "other") == {EAST: 1})
+
+
+OTHER = [{"name": "other"}]
+
+
+def evacuated(world: World, zone: str) -> dict[str, int]:
+    told = world.api.status(zone, DZ).get("evacuations", ())
+    return {each["region"]: each["names"] for each in told}

@@ -141,9 +141,12 @@ def as_seen(history: History) -> Iterator[Violation]:
 
 
 def deletions_held(history: History) -> Iterator[Violation]:
-    """Within the window no more names are deleted than are free, by number and by share, unless a person approved."""
+    """Within the window no more names are deleted than are free, by number and by share, unless a person approved.
+
+    A name that is created and deleted again and again is one name.
+    """
     replay = Replay(history)
-    deleted: dict[str, list[float]] = defaultdict(list)
+    deleted: dict[str, dict[str, float]] = defaultdict(dict)
     approved_at: dict[str, float] = {}
     for event in replay:
         if isinstance(event, Approved):
@@ -158,7 +161,8 @@ def deletions_held(history: History) -> Iterator[Violation]:
         if not gone or event.at < approved_at.get(event.zone, float("-inf")) + APPROVAL_LASTS:
             continue
         since = event.at - history.terms.window
-        deleted[event.zone] = [at for at in deleted[event.zone] if at > since] + [event.at] * len(gone)
+        lately = {hostname: at for hostname, at in deleted[event.zone].items() if at > since}
+        deleted[event.zone] = {**lately, **dict.fromkeys(gone, event.at)}
         owned = _owned(replay, event.zone) + len(deleted[event.zone]) - len(gone)
         most = max(ALWAYS_FREE, min(FREE, int(FREE_OF_SMALL * owned)), int(FREE_SHARE * owned))
         if len(deleted[event.zone]) > most:
