@@ -72,6 +72,7 @@ class _Past:
     def __init__(self, calm_for: float) -> None:
         self._calm_for = calm_for
         self._calm_since = NEVER
+        self._clear_since = NEVER  # as that, but for processes that start, end or pause
         self._region_told_at = NEVER
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)
         self.left_at: dict[tuple[str, str, str], float] = defaultdict(lambda: NEVER)  # zone, name, value
@@ -89,21 +90,31 @@ class _Past:
                 self._turned[address] = (works, now)
             case RegionDeclared(region=region, drained=drained):
                 self._region_told_at = event.at
-                self._calm_since = max(self._calm_since, event.at)
+                self._disturb(event.at)
                 (self._drained.add if drained else self._drained.discard)(region)
-            case ProcessChanged() | BlindChanged() | StatusDamaged() | ClockJumped():
+            case ProcessChanged():
                 self._calm_since = max(self._calm_since, event.at)
+            case BlindChanged() | StatusDamaged() | ClockJumped():
+                self._disturb(event.at)
             case Befell(fault=fault, where=where, until=until, at=now) if fault in OF_A_PROVIDER:
                 began, ended = self._unheard.get(where, (now, NEVER))
                 self._unheard[where] = (began if ended >= now else now, max(ended, until))
             case Befell(fault=fault, until=until) if fault in (Fault.DECLARATIONS_OLD, Fault.WATCHES_DEAF):
-                self._calm_since = max(self._calm_since, until)  # a person's word is heard as late as that
+                self._disturb(until)  # a person's word is heard as late as that
             case Declared(record=record) if record is not None:
                 self._told_at[record.hostname] = math.inf if record.pin else event.at  # a person's word, not health's
             case ZoneChanged(by=by) if by == OUTSIDER:
-                self._calm_since = max(self._calm_since, event.at)
+                self._disturb(event.at)
             case _:
                 pass
+
+    def _disturb(self, at: float) -> None:
+        self._calm_since = max(self._calm_since, at)
+        self._clear_since = max(self._clear_since, at)
+
+    def is_clear(self, at: float) -> bool:
+        """Tell whether by `at` nothing had disturbed anybody's sight or memory for long, but their own ends and starts."""
+        return at > self._clear_since + self._calm_for
 
     def is_calm(self, hostname: str, at: float) -> bool:
         """Tell whether by `at` only the health of places had changed for long."""
@@ -256,8 +267,13 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                     continue
                 told = f"{event.by} brought {{}} into {hostname} in {event.zone}"
                 for each in sorted(came & declared - undone):
-                    if past.is_calm(hostname, at) and past.has_been(each, at, long, works=False):
+                    is_dead = past.has_been(each, at, long, works=False)
+                    working = [other for other in sorted(gone & declared) if past.has_been(other, at, long, works=True)]
+                    if is_dead and past.is_calm(hostname, at):
                         message = f"{told.format(each)}, which had failed for long"
+                        yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
+                    elif is_dead and working and past.is_clear(at):
+                        message = f"{told.format(each)}, which had failed for long, in place of {working[0]}, which works"
                         yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
                     elif left := [other for other in sorted(gone & declared) if past.failed_first(each, other, at)]:
                         message = f"{told.format(each)}, which had failed before {left[0]} did"
