@@ -7,6 +7,7 @@ docs/simulation.md tells what was behind them.
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
         "frozen regions:1202751",
+        "sites:1205496",
         "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",
@@ -164,7 +165,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:111541",
         "general:114042",
     ],
-    "DeletionsHeld": ["slow lists:1203127"],
+    "DeletionsHeld": ["slow lists:1203127", "slow lists:1205367"],
     "HoldsDown": [
         "hostnames:36254195",
         "addresses:1102011",
@@ -186,6 +187,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1205577",
         "zones:1545",
         "general:15219",
         "general:24434",

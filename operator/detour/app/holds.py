@@ -3,7 +3,7 @@
 A change that is held stays undone: what was let through before is written, and put back where somebody changes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from detour.app.deletions import Deletions
@@ -43,6 +43,7 @@ class ZoneGate:
         self._began_at = clock()
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
+        self._unshown: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of before the zone showed it
         self._excused: dict[ObjectKey, frozenset[str]] = {}  # regions left without counting, until it is back there
         self._held: dict[ObjectKey, _Held] = {}
         self._changes = 0
@@ -142,6 +143,7 @@ class ZoneGate:
             evacuated = frozenset() if is_nothing else leaves
             if is_nothing and leaves:
                 self._excused[key] = self._excused.get(key, frozenset()) | leaves
+            self._let_go_unshown(proposal, frozenset() if is_nothing else proposal.evacuates - leaves)
             for region in sorted(evacuated):
                 self._note(region, self._clock())
                 self._departures.leave(key, region, self._clock(), zone=self)
@@ -150,10 +152,36 @@ class ZoneGate:
         self._place(key, proposal.regions_after)
         return proposal.after
 
+    def _let_go_unshown(self, proposal: Proposal, regions: frozenset[str]) -> None:
+        """Take note of regions that the name is to leave, though the zone does not show it there.
+
+        A write that puts it there may be on its way.
+        """
+        known = self._unshown.pop(proposal.record, {})
+        known |= {region: values for region, values in proposal.values_in.items() if region in regions}
+        unshown = {region: values for region, values in known.items() if region not in proposal.regions_after}
+        if unshown:
+            self._unshown[proposal.record] = unshown
+
+    def shows(self, record: ObjectKey, values: Iterable[str]) -> None:
+        """The zone has these values: a region that the name was let out of unseen is one that it is leaving."""
+        unshown = self._unshown.get(record)
+        if unshown is None:
+            return
+        found = frozenset(region for region, its in unshown.items() if not its.isdisjoint(values))
+        for region in sorted(found):
+            self._note(region, self._clock())
+            self._departures.leave(record, region, self._clock(), zone=self)
+            del unshown[region]
+        self._set_leaving(record, self._leaving.get(record, frozenset()) | found)
+        if not unshown:
+            del self._unshown[record]
+
     def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
         """What was let through last stands in the zone, or is not to be had there."""
         self._has_gone(record)
         if stands:
+            self._unshown.pop(record, None)
             self._is_back(record, self._regions.get(record, frozenset()))
 
     def _is_back(self, record: ObjectKey, regions: frozenset[str]) -> None:
@@ -232,6 +260,7 @@ class ZoneGate:
         self._hold(record, None)
         self._approved.pop(record, None)
         self._thawed.discard(record)
+        self._unshown.pop(record, None)
         self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
 
     def begin_term(self) -> None:
@@ -240,6 +269,7 @@ class ZoneGate:
         for record in list(self._leaving):
             self._set_leaving(record, frozenset())
         self._excused.clear()
+        self._unshown.clear()
         self._let_through.clear()
         self._held.clear()
         self._changes += 1

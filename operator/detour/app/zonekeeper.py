@@ -27,6 +27,7 @@ from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport, is_throttling
 from detour.kube.cluster import ClusterError
+from detour.kube.picture import values_of
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -457,6 +458,8 @@ class ZoneKeeper:
     def record_changed(self, record: ObjectKey) -> None:
         """Watch what is in sync, and on a standby what another site publishes; tell the engine (Observer)."""
         report, wish = self.report(record), self._wishes.get(record)
+        if report:
+            self.gate.shows(record, values_of(report.published))
         if report and (report.in_sync or report.refusal):
             self.gate.arrived(record, stands=report.in_sync)
         if report and wish and (report.in_sync or self.stands_by):

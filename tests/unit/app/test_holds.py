@@ -523,3 +523,25 @@ def test_a_place_that_a_name_left_without_counting_does_not_count_when_it_is_fou
     gate.arrived(key("api"))
     gate.survey(proposal)
     assert departures.count("north") == 1, "it had come back there since"
+
+
+def test_a_place_that_a_name_was_let_out_of_before_the_zone_showed_it_counts_once_it_does() -> None:
+    departures = Departures(free_names=0)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    before, after = sets("api", ["east", "north"]), sets("api", ["north"])
+    places = (frozenset({"east", "north"}), frozenset({"north"}), frozenset({"east"}))
+    values = {"east": frozenset({ADDRESSES["east"]}), "north": frozenset({ADDRESSES["north"]})}
+    emptied = Proposal(key("api"), "api.example.org", before, after, *places, values_in=values)  # by an outsider
+    assert gate.submit(emptied) == after
+    gate.shows(key("api"), [ADDRESSES["north"]])
+    assert departures.count("east") == 0
+
+    gate.shows(key("api"), [ADDRESSES["north"], ADDRESSES["east"]])  # a repair was on its way
+    gate.arrived(key("api"))
+    assert departures.was_seen_gone(key("api"), "east", zone=gate)
+
+    gate.forget(key("api"))
+    assert gate.submit(emptied) == after
+    gate.arrived(key("api"))
+    gate.shows(key("api"), [ADDRESSES["east"]])
+    assert departures.count("east") == 0, "it has left in between: what shows it now is no write of ours"

@@ -27,6 +27,9 @@ FAST = 0.94
 SEEN_LATELY = 15.0
 """Seconds for which a look at the parent counts: ten, and what follows takes its time."""
 
+UNSEEN = 35.0
+"""Seconds for which the parent may name a zone again unseen, where no name waits to leave: looks are 30 s apart."""
+
 TWIN_KNOWN = 30.0
 """Seconds until everybody knows for which hosted zone a DNSZone stands that is new."""
 
@@ -58,7 +61,7 @@ class Departing:
                     self._away_before[zone] = (self._away_since.pop(zone, now), now)
                 else:  # what lasted no longer than from one look to the next may have been seen by none
                     since, until = self._away_before.get(zone, (now, NEVER))
-                    self._away_since[zone] = since if now < until + SEEN_LATELY else now
+                    self._away_since[zone] = since if now < until + UNSEEN else now
             case ZoneDeclared(site=site, zone=zone, count=count, at=now) if count is not None:
                 if self._counts.get((site, zone), (None, 0.0))[0] != count:
                     self._counts[site, zone] = (count, now)

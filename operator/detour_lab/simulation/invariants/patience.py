@@ -113,7 +113,7 @@ class _Past:
         self._clear_since = max(self._clear_since, at)
 
     def is_clear(self, at: float) -> bool:
-        """Tell whether by `at` nothing had disturbed anybody's sight or memory for long, but their own ends and starts."""
+        """Tell whether by `at` nothing had disturbed sight or memory for long, but that processes end and start."""
         return at > self._clear_since + self._calm_for
 
     def is_calm(self, hostname: str, at: float) -> bool:
@@ -273,7 +273,7 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                         message = f"{told.format(each)}, which had failed for long"
                         yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
                     elif is_dead and working and past.is_clear(at):
-                        message = f"{told.format(each)}, which had failed for long, in place of {working[0]}, which works"
+                        message = f"{told.format(each)}, which had failed for long, for {working[0]}, which works"
                         yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
                     elif left := [other for other in sorted(gone & declared) if past.failed_first(each, other, at)]:
                         message = f"{told.format(each)}, which had failed before {left[0]} did"
