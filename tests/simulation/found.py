@@ -8,6 +8,7 @@ FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
         "frozen regions:1202751",
         "sites:1205496",
+        "one of two frozen:1206959",
         "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",

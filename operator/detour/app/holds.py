@@ -44,6 +44,7 @@ class ZoneGate:
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
         self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
         self._unshown: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of before the zone showed it
+        self._stopped: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of, and stopped by a freeze
         self._excused: dict[ObjectKey, frozenset[str]] = {}  # regions left without counting, until it is back there
         self._held: dict[ObjectKey, _Held] = {}
         self._changes = 0
@@ -95,6 +96,8 @@ class ZoneGate:
             for region in sorted(self._set_leaving(key, frozenset())):
                 if region in proposal.regions_shown:
                     self._departures.come_back(key, region, zone=self)
+                    if values := proposal.values_in.get(region):  # unless it has been written, and we don't know yet
+                        self._stopped.setdefault(key, {})[region] = values
                 else:
                     self._is_gone(key, region, self._clock())
         if reason is HoldReason.REGIONS:
@@ -149,6 +152,7 @@ class ZoneGate:
                 self._departures.leave(key, region, self._clock(), zone=self)
             self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
         self._let_through[key] = proposal.after
+        self._stopped.pop(key, None)
         self._place(key, proposal.regions_after)
         return proposal.after
 
@@ -164,18 +168,32 @@ class ZoneGate:
             self._unshown[proposal.record] = unshown
 
     def shows(self, record: ObjectKey, values: Iterable[str]) -> None:
-        """The zone has these values: a region that the name was let out of unseen is one that it is leaving."""
-        unshown = self._unshown.get(record)
-        if unshown is None:
-            return
-        found = frozenset(region for region, its in unshown.items() if not its.isdisjoint(values))
-        for region in sorted(found):
-            self._note(region, self._clock())
-            self._departures.leave(record, region, self._clock(), zone=self)
-            del unshown[region]
-        self._set_leaving(record, self._leaving.get(record, frozenset()) | found)
-        if not unshown:
-            del self._unshown[record]
+        """The zone has these values.
+
+        A region that the name was let out of unseen is one that it is leaving, where it is among them; one that a
+        freeze was to keep it in has been left, where it is not.
+        """
+        shown = frozenset(values)
+        if record in self._unshown:
+            leaving = self._take(self._unshown, record, lambda its: not its.isdisjoint(shown))
+            for region in sorted(leaving):
+                self._note(region, self._clock())
+                self._departures.leave(record, region, self._clock(), zone=self)
+            self._set_leaving(record, self._leaving.get(record, frozenset()) | leaving)
+        if record in self._stopped:
+            for region in sorted(self._take(self._stopped, record, lambda its: its.isdisjoint(shown))):
+                self._is_gone(record, region, self._clock())
+
+    @staticmethod
+    def _take(
+        known: dict[ObjectKey, dict[str, frozenset[str]]], record: ObjectKey, which: Callable[[frozenset[str]], bool]
+    ) -> frozenset[str]:
+        """Take the regions out of `known` whose values are those asked for."""
+        regions = known.pop(record)
+        taken = frozenset(region for region, values in regions.items() if which(values))
+        if left := {region: values for region, values in regions.items() if region not in taken}:
+            known[record] = left
+        return taken
 
     def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
         """What was let through last stands in the zone, or is not to be had there."""
@@ -261,6 +279,7 @@ class ZoneGate:
         self._approved.pop(record, None)
         self._thawed.discard(record)
         self._unshown.pop(record, None)
+        self._stopped.pop(record, None)
         self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
 
     def begin_term(self) -> None:
@@ -270,6 +289,7 @@ class ZoneGate:
             self._set_leaving(record, frozenset())
         self._excused.clear()
         self._unshown.clear()
+        self._stopped.clear()
         self._let_through.clear()
         self._held.clear()
         self._changes += 1

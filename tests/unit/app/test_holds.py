@@ -479,7 +479,12 @@ def propose(gate: ZoneGate, before: str, after: str, failing: str, shown: str) -
     """Propose to a gate that a name of these regions goes to others, while the zone shows it in `shown`."""
     places = [frozenset(each.split()) for each in (before, after, failing, shown)]
     known, wanted = (sets("api", each.split()) for each in (before, after))
-    gate.submit(Proposal(key("api"), "api.example.org", known, wanted, *places[:3], regions_shown=places[3]))
+    values = {each: frozenset({ADDRESSES[each]}) for each in before.split()}
+    gate.submit(
+        Proposal(
+            *(key("api"), "api.example.org", known, wanted, *places[:3]), values_in=values, regions_shown=places[3]
+        )
+    )
 
 
 def test_a_removal_that_is_given_back_replaces_no_later_one_of_the_same_name() -> None:
@@ -545,3 +550,15 @@ def test_a_place_that_a_name_was_let_out_of_before_the_zone_showed_it_counts_onc
     gate.arrived(key("api"))
     gate.shows(key("api"), [ADDRESSES["east"]])
     assert departures.count("east") == 0, "it has left in between: what shows it now is no write of ours"
+
+
+@pytest.mark.parametrize("was_written", [False, True])
+def test_a_departure_that_a_freeze_stopped_counts_only_where_it_had_been_written(*, was_written: bool) -> None:
+    departures = Departures(free_names=0)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east north", "north", "east", "east north")
+    gate.safety = Safety(frozen=True)
+    propose(gate, "east north", "north", "east", "east north")  # the answer to the write is on its way
+    assert departures.count("east") == 0
+    gate.shows(key("api"), [ADDRESSES["north"], *([] if was_written else [ADDRESSES["east"]])])
+    assert departures.count("east") == was_written
