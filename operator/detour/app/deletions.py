@@ -32,6 +32,7 @@ class Deletions:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._asked: dict[ObjectKey, _Asked] = {}
+        self._remembered = (0, 0.0)  # how many others made, and when the last
         self.version = 0  # another one whenever anything else is held than before
         self._news: dict[ObjectKey, Withdrawal] = {}
 
@@ -56,6 +57,16 @@ class Deletions:
         self.version += 1
         return True
 
+    def remember(self, names: int, at: float) -> None:
+        """Who wrote the zone before us made so many deletions, the last at `at`: at least so many count."""
+        self._remembered = (max(self._remembered[0], names), max(self._remembered[1], at))
+
+    def made(self, since: float) -> tuple[int, float]:
+        """Return how many deletions were made since then, and when the last was."""
+        remembered = self._remembered if self._remembered[1] >= since else (0, since)
+        own = [each.at for each in self._asked.values() if each.is_done and each.at >= since]
+        return max(len(own), remembered[0]), max(own, default=remembered[1])
+
     def recall(self) -> list[Withdrawal]:
         """Return the deletions that have not been let through, and forget them."""
         waiting = [each.withdrawal for each in self._asked.values() if not each.is_done]
@@ -76,7 +87,7 @@ class Deletions:
         """
         now = self._clock()
         idle = []
-        for each in [each for each in self._asked.values() if not (each.is_done or each.takes)]:
+        for each in [each for each in self._asked.values() if not each.is_done]:
             each.takes = takes(each.withdrawal)
             if not each.takes:
                 idle.append(each.withdrawal)
@@ -85,7 +96,7 @@ class Deletions:
             key: each for key, each in self._asked.items() if not each.is_done or each.at >= now - safety.window
         }
         waiting = [each for each in self._asked.values() if not each.is_done]
-        total = len(self._asked)
+        total = len(waiting) + self.made(now - safety.window)[0]
         reason = None
         if safety.frozen:
             reason = HoldReason.FREEZE
@@ -99,7 +110,8 @@ class Deletions:
                 self.version += 1
                 self._news[each.withdrawal.record] = each.withdrawal
             if held is None and now - each.at >= GATHERING_TIME:
-                each.is_done = True
+                each.is_done, each.at = True, now
+                self.version += 1  # it is told how many were made
                 due.append(each.withdrawal)
         return [*idle, *due]
 

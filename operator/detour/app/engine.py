@@ -125,6 +125,7 @@ class Engine:
         known = self._records.get(record.key)
         is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
         if known is not None and known.awaiting is not None and not is_leaving:
+            self._count_regions(known.keeper.record, -1)
             self._farewells.take_back(known)  # the API server's data went back to a time before its deletion
             known = None
         if known is None:
@@ -380,6 +381,8 @@ class Engine:
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
                 self._gatekeeper.look_again_soon()
             elif keeper is not None:
+                if known.awaiting is not None and not keeper.in_force:
+                    keeper.abandon(record.key)  # its finalizer is gone: whoever writes the zone has removed the name
                 keeper.forget(record.key)
             self.zone_changed(zone)  # it may have an orphan now
 
@@ -397,6 +400,8 @@ class Engine:
             self._leavers.review(known)
 
     def _begin_farewell(self, known: KnownRecord) -> None:
+        if not known.raw.get("metadata", {}).get("deletionTimestamp"):
+            return  # the API server's data went back to a time before its deletion
         if self.zones_listed:
             self._farewells.begin(known)
             self._farewells.call_off(known)

@@ -9,6 +9,7 @@ from detour.app.known import KnownRecord
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
 from detour.app.workshop import Forgets
+from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal, Withdrawal
 from detour.kube.metadata import has_finalizer, with_finalizer
@@ -141,9 +142,12 @@ class Farewells:
         record = known.keeper.record
         if record.deletion_policy is DeletionPolicy.DELETE or not known.awaiting:
             return
-        for zone in [each for each in known.awaiting if each in self._zones.serving]:
-            if self._zones.serving[zone].gate.deletions.keep(record.key):
-                known.awaiting.discard(zone)
+        by_keeper: dict[ZoneKeeper, list[ObjectKey]] = {}
+        for zone in sorted(each for each in known.awaiting if each in self._zones.serving):
+            by_keeper.setdefault(self._zones.serving[zone], []).append(zone)
+        for keeper, zones in by_keeper.items():
+            if keeper.gate.deletions.keep(record.key):
+                known.awaiting.difference_update(zones)
         self.end(known)
 
     def end(self, known: KnownRecord) -> None:

@@ -117,9 +117,9 @@ class Gatekeeper:
     ) -> tuple[RRset, ...] | None:
         record = keeper.record.key
         wish, gate = keeper.wish_for(zones), zonekeeper.gate
-        if wish.suspended:
-            gate.set_aside(record)
         report = zonekeeper.report(record)
+        if wish.suspended or (report is not None and report.denied):
+            gate.set_aside(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
             held_before = gate.version
             wish = replace(wish, sets=gate.submit(keeper.proposal(zones[0], gate, wish.sets, report)) or None)

@@ -61,7 +61,7 @@ class ZoneGate:
     @safety.setter
     def safety(self, safety: Safety) -> None:
         self._safety = safety
-        self._departures.keep_for(safety.window)
+        self._departures.keep_for(self, safety.window)
         if not safety.frozen:
             self._thawed.clear()
 
@@ -120,9 +120,10 @@ class ZoneGate:
         key = proposal.record
         if not self._leaving.get(key, frozenset()) & proposal.regions_shown:
             self._has_gone(key)
-        self._place(key, proposal.regions_before)
+        if proposal.regions_before or not proposal.before:  # of an edited place nobody knows the region any more
+            self._place(key, proposal.regions_before)
         self._is_back(key, proposal.regions_before & proposal.regions_shown)
-        if self._clock() < self._began_at + self.safety.window:
+        if self._clock() < self._began_at + self._departures.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
                 is_excused = region in self._excused.get(key, ())
                 is_known = is_excused or self._departures.was_seen_gone(key, region, zone=self)
@@ -229,7 +230,7 @@ class ZoneGate:
 
     def _is_gone(self, record: ObjectKey, region: str, at: float) -> None:
         """The zone shows since `at` that the name has left a region: within the window that counts."""
-        if at >= self._clock() - self.safety.window:
+        if at >= self._clock() - self._departures.window:
             self._note(region, at)
             self._departures.seen_gone(record, region, at, zone=self)
 
@@ -282,11 +283,16 @@ class ZoneGate:
         self._stopped.pop(record, None)
         self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
 
+    def end_term(self) -> None:
+        """The zone is written here no more: what was let through may never be seen to arrive."""
+        for record in list(self._leaving):
+            self._set_leaving(record, frozenset())
+
     def begin_term(self) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
         self._began_at = self._clock()
-        for record in list(self._leaving):
-            self._set_leaving(record, frozenset())
+        self._departures.keep_for(self, self.safety.window)
+        self.end_term()
         self._excused.clear()
         self._unshown.clear()
         self._stopped.clear()
@@ -341,9 +347,12 @@ class ZoneGate:
         return len(self._held) + len(self.deletions.held())
 
     def close(self) -> None:
-        """The zone is written here no more: what was let through here counts no longer."""
-        for record in {*self._regions, *self._leaving}:
-            self.forget(record)
+        """The zone is written here no more. What has left it counts until the window ends, or it is seen to be back."""
+        self.end_term()
+        for record in self._regions:
+            self._departures.release(record, zone=self, forgets=False)
+        self._regions.clear()
+        self._departures.keep_for(self, 0.0)
 
     def holds(self) -> Holds:
         """Return all that is held. The digest stands for these changes, held since then: not for others like them."""
@@ -351,14 +360,14 @@ class ZoneGate:
         changes += [(reason, f"delete {each.hostname}", at) for reason, each, at in self.deletions.held()]
         digest = held_digest(f"{line} {since:.3f}" for _, line, since in changes) if changes else ""
         regions = next((each.blocked for each in self._held.values() if each.blocked is not None), None)
-        blocked = self._departures.explain(regions, window=self.safety.window) if regions is not None else None
+        blocked = self._departures.explain(regions, window=self._departures.window) if regions is not None else None
         return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest, blocked)
 
     def evacuated(self) -> dict[str, tuple[int, float]]:
         """Return the regions that names of this zone have left within the window: how many in all, and when last."""
         now = self._clock()
         self._departures.expire(now)
-        self._last_left = {region: at for region, at in self._last_left.items() if at >= now - self.safety.window}
+        self._last_left = {region: at for region, at in self._last_left.items() if at >= now - self._departures.window}
         counts = {region: self._departures.count(region) for region in self._last_left}
         return {region: (number, self._last_left[region]) for region, number in counts.items() if number}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from detour.app.clock import Clock
 from detour.app.known import KnownRecord
 from detour.app.outlets import Outlets
-from detour.app.zonekeeper import DUPLICATE_ZONE
+from detour.app.zonekeeper import DUPLICATE_ZONE, ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.leaving import (
     STILL_DELEGATED,
@@ -57,7 +57,7 @@ class ZoneLeavers:
                 if zonekeeper := self._zones.serving.get(zone):
                     if before is not None and before.is_asked:
                         zonekeeper.abandon(keeper.record.key)
-                    zonekeeper.forget(keeper.record.key)
+                    self._forget(known, zonekeeper)
                 keeper.left(zone)
                 if subject := self._zones.subject(zone):
                     self._outlets.mark(subject)  # it may have an orphan now
@@ -168,8 +168,13 @@ class ZoneLeavers:
         for zone in [each for each in keeper.leaving if not keeper.is_known_in(each)]:
             del keeper.leaving[zone]
             if zonekeeper := self._zones.serving.get(zone):
-                zonekeeper.forget(keeper.record.key)
+                self._forget(known, zonekeeper)
         keeper.gather_zones()
+
+    def _forget(self, known: KnownRecord, zonekeeper: ZoneKeeper) -> None:
+        """The record is in a zone no more, unless it declares it by another name."""
+        if all(self._zones.serving.get(each) is not zonekeeper for each in known.keeper.declared_zones):
+            zonekeeper.forget(known.keeper.record.key)
 
     def gone(self, known: KnownRecord, zone: ObjectKey) -> None:
         """The name is gone from `zone`."""

@@ -23,6 +23,10 @@ class _Work:
     since: float
     gone_at: float | None = None
 
+    def ended_before(self, at: float) -> bool:
+        """Tell whether it went before `at`."""
+        return self.gone_at is not None and self.gone_at < at
+
 
 class Twins:
     """Keeps which zone at a provider each DNSZone stands for. `clock` gives engine seconds."""
@@ -44,7 +48,7 @@ class Twins:
             self._identities[key] = identity
             self._stand(identity, self._standing.get(identity, set()) | {key})
             work = self._work.get((identity, key))
-            if work is not None and work.gone_at is not None and self._clock() - work.gone_at > MADE_ANEW_WITHIN:
+            if work is not None and work.ended_before(self._clock() - MADE_ANEW_WITHIN):
                 del self._work[identity, key]
         return True
 
@@ -54,8 +58,13 @@ class Twins:
         if identity is not None:
             self._stand(identity, self._standing[identity] - {key})
         if identity is not None and (work := self._work.get((identity, key))) is not None:
+            self._forget_work_long_done()
             work.gone_at = self._clock()
         return identity is not None
+
+    def _forget_work_long_done(self) -> None:
+        for place in [each for each, work in self._work.items() if work.ended_before(self._clock() - MADE_ANEW_WITHIN)]:
+            del self._work[place]
 
     def _stand(self, identity: Identity, keys: set[ObjectKey]) -> None:
         self._standing[identity] = keys

@@ -305,14 +305,19 @@ class ZoneKeeper:
             if recalled:
                 self._watcher.deletions_wait()
         self._enactor = self._enactor_task = None
+        self.gate.end_term()
+
+    def deletions_made(self) -> tuple[int, float]:
+        """Return how many names were deleted within the safety window, and when the last was."""
+        return self.gate.deletions.made(self._workshop.clock.now() - self.zone.safety.window)
 
     def give_up(self) -> list[Withdrawal]:
         """Care for nothing any more; return the names that are still to be removed, for whoever goes on."""
+        self.gate.close()
         left = self.gate.deletions.recall()
         left += self._enactor.recall_withdrawals() if self._enactor is not None else []
         for record in list(self._wishes):
             self.forget(record)
-        self.gate.close()
         return left
 
     def look_at_twins(self) -> None:
@@ -353,7 +358,7 @@ class ZoneKeeper:
             trouble = unforeseen_trouble(error)
             if trouble != self._trouble:
                 logger.error("DNSZone %s could not be opened: %s", self.zone.key, told(error))
-        if trouble is not None and self._enactor is None and trouble.reason != DUPLICATE_ZONE:
+        if trouble is not None and not self._stopping and self._enactor is None and trouble.reason != DUPLICATE_ZONE:
             self._identity = None  # what it stands for is found out once it can be opened
             self._admit(self.zone.key, None)  # who cannot write stands in nobody's way
         self._set_trouble(trouble)
@@ -394,6 +399,8 @@ class ZoneKeeper:
         is_taken = False
         try:
             facts = await provider.describe()
+            if self._stopping:
+                return None  # the DNSZone is gone, and its name may be another one's by now
             self._identity = (registry.kind_of(zone.settings).name, *facts.identity)
             is_same = self._connected == _connection(zone) and self._enactor is not None
             is_same = is_same and self._enactor is not None and self._enactor.identity == facts.identity
@@ -472,6 +479,8 @@ class ZoneKeeper:
         """Tell the engine, and about the records where a trouble came or went (Observer)."""
         if self.in_force and not self._was_in_force:
             self.gate.begin_term()
+        elif not self.in_force and self._was_in_force:
+            self.gate.end_term()
         self._was_in_force = self.in_force
         self._watcher.zone_changed(self.zone.key)
         trouble = self._enactor.trouble if self._enactor else None

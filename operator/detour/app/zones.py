@@ -18,7 +18,7 @@ from detour.enactment.wishes import Refusal, Withdrawal, ZoneReport
 from detour.kube.kinds import RawObject
 from detour.kube.picture import Holds, ZoneObjectPicture
 from detour.kube.reporting import Subject
-from detour.kube.resources.memory import evacuations_in
+from detour.kube.resources.memory import deletions_in, evacuations_in
 from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical
 from detour.model.record import ObjectKey
@@ -56,6 +56,7 @@ class Zones:
         self._declared: dict[ObjectKey, _Declared] = {}
         self._departures = Departures(workshop.free_departures, on_change=watcher.departures_changed)
         self._twins = Twins(workshop.clock.now)
+        self._deleted: dict[ObjectKey, tuple[int, float]] = {}  # of DNSZones that are gone: deletions, and the last
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
 
@@ -79,6 +80,7 @@ class Zones:
         first, heirs = self._twins.first_for(key), self._twins.of(key)
         left: list[Withdrawal] = []
         if keeper := self.keepers.pop(key, None):
+            self._deleted[key] = keeper.deletions_made()
             left = keeper.give_up()
             keeper.stop()
         self.serving.pop(key, None)
@@ -88,8 +90,7 @@ class Zones:
             return first
         if not heirs:
             return None
-        for withdrawal in left:
-            self.serving[heirs[0]].withdraw(withdrawal)
+        self._hand_on(left, self._deleted.pop(key, (0, 0.0)), self.serving[heirs[0]])
         return heirs[0]
 
     def taken_over(self, key: ObjectKey) -> RawObject:
@@ -154,7 +155,12 @@ class Zones:
                 (region, names, self._workshop.clock.on_the_wall(at))
                 for region, (names, at) in sorted(keeper.gate.evacuated().items() if keeper else ())
             ),
+            deleted=self._deletions_on_the_wall(keeper),
         )
+
+    def _deletions_on_the_wall(self, keeper: ZoneKeeper | None) -> tuple[int, float] | None:
+        names, at = keeper.deletions_made() if keeper is not None else (0, 0.0)
+        return (names, self._workshop.clock.on_the_wall(at)) if names else None
 
     def _on_the_wall(self, holds: Holds) -> Holds:
         """Return what is held with the time that a person's clock shows."""
@@ -211,7 +217,6 @@ class Zones:
             )
 
     def _start(self, declared: _Declared) -> None:
-        self._remember(declared.raw)
         if _remembered_generation(declared.raw) != NEVER:
             self._had_worked.add(declared.zone.key)
         keeper = ZoneKeeper(
@@ -223,6 +228,8 @@ class Zones:
             admit=self._admit,
         )
         self.keepers[declared.zone.key] = self.serving[declared.zone.key] = keeper
+        self._remember(declared.raw, keeper)
+        keeper.gate.deletions.remember(*self._deleted.pop(declared.zone.key, (0, 0.0)))
         task = asyncio.create_task(kept_going(f"the keeper of DNSZone {declared.zone.key}", keeper.run))
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
@@ -253,16 +260,22 @@ class Zones:
                 self.serving[key] = self.keepers.get(self.written_as(key), own)
         for key in changed:
             if keeper := self.keepers.get(key):
-                for withdrawal in keeper.give_up() if self.serving[key] is not keeper else ():
-                    self.serving[key].withdraw(withdrawal)
+                if self.serving[key] is not keeper:
+                    made = keeper.deletions_made()
+                    self._hand_on(keeper.give_up(), made, self.serving[key])
                 keeper.look_at_twins()
         if changed:
             self._watcher.zones_changed(before)
 
+    def _hand_on(self, left: Iterable[Withdrawal], made: tuple[int, float], heir: ZoneKeeper) -> None:
+        heir.gate.deletions.remember(*made)
+        for withdrawal in left:
+            heir.withdraw(withdrawal)
+
     def recall(self, subject: Subject, raw: RawObject) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""
         if keeper := self.keepers.get(subject.key):
-            self._remember(raw)
+            self._remember(raw, keeper)
             keeper.gate.begin_term()
             if _remembered_generation(raw) != NEVER:
                 self._twins.at_work(subject.key)
@@ -271,8 +284,10 @@ class Zones:
         """What the leader before us wrote is known: who came first under it still does."""
         self._look_for_twins()
 
-    def _remember(self, raw: RawObject) -> None:
-        """Count what the leader before us wrote of regions that names have left."""
+    def _remember(self, raw: RawObject, keeper: ZoneKeeper) -> None:
+        """Count what the leader before us wrote of regions that names have left, and of names that it deleted."""
+        if (deletions := deletions_in(raw.get("status"))) is not None:
+            keeper.gate.deletions.remember(deletions[0], self._workshop.clock.from_the_wall(deletions[1]))
         for region, names, at in evacuations_in(raw.get("status")):
             self._departures.remember(region, names, self._workshop.clock.from_the_wall(at))
 

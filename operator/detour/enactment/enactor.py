@@ -127,6 +127,7 @@ class Enactor:
         self._names = Names(rules)
         self._names.zone_id = facts.zone_id if facts else None
         self._is_needed = False
+        self._is_sending = False
         self._stopping = False
         self._news = asyncio.Event()
         self._reader = ZoneReader(
@@ -165,8 +166,9 @@ class Enactor:
         self._names.abandon(record)
 
     def takes(self, withdrawal: Withdrawal) -> bool:
-        """Tell whether `withdrawal` would take anything away, by what the zone holds. Only once it `is_read`."""
-        return self._names.takes(withdrawal, self._reader.view)
+        """Tell whether `withdrawal` takes anything away, or may, by what the zone holds. Only once it `is_read`."""
+        is_unclear = self._is_sending or self._delivery.doubt is not None
+        return is_unclear or self._names.takes(withdrawal, self._reader.view)
 
     @property
     def owned_count(self) -> int:
@@ -617,7 +619,11 @@ class Enactor:
         was_unsettled = self._fence.unsettled
         for each in work:
             self._names.sent(each, self._reader.view)
-        stored = await self._delivery.send(self._provider, batch, work)
+        self._is_sending = True
+        try:
+            stored = await self._delivery.send(self._provider, batch, work)
+        finally:
+            self._is_sending = False
         if stored is None:
             return
         self._tenure.moved()

@@ -101,8 +101,9 @@ class RecordPicture:
 class ZoneObjectPicture:
     """A DNSZone. `warnings` are messages that do not keep it from being Ready.
 
-    `evacuated` are regions that names have left because they fail, how many, and when the last did; `take_over` is a
-    value with which the annotation of that name would be acted upon.
+    `evacuated` are regions that names have left because they fail, how many, and when the last did; `deleted` how many
+    names were deleted lately, and when the last was; `take_over` is a value with which the annotation of that name
+    would be acted upon.
     """
 
     zone: Zone
@@ -111,6 +112,7 @@ class ZoneObjectPicture:
     warnings: tuple[Refusal, ...] = ()
     holds: Holds = Holds()
     evacuated: tuple[tuple[str, int, float], ...] = ()
+    deleted: tuple[int, float] | None = None
     take_over: str = "now"
 
 

@@ -334,6 +334,9 @@ def zone_status(
         status["evacuations"] = [
             {"region": region, "names": names, "at": timestamp(at)} for region, names, at in picture.evacuated
         ]
+    if picture.deleted is not None:
+        names, at = picture.deleted
+        status["deletions"] = {"names": names, "at": timestamp(at)}
     return status
 
 

@@ -60,16 +60,23 @@ class Departures:
         self._managed: Counter[ObjectKey] = Counter()
         self._remembered: dict[str, tuple[int, float]] = {}
         self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
-        self._window = 0.0
+        self._windows: dict[object, float] = {}  # by zone
+        self.window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
     def _change(self) -> None:
         self.version += 1
         self._on_change()
 
-    def keep_for(self, window: float) -> None:
-        """Count departures for `window` seconds at least: the longest of all zones holds for each."""
-        self._window = max(self._window, window)
+    def keep_for(self, zone: object, window: float) -> None:
+        """A zone has departures count for `window` seconds, 0 where it is gone: the longest of all holds for each.
+
+        After the last zone the window stays what it was, for those that are made anew.
+        """
+        self._windows[zone] = window
+        if not window:
+            del self._windows[zone]
+        self.window = max(self._windows.values(), default=self.window)
 
     def remember(self, region: str, names: int, at: float) -> None:
         """An earlier leader wrote that so many names had left `region`, the last at `at`: at least so many count."""
@@ -84,15 +91,16 @@ class Departures:
         self._managed[record] += 1
         self._change()
 
-    def release(self, record: ObjectKey, *, zone: object) -> None:
-        """A zone has the name of `record` no more; without any zone it counts for nothing."""
+    def release(self, record: ObjectKey, *, zone: object, forgets: bool = True) -> None:
+        """A zone has the name of `record` no more; without any zone it counts for nothing, if that `forgets`."""
         self._managed[record] -= 1
         self._change()
         for departure in self._left.get(record, {}).values():
             departure.zones.discard(zone)
         if self._managed[record] <= 0:
             del self._managed[record]
-            self.forget(record)
+            if forgets:
+                self.forget(record)
 
     def forget(self, record: ObjectKey) -> None:
         """The record is gone, and with it what it counted for."""
@@ -159,6 +167,8 @@ class Departures:
         counts[region] -= 1
         if counts[region] <= 0:
             del counts[region]
+        if not counts:
+            del self._by_namespace[record.namespace]
 
     def begin(self, record: ObjectKey, region: str) -> None:
         """A zone is about to show that the name has left `region`: until it does, the window does not begin."""
@@ -172,7 +182,7 @@ class Departures:
 
     def expire(self, now: float) -> None:
         """Forget what left longer ago than the window."""
-        since = now - self._window
+        since = now - self.window
         for region in [region for region, (_, at) in self._remembered.items() if at < since]:
             del self._remembered[region]
             self._change()

@@ -1,11 +1,12 @@
 """Mass deletions: held before the first name goes, through restarts, until a person approves or calls them off."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
 
-from detour.enactment.contract import UnavailableError
+from detour.enactment.contract import Batch, UnavailableError, ZoneContents
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
@@ -229,3 +230,132 @@ async def test_a_claimant_that_is_deleted_goes_while_another_one_is_refused_too(
     world.api.delete(FR, "first")
     await world.until(lambda: (FR, "shop", "first") not in world.api.objects)
     assert world.answers() == {"203.0.113.9"}
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_deletions_are_counted_also_where_nobody_knows_yet_whether_the_names_are_theirs(
+    boot: Boot, clouds: Clouds, *, frozen: bool
+) -> None:
+    """The answer to the batch that marked them was lost, and nothing can be read."""
+    number, zone = 30, clouds.zone()
+    names = [f"n{place}.example.org" for place in range(number)]
+    for place, name in enumerate(names):
+        zone.put(RRset(name, RRType.A, 300, (f"192.0.2.{place + 100}",)))
+    world = boot(dns_zone(**CALM), record("api", (EAST, "192.0.2.1", 1)))
+    await world.until(lambda: ready(world))
+    zone.guarded.clear()
+    provider = clouds.providers[-1]
+    provider.latency = 4.0
+    whole = provider.apply
+
+    async def apply(batch: Batch) -> ZoneContents:
+        if len(batch.changes) > number and provider.reading_fails is None:
+            provider.trouble(Fault.LOST_AFTER, times=1)
+            provider.reading_fails = UnavailableError("away")
+        return await whole(batch)
+
+    provider.apply = apply  # type: ignore[method-assign]
+    for place in range(number):
+        address = f"192.0.2.{place + 100}"
+        world.api.apply(record(f"n{place}", (EAST, address, 1), adopt=True, deletionPolicy="Delete"))
+    await world.until(lambda: sum("_detour.n" in key.name for key in zone.sets) == number)
+    assert provider.reading_fails, "the answer to the last batch is to be lost"
+    provider.latency = 0.05
+    world.api.apply(dns_zone(safety={"panicThreshold": 100, "frozen": frozen}))
+    for place in range(number):
+        world.api.delete(FR, f"n{place}")
+    await asyncio.sleep(10)
+    provider.reading_fails = None
+    assert await holds(lambda: all(world.answers(name) for name in names), 120.0)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "restart", "zone made anew"])
+async def test_what_was_deleted_counts_whoever_goes_on(boot: Boot, clouds: Clouds, meanwhile: str) -> None:
+    world = boot(dns_zone(**CALM), *many(40))
+    await world.until(lambda: all(ready(world, f"n{place}") for place in range(40)))
+    clouds.zone().guarded.clear()
+    for place in range(10):
+        world.api.delete(FR, f"n{place}")
+    await world.until(lambda: not any((FR, "shop", f"n{place}") in world.api.objects for place in range(10)))
+    await asyncio.sleep(5)
+    if meanwhile == "restart":
+        await world.kill()
+        world = boot()
+    elif meanwhile == "zone made anew":
+        world.api.objects[DZ, "shop", "main"]["metadata"]["finalizers"] = []
+        world.api.delete(DZ, "main")
+        world.api.apply(dns_zone(uid="z-2", **CALM))
+    await asyncio.sleep(20)
+    for place in range(10, 20):
+        world.api.delete(FR, f"n{place}")
+    await asyncio.sleep(60)
+    assert standing(world, 40) == 30
+
+
+async def test_a_replica_that_does_not_lead_keeps_no_deletion_that_the_leader_has_made(
+    boot: Boot, clouds: Clouds
+) -> None:
+    leader = boot(dns_zone(**CALM), record("api", (EAST, "192.0.2.1", 1)), identity="a")
+    await leader.until(lambda: leader.leads and ready(leader))
+    follower = boot(identity="b")
+    await asyncio.sleep(20)
+    clouds.zone().guarded.clear()
+    leader.api.apply(many(1)[0])
+    await leader.until(lambda: ready(leader, "n0"))
+    leader.api.delete(FR, "n0")
+    await leader.until(lambda: (FR, "shop", "n0") not in leader.api.objects)
+    await asyncio.sleep(5)
+    assert not any(each.gate.deletions.are_waiting for each in follower.engine.zones.keepers.values())
+
+
+async def test_a_freeze_that_begins_while_a_deletion_is_on_its_way_keeps_no_object_of_a_name_that_is_gone(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(dns_zone(**CALM), many(1)[0], record("www", (EAST, "192.0.2.1", 1)))
+    await world.until(lambda: ready(world, "n0", "www"))
+    clouds.zone().guarded.clear()
+    clouds.providers[-1].latency = 3.0
+    world.api.delete(FR, "n0")
+    await asyncio.sleep(3.5)
+    assert standing(world, 1)
+    world.api.apply(dns_zone(safety={"panicThreshold": 100, "frozen": True}))
+    await world.until(lambda: not standing(world, 1))
+    await world.until(lambda: (FR, "shop", "n0") not in world.api.objects)
+
+
+async def test_a_deletion_that_was_undone_before_the_zones_are_listed_is_none(boot: Boot) -> None:
+    """The API server's data went back to a time before it, as they do with a restored etcd."""
+    world = boot(dns_zone(**CALM), many(1)[0])
+    await world.until(lambda: ready(world, "n0"))
+    await asyncio.sleep(5)
+    await world.kill()
+    place = FR, "shop", "n0"
+    before = copy.deepcopy(world.api.objects[place])
+    world.api.objects[place]["metadata"]["deletionTimestamp"] = LATER
+    again = boot()
+    again.engine.zones_listed = False
+    await asyncio.sleep(0.2)
+    again.api.objects[place] = before
+    again.list()
+    again.engine.zones_listed = False
+    await asyncio.sleep(0.2)
+    again.engine.zones_listed = True
+    assert await holds(lambda: standing(again, 1) == 1, 60.0)
+
+
+async def test_a_held_deletion_is_called_off_under_every_name_of_the_zone(boot: Boot, clouds: Clouds) -> None:
+    clouds.zones["second"] = clouds.zone("main")
+    second = dns_zone("second", uid="z-2", route53={"zoneID": "Z123"}, **CALM)
+    zones = [{"name": "main"}, {"name": "second"}]
+    places = (EAST, "192.0.2.1", 1), (WEST, "192.0.2.2", 2)
+    world = boot(dns_zone(**CALM), changed(second, creationTimestamp=LATER))
+    world.api.apply(record("api", *places, zones=zones, deletionPolicy="Delete"))
+    await world.until(lambda: ready(world))
+    await asyncio.sleep(5)
+    world.api.apply(dns_zone(safety={"panicThreshold": 100, "frozen": True}))
+    await asyncio.sleep(5)
+    world.api.delete(FR, "api")
+    await asyncio.sleep(10)
+    kept = record("api", *places, zones=zones, deletionPolicy="Retain")
+    world.api.apply(changed(kept, deletionTimestamp=LATER))
+    await world.until(lambda: (FR, "shop", "api") not in world.api.objects)

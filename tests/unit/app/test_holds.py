@@ -275,6 +275,37 @@ def test_a_fifth_of_many_may_go_at_once() -> None:
     assert gate.due(owned=799) == []
 
 
+def test_deletions_that_were_held_for_long_count_from_when_they_are_made() -> None:
+    gate = Gate(Safety(frozen=True))
+    gate.delete(*names(10))
+    assert gate.due(owned=30) == []
+    gate.now += WINDOW + 1
+    gate.zone.safety = Safety()
+    assert len(gate.due(owned=30)) == 10
+    gate.delete(*names(10, 10))
+    assert gate.due(owned=20) == []
+
+
+def test_a_held_deletion_that_takes_nothing_any_more_is_held_no_more() -> None:
+    gate = Gate()
+    gate.delete(*names(12))
+    assert gate.due(owned=8) == []
+    gate.elsewhere = set(names(12))
+    assert sorted(gate.due(owned=8)) == sorted(names(12))
+
+
+def test_what_another_zone_of_ours_deleted_counts_for_who_goes_on_with_it() -> None:
+    gate, heir = Gate(), Gate()
+    gate.delete(*names(10))
+    assert len(gate.due(owned=30)) == 10
+    heir.now = gate.now
+    heir.zone.deletions.remember(*gate.zone.deletions.made(gate.now - WINDOW))
+    heir.delete(*names(10, 10))
+    assert heir.due(owned=20) == []
+    heir.now += WINDOW + 1
+    assert len(heir.due(owned=20)) == 10
+
+
 def test_deletions_are_made_once() -> None:
     gate = Gate()
     gate.delete("api")
@@ -398,33 +429,51 @@ def test_what_was_let_through_last_is_put_back_also_while_nothing_may_change(rea
     assert not gate.zone.holds().changes
 
 
-def test_a_zone_that_is_given_up_holds_no_departure_of_others() -> None:
-    """Another DNSZone writes the hosted zone from now on: what its names left here is counted there."""
-    departures, now = Departures(free_names=0), 10_000.0
-    gates = [ZoneGate(Safety(), clock=lambda: now, departures=departures) for _ in range(2)]
-
-    def moves(gate: ZoneGate, name: str, place: str, to: str, *, failing: str = "") -> bool:
-        before, after = (sets(name, [each] if each else []) for each in (place, to))
-        regions = {each: frozenset({each}) if each else frozenset[str]() for each in (place, to, failing)}
-        change = Proposal(
-            key(name),
-            f"{name}.example.org",
-            before,
-            after,
-            regions[place],
-            regions[to],
-            regions[failing],
-            regions_shown=regions[place],
-        )
-        return gate.submit(change) == after
-
-    assert moves(gates[0], "api", "", "east")
-    assert moves(gates[1], "www", "", "west")
-    assert moves(gates[0], "api", "east", "north", failing="east")
-    assert not moves(gates[1], "www", "west", "north", failing="west")
+def test_what_has_left_a_zone_that_is_given_up_counts_until_the_window_is_over_or_another_one_shows_it_back() -> None:
+    """Another DNSZone may write the hosted zone from now on."""
+    now, departures = 10_000.0, Departures(free_names=0)
+    gates = [ZoneGate(Safety(), clock=lambda: now, departures=departures) for _ in range(3)]
+    propose(gates[0], "east", "north", "east", "east")
+    gates[0].arrived(key("api"))
     gates[0].close()
+    assert departures.count("east") == 1
+    propose(gates[1], "north", "east", "", "north")
+    gates[1].arrived(key("api"))
     assert departures.count("east") == 0
-    assert moves(gates[1], "www", "west", "north", failing="west")
+
+    propose(gates[1], "east", "north", "east", "east")
+    gates[1].arrived(key("api"))
+    gates[1].close()
+    now += WINDOW + 1
+    departures.expire(now)
+    assert departures.count("east") == 0
+
+
+def test_the_longest_window_of_all_zones_holds_for_each_and_goes_with_its_zone() -> None:
+    now, departures = 10_000.0, Departures(free_names=1)
+    short, long = (
+        ZoneGate(Safety(window=window), clock=lambda: now, departures=departures) for window in (WINDOW, 3600.0)
+    )
+
+    def leaves(name: str, place: str) -> bool:
+        here, there = frozenset({place}), frozenset({"north"})
+        before, after = sets(name, [place]), sets(name, ["north"])
+        asked = Proposal(key(name), name, before, after, here, there, here, regions_shown=here)
+        has_left = short.submit(asked) == after
+        if has_left:
+            short.arrived(key(name))
+        return has_left
+
+    assert [leaves("a1", "east"), leaves("a2", "east"), leaves("b1", "west")] == [True] * 3
+    assert not leaves("b2", "west")
+    held = short.holds()
+    assert held.blocked is not None
+    assert held.blocked.until == now + 3600.0
+    now += WINDOW + 100
+    assert short.evacuated() == {"east": (2, 10_000.0), "west": (1, 10_000.0)}, "the next leader is to count them"
+    assert not leaves("b2", "west")
+    long.close()
+    assert leaves("b2", "west")
 
 
 @pytest.mark.parametrize("leader_changes", [False, True])

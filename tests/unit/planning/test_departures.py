@@ -17,7 +17,7 @@ class Installation:
     def __init__(self, managed: int = 0) -> None:
         self.now = 1000.0
         self.departures = Departures()
-        self.departures.keep_for(WINDOW)
+        self.departures.keep_for(self, WINDOW)
         for number in range(managed):
             self.departures.manage(ObjectKey("others", f"m{number}"))
 

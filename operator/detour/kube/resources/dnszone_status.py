@@ -26,6 +26,13 @@ class EvacuationStatus(Reported):
     at: Time = Field(description="When the last name left it.")
 
 
+class DeletionStatus(Reported):
+    """Names that were deleted lately."""
+
+    names: Integer = Field(default=0, description="How many names were deleted.")
+    at: Time = Field(description="When the last one was.")
+
+
 class HeldStatus(Reported):
     """Changes that the safety gate holds."""
 
@@ -68,6 +75,10 @@ class DNSZoneStatus(Reported):
     held: HeldStatus | None = Field(default=None, description="Changes that wait for time to pass or for an approval.")
     evacuations: Annotated[tuple[EvacuationStatus, ...], Field(max_length=100)] = Field(
         default=(), description="Regions that names have left within `safety.window`, because they failed."
+    )
+    deletions: DeletionStatus | None = Field(
+        default=None,
+        description="Names that were deleted within `safety.window`: what may still go is counted by them.",
     )
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")

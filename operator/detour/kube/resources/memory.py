@@ -102,6 +102,13 @@ def evacuations_in(status: object) -> Iterator[tuple[str, int, float]]:
             yield region, max(1, _counter(each.get("names"))), at
 
 
+def deletions_in(status: object) -> tuple[int, float] | None:
+    """Return how many names were deleted lately by a DNSZone's status, and when the last was (seconds since 1970)."""
+    found = _mapping(_mapping(status).get("deletions"))
+    names, at = _counter(found.get("names")), _time(found.get("at"))
+    return (names, at) if names and at is not None else None
+
+
 def drain_ended_in(status: object) -> float | None:
     """Return the end of a drain that a CloudRegion's status tells of as over (seconds since the Unix epoch)."""
     return _time(_mapping(status).get("drainEnded"))
