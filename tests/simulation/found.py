@@ -9,6 +9,8 @@ FOUND_IN_THE_LONG_RUN = {
         "frozen regions:1202751",
         "sites:1205496",
         "one of two frozen:1206959",
+        "sites:1211424",
+        "frozen regions:1211967",
         "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",
@@ -188,6 +190,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1211113",
         "zones:1205577",
         "zones:1545",
         "general:15219",

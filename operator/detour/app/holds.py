@@ -350,7 +350,7 @@ class ZoneGate:
         """The zone is written here no more. What has left it counts until the window ends, or it is seen to be back."""
         self.end_term()
         for record in self._regions:
-            self._departures.release(record, zone=self, forgets=False)
+            self._departures.release(record, zone=self)
         self._regions.clear()
         self._departures.keep_for(self, 0.0)
 

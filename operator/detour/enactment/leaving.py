@@ -79,8 +79,11 @@ class ParentView:
         return ParentView(True, False, since, ttl, was_named=self.was_named, looked_at=now)
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is new enough to let a name go by it."""
-        return not self.applies or (self.looked_at is not None and now - self.looked_at <= LOOKED_AT_LATELY)
+        """Tell whether it is new enough to let a name go by it: that caches have forgotten has to be seen since."""
+        if not self.applies:
+            return True
+        forgotten_at = self.first_away_at + self.ttl if self.first_away_at is not None else 0.0
+        return self.looked_at is not None and self.looked_at >= max(now - LOOKED_AT_LATELY, forgotten_at)
 
     def keeps(self, zone: ObjectKey, now: float) -> str | None:
         """Return why the world may still ask the zone's servers, None where it certainly does not."""

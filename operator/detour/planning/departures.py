@@ -91,21 +91,18 @@ class Departures:
         self._managed[record] += 1
         self._change()
 
-    def release(self, record: ObjectKey, *, zone: object, forgets: bool = True) -> None:
-        """A zone has the name of `record` no more; without any zone it counts for nothing, if that `forgets`."""
+    def release(self, record: ObjectKey, *, zone: object) -> None:
+        """A zone has the name of `record` no more.
+
+        What it has left counts on, until the window ends or any zone shows it there: records and zones are deleted and
+        made anew also while a region fails.
+        """
         self._managed[record] -= 1
         self._change()
         for departure in self._left.get(record, {}).values():
             departure.zones.discard(zone)
         if self._managed[record] <= 0:
             del self._managed[record]
-            if forgets:
-                self.forget(record)
-
-    def forget(self, record: ObjectKey) -> None:
-        """The record is gone, and with it what it counted for."""
-        for region in list(self._left.get(record, ())):
-            self._end(record, region)
 
     # -- leaving and coming back -----------------------------------------------------------------------------------
 

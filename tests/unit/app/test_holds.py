@@ -595,6 +595,7 @@ def test_a_place_that_a_name_was_let_out_of_before_the_zone_showed_it_counts_onc
     assert departures.was_seen_gone(key("api"), "east", zone=gate)
 
     gate.forget(key("api"))
+    departures.come_back(key("api"), "east", zone=gate)
     assert gate.submit(emptied) == after
     gate.arrived(key("api"))
     gate.shows(key("api"), [ADDRESSES["east"]])

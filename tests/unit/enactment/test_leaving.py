@@ -110,3 +110,11 @@ def test_a_look_that_failed_takes_nothing_from_what_was_seen_before() -> None:
 
 def test_before_the_first_look_a_name_stays() -> None:
     assert why(parent=ParentView(applies=True)) == STILL_DELEGATED
+
+
+def test_that_caches_have_forgotten_the_servers_has_to_be_seen_since() -> None:
+    """The parent may have named them again after the last look."""
+    seen = AWAY.seen(["ns2.example.com"], ours=["ns1.example.net"], ttl=60.0, now=595.0)
+    assert seen.keeps(ObjectKey("shop", "main"), 601.0) is None
+    assert not seen.is_fresh(601.0)
+    assert seen.seen(["ns2.example.com"], ours=["ns1.example.net"], ttl=60.0, now=601.0).is_fresh(602.0)

@@ -135,12 +135,16 @@ def test_a_name_that_comes_back_does_not_count_any_more() -> None:
     assert here.leaves("another", "west")
 
 
-def test_a_record_that_is_deleted_does_not_count_any_more() -> None:
+def test_a_record_that_is_deleted_counts_until_the_window_is_over() -> None:
+    """It may be made anew at once: that would else let a second region go."""
     here = Installation()
     here.region_fails("east", 500)
     here.region_fails("west", FREE_NAMES)
-    here.departures.manage(ObjectKey("shop", "west-0"))
-    here.departures.release(ObjectKey("shop", "west-0"), zone=ZONE)
+    gone = ObjectKey("shop", "west-0")
+    here.departures.manage(gone)
+    here.departures.release(gone, zone=ZONE)
+    assert not here.leaves("another", "west")
+    here.departures.come_back(gone, "west", zone="another zone")
     assert here.leaves("another", "west")
 
 

@@ -24,6 +24,9 @@ from detour_lab.simulation.invariants.replay import Replay, answers_after, names
 DRIFT = 0.9
 """The share of a time that a clock which runs fast leaves of it."""
 
+CROSSED = 3.0
+"""Seconds after an outsider's change in which what was there may be put back, and left, by decisions that crossed."""
+
 
 def blast_radius(history: History) -> Iterator[Violation]:
     """Within the window names leave no more than the permitted number of regions by failures, over all zones.
@@ -62,6 +65,7 @@ class _Departures:
         self._left: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by zone: name and region, and when
         self._failed_at: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
+        self._damaged_at: dict[tuple[str, str], float] = {}  # zone and name
         self._drained: set[tuple[str, str]] = set()
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
@@ -79,6 +83,7 @@ class _Departures:
             case ZoneChanged(zone=zone, damage=True):
                 self._left[zone].clear()  # what an outsider took away is missing by his hand
                 for hostname in names_in(event):
+                    self._damaged_at[zone, hostname] = event.at
                     before = self._replay.answers(zone, hostname)
                     brought = values_in(answers_after(before, event, hostname)) - values_in(before)
                     self._came_at.update({(zone, hostname, value): float("inf") for value in brought})
@@ -153,6 +158,8 @@ class _Departures:
         """Return the values that a name loses by `event` and that failed while they answered."""
         before = self._replay.answers(event.zone, hostname)
         since = event.sent_at - self._replay.history.terms.detection
+        if event.at < self._damaged_at.get((event.zone, hostname), -CROSSED) + CROSSED:
+            return set()  # an outsider took it away
         return {
             value
             for value in values_in(before) - values_in(answers_after(before, event, hostname))
