@@ -5,11 +5,9 @@ from typing import Any
 
 from detour.app.engine import Engine
 from detour.app.handover import Handover
-from detour.app.holds import ZoneGate
 from detour.app.observation import Observation
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment import reconcile
-from detour.enactment.leaving import LOOKED_AT_LATELY, ParentView
 from detour.enactment.precedence import STANDSTILL, Precedence
 from detour.planning import planner
 from detour.planning.departures import Departures
@@ -73,33 +71,6 @@ def _back_in_one_is_back() -> tuple[Replacement, ...]:
     return ((Departures, "come_back", come_back),)
 
 
-def _deleted_counts_for_nothing() -> tuple[Replacement, ...]:
-    before = Departures.release
-
-    def release(self: Departures, record: Any, *, zone: object) -> None:
-        before(self, record, zone=zone)
-        if not self._managed[record]:
-            for region in list(self._left.get(record, ())):
-                self._end(record, region)
-
-    return ((Departures, "release", release),)
-
-
-def _old_counts_are_told() -> tuple[Replacement, ...]:
-    return ((Engine, "departures_changed", lambda self: None),)
-
-
-def _crossing_is_no_departure() -> tuple[Replacement, ...]:
-    return ((ZoneGate, "shows", lambda self, record, values: None),)
-
-
-def _forgotten_by_now() -> tuple[Replacement, ...]:
-    def is_fresh(self: ParentView, now: float) -> bool:
-        return not self.applies or (self.looked_at is not None and now - self.looked_at <= LOOKED_AT_LATELY)
-
-    return ((ParentView, "is_fresh", is_fresh),)
-
-
 def _new_secret_at_any_price() -> tuple[Replacement, ...]:
     """What is in use is given up for a new Secret before anybody knows whether that one is good."""
     before = ZoneKeeper._connect
@@ -134,10 +105,6 @@ OF_RIVALS: Mapping[str, Mutant] = {
         Mutant(name="more patience each time", profile="clones", seed=2, off=_same_patience_each_time),
         Mutant(name="what is decided has not left yet", profile="frozen regions", seed=113, off=_decided_is_gone),
         Mutant(name="back in every zone", profile="one of two frozen", seed=30, off=_back_in_one_is_back),
-        Mutant(name="deleted names count", profile="frozen regions", off=_deleted_counts_for_nothing),
-        Mutant(name="departures are told as they are", profile="frozen regions", off=_old_counts_are_told),
-        Mutant(name="what crosses a change counts", profile="one of two frozen", off=_crossing_is_no_departure),
-        Mutant(name="forgotten as seen since", profile="zones", off=_forgotten_by_now),
         Mutant(name="a new Secret is used", profile="rotations", off=_first_secret),
     )
 }
