@@ -30,12 +30,11 @@ def _staying(**changes: Any) -> Off:
 
 
 def _no_patience_with_caches() -> tuple[Replacement, ...]:
-    before = ParentView.keeps
-
-    def keeps(self: ParentView, zone: Any, now: float) -> str | None:
-        return before(replace(self, ttl=-1.0), zone, now)
-
-    return ((ParentView, "keeps", keeps),)
+    keeps, is_fresh = ParentView.keeps, ParentView.is_fresh
+    return (
+        (ParentView, "keeps", lambda self, zone, now: keeps(replace(self, ttl=-1.0), zone, now)),
+        (ParentView, "is_fresh", lambda self, now: is_fresh(replace(self, ttl=-1.0), now)),
+    )
 
 
 def _old_looks_count() -> tuple[Replacement, ...]:

@@ -43,6 +43,7 @@ class Departing:
         self._astray: dict[tuple[str, ObjectKey], tuple[str, ...]] = {}
         self._empty: dict[tuple[str, str], float] = {}  # zone and name: since when it has had no answer
         self._away_since: dict[str, float] = {}  # zones that the parent names no more
+        self._away_unseen: dict[str, tuple[float, float]] = {}  # since when, but for a time unseen, and its end
         self._away_before: dict[str, tuple[float, float]] = {}  # the same of those that it names again, and since when
         self._counts: dict[tuple[str, str], tuple[int, float]] = {}  # by site and zone: its DNSZones, and since when
         self._left_to_itself: dict[tuple[str, ObjectKey], tuple[Record, tuple[str, ...], float]] = {}
@@ -61,7 +62,8 @@ class Departing:
                     self._away_before[zone] = (self._away_since.pop(zone, now), now)
                 else:  # what lasted no longer than from one look to the next may have been seen by none
                     since, until = self._away_before.get(zone, (now, NEVER))
-                    self._away_since[zone] = since if now < until + UNSEEN else now
+                    self._away_since[zone] = since if now < until + SEEN_LATELY else now
+                    self._away_unseen[zone] = (since if now < until + UNSEEN else now, now)
             case ZoneDeclared(site=site, zone=zone, count=count, at=now) if count is not None:
                 if self._counts.get((site, zone), (None, 0.0))[0] != count:
                     self._counts[site, zone] = (count, now)
@@ -96,9 +98,10 @@ class Departing:
         terms = self._replay.history.terms
         if marker is None or event.by == OUTSIDER or terms.parent_ttl is None:
             return False
-        if not self._is_forgotten(event.zone, event.sent_at, terms.parent_ttl * FAST):
-            return False
         place = (terms.sites[event.by], marker.record)
+        edited_at = self._edited_at.get(place, NEVER)
+        if not self._is_forgotten(event.zone, event.sent_at, terms.parent_ttl * FAST, edited_at):
+            return False
         count, since = self._counts.get((place[0], event.zone), (1, NEVER))
         if count > 1 and event.sent_at > since + TWIN_KNOWN:
             return False
@@ -110,8 +113,14 @@ class Departing:
                 declared.append((record, astray, NEVER))
         return any(self._permits(event, hostname, *each) for each in declared)
 
-    def _is_forgotten(self, zone: str, at: float, ttl: float) -> bool:
-        """Tell whether nobody is sent to a zone any more, as far as a look shortly before could tell."""
+    def _is_forgotten(self, zone: str, at: float, ttl: float, edited_at: float) -> bool:
+        """Tell whether nobody is sent to a zone any more, as far as a look shortly before could tell.
+
+        Until a name waits to leave, which it does since `edited_at`, looks are few.
+        """
+        unseen_since, seen_from = self._away_unseen.get(zone, (FOREVER, FOREVER))
+        if zone in self._away_since and edited_at > seen_from:
+            return at > unseen_since + ttl
         since, until = self._away_since.get(zone, FOREVER), FOREVER
         if since is FOREVER:
             since, until = self._away_before.get(zone, (FOREVER, NEVER))
