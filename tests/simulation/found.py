@@ -223,6 +223,8 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "general:1213412",
+        "reads:1213761",
         "oddities:880069",
         "behaviours:860094",
         "behaviours:820658",

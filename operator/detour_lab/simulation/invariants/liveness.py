@@ -108,7 +108,7 @@ class _Watch:
                 wrong.not_before = due
 
     def _due(self, place: Place, wrong: _Wrong, record: Record) -> float:
-        is_told = wrong.flaw in OF_A_PERSON
+        is_told = wrong.flaw in OF_A_PERSON or wrong.since == self._told_at[place[1]]
         free = self._permissions.since(*place, leaving=wrong.leaving, told=is_told)
         allowed = bound(record, wrong.flaw)
         known = self._turned_at[place[1]] + max(allowed, detection(record) + STEP)

@@ -139,6 +139,7 @@ class Permissions:
         self._counts: dict[tuple[str, str], int] = {}  # by site and zone: its DNSZones
         self._api_until = NEVER
         self._reads_until = NEVER
+        self._reads_in_trouble_since = NEVER
         self._begun: set[str] = set()
         self._sizes: Mapping[str, int] = _sizes(terms)
         self._is_alone = len(terms.sites) == 1
@@ -255,7 +256,9 @@ class Permissions:
 
     def _delay_readings(self, now: float, until: float) -> None:
         """What has to be read before anything is written takes as long as readings fail; all else does not."""
-        pause = min(LONGEST_PAUSE, until - now)
+        if self._reads_until < now:
+            self._reads_in_trouble_since = now
+        pause = min(LONGEST_PAUSE, until - self._reads_in_trouble_since)
         self._reads_until = max(self._reads_until, until + pause)
         if self._everywhere > now:
             self._hinder(self._reads_until + BEGUN)
