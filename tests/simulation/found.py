@@ -11,6 +11,7 @@ FOUND_IN_THE_LONG_RUN = {
         "one of two frozen:1206959",
         "sites:1211424",
         "frozen regions:1211967",
+        "frozen regions:1216191",
         "frozen regions:1200383",
         "general:950524",
         "frozen regions:841791",

@@ -145,8 +145,8 @@ class ZoneGate:
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
             leaves = proposal.evacuates & proposal.regions_shown
             evacuated = frozenset() if is_nothing else leaves
-            if is_nothing and leaves:
-                self._excused[key] = self._excused.get(key, frozenset()) | leaves
+            if uncounted := proposal.regions_before - proposal.regions_after - evacuated:
+                self._excused[key] = self._excused.get(key, frozenset()) | uncounted
             self._let_go_unshown(proposal, frozenset() if is_nothing else proposal.evacuates - leaves)
             for region in sorted(evacuated):
                 self._note(region, self._clock())

@@ -612,3 +612,14 @@ def test_a_departure_that_a_freeze_stopped_counts_only_where_it_had_been_written
     assert departures.count("east") == 0
     gate.shows(key("api"), [ADDRESSES["north"], *([] if was_written else [ADDRESSES["east"]])])
     assert departures.count("east") == was_written
+
+
+def test_a_place_that_a_name_left_for_a_person_does_not_count_when_it_fails_later() -> None:
+    departures = Departures(free_names=0)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east", "north", "", "east")  # drained
+    gate.arrived(key("api"))
+    north = frozenset({"north"})
+    stands = (key("api"), "api.example.org", sets("api", north), sets("api", north), north, north, frozenset[str]())
+    gate.survey(Proposal(*stands, absent={"east": 10_000.0}, regions_shown=north))
+    assert departures.count("east") == 0
