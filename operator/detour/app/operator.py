@@ -27,12 +27,12 @@ from detour.checks.http import HTTPProber
 from detour.checks.reference import References
 from detour.checks.resolver import Resolution, Resolver
 from detour.checks.run import run_check
-from detour.enactment.asking import ask
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
+from detour.enactment.questions import Questions
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, Message
 from detour.kube.metadata import MetadataWriter
@@ -76,6 +76,7 @@ class Operator:
         randomness = random.SystemRandom()
         self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
         self._elector = self._make_elector(settings)
+        self._questions = Questions()
         workshop = Workshop(
             owner=settings.owner,
             site=settings.site,
@@ -87,7 +88,7 @@ class Operator:
             read_secret=self._cluster.read_secret,
             look_up=self._look_up,
             delegation_of=self._resolver.delegation,
-            ask=ask,
+            ask=self._questions.ask,
             budget_of=self._budget_of,
             open_zone=partial(registry.open_zone, permitted=PermittedEndpoints.from_text(settings.permitted_endpoints)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
@@ -198,6 +199,7 @@ class Operator:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(last, LAST_WORDS_WITHIN)
         await self._web.stop()
+        self._questions.close()
         self._cluster.close()
         self._election.close()
         logger.info("stopped")

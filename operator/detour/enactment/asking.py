@@ -48,12 +48,12 @@ be sent there.
 """
 
 
-async def ask(server: str, name: str, rrtype: str) -> Answer:
-    """Ask `server` over UDP, and over TCP where the answer was cut short (see `Ask`)."""
+async def ask(server: str, name: str, rrtype: str, *, within: float = ASK_TIMEOUT, edns: bool = True) -> Answer:
+    """Ask `server` over UDP, and over TCP where the answer was cut short, for `within` seconds (see `Ask`)."""
     try:
-        async with asyncio.timeout(ASK_TIMEOUT):
+        async with asyncio.timeout(within):
             address, port = split_server(server)
-            answer = await _answer(address, port, name, rrtype)
+            answer = await (_answer if edns else _plain_answer)(address, port, name, rrtype)
     except NoRouteError as error:
         why = error.strerror or type(error).__name__
         raise UnreachableError(f"{server} cannot be reached from here ({why})") from None
@@ -61,7 +61,7 @@ async def ask(server: str, name: str, rrtype: str) -> Answer:
         raise NoAnswerError(f"{server} does not answer for {name} within {ASK_TIMEOUT:g} s") from None
     except Exception as error:  # what a stranger sends may be anything, and is no answer
         raise NoAnswerError(f"{server} does not answer for {name} ({type(error).__name__})") from error
-    return _judged(answer, server, name, rrtype)
+    return judged(answer, server, name, rrtype)
 
 
 async def _answer(address: str, port: int, name: str, rrtype: str) -> dns.message.Message:
@@ -74,12 +74,16 @@ async def _answer(address: str, port: int, name: str, rrtype: str) -> dns.messag
             return answer
     except TimeoutError:
         pass
+    return await _plain_answer(address, port, name, rrtype)
+
+
+async def _plain_answer(address: str, port: int, name: str, rrtype: str) -> dns.message.Message:
     query = dns.message.make_query(dns.name.from_text(name), rrtype, use_edns=False)
     query.flags &= ~dns.flags.RD
     return await exchange(query, address, port)
 
 
-def _judged(answer: dns.message.Message, server: str, name: str, rrtype: str) -> Answer:
+def judged(answer: dns.message.Message, server: str, name: str, rrtype: str) -> Answer:
     """Return what `answer` says. Raises NoAnswerError where it has no authority to say it."""
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise NoAnswerError(f"{server} answers {dns.rcode.to_text(answer.rcode())} for {name}")

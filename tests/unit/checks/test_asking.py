@@ -15,9 +15,10 @@ import dns.rrset
 import pytest
 
 from detour.enactment.answers import plain_text, plain_values
-from detour.enactment.asking import Answer, NoAnswerError, UnreachableError, ask
+from detour.enactment.asking import Answer, Ask, NoAnswerError, UnreachableError, ask
 from detour.enactment.exchange import NoRouteError, exchange
 from detour.enactment.ledger import Ledger, ledger_in_answer
+from detour.enactment.questions import Questions
 from detour.model.generation import Generation
 from detour.model.rrset import RRset, RRType
 
@@ -26,6 +27,14 @@ ADDRESS = "192.0.2.10"
 GOOD = Answer((ADDRESS,), 30)
 
 Respond = Callable[[dns.message.Message], list[bytes]]
+
+
+@pytest.fixture(params=["one by one", "in great number"])
+async def asking(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
+    """Both ways to ask."""
+    questions = Questions()
+    yield ask if request.param == "one by one" else questions.ask
+    questions.close()
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -118,9 +127,9 @@ def with_options(query: dns.message.Message) -> list[bytes]:
     ],
     ids=["FORMERR", "NOTIMP", "silence", "capitals", "garbage", "late answer", "other question", "options"],
 )
-async def test_an_answer_is_understood_whatever_the_servers_manners(respond: Respond) -> None:
+async def test_an_answer_is_understood_whatever_the_servers_manners(respond: Respond, asking: Ask) -> None:
     async with served(respond) as server:
-        assert await ask(server, NAME, "A") == GOOD
+        assert await asking(server, NAME, "A") == GOOD
 
 
 def of_a_cache(query: dns.message.Message) -> list[bytes]:
@@ -163,24 +172,26 @@ def without_question(query: dns.message.Message) -> list[bytes]:
     ],
     ids=["cache", "lame", "empty", "BADVERS", "no question", "silence"],
 )
-async def test_what_says_nothing_with_authority_is_no_answer_and_named(respond: Respond, said: str) -> None:
+async def test_what_says_nothing_with_authority_is_no_answer_and_named(
+    respond: Respond, said: str, asking: Ask
+) -> None:
     async with served(respond) as server:
         with pytest.raises(NoAnswerError, match=said) as error:
-            await ask(server, NAME, "A")
+            await asking(server, NAME, "A")
         assert server in str(error.value)
 
 
-async def test_an_alias_is_not_taken_for_addresses_of_the_name() -> None:
+async def test_an_alias_is_not_taken_for_addresses_of_the_name(asking: Ask) -> None:
     def alias(query: dns.message.Message) -> list[bytes]:
         cname = dns.rrset.from_text(f"{NAME}.", 30, "IN", "CNAME", "lb.example.net.")
         return [reply(query, cname, a_set(name="lb.example.net")).to_wire()]
 
     async with served(alias) as server:
-        assert (await ask(server, NAME, "A")).values == ()
-        assert (await ask(server, NAME, "CNAME")).values == ("lb.example.net.",)
+        assert (await asking(server, NAME, "A")).values == ()
+        assert (await asking(server, NAME, "CNAME")).values == ("lb.example.net.",)
 
 
-async def test_whatever_octets_come_nothing_but_an_answer_or_none_comes_out() -> None:
+async def test_whatever_octets_come_nothing_but_an_answer_or_none_comes_out(asking: Ask) -> None:
     rng = random.Random(53)
 
     def mangled(query: dns.message.Message) -> list[bytes]:
@@ -192,7 +203,7 @@ async def test_whatever_octets_come_nothing_but_an_answer_or_none_comes_out() ->
 
     async def tried(server: str) -> bool:
         try:
-            await ask(server, NAME, "A")
+            await asking(server, NAME, "A")
         except NoAnswerError:
             return False
         return True
@@ -202,12 +213,12 @@ async def test_whatever_octets_come_nothing_but_an_answer_or_none_comes_out() ->
 
 
 @pytest.mark.parametrize("server", ["ns1.example.net:53", "", ":53", "[::1", "192.0.2.1:x", "192.0.2.1:99999"])
-async def test_what_is_no_address_is_not_asked(server: str) -> None:
+async def test_what_is_no_address_is_not_asked(server: str, asking: Ask) -> None:
     with pytest.raises(NoAnswerError):
-        await ask(server, NAME, "A")
+        await asking(server, NAME, "A")
 
 
-async def test_a_family_without_a_route_is_told_from_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_family_without_a_route_is_told_from_silence(monkeypatch: pytest.MonkeyPatch, asking: Ask) -> None:
     async def no_ipv6(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
@@ -216,16 +227,18 @@ async def test_a_family_without_a_route_is_told_from_silence(monkeypatch: pytest
     with pytest.raises(NoRouteError):
         await exchange(query, "2001:db8::53", 53)
     with pytest.raises(UnreachableError, match=r"\[2001:db8::53\]:53 cannot be reached from here.*unreachable"):
-        await ask("[2001:db8::53]:53", NAME, "A")
+        await asking("[2001:db8::53]:53", NAME, "A")
 
 
-async def test_a_trouble_of_our_own_is_not_taken_for_a_missing_route(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_trouble_of_our_own_is_not_taken_for_a_missing_route(
+    monkeypatch: pytest.MonkeyPatch, asking: Ask
+) -> None:
     async def no_sockets_left(*args: object, **kwargs: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_datagram_endpoint", no_sockets_left)
     with pytest.raises(NoAnswerError) as error:
-        await ask("192.0.2.53:53", NAME, "A")
+        await asking("192.0.2.53:53", NAME, "A")
     assert not isinstance(error.value, UnreachableError)
 
 
@@ -258,3 +271,32 @@ def test_a_ledger_is_read_in_however_many_strings_it_came() -> None:
     text = ledger.text()
     assert ledger_in_answer((f'"{text[:30]}" "{text[30:]}"',)) == ledger
     assert ledger_in_answer((f'"{text}"',)) == ledger
+
+
+async def test_what_was_said_before_is_known_by_its_octets_and_what_is_new_is_read() -> None:
+    """Also where a server turns the order of its records, and where its answers come in another order."""
+    said = [(ADDRESS, "192.0.2.11"), ("192.0.2.11", ADDRESS), (ADDRESS,)]
+
+    def turning(query: dns.message.Message) -> list[bytes]:
+        said.append(said.pop(0))
+        return [reply(query, dns.rrset.from_text_list(f"{NAME}.", 30, "IN", "A", said[-1])).to_wire()]
+
+    questions = Questions()
+    async with served(turning) as server:
+        got = [(await questions.ask(server, NAME, "A")).values for _ in range(9)]
+    questions.close()
+    assert got == [tuple(sorted(each)) for each in 3 * [(ADDRESS, "192.0.2.11"), ("192.0.2.11", ADDRESS), (ADDRESS,)]]
+
+
+async def test_many_questions_at_once_get_each_its_own_answer() -> None:
+    def by_name(query: dns.message.Message) -> list[bytes]:
+        name = query.question[0].name.to_text().rstrip(".")
+        number = int(name.split(".")[0].removeprefix("n"))
+        return [reply(query, a_set(f"192.0.2.{number}", name)).to_wire()] if number % 2 else [reply(query).to_wire()]
+
+    questions = Questions()
+    async with served(by_name) as server:
+        names = [f"n{number}.example.com" for number in range(200)]
+        answers = await asyncio.gather(*(questions.ask(server, name, "A") for name in names))
+    questions.close()
+    assert [each.values for each in answers] == [(f"192.0.2.{n}",) if n % 2 else () for n in range(200)]
