@@ -16,9 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
+from detour import __version__
 from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
@@ -53,6 +56,10 @@ NONSENSE = 200
 GONE = 410
 
 MERGE_PATCH = "application/merge-patch+json"
+MANAGER = "detour"
+"""What our changes are called in `managedFields`."""
+
+USER_AGENT = f"detour/{__version__}"
 
 Answer = TypeVar("Answer")
 
@@ -199,6 +206,7 @@ class Cluster:
         try:
             if self._client is None:
                 self._client = client.ApiClient(configuration(self._kubeconfig))
+                self._client.user_agent = USER_AGENT
             return call(self._client)
         except client.ApiException as error:
             if error.status == 401:
@@ -242,11 +250,17 @@ def _get(
     """Call a method of the client and return the object that it answers with. Raises NonsenseError where it is none."""
     answer = method(*arguments, _request_timeout=timeout, _preload_content=False, **more)
     try:
-        found = json.loads(answer.data)
-    except (ValueError, RecursionError):
-        raise NonsenseError("no JSON, or half of it") from None
+        return _object(answer.data)
     finally:
         answer.release_conn()
+
+
+def _object(text: bytes) -> RawObject:
+    """Return the object that an answer is. Raises NonsenseError where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NonsenseError("no JSON, or half of it") from None
     if not isinstance(found, dict):
         raise NonsenseError("JSON, but no object")
     return found
@@ -279,16 +293,21 @@ def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawOb
 def _patch(
     api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
 ) -> RawObject:
-    custom = client.CustomObjectsApi(api)
-    write: Any
-    where: tuple[str, ...]
-    if kind.is_namespaced:
-        write = custom.patch_namespaced_custom_object_status if status else custom.patch_namespaced_custom_object
-        where = (GROUP, VERSION, namespace, kind.plural, name)
-    else:
-        write = custom.patch_cluster_custom_object_status if status else custom.patch_cluster_custom_object
-        where = (GROUP, VERSION, kind.plural, name)
-    return _get(write, *where, dict(body), _content_type=MERGE_PATCH)
+    """Patch an object without the library's own checks of every argument, which take longer than the call."""
+    place = "".join(f"/{quote(each)}" for each in ("namespaces", namespace) if namespace)
+    path = f"/apis/{GROUP}/{VERSION}{place}/{kind.plural}/{quote(name)}{'/status' if status else ''}"
+    headers = {"Accept": "application/json", "Content-Type": MERGE_PATCH, "User-Agent": api.user_agent}
+    api.update_params_for_auth(headers, [], ["BearerToken"], path, "PATCH", None)
+    answer = api.rest_client.pool_manager.request(
+        "PATCH",
+        f"{api.configuration.host}{path}?fieldManager={MANAGER}",
+        body=json.dumps(body),
+        headers=headers,
+        timeout=Timeout(*CALL_TIMEOUT),
+    )
+    if answer.status >= 300:
+        raise client.ApiException(status=answer.status, reason=answer.reason)
+    return _object(answer.data)
 
 
 def _as_text(value: object) -> str:
