@@ -14,7 +14,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate mutants clean packages
+.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate mutants bench clean packages
 
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
@@ -25,6 +25,7 @@ help:
 	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
+	@echo "make bench NAMES='1000 3000'   what a number of names costs, on a real API server and BIND (10 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
 
@@ -94,6 +95,9 @@ simulate: setup
 
 mutants: setup
 	@$(BIN)/detour-lab mutants
+
+bench: setup packages
+	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 3000)
 
 soak: setup packages
 	@$(BIN)/detour-lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))
