@@ -37,11 +37,9 @@ from detour.kube.kinds import Kind, RawObject
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import Subject
 from detour.kube.resources.memory import drain_ended_in
-from detour.kube.status import record_conditions
 from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
-from detour.model.health import Verdict
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.zone import Zone
 
@@ -103,7 +101,7 @@ class Engine:
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
         self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
-        self._regions = RegionKeeper(clock, verdicts_in=self._verdicts_in, on_news=outlets.mark)
+        self._regions = RegionKeeper(clock, on_news=outlets.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._existing = ExistingRecords(clock.now)
         if isinstance(workshop.leadership, Elector):
@@ -274,7 +272,6 @@ class Engine:
     def _plan(self, known: KnownRecord, drained: frozenset[str]) -> set[str]:
         """Plan one record; return the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
-        before = {name: health.verdict for name, health in keeper.healths.items()}
         keeper.healths = self._observation.health(record, keeper.healths)
         keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
         loop = self._observation.loop_in(record)
@@ -292,11 +289,9 @@ class Engine:
             keeper.replaced = self._observation.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
             self._observation.look(record, keeper.looks)
-        return {
-            endpoint.region
-            for endpoint in record.endpoints
-            if before.get(endpoint.name) is not keeper.healths[endpoint.name].verdict
-        }
+        return self._regions.note(
+            record.key, [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
+        )
 
     def _survey(self, known: KnownRecord) -> None:
         if known.keeper.refusal is None:
@@ -374,6 +369,8 @@ class Engine:
         self._agenda.silence(subject.key)
         record = known.keeper.record
         self._count_regions(record, -1)
+        for region in self._regions.note(record.key, ()):
+            self._regions.judge(region)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
@@ -528,16 +525,9 @@ class Engine:
 
     def readiness(self) -> Mapping[str, int]:
         """Return how many records are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
-        counts = dict.fromkeys(("True", "False", "Unknown"), 0)
         if not self._leadership.leads:
-            return counts  # the leader knows
-        unusable = [each for each in self._invalid if each.kind is Kind.FAILOVER_RECORD]
-        counts["False"] = sum(1 for each in unusable if each.key not in self._records)
-        for key in self._records:
-            if picture := self.record_picture(key):
-                ready = record_conditions(picture)[0]
-                counts["Unknown" if ready.holds is None else str(ready.holds)] += 1
-        return counts
+            return dict.fromkeys(("True", "False", "Unknown"), 0)  # the leader knows
+        return self._outlets.readiness(len(self._records))
 
     def _is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""
@@ -550,14 +540,6 @@ class Engine:
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""
         return self.zones.states()
-
-    def _verdicts_in(self, name: str) -> list[Verdict]:
-        return [
-            known.keeper.healths[endpoint.name].verdict
-            for known in self._records.values()
-            for endpoint in known.keeper.record.endpoints
-            if endpoint.region == name and endpoint.name in known.keeper.healths
-        ]
 
 
 def _regions_of(record: Record) -> set[str]:

@@ -185,7 +185,7 @@ class Lookout:
         while True:
             self._look_up_again.clear()  # whoever asks from now on may have news that this look misses
             enactor, zone, before = self._enactor(), self._zone(), self.delegation
-            assigned = enactor.zone_report().name_servers if enactor else ()
+            assigned = enactor.name_servers if enactor else ()
             try:
                 pause = await self._name_servers.refresh(
                     zone.domain, declared=zone.verification_servers, assigned=assigned

@@ -14,6 +14,7 @@ from detour.app.awaited import Awaited
 from detour.app.clock import Clock
 from detour.app.metrics import Metrics
 from detour.app.sight import Sight
+from detour.app.turnedbad import TurnedBad
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
@@ -83,9 +84,9 @@ class Observation:
         self._replaced: dict[ObjectKey, Replaced] = {}
         self._awaited = Awaited()
         self._cause_at: dict[ObjectKey, float] = {}
-        self._turned_bad: dict[Target, float] = {}
+        self._turned_bad = TurnedBad[Target]()
         self._sight = Sight(clock.now)
-        self._stale = False
+        self._to_schedule: dict[Target, None] = {}  # that have come or gone since the scheduler was told
         self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
         self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
             lambda key: resolve(key.hostname), on_result=self._resolved, in_flight=LOOKUPS_IN_FLIGHT, random=randomness
@@ -172,14 +173,13 @@ class Observation:
                 )
                 self._targets[target] = _Watched(streak, is_remembered=True)
                 if verdict is Verdict.UNHEALTHY:
-                    self._turned_bad[target] = since  # it may be this vantage that failed, and still does
+                    self._turned_bad.note(target, since)  # it may be this vantage that failed, and still does
 
     def doubt(self, record: Record) -> None:
         """Take no verdict of this record from an earlier status: what was not checked often enough here is Unknown."""
         for target in self._targets_of.get(record.key, ()):
             if self._targets[target].is_remembered:
                 self._targets[target].streak = self._withdrawn(self._targets[target].streak)
-        self._reschedule()
 
     def remembered(self, record: Record) -> frozenset[str]:
         """Return the addresses of this record whose verdict still rests on an earlier status."""
@@ -191,7 +191,6 @@ class Observation:
         for watched in self._targets.values():
             if watched.streak.verdict is Verdict.UNHEALTHY and watched.streak.since >= at:
                 watched.streak = self._withdrawn(watched.streak)
-        self._reschedule()
         self._on_news(tuple(self._records))
 
     def _withdrawn(self, streak: Streak) -> Streak:
@@ -252,6 +251,8 @@ class Observation:
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
+            if not self._targets[target].users:
+                self._reschedule(target)
             self._targets[target].users.add(record.key)
         self._release(record.key, keeping=wanted)
 
@@ -263,22 +264,25 @@ class Observation:
                 watched.users.discard(key)
                 if not watched.users:
                     del self._targets[target]
-                    self._turned_bad.pop(target, None)
+                    self._reschedule(target)
+                    self._turned_bad.forget(target)
                     self._sight.forget(target)
         self._targets_of[key] = kept
         if not kept:
             del self._targets_of[key]
-        self._reschedule()
 
-    def _reschedule(self) -> None:
-        if not self._stale:
-            self._stale = True
+    def _reschedule(self, target: Target) -> None:
+        if not self._to_schedule:
             asyncio.get_running_loop().call_soon(self._update_scheduler)
+        self._to_schedule[target] = None
 
     def _update_scheduler(self) -> None:
-        self._stale = False
-        unknown = {target for target, each in self._targets.items() if each.streak.verdict is Verdict.UNKNOWN}
-        self.scheduler.update(self._targets, unknown=unknown)
+        changed, self._to_schedule = self._to_schedule, {}
+        for target in changed:
+            if (watched := self._targets.get(target)) is None:
+                self.scheduler.discard(target)
+            else:
+                self.scheduler.add(target, is_unknown=watched.streak.verdict is Verdict.UNKNOWN)
         self._metrics.targets.set(len(self._targets))
 
     # -- what they showed ------------------------------------------------------------------------------------------
@@ -302,13 +306,11 @@ class Observation:
 
     def bad_share(self, window: float) -> float:
         """Return the share of all targets that turned Unhealthy within `window` seconds and have not recovered."""
-        since = self._clock.now() - window
-        bad = sum(1 for at in self._turned_bad.values() if at >= since)
-        return bad / max(1, len(self._targets))
+        return self._turned_bad.count(self._clock.now() - window) / max(1, len(self._targets))
 
     def newest_bad(self) -> float:
         """Return when the last target turned Unhealthy (engine seconds)."""
-        return max(self._turned_bad.values(), default=float("-inf"))
+        return self._turned_bad.newest
 
     def is_blind(self) -> bool:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""
@@ -328,7 +330,7 @@ class Observation:
             return
         targets = {each.address: each for each in self._targets_of.get(record.key, ())}
         self._awaited.by(record.key, (each for address, each in targets.items() if address in looks.awaited))
-        if looks.wanted and self._stale:
+        if looks.wanted and self._to_schedule:
             self._update_scheduler()
         for address, since in looks.wanted.items():
             if (target := targets.get(address)) is not None and not is_in_question(self._targets[target].streak):
@@ -411,9 +413,9 @@ class Observation:
         if watched.streak.verdict is not before.verdict:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
-                self._turned_bad.pop(target, None)
+                self._turned_bad.forget(target)
             if watched.streak.verdict is Verdict.UNHEALTHY:  # from Unknown too: it may be blind since it started
-                self._turned_bad[target] = self._clock.now()
+                self._turned_bad.note(target, self._clock.now())
             logger.info(
                 "%s turns %s%s",
                 target.address,

@@ -4,6 +4,7 @@ Only the leader writes. The other replicas follow what it wrote, to go on from t
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -68,6 +69,8 @@ class Outlets:
         self._incidents: dict[Subject, Status] = {}  # the last one of each, of this term
         self._commands = Commands()
         self._complaints: dict[Subject, Refusal] = {}
+        self._ready: dict[Subject, str] = {}  # of each FailoverRecord, its condition Ready as it is told
+        self._readiness = Counter[str]()
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
 
@@ -123,6 +126,7 @@ class Outlets:
         self._incidents.pop(subject, None)
         self._commands.forget(subject)
         self._complaints.pop(subject, None)
+        self._count_readiness(subject, None)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
@@ -187,6 +191,8 @@ class Outlets:
         if built is None:
             return None
         status, conditions = built
+        if subject.kind is Kind.FAILOVER_RECORD:
+            self._count_readiness(subject, conditions[0].status)
         if self._quiet_start.covers(subject, conditions):
             return None
         for each in self._transitions.news(subject, conditions):
@@ -194,6 +200,19 @@ class Outlets:
         last = self._incidents.get(subject) or previous.get("lastIncident")
         commands = self._commands.status(subject)
         return {**status, **({"lastIncident": last} if last else {}), **({"commands": commands} if commands else {})}
+
+    def readiness(self, number: int) -> Mapping[str, int]:
+        """Return how many of a `number` of FailoverRecords are Ready (`True`), not (`False`), or not yet known."""
+        counts = {each: self._readiness[each] for each in ("True", "False", "Unknown")}
+        return {**counts, "Unknown": counts["Unknown"] + max(0, number - len(self._ready))}
+
+    def _count_readiness(self, subject: Subject, ready: str | None) -> None:
+        before = self._ready.pop(subject, None)
+        if before is not None:
+            self._readiness[before] -= 1
+        if ready is not None:
+            self._ready[subject] = ready
+            self._readiness[ready] += 1
 
     def _build(self, subject: Subject, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
         assert self._pictures is not None  # noqa: S101 - connected before anything runs

@@ -449,17 +449,16 @@ class RecordKeeper:
         if keeper is None:
             return ZonePicture(key, published=False, message="the DNSZone is not known yet")
         report = keeper.report(self.record.key)
-        zone = keeper.zone_report()
         held = keeper.gate.held(self.record.key) or keeper.gate.deletions.why_held(self.record.key)
         if report is None:
             return ZonePicture(
                 key,
                 published=False,
                 held=held,
-                refusal=zone.trouble,
+                refusal=keeper.trouble,
                 message="the zone has not been read yet",
-                standby=zone.standby,
-                zone_id=zone.zone_id,
+                standby=keeper.standby,
+                zone_id=keeper.zone_id,
             )
         sight = keeper.sight(self.record.key)
         verified_at = sight.verified_at if sight and report.in_sync else None
@@ -470,11 +469,11 @@ class RecordKeeper:
             would_publish=values_of(report.would_publish) if report.would_publish else None,
             generation=str(report.generation) if report.generation else self._generations.get(key),
             verified_at=self._clock.on_the_wall(verified_at) if verified_at is not None else None,
-            refusal=report.refusal or (None if report.in_sync or report.would_publish else zone.trouble),
-            message="" if zone.standby else _message(in_sync=report.in_sync, seen=sight.message if sight else ""),
-            standby=zone.standby,
+            refusal=report.refusal or (None if report.in_sync or report.would_publish else keeper.trouble),
+            message="" if keeper.standby else _message(in_sync=report.in_sync, seen=sight.message if sight else ""),
+            standby=keeper.standby,
             held=held,
-            zone_id=zone.zone_id,
+            zone_id=keeper.zone_id,
         )
 
 

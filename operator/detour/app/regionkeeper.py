@@ -6,7 +6,8 @@ right after a wrong start, or that ran on while the machine was suspended, ends 
 over, also for the next process, which reads that in status; whoever wants another one gives another end.
 """
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
@@ -15,6 +16,7 @@ from detour.kube.picture import RegionPicture
 from detour.kube.reporting import Subject
 from detour.model.endpoint import AdminState, Region
 from detour.model.health import Verdict
+from detour.model.record import ObjectKey
 
 SAME = 1.0
 """Seconds: ends of a drain that differ by less are one, as a status has whole seconds."""
@@ -38,16 +40,40 @@ class _Known:
         return replace(self.region, state=state, until=None)
 
 
-class RegionKeeper:
-    """Judges regions by `verdicts_in`, the verdicts of a region's endpoints; `on_news` gets whose status has news."""
+Placed = tuple[str, Verdict]
+"""The region of an endpoint, and its verdict."""
 
-    def __init__(
-        self, clock: Clock, *, verdicts_in: Callable[[str], list[Verdict]], on_news: Callable[[Subject], None]
-    ) -> None:
+
+class RegionKeeper:
+    """Judges regions by the verdicts of their endpoints, which it counts; `on_news` gets whose status has news."""
+
+    def __init__(self, clock: Clock, *, on_news: Callable[[Subject], None]) -> None:
         self._clock = clock
-        self._verdicts_in = verdicts_in
         self._on_news = on_news
         self._known: dict[str, _Known] = {}
+        self._counts: dict[str, Counter[Verdict]] = {}
+        self._counted: dict[ObjectKey, tuple[Placed, ...]] = {}
+
+    def note(self, record: ObjectKey, endpoints: Iterable[Placed]) -> set[str]:
+        """Count the endpoints of a record, in place of those counted before; return the regions that this changes."""
+        after = tuple(endpoints)
+        before = self._counted.pop(record, ())
+        if after:
+            self._counted[record] = after
+        if before == after:
+            return set()
+        for region, verdict in after:
+            self._counts.setdefault(region, Counter())[verdict] += 1
+        for region, verdict in before:
+            self._counts[region][verdict] -= 1
+            if not +self._counts[region]:
+                del self._counts[region]
+        found, gone = Counter(after), Counter(before)
+        return {region for region, _ in (found - gone) + (gone - found)}
+
+    def counted(self, region: str) -> Mapping[Verdict, int]:
+        """Return how many endpoints a region has, by verdict."""
+        return +self._counts.get(region, Counter())
 
     def declare(self, subject: Subject, region: Region, *, ended: float | None = None) -> None:
         """A CloudRegion is new or changed; `ended` is the end of a drain that is over, as its status tells."""
@@ -57,7 +83,7 @@ class RegionKeeper:
             subject,
             region,
             before.since if before else now,
-            before.health if before else region_health(region, (), now),
+            before.health if before else region_health(region, {}, now),
             ends_at=None if region.until is None else self._clock.now() + region.until - now,
             has_ended=region.until is not None and ended is not None and abs(region.until - ended) < SAME,
         )
@@ -102,7 +128,7 @@ class RegionKeeper:
             return
         now = self._clock.wall()
         self._end_drain(known)
-        health = region_health(known.effective, self._verdicts_in(name), now)
+        health = region_health(known.effective, self.counted(name), now)
         if health.phase is not known.health.phase:
             known.since = now
         known.health = health

@@ -253,12 +253,25 @@ class ZoneKeeper:
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
         report = self._enactor.zone_report() if self._enactor is not None else ZoneReport(ready=False)
-        if is_throttling(self._trouble):  # the look for fresh credentials is: what is in use may be well
-            report = replace(report, trouble=report.trouble or self._trouble, is_throttled=True)
+        if is_throttling(self._trouble):
+            report = replace(report, trouble=self.trouble, is_throttled=True)
         elif self._trouble is not None:
-            report = replace(report, ready=False, trouble=self._trouble)
+            report = replace(report, ready=False, trouble=self.trouble)
         held = self.gate.held_count
         return replace(report, held=held) if held else report
+
+    @property
+    def trouble(self) -> Refusal | None:
+        """What keeps the zone from being read or written, None where nothing does."""
+        own = self._enactor.trouble if self._enactor is not None else None
+        if is_throttling(self._trouble):  # the look for fresh credentials is: what is in use may be well
+            return own or self._trouble
+        return self._trouble or own
+
+    @property
+    def standby(self) -> Refusal | None:
+        """Why the zone is left to somebody else, None where it is not."""
+        return self._enactor.standby if self._enactor is not None else None
 
     @property
     def values_per_set(self) -> int | None:

@@ -64,10 +64,18 @@ class CheckScheduler:
         wanted = dict.fromkeys(targets)  # not a set: its order, and so the draws below, would differ from run to run
         for target in self._work:
             if target not in wanted:
-                self._work.discard(target)
+                self.discard(target)
         for target in wanted:
-            timing = target.timing
-            self._work.add(target, within=timing.recheck_interval if target in unknown else timing.interval)
+            self.add(target, is_unknown=target in unknown)
+
+    def add(self, target: Target, *, is_unknown: bool = False) -> None:
+        """Check a target from now on: first at a random moment within its interval, sooner where it `is_unknown`."""
+        timing = target.timing
+        self._work.add(target, within=timing.recheck_interval if is_unknown else timing.interval)
+
+    def discard(self, target: Target) -> None:
+        """Check a target no more."""
+        self._work.discard(target)
 
     @property
     def stood_still_until(self) -> float:

@@ -200,6 +200,11 @@ class Enactor:
         return self._reader.facts.zone_id if self._reader.facts else None
 
     @property
+    def name_servers(self) -> tuple[str, ...]:
+        """The servers of the zone as the provider names them, none before it was found."""
+        return self._reader.facts.name_servers if self._reader.facts else ()
+
+    @property
     def identity(self) -> tuple[str, str] | None:
         """What the provider tells the zone from all others by, None before it was found."""
         return self._reader.facts.identity if self._reader.facts else None
@@ -301,13 +306,13 @@ class Enactor:
             generation=self._fence.generation or (ledger.generation if ledger else None),
             site=ledger.site if ledger else None,
             owned=self._names.owned_count,
-            orphans=self._names.orphans(view) if view else (),
+            orphans=self._names.orphans if view else (),
             pending=self._names.pending_count,
             trouble=trouble,
             is_throttled=self._is_throttled,
             in_force=self._tenure.in_force,
             standby=standby,
-            missing=self._names.unmarked(view) if view and standby else (),
+            missing=self._names.unmarked if view and standby else (),
             ledger_seen_at=None if holds else self.precedence.seen_at,
             ledger_moved_at=None if holds else self.precedence.moved_at,
         )

@@ -3,12 +3,15 @@
 Dirty means: look again whether the zone holds what is wished. A name stays dirty until it does, or is refused.
 """
 
+import heapq
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from detour.enactment.batches import BatchFiller
-from detour.enactment.contract import Change, StoredSet
+from detour.enactment.census import Census
+from detour.enactment.contract import Change
+from detour.enactment.managedname import ManagedName, Quarantine
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
 from detour.enactment.sticking import Sticking
@@ -30,30 +33,20 @@ class Settled:
     withdrawals: list[Withdrawal] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Quarantined:
-    refusal: Refusal
-    until: float
-
-
 class Names:
-    """The wishes for one zone, by hostname."""
+    """The wishes for one zone, by hostname. Tallies of how the names stand are kept, not counted."""
 
     def __init__(self, rules: ZoneRules) -> None:
         self._rules = rules
         self.zone_id: str | None = None  # the provider's own, once it is known
-        self._wishes: dict[str, dict[ObjectKey, Wish]] = {}
+        self._names: dict[str, ManagedName] = {}
         self._hostnames: dict[ObjectKey, str] = {}
-        self._withdrawals: dict[str, dict[ObjectKey, Withdrawal]] = {}
-        self._outcomes: dict[str, Outcome] = {}
-        self._quarantine: dict[str, _Quarantined] = {}
-        self._owned: dict[str, ObjectKey] = {}  # by hostname, the record that the marker names
-        self._generations: dict[str, Generation] = {}
-        self._settled: dict[str, tuple[RRset, ...]] = {}
-        self._sent: dict[str, set[tuple[RRset, ...]]] = {}
-        self._dirty: dict[str, Urgency] = {}
-        self._unanswered: dict[str, set[StoredSet]] = {}
+        self._withdrawn: dict[ObjectKey, set[str]] = {}  # by record, the names that it asked to be removed
+        self._dirty: dict[Urgency, dict[str, ManagedName]] = {urgency: {} for urgency in Urgency}
+        self._pending: set[str] = set()
+        self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sticking = Sticking()
+        self._census = Census()
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -61,13 +54,14 @@ class Names:
         """Take over `wish`; False where nothing is new."""
         if self._hostnames.get(wish.record, wish.hostname) != wish.hostname:
             self.forget(wish.record)
-        claims = self._wishes.setdefault(wish.hostname, {})
-        if claims.get(wish.record) == wish:
+        name = self._name(wish.hostname)
+        if name.wishes.get(wish.record) == wish:
             return False
         self._hostnames[wish.record] = wish.hostname
-        claims[wish.record] = wish
-        self._quarantine.pop(wish.hostname, None)
-        self._mark(wish.hostname, Urgency.FAILOVER)
+        name.wishes[wish.record] = wish
+        self._census.wanted(wish.hostname)
+        name.quarantine = None
+        self._mark(name, Urgency.FAILOVER)
         return True
 
     def forget(self, record: ObjectKey) -> None:
@@ -75,42 +69,59 @@ class Names:
         hostname = self._hostnames.pop(record, None)
         if hostname is None:
             return
-        self._wishes[hostname].pop(record, None)
-        outcome = self._outcomes.get(hostname)
-        if not self._wishes[hostname] or self._owned.get(hostname) == record or (outcome and outcome.owner == record):
-            self._forget_name(hostname)  # who only claimed it besides takes nothing along
-        if self._wishes[hostname]:
-            self._mark(hostname, Urgency.HOUSEKEEPING)
+        name = self._names[hostname]
+        name.wishes.pop(record, None)
+        if not name.wishes or record in (name.owner, name.outcome and name.outcome.owner):
+            self._forget(name)  # who only claimed it besides takes nothing along
+        if name.wishes:
+            self._mark(name, Urgency.HOUSEKEEPING)
+            return
+        self._census.unwanted(hostname)
+        name.unanswered = frozenset()
+        if name.withdrawals:
+            self._mark(name, Urgency.HOUSEKEEPING)  # nobody's claim stands before the deletion any more
         else:
-            del self._wishes[hostname]
-            self._unanswered.pop(hostname, None)
-            if hostname in self._withdrawals:
-                self._mark(hostname, Urgency.HOUSEKEEPING)  # nobody's claim stands before the deletion any more
-            else:
-                self._dirty.pop(hostname, None)
+            self._drop(name)
 
-    def _forget_name(self, hostname: str) -> None:
+    def _name(self, hostname: str) -> ManagedName:
+        name = self._names.get(hostname)
+        if name is None:
+            name = self._names[hostname] = ManagedName(hostname)
+        return name
+
+    def _forget(self, name: ManagedName) -> None:
         """Know nothing any more of what was done at a name."""
-        self._outcomes.pop(hostname, None)
-        self._owned.pop(hostname, None)
-        self._generations.pop(hostname, None)
-        self._settled.pop(hostname, None)
-        self._sent.pop(hostname, None)
-        self._sticking.forget(hostname)
+        name.forget()
+        self._note(name)
+        self._census.disowned(name.hostname)
+        self._sticking.forget(name.hostname)
+
+    def _drop(self, name: ManagedName) -> None:
+        """Nobody asks for anything at a name any more."""
+        self._clean(name)
+        del self._names[name.hostname]
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Drop the wish of a deleted record and remove its name."""
         self.forget(withdrawal.record)
-        self._quarantine.pop(withdrawal.hostname, None)
-        self._withdrawals.setdefault(withdrawal.hostname, {})[withdrawal.record] = withdrawal
-        self._mark(withdrawal.hostname, Urgency.HOUSEKEEPING)
+        name = self._name(withdrawal.hostname)
+        name.quarantine = None
+        name.withdrawals[withdrawal.record] = withdrawal
+        self._withdrawn.setdefault(withdrawal.record, set()).add(withdrawal.hostname)
+        self._mark(name, Urgency.HOUSEKEEPING)
 
     def abandon(self, record: ObjectKey) -> None:
         """Let the name that `record` asked to be removed stay."""
-        for hostname in [name for name, found in self._withdrawals.items() if record in found]:
-            del self._withdrawals[hostname][record]
-            if not self._withdrawals[hostname]:
-                del self._withdrawals[hostname]
+        for hostname in sorted(self._withdrawn.get(record, ())):
+            self._end_withdrawal(self._names[hostname], record)
+
+    def _end_withdrawal(self, name: ManagedName, record: ObjectKey) -> None:
+        del name.withdrawals[record]
+        self._withdrawn[record].discard(name.hostname)
+        if not self._withdrawn[record]:
+            del self._withdrawn[record]
+        if not name.is_wanted:
+            self._drop(name)
 
     def takes(self, withdrawal: Withdrawal, view: ZoneView) -> bool:
         """Tell whether `withdrawal` would take anything away: only where the name's marker names its object."""
@@ -119,13 +130,18 @@ class Names:
 
     def recall_withdrawals(self) -> list[Withdrawal]:
         """Give back the withdrawals that are not done: their names stay for now."""
-        recalled = [each for found in self._withdrawals.values() for each in found.values()]
-        self._withdrawals.clear()
+        names = [
+            self._names[each] for each in dict.fromkeys(host for found in self._withdrawn.values() for host in found)
+        ]
+        recalled = [each for name in names for each in name.withdrawals.values()]
+        for name in names:
+            for record in list(name.withdrawals):
+                self._end_withdrawal(name, record)
         return recalled
 
     @property
     def has_wishes(self) -> bool:
-        return bool(self._wishes or self._withdrawals)
+        return bool(self._names)
 
     def hostname_of(self, record: ObjectKey) -> str | None:
         """Return the name that `record` wishes for, None where it wishes for none."""
@@ -136,59 +152,69 @@ class Names:
 
     def undecide(self) -> None:
         """Forget what the wishes say of sets: who claims a name stays."""
-        for claims in self._wishes.values():
-            for record, wish in claims.items():
-                claims[record] = replace(wish, sets=None)
-        self._settled.clear()
-        self._sent.clear()
+        for name in self._names.values():
+            for record, wish in name.wishes.items():
+                name.wishes[record] = replace(wish, sets=None)
+            name.settled = None
+            name.sent = frozenset()
 
     # -- what is dirty -------------------------------------------------------------------------------------------
 
     @property
     def is_dirty(self) -> bool:
-        return bool(self._dirty)
+        return any(self._dirty.values())
 
     @property
     def dirty_count(self) -> int:
-        return len(self._dirty)
+        return sum(map(len, self._dirty.values()))
 
     @property
     def pending_count(self) -> int:
         """Hostnames for which a change is decided but not yet made."""
-        return sum(1 for hostname in self._dirty if (found := self._outcomes.get(hostname)) and found.change)
+        return len(self._pending)
 
     @property
     def urgency(self) -> Urgency:
         """The urgency of the most urgent dirty name."""
-        return min(self._dirty.values(), default=Urgency.HOUSEKEEPING)
+        return next((urgency for urgency in Urgency if self._dirty[urgency]), Urgency.HOUSEKEEPING)
 
     @property
     def next_retry(self) -> float | None:
         """When the next quarantine ends (engine seconds)."""
-        return min((each.until for each in self._quarantine.values()), default=None)
+        while self._quarantines and not self._is_quarantined(*self._quarantines[0]):
+            heapq.heappop(self._quarantines)
+        return self._quarantines[0][0] if self._quarantines else None
+
+    def _is_quarantined(self, until: float, hostname: str) -> bool:
+        name = self._names.get(hostname)
+        return name is not None and name.quarantine is not None and name.quarantine.until == until
 
     def reread(self, hostname: str, view: ZoneView | None = None) -> None:
         """Look again at `hostname`: it was read into `view`, or its batch failed."""
         if view is not None:
             self._sticking.read(hostname, view.at(hostname).answers)
-        if hostname in self._wishes or hostname in self._withdrawals:
-            self._mark(hostname, Urgency.REPAIR)
+            self._census.seen(hostname, is_ours=self._is_ours(view.at(hostname)))
+        if (name := self._names.get(hostname)) is not None:
+            self._mark(name, Urgency.REPAIR)
 
     def all_reread(self, view: ZoneView) -> None:
         """Look again at every name, after a full reading."""
-        for hostname in (*self._wishes, *self._withdrawals):
-            self._mark(hostname, Urgency.REPAIR)
-            self._sticking.read(hostname, view.at(hostname).answers)
-        for hostname in self._wishes:
-            marker = view.at(hostname).marker
-            found = parse_marker(marker.rrset if marker else None)
-            if found and found.owner == self._rules.owner and found.record in self._wishes[hostname]:
-                self._owned[hostname] = found.record
+        ours = (each for each in view.marked_hostnames() if self._is_ours(view.at(each)))
+        self._census.all_seen(ours)
+        for hostname, name in self._names.items():
+            found = view.at(hostname)
+            self._mark(name, Urgency.REPAIR)
+            self._sticking.read(hostname, found.answers)
+            marker = parse_marker(found.marker.rrset if found.marker else None)
+            if marker and marker.owner == self._rules.owner and marker.record in name.wishes:
+                self._own(name, marker.record)
 
     def quarantine(self, hostname: str, refusal: Refusal, until: float) -> None:
         """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it."""
-        self._quarantine[hostname] = _Quarantined(refusal, until)
-        self._mark(hostname, Urgency.HOUSEKEEPING)
+        if (name := self._names.get(hostname)) is not None:
+            name.quarantine = Quarantine(refusal, until)
+            heapq.heappush(self._quarantines, (until, hostname))
+            self._mark(name, Urgency.HOUSEKEEPING)
 
     def unanswered(self, change: NameChange) -> None:
         """Write the sets of `change` once more, where they still have the version that they had before it.
@@ -196,11 +222,34 @@ class Names:
         Where sets are written one by one the ledger says nothing of each. A request whose answer was lost is on its
         way, on the condition of that version: it must meet another one (design, Fence: touch that set).
         """
-        if change.hostname in self._wishes:
-            self._unanswered.setdefault(change.hostname, set()).update(each.old for each in change.changes if each.old)
+        if (name := self._wished(change.hostname)) is not None:
+            name.unanswered |= {each.old for each in change.changes if each.old}
 
-    def _mark(self, hostname: str, urgency: Urgency) -> None:
-        self._dirty[hostname] = min(urgency, self._dirty.get(hostname, urgency))
+    def _wished(self, hostname: str) -> ManagedName | None:
+        """Return a name that somebody wishes for."""
+        name = self._names.get(hostname)
+        return name if name is not None and name.wishes else None
+
+    def _mark(self, name: ManagedName, urgency: Urgency) -> None:
+        if name.urgency is None or urgency < name.urgency:
+            if name.urgency is not None:
+                del self._dirty[name.urgency][name.hostname]
+            name.urgency = urgency
+            self._dirty[urgency][name.hostname] = name
+            self._note(name)
+
+    def _clean(self, name: ManagedName) -> None:
+        if name.urgency is not None:
+            del self._dirty[name.urgency][name.hostname]
+            name.urgency = None
+        self._note(name)
+
+    def _note(self, name: ManagedName) -> None:
+        (self._pending.add if name.is_pending else self._pending.discard)(name.hostname)
+
+    def _own(self, name: ManagedName, record: ObjectKey) -> None:
+        name.owner = record
+        self._census.owned(name.hostname)
 
     # -- what to do ----------------------------------------------------------------------------------------------
 
@@ -214,157 +263,144 @@ class Names:
         """
         self.end_quarantines(now)
         settled = Settled()
-        for hostname in sorted(self._dirty, key=self._dirty.__getitem__):
-            if hostname in awaited:
+        for name in [name for urgency in Urgency for name in self._dirty[urgency].values()]:
+            if name.hostname in awaited or name.urgency is None:
                 continue
-            urgency = self._dirty[hostname]
-            outcome = self._judged(hostname, view)
-            change = outcome.change and replace(
-                outcome.change,
-                urgency=max(urgency, outcome.change.urgency),
-                is_repair=self._is_repair(hostname, outcome.change, view.at(hostname)),
-            )
-            if change is None and outcome.owner is not None and self._wishes[hostname][outcome.owner].sets is not None:
-                self._settled[hostname] = view.at(hostname).answers
-            self._outcomes[hostname] = replace(outcome, change=change)
-            if change and writable and not self._is_suspended(hostname, change.record):
+            change = self._look_at(name, view)
+            if change and writable and not self._is_suspended(name, change.record):
                 if not filler.add(change):
                     break
                 continue
-            del self._dirty[hostname]
-            settled.records += self._wishes.get(hostname, {})
-            owner = outcome.owner
-            undecided = owner is not None and self._wishes[hostname][owner].sets is None  # it takes the name over
-            is_left_alone = owner is None and bool(self._wishes.get(hostname))  # refused: the deletion is not judged
-            if not change and not (undecided or outcome.is_put_off):
-                settled.withdrawals += self._settle_withdrawals(hostname, view if is_left_alone else None)
+            self._settle(name, view, settled)
         return settled
 
-    def _settle_withdrawals(self, hostname: str, view: ZoneView | None) -> list[Withdrawal]:
-        """Return the withdrawals of a name that are done; with a `view` those that would take anything away go on."""
-        asked = self._withdrawals.pop(hostname, {})
-        kept = {record: each for record, each in asked.items() if view is not None and self.takes(each, view)}
-        if kept:
-            self._withdrawals[hostname] = kept
-        return [each for record, each in asked.items() if record not in kept]
+    def _look_at(self, name: ManagedName, view: ZoneView) -> NameChange | None:
+        """Judge one dirty name; return what is to be changed there."""
+        found = view.at(name.hostname)
+        outcome = self._judged(name, found, view)
+        self._census.seen(name.hostname, is_ours=self._is_ours(found))
+        change = outcome.change and replace(
+            outcome.change,
+            urgency=max(name.urgency or Urgency.HOUSEKEEPING, outcome.change.urgency),
+            is_repair=self._is_repair(name, outcome.change, found),
+        )
+        if change is None and outcome.owner is not None and name.wishes[outcome.owner].sets is not None:
+            name.settled = found.answers
+        name.outcome = replace(outcome, change=change)
+        self._note(name)
+        return change
 
-    def _judged(self, hostname: str, view: ZoneView) -> Outcome:
+    def _settle(self, name: ManagedName, view: ZoneView, settled: Settled) -> None:
+        """Nothing is to be written at a name for now: tell who asks for it."""
+        outcome = name.outcome
+        self._clean(name)
+        settled.records += name.wishes
+        owner = outcome.owner if outcome else None
+        undecided = owner is not None and name.wishes[owner].sets is None  # it takes the name over
+        is_left_alone = owner is None and bool(name.wishes)  # refused: the deletion is not judged
+        if outcome and not outcome.change and not (undecided or outcome.is_put_off):
+            settled.withdrawals += self._settle_withdrawals(name, view if is_left_alone else None)
+
+    def _settle_withdrawals(self, name: ManagedName, view: ZoneView | None) -> list[Withdrawal]:
+        """Return the withdrawals of a name that are done; with a `view` those that would take anything away go on."""
+        done = [each for each in name.withdrawals.values() if view is None or not self.takes(each, view)]
+        for each in done:
+            self._end_withdrawal(name, each.record)
+        return done
+
+    def _judged(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:
         """Judge one name: a defect of ours that it brings to light must not keep the others where they are."""
         try:
-            return self._judge(hostname, view)
+            return self._judge(name, found, view)
         except Exception as error:
+            hostname = name.hostname
             logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
             why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
             refusal = Refusal("InternalError", why)
-            return Outcome(None, dict.fromkeys(self._wishes.get(hostname, {}), refusal), is_put_off=True)
+            return Outcome(None, dict.fromkeys(name.wishes, refusal), is_put_off=True)
 
-    def _judge(self, hostname: str, view: ZoneView) -> Outcome:
-        wishes = list(self._wishes.get(hostname, {}).values())
-        wishes = [replace(each, was_published=self._is_proved(each)) for each in wishes]
-        found = view.at(hostname)
-        if found.answers in self._sent.get(hostname, ()):
-            self._settled[hostname] = found.answers  # its answer was lost, and it has landed all the same
+    def _judge(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:
+        wishes = [replace(each, was_published=self._is_proved(name, each)) for each in name.wishes.values()]
+        if found.answers in name.sent:
+            name.settled = found.answers  # its answer was lost, and it has landed all the same
         wishes = [replace(each, sets=self._sticking.wished(each.sets)) if each.sets else each for each in wishes]
-        wishes = [self._as_it_was(each, found) if each.is_frozen else each for each in wishes]
+        wishes = [_as_it_was(name, each, found) if each.is_frozen else each for each in wishes]
         outcome = reconcile(
-            hostname,
+            name.hostname,
             wishes,
-            self._withdrawal_at(hostname, found),
+            _withdrawal_at(name, found),
             found=found,
-            shadow=view.shadow_of(hostname, self._rules.domain),
+            shadow=view.shadow_of(name.hostname, self._rules.domain),
             rules=self._rules,
         )
-        outcome = self._touching(outcome, hostname, view)
-        if outcome.change and (quarantined := self._quarantine.get(hostname)):
-            refusals = {**outcome.refusals, outcome.change.record: quarantined.refusal}
+        outcome = _touching(outcome, name, view)
+        if outcome.change and name.quarantine is not None:
+            refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
             return Outcome(None, refusals, outcome.owner, is_put_off=True)
         return outcome
 
-    def _withdrawal_at(self, hostname: str, found: NameView) -> Withdrawal | None:
-        """Return the withdrawal of the name that counts: of several claimants, the marker's."""
-        asked = self._withdrawals.get(hostname, {})
-        marker = parse_marker(found.marker.rrset if found.marker else None)
-        named = asked.get(marker.record) if marker is not None else None
-        return named or next(iter(asked.values()), None)
-
     def is_proved(self, change: NameChange) -> bool:
         """Tell whether the name of `change` is known to be its record's, whatever became of the marker."""
-        wish = self._wishes.get(change.hostname, {}).get(change.record)
-        return wish is not None and self._is_proved(wish)
+        name = self._names.get(change.hostname)
+        wish = name.wishes.get(change.record) if name is not None else None
+        return name is not None and wish is not None and self._is_proved(name, wish)
 
-    def _is_proved(self, wish: Wish) -> bool:
+    def _is_proved(self, name: ManagedName, wish: Wish) -> bool:
         """Tell whether `wish` is of a record that is known to have published its name in this very zone."""
-        if self._owned.get(wish.hostname) == wish.record:
+        if name.owner == wish.record:
             return True
         return wish.was_published and wish.published_in in (None, self.zone_id)
 
-    def _as_it_was(self, wish: Wish, found: NameView) -> Wish:
-        """Return a wish that is frozen as one for what we left at the name; a name of ours that is empty is filled."""
-        if wish.hostname in self._owned and (left := self._settled.get(wish.hostname)):
-            return replace(wish, sets=wish.sets and left)
-        is_emptied = not found.answers and wish.hostname in self._owned
-        return wish if is_emptied else replace(wish, sets=None)
-
-    def _touching(self, outcome: Outcome, hostname: str, view: ZoneView) -> Outcome:
-        """Return `outcome` with the sets that a request of ours may still change, as they are."""
-        before = {each for each in self._unanswered.pop(hostname, ()) if view.get(each.rrset.key) == each}
-        if before:
-            self._unanswered[hostname] = before
-        if not before or outcome.owner is None or self._wishes[hostname][outcome.owner].sets is None:
-            return outcome
-        change = outcome.change or NameChange(hostname, outcome.owner, (), Urgency.REPAIR)
-        written = {each.key for each in change.changes}
-        touched = tuple(
-            Change(stored, stored.rrset)
-            for stored in sorted(before, key=lambda each: each.rrset.key)
-            if stored.rrset.key not in written
-        )
-        return replace(outcome, change=replace(change, changes=touched + change.changes)) if touched else outcome
-
-    def _is_repair(self, hostname: str, change: NameChange, found: NameView) -> bool:
+    def _is_repair(self, name: ManagedName, change: NameChange, found: NameView) -> bool:
         """Tell whether somebody else changed the name: it is not as we left it, or not as its status tells of it."""
-        wish = self._wishes.get(hostname, {}).get(change.record)
-        if wish is None or self._sticking.explains(hostname, found.answers):
+        wish = name.wishes.get(change.record)
+        if wish is None or self._sticking.explains(name.hostname, found.answers):
             return False
-        if hostname in self._settled:
-            return found.answers != self._settled[hostname] or (hostname in self._owned and _is_unmarked(found))
+        if name.settled is not None:
+            return found.answers != name.settled or (name.owner is not None and _is_unmarked(found))
         if wish.known_values is None:
             return False
         return not wish.is_news or {value for each in found.answers for value in each.values} != wish.known_values
 
-    def _is_suspended(self, hostname: str, record: ObjectKey) -> bool:
-        wish = self._wishes.get(hostname, {}).get(record)
+    def _is_suspended(self, name: ManagedName, record: ObjectKey) -> bool:
+        wish = name.wishes.get(record)
         return wish is not None and wish.suspended
 
     def end_quarantines(self, now: float) -> None:
         """Look again at the names whose quarantine is over at `now` (engine seconds)."""
-        for hostname in [name for name, each in self._quarantine.items() if each.until <= now]:
-            del self._quarantine[hostname]
-            self._mark(hostname, Urgency.HOUSEKEEPING)
+        while self._quarantines and self._quarantines[0][0] <= now:
+            until, hostname = heapq.heappop(self._quarantines)
+            if self._is_quarantined(until, hostname):
+                self._names[hostname].quarantine = None
+                self._mark(self._names[hostname], Urgency.HOUSEKEEPING)
 
     def sent(self, change: NameChange, view: ZoneView) -> None:
         """Take note that `change` is on its way: what it makes of the name is ours, whenever that shows."""
-        if change.record in self._wishes.get(change.hostname, {}):
-            self._sent.setdefault(change.hostname, set()).add(_made_by(change, view))
+        name = self._names.get(change.hostname)
+        if name is not None and change.record in name.wishes:
+            name.sent |= {_made_by(change, view)}
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
         """Take note that `change` is in the zone, as `view` shows.
 
         The name gets one more look, which should find nothing to do.
         """
-        self._unanswered.pop(change.hostname, None)
-        self._sent.pop(change.hostname, None)
-        if change.record in self._wishes.get(change.hostname, {}):
-            self._owned[change.hostname] = change.record
-            self._settled[change.hostname] = stored = view.at(change.hostname).answers
-            wish = self._wishes[change.hostname].get(change.record)
+        found = view.at(change.hostname)
+        self._census.seen(change.hostname, is_ours=self._is_ours(found))
+        name = self._names.get(change.hostname)
+        if name is None:
+            return
+        name.unanswered, name.sent = frozenset(), frozenset()
+        if change.record in name.wishes:
+            self._own(name, change.record)
+            name.settled = stored = found.answers
             made = _made_by(change, view)
-            self._sticking.wrote(change.hostname, (wish.sets if wish else None) or (), made)
+            self._sticking.wrote(change.hostname, name.wishes[change.record].sets or (), made)
             if stored != made:
                 self._sticking.read(change.hostname, stored)  # the provider itself says what it made of it
             if generation is not None:
-                self._generations[change.hostname] = generation
-        self._mark(change.hostname, change.urgency)
+                name.generation = generation
+        self._mark(name, change.urgency)
 
     # -- how things stand ----------------------------------------------------------------------------------------
 
@@ -374,30 +410,30 @@ class Names:
         What stands at a name counts as published by the record only once its ownership was judged.
         """
         hostname = self._hostnames.get(record)
-        outcome = self._outcomes.get(hostname) if hostname is not None else None
-        if hostname is None or outcome is None:
+        name = self._names[hostname] if hostname is not None else None
+        if name is None or name.outcome is None:
             return None
-        wish = self._wishes[hostname][record]
-        standing = view.at(hostname) if view else None
+        outcome, wish = name.outcome, name.wishes[record]
+        standing = view.at(name.hostname) if view else None
         published = standing.answers if standing else ()
         owns = outcome.owner == record
         wished = self._sticking.wished(wish.sets) if wish.sets is not None else None
         settled = wished is not None and published == tuple(sorted(wished, key=lambda each: each.type))
-        withheld = outcome.change is not None and hostname not in self._dirty
+        withheld = outcome.change is not None and name.urgency is None
         marker = standing.marker if standing else None
         found = parse_marker(marker.rrset if marker else None)
         marks = found.record if found else None
         return WishReport(
             published=published,
-            in_sync=owns and settled and not unsettled and hostname not in self._dirty,
+            in_sync=owns and settled and not unsettled and name.urgency is None,
             refusal=outcome.refusals.get(record),
             would_publish=wish.sets if withheld and wish.sets is not None else None,
-            generation=self._generations.get(hostname),
+            generation=name.generation,
             owns=owns,
-            is_marked=hostname in self._owned and (owns or marks == record),
+            is_marked=name.owner is not None and (owns or marks == record),
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
-            left=(self._settled.get(hostname) or None) if owns else None,
+            left=(name.settled or None) if owns else None,
         )
 
     def wants_reading(self, hostname: str) -> bool:
@@ -415,30 +451,55 @@ class Names:
 
     @property
     def owned_count(self) -> int:
-        return len(self._owned)
+        return self._census.owned_count
 
     def any_marked(self, view: ZoneView) -> bool:
         """Tell whether anything in the zone bears our owner's mark."""
-        return any(self._marks_ours(hostname, view) for hostname in view.marked_hostnames())
+        return any(self._is_ours(view.at(hostname)) for hostname in view.marked_hostnames())
 
-    def unmarked(self, view: ZoneView) -> tuple[str, ...]:
-        """Return the hostnames that somebody wishes for and that do not bear our owner's mark."""
-        return tuple(sorted(name for name in self._wishes if not self._marks_ours(name, view)))
+    @property
+    def unmarked(self) -> tuple[str, ...]:
+        """The hostnames that somebody wishes for and that do not bear our owner's mark."""
+        return self._census.missing
 
-    def orphans(self, view: ZoneView) -> tuple[str, ...]:
-        """Return the hostnames marked as ours that no record cares for."""
-        return tuple(
-            sorted(
-                hostname
-                for hostname in view.marked_hostnames()
-                if hostname not in self._wishes and self._marks_ours(hostname, view)
-            )
-        )
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """The hostnames marked as ours that no record cares for."""
+        return self._census.orphans
 
-    def _marks_ours(self, hostname: str, view: ZoneView) -> bool:
-        marker = view.at(hostname).marker
-        found = parse_marker(marker.rrset if marker else None)
-        return found is not None and found.owner == self._rules.owner
+    def _is_ours(self, found: NameView) -> bool:
+        marker = parse_marker(found.marker.rrset if found.marker else None)
+        return marker is not None and marker.owner == self._rules.owner
+
+
+def _withdrawal_at(name: ManagedName, found: NameView) -> Withdrawal | None:
+    """Return the withdrawal of the name that counts: of several claimants, the marker's."""
+    marker = parse_marker(found.marker.rrset if found.marker else None)
+    named = name.withdrawals.get(marker.record) if marker is not None else None
+    return named or next(iter(name.withdrawals.values()), None)
+
+
+def _as_it_was(name: ManagedName, wish: Wish, found: NameView) -> Wish:
+    """Return a wish that is frozen as one for what we left at the name; a name of ours that is empty is filled."""
+    if name.owner is not None and name.settled:
+        return replace(wish, sets=wish.sets and name.settled)
+    is_emptied = not found.answers and name.owner is not None
+    return wish if is_emptied else replace(wish, sets=None)
+
+
+def _touching(outcome: Outcome, name: ManagedName, view: ZoneView) -> Outcome:
+    """Return `outcome` with the sets that a request of ours may still change, as they are."""
+    before = name.unanswered = frozenset(each for each in name.unanswered if view.get(each.rrset.key) == each)
+    if not before or outcome.owner is None or name.wishes[outcome.owner].sets is None:
+        return outcome
+    change = outcome.change or NameChange(name.hostname, outcome.owner, (), Urgency.REPAIR)
+    written = {each.key for each in change.changes}
+    touched = tuple(
+        Change(stored, stored.rrset)
+        for stored in sorted(before, key=lambda each: each.rrset.key)
+        if stored.rrset.key not in written
+    )
+    return replace(outcome, change=replace(change, changes=touched + change.changes)) if touched else outcome
 
 
 def _made_by(change: NameChange, view: ZoneView) -> tuple[RRset, ...]:

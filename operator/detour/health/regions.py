@@ -1,7 +1,7 @@
 """From the endpoints of a region to the region."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detour.model.endpoint import Region
@@ -34,11 +34,10 @@ class RegionHealth:
         return self.healthy + self.unhealthy + self.unknown
 
 
-def region_health(region: Region, verdicts: Sequence[Verdict], now: float) -> RegionHealth:
-    """Judge `region` by the verdicts of every endpoint that names it; `now` in seconds since the Unix epoch."""
+def region_health(region: Region, verdicts: Mapping[Verdict, int], now: float) -> RegionHealth:
+    """Judge `region` by how many endpoints name it, by verdict; `now` in seconds since the Unix epoch."""
     healthy, unhealthy, unknown = (
-        sum(1 for verdict in verdicts if verdict is wanted)
-        for wanted in (Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN)
+        verdicts.get(each, 0) for each in (Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN)
     )
     phase, reason, message = _phase(region, healthy, unhealthy, unknown, now)
     return RegionHealth(phase, reason, message, healthy, unhealthy, unknown)

@@ -36,6 +36,11 @@ class Condition:
     reason: str
     message: str
 
+    @property
+    def status(self) -> str:
+        """What Kubernetes calls it: `True`, `False` or `Unknown`."""
+        return "Unknown" if self.holds is None else str(self.holds)
+
 
 @functools.lru_cache(maxsize=4096)  # a status tells the same times each time that it is built
 def timestamp(at: float) -> str:
@@ -50,13 +55,12 @@ def conditions_status(
     before = {each.get("type"): each for each in previous if isinstance(each, Mapping)}
     written = []
     for each in conditions:
-        status = {True: "True", False: "False", None: "Unknown"}[each.holds]
         old = before.get(each.type, {})
-        same = old.get("status") == status and old.get("lastTransitionTime")
+        same = old.get("status") == each.status and old.get("lastTransitionTime")
         written.append(
             {
                 "type": each.type,
-                "status": status,
+                "status": each.status,
                 "reason": each.reason,
                 "message": each.message,
                 "observedGeneration": generation,

@@ -335,7 +335,7 @@ def _no_repair() -> tuple[Replacement, ...]:
 
 def _reread_nothing(self: Names, view: Any) -> None:
     """Take note of what is owned, as the first reading must, and look at no name again."""
-    if not self._owned:
+    if not self.owned_count:
         _ALL_REREAD(self, view)
 
 

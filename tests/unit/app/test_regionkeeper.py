@@ -13,6 +13,7 @@ from detour.kube.reporting import Subject
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.status import region_conditions, region_status
 from detour.model.endpoint import AdminState, Region
+from detour.model.health import Verdict
 from detour.model.record import ObjectKey
 
 from .objects import cloud_region, dns_zone, failover_record
@@ -38,7 +39,7 @@ class Time:
 
     def keeper(self) -> RegionKeeper:
         clock = Clock(now=lambda: self.now, wall=lambda: self.wall)
-        return RegionKeeper(clock, verdicts_in=lambda _: [], on_news=lambda _: None)
+        return RegionKeeper(clock, on_news=lambda _: None)
 
 
 def drained(until: float | None) -> Region:
@@ -141,3 +142,18 @@ def set_wall(world: World, wall: float) -> None:
     """Set the wall clock of an operator's machine."""
     since = world.clock.now()
     object.__setattr__(world.clock, "wall", lambda: wall + world.clock.now() - since)
+
+
+def test_endpoints_are_counted_by_region_and_verdict_and_only_what_changes_is_told() -> None:
+    regions = Time().keeper()
+    api, www = ObjectKey("shop", "api"), ObjectKey("shop", "www")
+    east_fails, east_works = ("east", Verdict.UNHEALTHY), ("east", Verdict.HEALTHY)
+    west_works = ("west", Verdict.HEALTHY)
+    assert regions.note(api, [east_works, east_works, west_works]) == {"east", "west"}
+    assert regions.note(www, [east_works]) == {"east"}
+    assert regions.note(www, [east_works]) == set()
+    assert regions.note(api, [east_works, east_fails, west_works]) == {"east"}
+    assert regions.counted("east") == {Verdict.HEALTHY: 2, Verdict.UNHEALTHY: 1}
+    assert regions.note(api, []) == {"east", "west"}
+    assert regions.counted("east") == {Verdict.HEALTHY: 1}
+    assert regions.counted("west") == {}

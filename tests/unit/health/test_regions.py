@@ -1,5 +1,7 @@
 """From the endpoints of a region to its phase."""
 
+from collections import Counter
+
 import pytest
 
 from detour.health.regions import RegionPhase, region_health
@@ -23,7 +25,7 @@ ACTIVE = Region("aws-us-east-1", "aws", "us-east-1")
     ],
 )
 def test_a_region_is_judged_by_its_endpoints(verdicts: tuple[Verdict, ...], phase: RegionPhase) -> None:
-    health = region_health(ACTIVE, verdicts, 0.0)
+    health = region_health(ACTIVE, Counter(verdicts), 0.0)
     assert health.phase is phase
     assert health.total == len(verdicts)
     assert health.reason
@@ -31,5 +33,5 @@ def test_a_region_is_judged_by_its_endpoints(verdicts: tuple[Verdict, ...], phas
 
 def test_a_drained_region_is_drained_however_healthy() -> None:
     drained = Region("r", "aws", "us-east-1", AdminState.DRAINED, until=10.0)
-    assert region_health(drained, (H, H), 5.0).phase is RegionPhase.DRAINED
-    assert region_health(drained, (H, H), 10.0).phase is RegionPhase.HEALTHY
+    assert region_health(drained, {H: 2}, 5.0).phase is RegionPhase.DRAINED
+    assert region_health(drained, {H: 2}, 10.0).phase is RegionPhase.HEALTHY

@@ -1,0 +1,58 @@
+"""Everything that is known of one hostname of a zone, in one object."""
+
+from dataclasses import dataclass, field
+
+from detour.enactment.contract import StoredSet
+from detour.enactment.reconcile import Outcome
+from detour.enactment.wishes import Refusal, Urgency, Wish, Withdrawal
+from detour.model.generation import Generation
+from detour.model.record import ObjectKey
+from detour.model.rrset import RRset
+
+Answers = tuple[RRset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Why a name is left alone, and until when (engine seconds)."""
+
+    refusal: Refusal
+    until: float
+
+
+@dataclass(slots=True, eq=False)
+class ManagedName:
+    """One hostname that somebody cares for.
+
+    `wishes` are what records want there, `withdrawals` what was asked to be removed. `urgency` is that of another look
+    at it, None while it is clean; `outcome` is what the last look said. `owner` is the record that the marker in the
+    zone names, `generation` the ledger's when this process last wrote the name. `settled` is how it was left, `sent`
+    what writes on their way make of it, `unanswered` the sets that a request may still change.
+    """
+
+    hostname: str
+    wishes: dict[ObjectKey, Wish] = field(default_factory=dict)
+    withdrawals: dict[ObjectKey, Withdrawal] = field(default_factory=dict)
+    urgency: Urgency | None = None
+    outcome: Outcome | None = None
+    quarantine: Quarantine | None = None
+    owner: ObjectKey | None = None
+    generation: Generation | None = None
+    settled: Answers | None = None
+    sent: frozenset[Answers] = frozenset()
+    unanswered: frozenset[StoredSet] = frozenset()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether anybody still asks for anything here."""
+        return bool(self.wishes or self.withdrawals)
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether a change is decided but not yet made."""
+        return self.urgency is not None and self.outcome is not None and self.outcome.change is not None
+
+    def forget(self) -> None:
+        """Know nothing any more of what was done here."""
+        self.outcome = self.owner = self.generation = self.settled = None
+        self.sent = frozenset()
