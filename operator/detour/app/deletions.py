@@ -22,7 +22,6 @@ class _Asked:
     at: float
     is_done: bool = False
     reason: HoldReason | None = None
-    takes: bool = False  # it was seen to take something away
     is_free: bool = False  # it was let go once: only a freeze holds it
 
 
@@ -86,12 +85,9 @@ class Deletions:
         whether a deletion would take anything away: not where the name's marker names another object.
         """
         now = self._clock()
-        idle = []
-        for each in [each for each in self._asked.values() if not each.is_done]:
-            each.takes = takes(each.withdrawal)
-            if not each.takes:
-                idle.append(each.withdrawal)
-                del self._asked[each.withdrawal.record]
+        idle = [each.withdrawal for each in self._asked.values() if not (each.is_done or takes(each.withdrawal))]
+        for withdrawal in idle:
+            del self._asked[withdrawal.record]
         self._asked = {
             key: each for key, each in self._asked.items() if not each.is_done or each.at >= now - safety.window
         }

@@ -527,7 +527,7 @@ class Engine:
         """Return how many records are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
         if not self._leadership.leads:
             return dict.fromkeys(("True", "False", "Unknown"), 0)  # the leader knows
-        return self._outlets.readiness(len(self._records))
+        return self._outlets.readiness()
 
     def _is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""

@@ -85,6 +85,8 @@ class Outlets:
         self._writer.adopt(subject, status, _version(raw))
         self._transitions.adopt(subject, status)
         self._read_annotations(subject, raw)
+        if subject.kind is Kind.FAILOVER_RECORD and subject not in self._ready:
+            self._count_readiness(subject, "Unknown")
         if subject not in self._adopted:
             self._adopted.add(subject)
             self._commands.adopt(subject, raw)
@@ -201,10 +203,9 @@ class Outlets:
         commands = self._commands.status(subject)
         return {**status, **({"lastIncident": last} if last else {}), **({"commands": commands} if commands else {})}
 
-    def readiness(self, number: int) -> Mapping[str, int]:
-        """Return how many of a `number` of FailoverRecords are Ready (`True`), not (`False`), or not yet known."""
-        counts = {each: self._readiness[each] for each in ("True", "False", "Unknown")}
-        return {**counts, "Unknown": counts["Unknown"] + max(0, number - len(self._ready))}
+    def readiness(self) -> Mapping[str, int]:
+        """Return how many FailoverRecords are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
+        return {each: self._readiness[each] for each in ("True", "False", "Unknown")}
 
     def _count_readiness(self, subject: Subject, ready: str | None) -> None:
         before = self._ready.pop(subject, None)

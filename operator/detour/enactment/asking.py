@@ -10,7 +10,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from detour.enactment.exchange import NoRouteError, exchange
+from detour.enactment.exchange import NO_ROUTE, exchange
 
 ASK_TIMEOUT = 2.0
 """Seconds for one question to one server."""
@@ -54,13 +54,10 @@ async def ask(server: str, name: str, rrtype: str, *, within: float = ASK_TIMEOU
         async with asyncio.timeout(within):
             address, port = split_server(server)
             answer = await (_answer if edns else _plain_answer)(address, port, name, rrtype)
-    except NoRouteError as error:
-        why = error.strerror or type(error).__name__
-        raise UnreachableError(f"{server} cannot be reached from here ({why})") from None
     except TimeoutError:
         raise NoAnswerError(f"{server} does not answer for {name} within {ASK_TIMEOUT:g} s") from None
     except Exception as error:  # what a stranger sends may be anything, and is no answer
-        raise NoAnswerError(f"{server} does not answer for {name} ({type(error).__name__})") from error
+        raise no_answer(error, server, name) from error
     return judged(answer, server, name, rrtype)
 
 
@@ -81,6 +78,13 @@ async def _plain_answer(address: str, port: int, name: str, rrtype: str) -> dns.
     query = dns.message.make_query(dns.name.from_text(name), rrtype, use_edns=False)
     query.flags &= ~dns.flags.RD
     return await exchange(query, address, port)
+
+
+def no_answer(error: Exception, server: str, name: str) -> NoAnswerError:
+    """Return what `error` says of a server that was asked for `name`: that it does not answer, or is out of reach."""
+    if isinstance(error, OSError) and error.errno in NO_ROUTE:
+        return UnreachableError(f"{server} cannot be reached from here ({error.strerror or type(error).__name__})")
+    return NoAnswerError(f"{server} does not answer for {name} ({type(error).__name__})")
 
 
 def judged(answer: dns.message.Message, server: str, name: str, rrtype: str) -> Answer:

@@ -12,10 +12,8 @@ import ipaddress
 import secrets
 import socket
 import struct
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
-import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
@@ -27,13 +25,11 @@ from detour.enactment.asking import (
     NO_EDNS,
     PAYLOAD,
     Answer,
-    NoAnswerError,
-    UnreachableError,
     ask,
     judged,
+    no_answer,
     split_server,
 )
-from detour.enactment.exchange import NO_ROUTE
 
 SOCKET_LASTS = 60.0
 """Seconds after which a socket makes way for one with another port: who would forge an answer has to guess it."""
@@ -81,11 +77,8 @@ class Questions:
                 octets = await (await self._socket(server)).exchange(question)
         except TimeoutError:
             return await ask(server, name, rrtype, within=ASK_TIMEOUT - EDNS_TIMEOUT, edns=False)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in NO_ROUTE:
-                why = error.strerror or type(error).__name__
-                raise UnreachableError(f"{server} cannot be reached from here ({why})") from None
-            raise NoAnswerError(f"{server} does not answer for {name} ({type(error).__name__})") from error
+        except Exception as error:  # what is no address, or no port, is known by the attempt
+            raise no_answer(error, server, name) from error
         flags, answers = struct.unpack_from("!H2xH", octets, 2)
         if flags & IS_CUT_SHORT or flags & RCODE in NO_EDNS:
             return await ask(server, name, rrtype, edns=flags & RCODE not in NO_EDNS)
@@ -100,11 +93,10 @@ class Questions:
         if (answer := known.get(body)) is not None:
             return answer
         try:
-            answer = judged(dns.message.from_wire(octets), *key)
-        except NoAnswerError:
-            raise
+            message = dns.message.from_wire(octets)
         except Exception as error:  # what a stranger sends may be anything, and is no answer
-            raise NoAnswerError(f"{key.server} does not answer for {key.name} ({type(error).__name__})") from error
+            raise no_answer(error, key.server, key.name) from error
+        answer = judged(message, *key)
         while len(known) >= REMEMBERED:
             del known[next(iter(known))]
         known[body] = answer
@@ -141,12 +133,12 @@ class _Socket(asyncio.DatagramProtocol):
     def __init__(self, until: float) -> None:
         self._until = until
         self._waiting: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transport: asyncio.DatagramTransport  # from `connection_made` on, before anybody asks
         self._is_retired = False
 
     def serves(self, now: float) -> bool:
         """Tell whether new questions may go this way."""
-        return self._transport is not None and not self._transport.is_closing() and now < self._until
+        return not self._transport.is_closing() and now < self._until
 
     async def exchange(self, question: bytes) -> bytes:
         """Send a question, which has no number yet, and return the answer. Raises OSError; the deadline is ours."""
@@ -156,7 +148,6 @@ class _Socket(asyncio.DatagramProtocol):
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = (question, answer)
         try:
-            assert self._transport is not None  # noqa: S101 - it is opened before anybody asks
             self._transport.sendto(number.to_bytes(2, "big") + question)
             return await answer
         finally:
@@ -171,8 +162,8 @@ class _Socket(asyncio.DatagramProtocol):
             self.close()
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        """Give up what waits for an answer."""
+        self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -206,7 +197,7 @@ async def _open(server: str) -> _Socket:
     address, port = split_server(server)
     ipaddress.ip_address(address)  # a name would be looked up, by this
     loop = asyncio.get_running_loop()
-    make: Callable[[], _Socket] = lambda: _Socket(loop.time() + SOCKET_LASTS)  # noqa: E731 - what asyncio calls
+    make = functools.partial(_Socket, loop.time() + SOCKET_LASTS)
     transport, found = await loop.create_datagram_endpoint(make, remote_addr=(address, port))
     with contextlib.suppress(OSError):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
@@ -222,7 +213,6 @@ def _is_plain(octets: bytes) -> bool:
 @functools.lru_cache(maxsize=1 << 16)
 def _question(name: str, rrtype: str) -> bytes:
     """Return a question without recursion, all but its number."""
-    wire = dns.name.from_text(name).to_wire()
-    assert wire is not None  # noqa: S101 - only into a file
     counts = struct.pack("!HHHHH", 0, 1, 0, 0, 1)
-    return counts + wire + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1) + OPT
+    asked = dns.name.from_text(name).to_digestable() + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1)
+    return counts + asked + OPT

@@ -500,3 +500,13 @@ async def test_a_record_that_breaks_the_planner_does_not_keep_the_others_where_t
     await world.until(lambda: ready(world))
     world.down = set(ONE)
     await world.until(lambda: world.answers() == TWO)
+
+
+async def test_records_are_counted_by_readiness_as_they_come_change_and_go(boot: Boot) -> None:
+    world = boot(dns_zone(), failover_record())
+    assert world.engine.readiness() == {"True": 0, "False": 0, "Unknown": 1}
+    await world.until(lambda: world.engine.readiness() == {"True": 1, "False": 0, "Unknown": 0})
+    world.api.apply(failover_record("odd", zones=[{"name": "Not A Name"}]))
+    await world.until(lambda: world.engine.readiness() == {"True": 1, "False": 1, "Unknown": 0})
+    world.api.delete(Kind.FAILOVER_RECORD, "odd")
+    await world.until(lambda: world.engine.readiness() == {"True": 1, "False": 0, "Unknown": 0})

@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from detour.enactment import questions as questions_module
 from detour.enactment.answers import plain_text, plain_values
 from detour.enactment.asking import Answer, Ask, NoAnswerError, UnreachableError, ask
 from detour.enactment.exchange import NoRouteError, exchange
@@ -38,22 +39,27 @@ async def asking(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, ports: set[int]) -> None:
         self._respond = respond
+        self._ports = ports
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, peer: tuple[str, int]) -> None:
+        self._ports.add(peer[1])
         for wire in self._respond(dns.message.from_wire(data)):
             self._transport.sendto(wire, peer)
 
 
 @asynccontextmanager
-async def served(respond: Respond) -> AsyncIterator[str]:
-    """Give the `address:port` of a server that answers each datagram with what `respond` makes of it."""
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond), local_addr=("127.0.0.1", 0))
+async def served(respond: Respond, ports: set[int] | None = None) -> AsyncIterator[str]:
+    """Give the `address:port` of a server that answers each datagram with what `respond` makes of it.
+
+    The ports that it is asked from go to `ports`.
+    """
+    loop, seen = asyncio.get_running_loop(), ports if ports is not None else set()
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond, seen), local_addr=("127.0.0.1", 0))
     try:
         yield f"127.0.0.1:{transport.get_extra_info('sockname')[1]}"
     finally:
@@ -300,3 +306,15 @@ async def test_many_questions_at_once_get_each_its_own_answer() -> None:
         answers = await asyncio.gather(*(questions.ask(server, name, "A") for name in names))
     questions.close()
     assert [each.values for each in answers] == [(f"192.0.2.{n}",) if n % 2 else () for n in range(200)]
+
+
+@pytest.mark.parametrize(("lasts", "used"), [(60.0, 1), (0.0, 3)])
+async def test_one_port_serves_for_a_while_and_makes_way_for_another_one(
+    monkeypatch: pytest.MonkeyPatch, lasts: float, used: int
+) -> None:
+    monkeypatch.setattr(questions_module, "SOCKET_LASTS", lasts)
+    questions, ports = Questions(), set[int]()
+    async with served(lambda query: [reply(query, a_set()).to_wire()], ports) as server:
+        assert [await questions.ask(server, NAME, "A") for _ in range(3)] == [GOOD] * 3
+    questions.close()
+    assert len(ports) == used
