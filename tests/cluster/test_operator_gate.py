@@ -25,13 +25,21 @@ async def held(stage: Stage, operator: OperatorProcess, reason: str, saying: str
 
 
 async def run(stage: Stage, command: str) -> None:
-    """Run a command as it stands in a condition, and wait until its annotation was used up."""
+    """Run a command as it stands in a condition, and wait until its annotation was used up.
+
+    As a person would: where more was held since it was read, the condition says so, and gives the command for that.
+    """
     program, *arguments = shlex.split(command)
     assert program == "kubectl"
     await stage.lab.kubectl(*arguments)
 
     async def used_up() -> bool:
-        return "detour.dev/approve" not in (await stage.read("zone", "dz"))["metadata"].get("annotations", {})
+        zone = await stage.read("zone", "dz")
+        approval = zone["metadata"].get("annotations", {}).get("detour.dev/approve")
+        told = next(each["message"] for each in zone["status"]["conditions"] if each["type"] == "Frozen")
+        if approval and f"{approval} stands for other changes" in told:
+            await stage.lab.kubectl(*shlex.split(told.split("`")[1])[1:])
+        return not approval
 
     await until(used_up, "the approval was used up")
 
