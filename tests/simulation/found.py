@@ -6,6 +6,8 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:1222847",
+        "sites:1226256",
         "frozen regions:1202751",
         "sites:1205496",
         "one of two frozen:1206959",
@@ -191,6 +193,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1223241",
         "zones:1211113",
         "zones:1205577",
         "zones:1545",

@@ -6,6 +6,9 @@ wrong is likelier. So the regions that most names have left are free, and all th
     free       the `Safety.max_regions_evacuated` regions with most departures
     the rest   together no more than FREE_NAMES names, or FREE_SHARE of all managed names where that is more
 
+Where more have left the rest all the same (they went on from one failing place to the next, or a person approved it),
+only the regions that were free before lose more.
+
 A namespace whose own names leave no more regions than are free is never held: what others do is none of its business.
 Nor is a name held that was counted already and has nothing left but what fails: it evacuates nothing.
 
@@ -219,15 +222,17 @@ class Departures:
         new = [each for each in regions if each not in own]
         if not new or self.evacuates_nothing(record, has_other_place=has_other_place):
             return None
-        counts = self._counts()
-        for region in new:
-            counts[region] = counts.get(region, 0) + 1
-        # Of equal regions those come first that names have left already: the limit is for what comes beside them.
-        free = set(heapq.nlargest(allowed, counts, key=lambda region: (counts[region], region not in new, region)))
+        before = self._counts()
+        counts = {**before, **{region: before.get(region, 0) + 1 for region in new}}
+        free = set(heapq.nlargest(allowed, counts, key=lambda region: counts[region]))
         rest = {region: number for region, number in counts.items() if region not in free}
-        if not any(region in rest for region in new):
-            return None
         if sum(rest.values()) <= max(self._free_names, FREE_SHARE * len(self._managed)):
+            return None
+        # Once the rest is full, no departure makes its own region one of the free ones.
+        by_names = [(before.get(region, 0), region not in new, region) for region in counts]
+        free = {region for _, _, region in heapq.nlargest(allowed, by_names)}
+        rest = {region: number for region, number in counts.items() if region not in free}
+        if free.issuperset(new):
             return None
         namespace = {*self._by_namespace.get(record.namespace, ()), *self._remembered, *new}  # whose, it does not say
         if len(namespace) <= allowed:

@@ -40,6 +40,7 @@ class Departing:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self._edited_at: dict[tuple[str, ObjectKey], float] = {}  # by site and record: when its zones became these
+        self._edited_before: dict[tuple[str, ObjectKey], float] = {}
         self._astray: dict[tuple[str, ObjectKey], tuple[str, ...]] = {}
         self._empty: dict[tuple[str, str], float] = {}  # zone and name: since when it has had no answer
         self._away_since: dict[str, float] = {}  # zones that the parent names no more
@@ -80,8 +81,15 @@ class Departing:
         if before is None:
             self._edited_at[place] = event.at
         elif record is None or before.zones != record.zones or astray != event.astray:
+            left, left_astray, left_at = self._left_to_itself.get(place, (None, (), NEVER))
+            zones = record.zones if record is not None else ()
+            is_back = left is not None and (left.zones, left_astray) == (zones, event.astray)
+            if is_back and event.at <= left_at + NEWS:
+                self._edited_at[place] = self._edited_before[place]  # the moment between may have been seen by nobody
+            else:
+                self._edited_before[place] = self._edited_at.get(place, NEVER)
+                self._edited_at[place] = event.at
             self._left_to_itself[place] = (before, astray, event.at)
-            self._edited_at[place] = event.at
         self._astray[place] = event.astray
 
     def _change(self, event: ZoneChanged) -> None:

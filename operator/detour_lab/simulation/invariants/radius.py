@@ -11,6 +11,7 @@ from detour.model.record import Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
     Approved,
+    Befell,
     ClockJumped,
     Event,
     HealthChanged,
@@ -19,6 +20,7 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
+from detour_lab.simulation.invariants.permissions import LONGEST_PAUSE, NEVER, OF_A_PROVIDER
 from detour_lab.simulation.invariants.replay import Replay, answers_after, names_in, values_in
 
 DRIFT = 0.9
@@ -70,6 +72,7 @@ class _Departures:
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
         self._withdrew: dict[str, float] = {}  # by name: when an address last left it that had failed, for any reason
+        self._in_the_way: dict[str, tuple[float, float]] = {}  # by zone: since and until when calls may not get through
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
@@ -80,6 +83,9 @@ class _Departures:
                 self._failed_at[address] = event.at if works else float("inf")
             case Approved(zone=zone):
                 self._left[zone].clear()
+            case Befell(fault=fault, where=where, until=until, at=now) if fault in OF_A_PROVIDER:
+                since, ended = self._in_the_way.get(where, (now, NEVER))
+                self._in_the_way[where] = (since if now <= ended else now, max(until, ended))
             case ZoneChanged(zone=zone, damage=True):
                 self._left[zone].clear()  # what an outsider took away is missing by his hand
                 for hostname in names_in(event):
@@ -98,7 +104,8 @@ class _Departures:
         """
         left, places = False, self._left[event.zone]
         window = self._replay.history.terms.window
-        since, maybe_since = event.at - window * DRIFT, event.at - window / DRIFT  # it counts, and it may count
+        since = event.at - window * DRIFT
+        maybe_since = self._decided_since(event) - window / DRIFT  # from when on it may have counted
         for hostname in names_in(event):
             self._published.add((event.zone, hostname))
             before = self._replay.answers(event.zone, hostname)
@@ -143,6 +150,11 @@ class _Departures:
         was_ours = (zone, hostname) in self._published
         is_foreign = (answers or was_ours) and not kept  # by an outsider's hand, and nobody's evacuation
         return {each.region for each in records[-1].endpoints} if is_foreign else kept
+
+    def _decided_since(self, event: ZoneChanged) -> float:
+        """Return since when a change may have been decided: it may have waited for the provider since then."""
+        began, ended = self._in_the_way.get(event.zone, (NEVER, NEVER))
+        return min(event.sent_at, began) if event.sent_at <= ended + LONGEST_PAUSE else event.sent_at
 
     def _has_left(self, hostname: str, since: float) -> bool:
         places = (item for found in self._left.values() for item in found.items())
