@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:278",
         "frozen regions:1222847",
         "sites:1226256",
         "frozen regions:1202751",
@@ -122,6 +123,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:13399",
     ],
     "FailsStatic": [
+        "general:1238988",
         "pauses:1201697",
         "behind:1201103",
         "general:6789",
@@ -203,6 +205,8 @@ FOUND_IN_THE_LONG_RUN = {
         "general:51462",
     ],
     "NeverToTheDead": [
+        "apart:165",
+        "frozen regions:1220287",
         "sites:1100272",
         "behaviours:842682",
         "oddities:903173",
@@ -234,6 +238,7 @@ FOUND_IN_THE_LONG_RUN = {
         "behaviours:820658",
     ],
     "Truthful": [
+        "zones:1234345",
         "reads:1026",
     ],
 }

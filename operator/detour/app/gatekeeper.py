@@ -72,7 +72,9 @@ class Gatekeeper:
 
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
-        record, passed, held = keeper.record.key, {}, []
+        record = keeper.record.key
+        passed: dict[ObjectKey, tuple[RRset, ...]] = {}
+        held: dict[ObjectKey, tuple[RRset, ...]] = {}
         served = self._served(keeper)
         self._leave_refused(keeper, served)
         for zonekeeper, zones in served.items():  # also where nothing is written by us, yet
@@ -80,11 +82,11 @@ class Gatekeeper:
             zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             if sets := self._hand_over(keeper, zonekeeper, zones):
                 if zonekeeper.gate.held(record):
-                    held.append(sets)
+                    held.update(dict.fromkeys(zones, sets))
                 elif (report := zonekeeper.report(record)) is None or report.owns:
                     passed.update(dict.fromkeys(zones, sets))  # what is refused to the record it publishes nowhere
         if held or passed:
-            keeper.serve(held=held, passed=passed.values())
+            keeper.serve(held=held, passed=passed)
         return passed
 
     def _served(self, keeper: RecordKeeper) -> dict[ZoneKeeper, list[ObjectKey]]:

@@ -95,7 +95,8 @@ class ZoneGate:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
             for region in sorted(self._set_leaving(key, frozenset())):
                 if region in proposal.regions_shown:
-                    self._departures.come_back(key, region, zone=self)
+                    if not proposal.may_land:
+                        self._departures.come_back(key, region, zone=self)
                     if values := proposal.values_in.get(region):  # unless it has been written, and we don't know yet
                         self._stopped.setdefault(key, {})[region] = values
                 else:
@@ -122,7 +123,8 @@ class ZoneGate:
             self._has_gone(key)
         if proposal.regions_before or not proposal.before:  # of an edited place nobody knows the region any more
             self._place(key, proposal.regions_before)
-        self._is_back(key, proposal.regions_before & proposal.regions_shown)
+        uncertain = {*self._leaving.get(key, ()), *self._stopped.get(key, ())} if proposal.may_land else ()
+        self._is_back(key, (proposal.regions_before & proposal.regions_shown).difference(uncertain))
         if self._clock() < self._began_at + self._departures.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
                 is_excused = region in self._excused.get(key, ())

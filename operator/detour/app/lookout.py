@@ -199,6 +199,8 @@ class Lookout:
                 self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
                 self._on_delegation()
+            if self._heard_at is None:
+                await self.servers_answer()  # whether they can be reached from here counts when nothing else can
             await news_within(self._look_up_again, pause)
 
     async def _look_at_parent(self, zone: Zone, assigned: tuple[str, ...]) -> None:
@@ -237,7 +239,10 @@ class Lookout:
             await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
 
     async def _audit(self) -> None:
-        """Look, every audit period, at what no name's own audit shows: our ledger, and names that are refused to us."""
+        """Look, every audit period, at what no name's own audit shows: our ledger, and names that are refused to us.
+
+        Who does not write the zone asks whether its servers answer, to know of a moment at which they do not any more.
+        """
         name = ledger_name(self._workshop.owner, self._zone().domain)
         while True:
             await asyncio.sleep(self._workshop.periods.audit)
@@ -246,6 +251,7 @@ class Lookout:
                 self._on_delegation()
             enactor = self._enactor()
             if enactor is None or not enactor.in_force:
+                await self.servers_answer()
                 continue
             shown = await self._name_servers.shown_ledger(name)
             if shown is not None:

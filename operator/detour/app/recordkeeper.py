@@ -1,7 +1,7 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
@@ -16,11 +16,13 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.planning.candidates import is_drained
+from detour.planning.decision import Basis, Decision, Ruling, Undecided
 from detour.planning.gate import Proposal
 from detour.planning.grounds import NO_LOOKS, Looks
-from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+from detour.planning.planner import plan
 from detour.planning.presence import Presence
 from detour.planning.rotation import AT_REST
+from detour.planning.situation import Situation, Standing
 
 HISTORY_LENGTH = 10
 SMALLEST_VALUE_LIMIT = 20
@@ -54,8 +56,8 @@ class RecordKeeper:
         self.replaced: frozenset[str] = frozenset()  # values of the declaration before that are checked, and work
         self._clock = clock
         self._recalled_at = clock.now()
-        self._serving: frozenset[str] | None = None
-        self._on_the_way: frozenset[str] = frozenset()
+        self._serving: dict[ObjectKey, frozenset[str]] = {}  # by zone: who was decided for there last
+        self._on_the_way: dict[ObjectKey, frozenset[str]] = {}  # by zone: the values that were let through there last
         self._in_force: frozenset[ObjectKey] = frozenset()
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
@@ -146,14 +148,16 @@ class RecordKeeper:
     ) -> None:
         """Plan anew.
 
-        Only what is in force here is decided for; who comes into force starts from what the zones hold. Verdicts of
-        the addresses in `remembered` come from an earlier status: they keep out who is out, and remove nobody.
+        Only what is in force here is decided for; where it comes into force what the zone holds has its place, and
+        nothing else. Verdicts of the addresses in `remembered` come from an earlier status: they keep out who is out,
+        and remove nobody.
         """
         record = self.record
         self._forget_contests()
         in_force = self._zones_in_force(zones)
-        if not self._in_force or record.suspend:
-            self._serving, self._on_the_way = None, frozenset()  # what the zones hold has its place, nothing else
+        going_on = frozenset() if record.suspend else self._in_force & in_force
+        self._serving = {zone: each for zone, each in self._serving.items() if zone in going_on}
+        self._on_the_way = {zone: each for zone, each in self._on_the_way.items() if zone in going_on}
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
@@ -180,44 +184,46 @@ class RecordKeeper:
                 for each in record.endpoints
             },
             drained_regions=drained_regions,
-            published=published,
-            serving=self._serving,
+            standings=self._standings(published),
             value_limit=min(limits),
             patience_until=self._patience_until,
             pinned=pinned.values if pinned else None,
             is_pinned_whole=pinned is not None and pinned.was_there,
-            on_the_way=self._on_the_way,
             drained_since=self._note_drained(drained_regions),
-            decided=self._decided_values(),
             turning=self.decision.turning if self.decision else AT_REST,
         )
         outcome = plan(situation, self._clock.now())
         if isinstance(outcome, Undecided):
             self.undecided = outcome
             return
-        if adopted and not self._may_adopt(outcome):
-            sets = {zone: each for zone, each in outcome.sets.items() if zone not in adopted}
-            if not sets:
-                waits = f"{record.hostname} is adopted once an endpoint is healthy; until then it stays as it is"
-                self.decision, self.undecided = None, Undecided(waits)
-                return
-            outcome, adopted = replace(outcome, sets=sets), {}
-        self._found = tuple(sorted({value for sets in adopted.values() for value in values_of(sets)}))
-        self.decision, self.undecided = outcome, None
+        refused = [zone for zone in adopted if zone in outcome.rulings and not self._may_adopt(outcome.rulings[zone])]
+        remaining = outcome.without(refused)
+        if remaining is None:
+            waits = f"{record.hostname} is adopted once an endpoint is healthy; until then it stays as it is"
+            self.decision, self.undecided = None, Undecided(waits)
+            return
+        self._found = tuple(
+            sorted({value for zone, sets in adopted.items() if zone not in refused for value in values_of(sets)})
+        )
+        self.decision, self.undecided = remaining.after(self.decision), None
         self._drained = drained_regions
 
-    def _decided_values(self) -> frozenset[str]:
-        """Return the values decided for last; none where what the zones hold counts instead."""
-        if self.decision is None or self._serving is None:
-            return frozenset()
-        return frozenset(value for sets in self.decision.sets.values() for value in values_of(sets))
+    def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
+        """Return how the record stands in each zone whose contents are known."""
+        rulings = self.decision.rulings if self.decision else {}
+        found = {}
+        for zone, sets in published.items():
+            decided = values_of(rulings[zone].sets) if zone in rulings and zone in self._serving else ()
+            on_the_way = self._on_the_way.get(zone, frozenset())
+            found[zone] = Standing(sets, self._serving.get(zone), frozenset(decided), on_the_way)
+        return found
 
-    def _may_adopt(self, decision: Decision) -> bool:
+    def _may_adopt(self, ruling: Ruling) -> bool:
         """Tell whether what is decided is better than what stands at a name that is not ours yet."""
-        if decision.basis is Basis.PINNED:
+        if ruling.basis is Basis.PINNED:
             return True
         healthy = {name for name, each in self.healths.items() if each.verdict is Verdict.HEALTHY}
-        return decision.basis is Basis.CHOSEN and any(each.endpoint in healthy for each in decision.serving)
+        return ruling.basis is Basis.CHOSEN and any(each.endpoint in healthy for each in ruling.serving)
 
     def _note_drained(self, regions: frozenset[str]) -> dict[str, float]:
         """Return since when each drained endpoint is known to be drained."""
@@ -280,10 +286,17 @@ class RecordKeeper:
             after,
             shown=report.published,
             known=self._known_in(zone, gate.safety.window),
-            basis=self.decision.basis if self.decision is not None else None,
+            basis=self._basis_in(zone),
             is_ours=report.is_marked,
             is_unproven=self._is_unproven(before, after),
+            may_land=report.may_land,
         )
+
+    def _basis_in(self, zone: ObjectKey) -> Basis | None:
+        if self.decision is None:
+            return None
+        ruling = self.decision.rulings.get(zone)
+        return ruling.basis if ruling else self.decision.basis
 
     def _is_unproven(self, before: tuple[RRset, ...], after: tuple[RRset, ...]) -> bool:
         """Tell whether what an edit replaced still works, and nothing that is to come has been seen to."""
@@ -317,15 +330,22 @@ class RecordKeeper:
     def _presence(self) -> Presence:
         return Presence(self.record, self.healths, self._drained, self._clock.now())
 
-    def serve(self, *, held: Iterable[tuple[RRset, ...]], passed: Collection[tuple[RRset, ...]]) -> None:
-        """Take note of who serves: those decided for where that `passed` in any zone, and those in sets that are held.
+    def serve(
+        self, *, held: Mapping[ObjectKey, tuple[RRset, ...]], passed: Mapping[ObjectKey, tuple[RRset, ...]]
+    ) -> None:
+        """Take note of who serves, by zone: those decided for where that `passed`, and those in sets that are held.
 
-        Whoever the safety gate keeps in place has not left, and whoever it keeps out has not come.
+        Whoever the safety gate keeps in place has not left there, and whoever it keeps out has not come.
         """
-        decided = self.decision.serving if self.decision and passed else ()
-        staying = {each.name for sets in held for each in self._presence.endpoints_in(sets)}
-        self._serving = frozenset({each.endpoint for each in decided} | staying)
-        self._on_the_way = frozenset(value for sets in (*held, *passed) for value in values_of(sets))
+        rulings = self.decision.rulings if self.decision else {}
+        for zone, sets in {**held, **passed}.items():
+            if zone not in self._in_force:
+                continue
+            if zone in rulings and zone not in held:
+                self._serving[zone] = frozenset(each.endpoint for each in rulings[zone].serving)
+            else:
+                self._serving[zone] = frozenset(each.name for each in self._presence.endpoints_in(sets))
+            self._on_the_way[zone] = frozenset(values_of(sets))
 
     def _pinned_revision(self) -> Revision | None:
         """Return the pinned revision, None without a pin or such a revision."""

@@ -258,7 +258,8 @@ class Enactor:
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
         is_doubtful = self._fence.unsettled or not self._tenure.holds or self._reader.is_doubtful
-        report = self._names.report(record, self._view, unsettled=is_doubtful)
+        sending = self._is_sending or self._delivery.doubt is not None
+        report = self._names.report(record, self._view, unsettled=is_doubtful, sending=sending)
         hostname = self._names.hostname_of(record)
         proved_at = self._reader.proved_at(hostname) if hostname is not None else None
         return replace(report, proved_at=proved_at) if report and proved_at is not None else report

@@ -404,8 +404,12 @@ class Names:
 
     # -- how things stand ----------------------------------------------------------------------------------------
 
-    def report(self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool) -> WishReport | None:
+    def report(
+        self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool, sending: bool = False
+    ) -> WishReport | None:
         """Return how `record` stands, or None where it wishes nothing or was not looked at yet.
+
+        While `unsettled`, or `sending`, what was sent last may be in the zone or not.
 
         What stands at a name counts as published by the record only once its ownership was judged.
         """
@@ -434,6 +438,7 @@ class Names:
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
             left=(name.settled or None) if owns else None,
+            may_land=bool(name.sent) and (unsettled or sending),
         )
 
     def wants_reading(self, hostname: str) -> bool:

@@ -96,7 +96,8 @@ class WishReport:
     this process last wrote for the record; `owns` that nothing keeps the record from the name, `is_marked` that the
     name bears our mark, which is `marker`; `denied` that the name is not to be had for it, whatever it wants there.
     `left` are the sets that this process left there, or found as they should be; None where it has not yet.
-    `proved_at` is when the last reading began that was asked for as a proof (engine seconds).
+    `proved_at` is when the last reading began that was asked for as a proof (engine seconds). `may_land` says that a
+    write of the name is on its way, or was, and that nobody knows yet whether the zone has it.
     """
 
     published: tuple[RRset, ...]
@@ -110,6 +111,7 @@ class WishReport:
     denied: bool = False
     left: tuple[RRset, ...] | None = None
     proved_at: float | None = None
+    may_land: bool = False
 
 
 def is_throttling(trouble: Refusal | None) -> bool:

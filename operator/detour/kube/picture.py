@@ -11,9 +11,9 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset
 from detour.model.zone import Zone
+from detour.planning.decision import Basis
 from detour.planning.departures import Blocked
 from detour.planning.gate import HoldReason
-from detour.planning.planner import Basis
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture,
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.zone import Safety
+from detour.planning.decision import Basis, Serving
 from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
 from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
-from detour.planning.planner import Basis, Serving
 from detour.planning.trial import PATIENCE
 
 NOT_READ = "the zone has not been read yet"

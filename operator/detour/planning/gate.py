@@ -63,7 +63,8 @@ class Proposal:
     declaration is behind it, `is_ours` that the name bears our mark in the zone, `is_unproven` that an edit brings only
     places that no check has passed at yet, while what they replace still works; `values_in` are the addresses that
     `before` has in each region, none for a CNAME. `absent` are regions that the name is not in because they failed, and
-    when they did (engine seconds); `regions_shown` those that the zone itself has it in.
+    when they did (engine seconds); `regions_shown` those that the zone itself has it in, as far as that is known: a
+    write of it `may_land` yet, or have landed.
     """
 
     record: ObjectKey
@@ -79,6 +80,7 @@ class Proposal:
     values_in: Mapping[str, frozenset[str]] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     regions_shown: frozenset[str] = frozenset()
+    may_land: bool = False
 
     @property
     def evacuates(self) -> frozenset[str]:

@@ -4,111 +4,45 @@ Where nobody is healthy, the worst that can be done is to empty the name: resolv
 after the repair (RFC 2308). So what is published stays, or everybody answers.
 """
 
-import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice, zip_longest
 
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.candidates import Candidate, candidates
+from detour.planning.decision import Basis, Decision, Ruling, Serving, Undecided, together
 from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds
-from detour.planning.rotation import AT_REST, Turning, is_rotation
+from detour.planning.rotation import is_rotation
 from detour.planning.selection import Choice, choose
+from detour.planning.situation import Situation, View, views
 
 NOBODY = "no endpoint is healthy"
 
 
-class Basis(enum.StrEnum):
-    """Why these values: chosen on health, pinned by a person, or nobody was fit and a rule filled in."""
-
-    CHOSEN = "Chosen"
-    PINNED = "Pinned"
-    KEEP_LAST = "KeepLast"
-    SERVE_ALL = "ServeAll"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a decision rests on. Times in seconds on the engine's clock.
-
-    `published` holds, for each zone whose contents are known, the sets of the record's name (none: an empty tuple).
-    `serving` are the names decided for last by this process; `value_limit` the most values that a set can have in
-    all of the record's zones; `patience_until` bounds the wait for first verdicts of a record never published;
-    `pinned` are the values of the revision that a person pinned, None without a pin, and `is_pinned_whole` says that
-    they are to be published also where no endpoint has them (any more); `on_the_way` those that were let
-    through last, which a zone may not hold yet; `drained_since` tells of endpoints since when they are known to be
-    drained. `decided` are the values that this process decided for last, none where it has not decided yet, and
-    `turning` is what was known then of addresses that rotate.
-    """
-
-    record: Record
-    healths: Mapping[str, EndpointHealth]
-    drained_regions: frozenset[str]
-    published: Mapping[ObjectKey, tuple[RRset, ...]]
-    serving: frozenset[str] | None
-    value_limit: int
-    patience_until: float
-    pinned: tuple[str, ...] | None = None
-    is_pinned_whole: bool = False
-    on_the_way: frozenset[str] = frozenset()
-    drained_since: Mapping[str, float] = field(default_factory=dict)
-    decided: frozenset[str] = frozenset()
-    turning: Turning = AT_REST
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """An endpoint that answers, with the values published for it."""
-
-    endpoint: str
-    region: str
-    priority: int
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What each zone should hold for the record: at least one set for each zone named. `looks` may change it.
-
-    `turning` is what is known of addresses that rotate: while some wait, what stood before is decided for.
-    """
-
-    basis: Basis
-    reason: str
-    serving: tuple[Serving, ...]
-    sets: Mapping[ObjectKey, tuple[RRset, ...]]
-    decide_again_at: float | None = None
-    looks: Looks = NO_LOOKS
-    turning: Turning = AT_REST
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """Nothing is decided yet, so nothing is written; `decide_again_at` None waits for news."""
-
-    reason: str
-    decide_again_at: float | None = None
-    looks: Looks = NO_LOOKS
-
-
 def plan(situation: Situation, now: float) -> Decision | Undecided:
     """Decide what the record's zones should hold. The same situation always gives the same decision."""
+    if all(situation.published(zone) is None for zone in situation.record.zones):
+        return Undecided("none of the record's zones has been read yet", zones=frozenset(situation.record.zones))
+    return together(_plan(situation, view, now) for view in views(situation))
+
+
+def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
+    """Decide for the zones that stand alike."""
     record = situation.record
-    published = _published(situation)
     contenders = candidates(
         record,
         situation.healths,
         drained_regions=situation.drained_regions,
-        published=published,
-        on_the_way=situation.on_the_way,
-        serving=situation.serving,
+        published=view.published,
+        on_the_way=view.on_the_way,
+        serving=view.serving,
     )
     if pinned := _pinned(situation, contenders):
         reason = f"pinned to revision {record.pin} by the annotation detour.dev/pin"
-        return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(record.zones, pinned))
-    if wait := _reason_to_wait(situation, contenders, now):
+        return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(view.zones, pinned))
+    if wait := _reason_to_wait(situation, view, contenders, now):
         return wait
     grounded = choose_on_grounds(
         record,
@@ -118,30 +52,31 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
         patience_until=situation.patience_until,
     )
     choice = grounded.choice
-    everyone = _serve_all(situation, contenders, published)
+    everyone = _serve_all(situation, view, contenders)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
-        sets = _publish(situation, {each.name: each.values for each in choice.chosen}, published)
+        sets = _publish(situation, view, {each.name: each.values for each in choice.chosen})
         decided = _decision(
             situation,
             choice.chosen,  # nobody else: who shares an address with a chosen one has not got a place by that
             Basis.CHOSEN,
             _reason(grounded),
-            sets=dict.fromkeys(record.zones, sets),
+            sets=dict.fromkeys(view.zones, sets),
             decide_again_at=choice.decide_again_at,
             looks=grounded.looks,
         )
-        return _gathered(situation, choice.chosen, published, decided, now)
-    if grounded.is_short and situation.serving is not None:
-        return Undecided(_reason(grounded), choice.decide_again_at, grounded.looks)
+        return _gathered(situation, view, choice.chosen, decided, now)
+    if grounded.is_short and view.serving is not None:
+        return Undecided(_reason(grounded), choice.decide_again_at, grounded.looks, frozenset(view.zones))
     if everyone and not grounded.is_short:
         reason = f"{NOBODY}: every endpoint answers"
-        all_of_them = dict.fromkeys(record.zones, everyone)
+        all_of_them = dict.fromkeys(view.zones, everyone)
         decided = _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=all_of_them)
-        return _gathered(situation, contenders, published, decided, now)
-    known_zones = [zone for zone in record.zones if zone in situation.published]
-    held = {zone: kept for zone in known_zones if (kept := _keep(situation, contenders, published, zone, now))}
+        return _gathered(situation, view, contenders, decided, now)
+    known_zones = [zone for zone in view.zones if situation.published(zone) is not None]
+    held = {zone: kept for zone in known_zones if (kept := _keep(situation, view, contenders, zone, now))}
     if not held:
-        return Undecided("no endpoint has an address yet: its hostname has not been resolved")
+        told = "no endpoint has an address yet: its hostname has not been resolved"
+        return Undecided(told, zones=frozenset(view.zones))
     return _decision(
         situation,
         contenders,
@@ -154,10 +89,10 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
 
 
 def _gathered(
-    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], decided: Decision, now: float
+    situation: Situation, view: View, contenders: tuple[Candidate, ...], decided: Decision, now: float
 ) -> Decision:
     """Return what was decided; where a hostname only rotates, what stands, until the time for a write has come."""
-    standing = situation.decided or published
+    standing = view.decided or view.published
     wanted = frozenset(value for sets in decided.sets.values() for each in sets for value in each.values)
     if not is_rotation(contenders, standing, wanted, nobody_passes=decided.basis is Basis.SERVE_ALL):
         return decided
@@ -193,37 +128,26 @@ def _pinned(situation: Situation, contenders: tuple[Candidate, ...]) -> tuple[RR
     declared = {value for each in contenders for value in each.declared_values}
     is_whole = situation.is_pinned_whole
     values = tuple(value for value in situation.pinned or () if is_whole or value in declared)
-    return _sets(situation.record, values) if situation.published and values else ()
+    return _sets(situation.record, values) if values else ()
 
 
-def _published(situation: Situation) -> frozenset[str]:
-    """Return the published values of the kind that the record publishes; a CNAME in place of addresses is no value."""
-    wants_target = situation.record.publish is Publish.CNAME
-    return frozenset(
-        value
-        for sets in situation.published.values()
-        for each in sets
-        if (each.type is RRType.CNAME) is wants_target
-        for value in each.values
-    )
-
-
-def _reason_to_wait(situation: Situation, contenders: tuple[Candidate, ...], now: float) -> Undecided | None:
-    if not situation.published:
-        return Undecided("none of the record's zones has been read yet")
+def _reason_to_wait(
+    situation: Situation, view: View, contenders: tuple[Candidate, ...], now: float
+) -> Undecided | None:
     unknown = [each.name for each in contenders if not each.drained and each.health.verdict is Verdict.UNKNOWN]
     in_place = any(each.in_place for each in contenders)  # not so with a name that is being adopted
-    if not in_place and situation.serving is None and unknown and now < situation.patience_until:
-        return Undecided(f"waiting for the first verdicts of {', '.join(unknown[:4])}", situation.patience_until)
+    if not in_place and view.serving is None and unknown and now < situation.patience_until:
+        told = f"waiting for the first verdicts of {', '.join(unknown[:4])}"
+        return Undecided(told, situation.patience_until, zones=frozenset(view.zones))
     return None
 
 
-def _serve_all(situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str]) -> tuple[RRset, ...]:
+def _serve_all(situation: Situation, view: View, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
     """Return the sets with which everybody answers; none where the record does not ask for that."""
     if situation.record.when_all_unhealthy is not WhenAllUnhealthy.SERVE_ALL:
         return ()
     everyone = _first_filled(_everyone(contenders))
-    return _publish(situation, everyone, published) if everyone else ()
+    return _publish(situation, view, everyone) if everyone else ()
 
 
 def _goes_on(choice: Choice, contenders: tuple[Candidate, ...], everyone: tuple[RRset, ...]) -> bool:
@@ -250,7 +174,7 @@ def _first_filled(options: Iterable[dict[str, tuple[str, ...]]]) -> dict[str, tu
 
 
 def _keep(
-    situation: Situation, contenders: tuple[Candidate, ...], published: frozenset[str], zone: ObjectKey, now: float
+    situation: Situation, view: View, contenders: tuple[Candidate, ...], zone: ObjectKey, now: float
 ) -> tuple[RRset, ...]:
     """Return the first not empty: what this zone holds and is still declared; what another zone does; everyone.
 
@@ -260,13 +184,13 @@ def _keep(
     declared = {value for each in contenders for value in (*each.declared_values, *each.health.former)}
     others = [each for each in situation.record.zones if each != zone]
     for source in (zone, *others):
-        values = {value for each in situation.published.get(source, ()) for value in each.values if value in declared}
+        values = {value for each in situation.published(source) or () for value in each.values if value in declared}
         if values:
-            return _sets(situation.record, values if source == zone else _capped(situation, [values], published))
+            return _sets(situation.record, values if source == zone else _capped(situation, view, [values]))
     hopeful = tuple(replace(each, in_place=True, values=each.hopeful_values) for each in contenders)
     promising = {each.name: each.values for each in choose(situation.record, hopeful, now).chosen}
     everyone = promising or _first_filled(_last_resorts(situation.record, contenders, now))
-    return _publish(situation, everyone, published) if everyone else ()
+    return _publish(situation, view, everyone) if everyone else ()
 
 
 def _last_resorts(
@@ -285,18 +209,16 @@ def _last_resorts(
         yield {each.name: each.values for each in choose(record, able, now).chosen}
 
 
-def _publish(
-    situation: Situation, values: Mapping[str, tuple[str, ...]], published: frozenset[str]
-) -> tuple[RRset, ...]:
+def _publish(situation: Situation, view: View, values: Mapping[str, tuple[str, ...]]) -> tuple[RRset, ...]:
     """Return the sets for the values of these endpoints, capped to what every zone can hold."""
     record = situation.record
     if record.publish is Publish.CNAME:
         best = min((each for each in record.endpoints if each.name in values), key=lambda each: each.priority)
         return _sets(record, values[best.name])
-    return _sets(record, _capped(situation, values.values(), published))
+    return _sets(record, _capped(situation, view, values.values()))
 
 
-def _capped(situation: Situation, groups: Iterable[Iterable[str]], published: frozenset[str]) -> tuple[str, ...]:
+def _capped(situation: Situation, view: View, groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
     """Return of each family no more values than every zone can hold.
 
     The endpoints, each with a group of values, take turns, so that none is left out for another one's many; of one
@@ -304,7 +226,7 @@ def _capped(situation: Situation, groups: Iterable[Iterable[str]], published: fr
     """
     if situation.record.publish is Publish.CNAME:
         return tuple(value for group in groups for value in group)
-    queues = [sorted(group, key=lambda value: (value not in published, value)) for group in groups]
+    queues = [sorted(group, key=lambda value: (value not in view.published, value)) for group in groups]
     taken: list[str] = []
     for kind in (RRType.A, RRType.AAAA):
         of_kind = [[value for value in queue if address_type(value) is kind] for queue in queues]
@@ -329,10 +251,14 @@ def _decision(
     decide_again_at: float | None = None,
     looks: Looks = NO_LOOKS,
 ) -> Decision:
-    written = {value for each in sets.values() for rrset in each for value in rrset.values}
-    serving = tuple(
+    rulings = {zone: Ruling(basis, reason, _serving(contenders, each), each) for zone, each in sets.items()}
+    return Decision(rulings, decide_again_at, looks, situation.turning.settled())
+
+
+def _serving(contenders: tuple[Candidate, ...], sets: tuple[RRset, ...]) -> tuple[Serving, ...]:
+    written = {value for rrset in sets for value in rrset.values}
+    return tuple(
         Serving(each.name, each.endpoint.region, each.endpoint.priority, values)
         for each in contenders
         if (values := tuple(value for value in each.declared_values if value in written))
     )
-    return Decision(basis, reason, serving, sets, decide_again_at, looks, situation.turning.settled())

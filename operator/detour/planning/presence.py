@@ -10,8 +10,8 @@ from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.model.rrset import RRset
+from detour.planning.decision import Basis
 from detour.planning.gate import Proposal
-from detour.planning.planner import Basis
 
 CLOCKS_APART = 10.0
 """Seconds by which the clocks of two replicas may differ."""
@@ -39,13 +39,15 @@ class Presence:
         basis: Basis | None,
         is_ours: bool,
         is_unproven: bool = False,
+        may_land: bool = False,
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
         `shown` is what the zone itself holds, `known` the values that it had within the window before we came to lead,
         by the status, with the time at which each left (engine seconds, infinite where it had not).
         `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark; `is_unproven` that an
-        edit brings only places that were never seen to work, in place of some that do.
+        edit brings only places that were never seen to work, in place of some that do; `may_land` that a write of the
+        name may have changed it since.
         """
         by_health = basis not in (None, Basis.PINNED)
         present, wanted = self.endpoints_in(before), self.endpoints_in(after)
@@ -66,6 +68,7 @@ class Presence:
             values_in=self._values_in(present, before),
             absent=self._absent(known, present) if by_health else {},
             regions_shown=frozenset(each.region for each in self.endpoints_in(shown)),
+            may_land=may_land,
         )
 
     def endpoints_in(self, sets: Iterable[RRset]) -> list[Endpoint]:

@@ -49,6 +49,13 @@ class Turning:
         since = now if self.since is None else self.since
         return max(since + SETTLING, self.spent_until - (AT_ONCE - 1) * PERIOD)
 
+    @classmethod
+    def of_all(cls, turnings: Iterable["Turning"]) -> "Turning":
+        """Return as one what is known of the zones of a record: what waits longest, and what was spent last."""
+        turnings = tuple(turnings)
+        waiting = [each.since for each in turnings if each.since is not None]
+        return cls(min(waiting, default=None), max(each.spent_until for each in turnings))
+
 
 AT_REST = Turning()
 

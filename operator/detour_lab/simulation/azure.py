@@ -40,6 +40,7 @@ class OneByOneProvider:
         loop: VirtualLoop,
     ) -> None:
         self.limits = limits
+        self._zone, self._caller = zone, caller
         self._loop = loop
         self._client = _Client(zone, domain=domain, caller=caller, network=network, loop=loop)
         self._real = AzureDNSProvider(
@@ -54,7 +55,11 @@ class OneByOneProvider:
         return await self._real.describe()
 
     async def read_zone(self) -> ZoneContents:
-        return await self._real.read_zone()
+        """Read everything; a list that is read for the sake of a few names leaves the rest unknown."""
+        began_at = self._loop.now
+        contents = await self._real.read_zone()
+        self._zone.was_read(self._caller, began_at)
+        return contents
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         return await self._real.read_names(names)
@@ -82,7 +87,6 @@ class _Client:
         self._ledger: Ledger | None = None
         self._sent_at = 0.0
         self._loop = loop
-        self._began_at = 0.0
 
     def begin(self, ledger: Ledger | None, sent_at: float) -> None:
         """Note the batch that the next writes belong to."""
@@ -137,19 +141,14 @@ class _Client:
     async def page(self, number: int) -> list[Any]:
         """Return one of two pages."""
 
-        def read() -> tuple[list[Any], float]:
+        def read() -> list[Any]:
             ordered = sorted(self._zone.sets)
             half = (len(ordered) + 1) // 2
             shown = ordered[:half] if number == 0 else ordered[half:]
             apex = [_apex(each) for each in ("NS", "SOA")] if number == 0 else []
-            return apex + [self._model(key) for key in shown], self._loop.now
+            return apex + [self._model(key) for key in shown]
 
-        found, at = await self._call(read)
-        if number == 0:
-            self._began_at = at
-        else:
-            self._zone.was_read(self._caller, self._began_at)
-        return found
+        return await self._call(read)
 
     def _put(
         self, rrset: RRset, if_match: str | None, if_none_match: str | None, *, ledger: Ledger | None, sent_at: float

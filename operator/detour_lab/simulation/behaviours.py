@@ -15,7 +15,7 @@ from detour.model.endpoint import AdminState
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour.planning import candidates, planner, selection
-from detour.planning.planner import Situation
+from detour.planning.situation import Situation
 from detour_lab.simulation.mutant import Mutant, Off, Replacement
 
 NEVER_AGAIN = 1e9
@@ -128,11 +128,11 @@ def _everybody_is_one() -> tuple[Replacement, ...]:
 def _worst_canonical_name() -> tuple[Replacement, ...]:
     before = vars(planner)["_publish"]
 
-    def publish(situation: Situation, values: Any, published: Any) -> Any:
+    def publish(situation: Situation, view: Any, values: Any) -> Any:
         if situation.record.publish is not Publish.CNAME:
-            return before(situation, values, published)
+            return before(situation, view, values)
         worst = max((each for each in situation.record.endpoints), key=lambda each: each.priority)
-        return before(situation, {worst.name: (worst.hostname,)}, published)
+        return before(situation, view, {worst.name: (worst.hostname,)})
 
     return ((planner, "_publish", publish),)
 

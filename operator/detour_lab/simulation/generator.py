@@ -220,6 +220,12 @@ PROFILES: Mapping[str, Profile] = {
         panic_threshold=(100,), late=0.0, controllers=(1,), dual_stack=0.0,
         lasting={Fault.FROZEN: (20.0, 40.0), Fault.ENDPOINT_FAILS: (5.0, 14.0)},
     ),
+    "apart": Profile(
+        weights={Fault.FROZEN: 4, Fault.ENDPOINT_FAILS: 12},
+        sites=(1,), steps=(8, 14), records=(1, 2), zones=(2, 2), length=(70.0, 90.0), regions_evacuated=(3,),
+        panic_threshold=(100,), late=0.0, controllers=(1,), dual_stack=0.0, spec={"whenAllUnhealthy": "KeepLast"},
+        lasting={Fault.FROZEN: (25.0, 50.0), Fault.ENDPOINT_FAILS: (10.0, 40.0)},
+    ),
     "behaviours": Profile(
         weights={
             Fault.ENDPOINT_FAILS: 9, Fault.REGION_FAILS: 3, Fault.EVERYTHING_FAILS: 1, Fault.DRAINED: 4,

@@ -26,14 +26,16 @@ from detour.enactment.zonereader import ZoneReader
 from detour.kube.resources.memory import RecordMemory
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
-from detour.model.rrset import ANSWER_TYPES, RRset, address_sets
+from detour.model.rrset import ANSWER_TYPES, address_sets
 from detour.planning import planner
+from detour.planning import situation as situation_module
 from detour.planning.candidates import Candidate
 from detour.planning.departures import Departures
 from detour.planning.gate import HoldReason
 from detour.planning.grounds import Grounded
-from detour.planning.planner import Situation, plan
+from detour.planning.planner import plan
 from detour.planning.selection import choose
+from detour.planning.situation import Situation, View
 from detour.providers.azuredns import provider as azuredns
 from detour_lab.simulation import run
 from detour_lab.simulation.behaviours import BEHAVIOURS
@@ -128,10 +130,11 @@ def _published_from_status() -> tuple[Replacement, ...]:
         }
 
         def planned(situation: Situation, now: float) -> Any:
-            published: dict[Any, tuple[RRset, ...]] = {
-                zone: known.get(zone, sets) for zone, sets in situation.published.items()
+            standings = {
+                zone: replace(each, published=known.get(zone, each.published))
+                for zone, each in situation.standings.items()
             }
-            return plan(replace(situation, published=published), now)
+            return plan(replace(situation, standings=standings), now)
 
         with replaced((recordkeeper, "plan", planned)):
             return before(self, **rest)
@@ -154,6 +157,23 @@ def _judge_without_looking(self: Any, stored: Any, **rest: Any) -> Any:
 
 
 _JUDGE = Precedence.judge
+
+
+def _zones_share_places() -> tuple[Replacement, ...]:
+    def views(situation: Situation) -> tuple[View, ...]:
+        found = situation_module.views(situation)
+        deciding = [each.serving for each in found if each.serving is not None]
+        return (
+            View(
+                zones=situation.record.zones,
+                published=frozenset().union(*(each.published for each in found)),
+                serving=frozenset().union(*deciding) if deciding else None,
+                decided=frozenset().union(*(each.decided for each in found)),
+                on_the_way=frozenset().union(*(each.on_the_way for each in found)),
+            ),
+        )
+
+    return ((planner, "views", views),)
 
 
 def _unknown_loses_its_place() -> tuple[Replacement, ...]:
@@ -371,6 +391,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
             off=_no_never_empty,
             mistake=_removals_only,
         ),
+        Mutant(name="places by zone", profile="apart", seed=53, off=_zones_share_places),
         Mutant(name="Unknown keeps its place", profile="amnesia", within=50, seed=2, off=_unknown_loses_its_place),
         Mutant(name="marker proved at Azure", profile="stolen", within=50, seed=4, off=_no_proof_of_markers),
         Mutant(name="verdicts restored at start", profile="restarts", within=50, seed=16, off=_no_memory),

@@ -37,6 +37,7 @@ RARE = {
     33: "pauses",
     35: "blips",
     37: "returns",
+    39: "apart",
     41: "zones",
     43: "darkness",
     45: "multivalue",

@@ -105,6 +105,19 @@ async def test_a_take_over_does_not_take_the_leaders_status_for_an_old_backup(bo
     assert not told(standby, "StatusRestored")
 
 
+async def test_a_standby_that_is_blind_moves_nothing_when_it_takes_over(boot: Boot) -> None:
+    """It has asked the zones' servers while it could, so that their silence tells it something."""
+    leader, standby = await pair(boot, dns_zone(), failover_record(whenAllUnhealthy="ServeAll"))
+    standby.is_blind = True
+    await asyncio.sleep(60)
+    await takes_over(leader, standby)
+    await asyncio.sleep(60)
+    assert standby.answers() == ONE
+    standby.is_blind = False
+    standby.down = set(ONE)
+    await standby.until(lambda: standby.answers() == TWO)
+
+
 async def test_a_take_over_is_no_failback(boot: Boot) -> None:
     """Whoever has failed and waits for a person, or for its hold-down, goes on waiting under another leader."""
     leader, standby = await pair(boot, dns_zone(**CALM), failover_record(failback={"mode": "Manual"}))

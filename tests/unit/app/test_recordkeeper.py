@@ -15,7 +15,7 @@ from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
-from detour.planning.planner import Basis
+from detour.planning.decision import Basis
 
 from .objects import failover_record
 

@@ -5,7 +5,7 @@ published value tells whose it is.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hypothesis import strategies as st
 
@@ -22,8 +22,9 @@ from detour.model.record import (
     WhenAllUnhealthy,
 )
 from detour.model.rrset import RRset, RRType, address_sets, address_type
-from detour.planning.planner import Decision, Situation
+from detour.planning.decision import Decision, Ruling
 from detour.planning.rotation import Turning
+from detour.planning.situation import Situation, Standing
 
 HOSTNAME = "api.example.org"
 ZONES = tuple(ObjectKey("dns", name) for name in ("first", "second", "third"))
@@ -77,15 +78,47 @@ def decided(decision: Decision) -> set[str]:
     return {value for sets in decision.sets.values() for value in values_in(sets)}
 
 
+def alike(
+    published: Mapping[ObjectKey, tuple[RRset, ...]],
+    *,
+    serving: frozenset[str] | None = None,
+    decided: frozenset[str] = frozenset(),
+    on_the_way: frozenset[str] = frozenset(),
+) -> dict[ObjectKey, Standing]:
+    """Return how a record stands in zones that hold these sets, and for which the same was decided."""
+    return {zone: Standing(sets, serving, decided, on_the_way) for zone, sets in published.items()}
+
+
+def changed(situation: Situation, **changes: object) -> Situation:
+    """Return the situation with other fields. Those of `Standing` change in all zones; `published` is by zone."""
+    of_zones = {name: changes.pop(name) for name in ("serving", "decided", "on_the_way") if name in changes}
+    published = changes.pop("published", contents(situation))
+    assert isinstance(published, Mapping)
+    standings = {
+        zone: dataclasses.replace(situation.standings.get(zone, Standing()), published=sets, **of_zones)
+        for zone, sets in published.items()
+    }
+    return dataclasses.replace(situation, **{"standings": standings, **changes})  # type: ignore[arg-type]
+
+
+def contents(situation: Situation) -> dict[ObjectKey, tuple[RRset, ...]]:
+    """Return what the zones hold whose contents are known."""
+    return {zone: each.published for zone, each in situation.standings.items() if each.published is not None}
+
+
+def who(ruling: Ruling | Decision) -> frozenset[str]:
+    """Return the endpoints that answer."""
+    return frozenset(each.endpoint for each in ruling.serving)
+
+
 def fed_back(situation: Situation, decision: Decision, *, restarted: bool) -> Situation:
     """Return the situation once the zones hold what was decided; after a restart nobody remembers the decision."""
-    return dataclasses.replace(
-        situation,
-        published={**situation.published, **decision.sets},
-        serving=None if restarted else frozenset(each.endpoint for each in decision.serving),
-        decided=frozenset() if restarted else frozenset(decided(decision)),
-        turning=Turning() if restarted else decision.turning,
-    )
+    standings = dict(situation.standings)
+    for zone, each in decision.rulings.items():
+        values = frozenset(values_in(each.sets))
+        standings[zone] = Standing(each.sets) if restarted else Standing(each.sets, who(each), values, values)
+    turning = Turning() if restarted else decision.turning
+    return dataclasses.replace(situation, standings=standings, turning=turning)
 
 
 def _verdict_of(verdicts: list[Verdict]) -> Verdict:
@@ -153,13 +186,23 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
         ),
         healths=healths,
         drained_regions=frozenset(draw(st.sets(st.sampled_from(REGIONS), max_size=2))),
-        published={zone: draw(_published()) for zone in zones if draw(st.sampled_from([True, True, False]))},
-        serving=draw(st.none() | st.frozensets(st.sampled_from(names))),
+        standings=draw(_standings(zones, names)),
         value_limit=draw(st.integers(1, 20)),
         patience_until=draw(st.sampled_from([0.0, 0.0, NOW + 5])),
-        decided=draw(st.just(frozenset()) | st.frozensets(st.sampled_from(ADDRESSES), max_size=6)),
         turning=Turning(draw(st.none() | st.floats(NOW - 400, NOW)), draw(st.floats(0, NOW + 1000))),
     )
+
+
+@st.composite
+def _standings(draw: st.DrawFn, zones: tuple[ObjectKey, ...], names: list[str]) -> dict[ObjectKey, Standing]:
+    """Draw how the record stands in those of its zones that are known: the same was decided for all, or not."""
+    serving = st.none() | st.frozensets(st.sampled_from(names))
+    decided = st.just(frozenset[str]()) | st.frozensets(st.sampled_from(ADDRESSES), max_size=6)
+    known = [zone for zone in zones if draw(st.sampled_from([True, True, False]))]
+    if draw(st.booleans()):
+        return {zone: Standing(draw(_published()), draw(serving), draw(decided)) for zone in known}
+    same = draw(serving), draw(decided)
+    return {zone: Standing(draw(_published()), *same) for zone in known}
 
 
 @st.composite

@@ -8,10 +8,12 @@ from detour.model.endpoint import AdminState
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import Failback, Strategy, WhenAllUnhealthy
 from detour.model.rrset import address_sets
+from detour.planning.decision import Basis, Decision, Undecided
 from detour.planning.grounds import LATE, is_fresh, takes_over_from
-from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+from detour.planning.planner import plan
+from detour.planning.situation import Situation
 
-from .situations import HOSTNAME, NOW, TIMING, ZONES, decided, record
+from .situations import HOSTNAME, NOW, TIMING, ZONES, alike, changed, decided, record
 from .test_planner_examples import TIERS, A, B, C
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
@@ -40,13 +42,15 @@ def situation(*healths: EndpointHealth, published: tuple[str, ...] = (A,), **cha
         record=record(*TIERS[: len(healths)], **spec),
         healths=dict(zip(names, healths, strict=False)),
         drained_regions=frozenset(),
-        published={ZONES[0]: address_sets(HOSTNAME, 30, published)},
-        serving=frozenset(each.name for each in TIERS if each.addresses[0] in published),
+        standings=alike(
+            {ZONES[0]: address_sets(HOSTNAME, 30, published)},
+            serving=frozenset(each.name for each in TIERS if each.addresses[0] in published),
+            on_the_way=frozenset(published),
+        ),
         value_limit=20,
         patience_until=0.0,
-        on_the_way=frozenset(published),
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # the fields are checked by the tests' use
+    return changed(plain, **changes)
 
 
 def decide(situation: Situation, now: float = NOW) -> Decision:
@@ -174,7 +178,7 @@ def test_a_check_that_never_passed_puts_no_two_tiers_side_by_side() -> None:
     works = dataclasses.replace(health(U, B, failed()), has_passed=True)
     assert decided(decide(situation(health(U, A, failed()), works, published=(), serving=None))) == {A, B}
     other = {ZONES[0]: address_sets(HOSTNAME, 30, ("203.0.113.9",))}
-    assert decided(decide(dataclasses.replace(new, published=other))) == {A}
+    assert decided(decide(changed(new, published=other))) == {A}
 
 
 def test_two_sightings_speak_of_each_other_only_where_they_overlap() -> None:

@@ -8,9 +8,11 @@ from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Failback, FailbackMode, Publish, Strategy, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets
-from detour.planning.planner import Basis, Decision, Situation, Undecided, plan
+from detour.planning.decision import Basis, Decision, Undecided
+from detour.planning.planner import plan
+from detour.planning.situation import Situation
 
-from .situations import HOSTNAME, NOW, ZONES, decided, record, seen
+from .situations import HOSTNAME, NOW, ZONES, alike, changed, decided, record, seen, who
 
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
@@ -53,12 +55,11 @@ def situation(*verdicts: Verdict, published: tuple[str, ...] = (), **changes: ob
         record=record(*TIERS[: len(verdicts)], **spec),
         healths=healths(*verdicts),
         drained_regions=frozenset(),
-        published={ZONES[0]: address_sets(HOSTNAME, 30, published)},
-        serving=None,
+        standings=alike({ZONES[0]: address_sets(HOSTNAME, 30, published)}),
         value_limit=20,
         patience_until=0.0,
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # the fields are checked by the tests' use
+    return changed(plain, **changes)
 
 
 RECORD_FIELDS = {each.name for each in dataclasses.fields(record(*TIERS))}
@@ -96,7 +97,7 @@ def test_nobody_healthy_serves_all_where_the_record_says_so() -> None:
 
 
 def test_an_emptied_zone_gets_what_another_zone_holds() -> None:
-    two = dataclasses.replace(
+    two = changed(
         situation(U, U, U, zones=ZONES[:2]),
         published={ZONES[0]: (), ZONES[1]: address_sets(HOSTNAME, 30, (C,))},
     )
@@ -147,7 +148,7 @@ def test_with_serve_all_a_healthy_endpoint_ends_the_last_resort() -> None:
 def test_who_shares_an_address_with_a_chosen_one_has_not_got_its_place() -> None:
     shared = Endpoint("a", "aws-us-east-1", addresses=(C, B), priority=1)
     both = Endpoint("b", "azure-westeurope", addresses=(B, A), priority=2)
-    base = dataclasses.replace(
+    base = changed(
         situation(N, H),
         record=record(shared, both),
         healths={
@@ -159,7 +160,7 @@ def test_who_shares_an_address_with_a_chosen_one_has_not_got_its_place() -> None
     )
     first = decide(base)
     assert [each.endpoint for each in first.serving] == ["b"]
-    again = dataclasses.replace(base, serving=frozenset(each.endpoint for each in first.serving))
+    again = changed(base, serving=who(first))
     assert decided(decide(again)) == {A, B}
 
 
@@ -203,7 +204,7 @@ def test_an_unknown_address_of_a_healthy_endpoint_gains_no_place_either() -> Non
         healths={"a": health((A, H), (B, N))},
     )
     assert decided(decide(base)) == {A}
-    held = dataclasses.replace(base, published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))})
+    held = changed(base, published={ZONES[0]: address_sets(HOSTNAME, 30, (A, B))})
     assert decided(decide(held)) == {A, B}
 
 
@@ -236,9 +237,7 @@ def test_those_drafted_from_hold_down_settle_at_once() -> None:
         healths={**recovered, "c": health((C, H))},
     )
     first = decide(base)
-    again = decide(
-        dataclasses.replace(base, published=first.sets, serving=frozenset(e.endpoint for e in first.serving))
-    )
+    again = decide(changed(base, published=first.sets, serving=who(first)))
     assert again.sets == first.sets
 
 
@@ -262,7 +261,7 @@ BY_NAME = Endpoint("h", "aws-us-east-1", hostname="lb.example.net", priority=1)
 
 def by_name(published: tuple[RRset, ...], *addresses: tuple[str, Verdict]) -> Situation:
     verdict = H if any(each[1] is H for each in addresses) else N
-    return dataclasses.replace(
+    return changed(
         situation(H),
         record=record(BY_NAME),
         healths={"h": health(*addresses, verdict=verdict)},
@@ -315,7 +314,7 @@ def test_a_new_record_waits_for_first_verdicts_but_not_for_ever(patience: float,
 
 
 def test_nothing_is_decided_before_a_zone_was_read() -> None:
-    outcome = plan(dataclasses.replace(situation(H, H), published={}), NOW)
+    outcome = plan(changed(situation(H, H), published={}), NOW)
     assert isinstance(outcome, Undecided)
     assert outcome.decide_again_at is None
 
@@ -327,12 +326,11 @@ def test_no_endpoint_is_left_out_of_a_full_set_for_another_ones_many_addresses()
         record=record(many, few, strategy=Strategy.MULTI_VALUE),
         healths={each.name: health(*((address, H) for address in each.addresses)) for each in (many, few)},
         drained_regions=frozenset(),
-        published={ZONES[0]: address_sets(HOSTNAME, 30, many.addresses)},
-        serving=None,
+        standings=alike({ZONES[0]: address_sets(HOSTNAME, 30, many.addresses)}),
         value_limit=20,
         patience_until=0.0,
     )
     values = decided(decide(full))
     assert len(values) == 20
     assert values.issuperset(few.addresses)
-    assert decided(decide(dataclasses.replace(full, published={ZONES[0]: ()}))) == values
+    assert decided(decide(changed(full, published={ZONES[0]: ()}))) == values

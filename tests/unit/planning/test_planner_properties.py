@@ -9,9 +9,11 @@ from detour.model.endpoint import AdminState
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, WhenAllUnhealthy
 from detour.model.rrset import RRType
-from detour.planning.planner import Basis, Decision, Situation, plan
+from detour.planning.decision import Basis, Decision, Ruling
+from detour.planning.planner import plan
+from detour.planning.situation import Situation, Standing, views
 
-from .situations import NOW, decided, families, fed_back, seen, situations, values_in
+from .situations import NOW, changed, contents, decided, families, fed_back, seen, situations, values_in, who
 
 THOROUGHLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -33,7 +35,7 @@ def is_drained(situation: Situation, name: str) -> bool:
 def can_hold_what_it_holds(situation: Situation) -> bool:
     """Tell whether no zone holds more than its limit; outsiders may have seen to that, and the excess has to go."""
     limit = situation.value_limit
-    return all(len(each.values) <= limit for sets in situation.published.values() for each in sets)
+    return all(len(each.values) <= limit for sets in contents(situation).values() for each in sets)
 
 
 def resolved_or_declared(situation: Situation) -> set[str]:
@@ -81,13 +83,13 @@ def test_a_name_answers_with_addresses_or_with_one_target(situation: Situation) 
 def test_only_declared_or_resolved_values_are_published(situation: Situation) -> None:
     allowed = resolved_or_declared(situation)
     if is_waiting_for_a_resolution(situation):
-        allowed |= {value for sets in situation.published.values() for value in values_in(sets)}
+        allowed |= {value for sets in contents(situation).values() for value in values_in(sets)}
     assert decided(decision_in(situation)) <= allowed
 
 
-def shows_who_works(situation: Situation, decision: Decision) -> bool:
+def shows_who_works(situation: Situation, ruling: Ruling) -> bool:
     """Tell whether somebody who answers has been seen to work; as long as nobody has, a failure takes no place away."""
-    for each in decision.serving:
+    for each in ruling.serving:
         health = situation.healths[each.endpoint]
         if health.emptiness is not None:
             continue
@@ -100,42 +102,43 @@ def shows_who_works(situation: Situation, decision: Decision) -> bool:
 @THOROUGHLY
 @given(situations(disjoint=True))
 def test_an_unhealthy_or_drained_endpoint_is_published_only_as_the_last_resort(situation: Situation) -> None:
-    decision = decision_in(situation)
-    if decision.basis is Basis.CHOSEN and not is_waiting_for_a_resolution(situation):
-        for each in decision.serving:
-            failing = situation.healths[each.endpoint].verdict is Verdict.UNHEALTHY
-            assert not failing or not shows_who_works(situation, decision)
-            assert not is_drained(situation, each.endpoint)
-    if decision.basis is Basis.SERVE_ALL:
-        assert situation.record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
-    assert decision.serving
+    for ruling in decision_in(situation).rulings.values():
+        if ruling.basis is Basis.CHOSEN and not is_waiting_for_a_resolution(situation):
+            for each in ruling.serving:
+                failing = situation.healths[each.endpoint].verdict is Verdict.UNHEALTHY
+                assert not failing or not shows_who_works(situation, ruling)
+                assert not is_drained(situation, each.endpoint)
+        if ruling.basis is Basis.SERVE_ALL:
+            assert situation.record.when_all_unhealthy is WhenAllUnhealthy.SERVE_ALL
+        assert ruling.serving
 
 
 @THOROUGHLY
 @given(situations(disjoint=True, publish=Publish.ADDRESS))
 def test_no_address_known_to_fail_is_published_for_a_chosen_endpoint(situation: Situation) -> None:
-    decision = decision_in(situation)
     verdicts = {address: verdict for each in situation.healths.values() for address, verdict in each.addresses}
-    if decision.basis is Basis.CHOSEN and shows_who_works(situation, decision):
-        assert all(verdicts.get(value) is not Verdict.UNHEALTHY for value in decided(decision))
+    for ruling in decision_in(situation).rulings.values():
+        if ruling.basis is Basis.CHOSEN and shows_who_works(situation, ruling):
+            assert all(verdicts.get(value) is not Verdict.UNHEALTHY for value in values_in(ruling.sets))
 
 
 @pytest.mark.slow
 @THOROUGHLY
 @given(situations(disjoint=True))
-def test_unknown_keeps_a_place_but_never_gains_one(situation: Situation) -> None:
+def test_who_is_not_known_to_work_keeps_a_place_but_never_gains_one(situation: Situation) -> None:
+    """Nor in a zone of its record by the place that it has in another one."""
     decision = decision_in(situation)
-    published = {value for sets in situation.published.values() for value in values_in(sets)}
-    if decision.basis is not Basis.CHOSEN:
-        return
-    for each in decision.serving:
-        if situation.healths[each.endpoint].verdict is Verdict.UNKNOWN:
-            assert set(each.values) & published or each.endpoint in (situation.serving or ())
-            if situation.record.publish is Publish.ADDRESS:
-                healthy = {
-                    value for value, verdict in situation.healths[each.endpoint].addresses if verdict == "Healthy"
-                }
-                assert {value for value in each.values if value in decided(decision)} <= published | healthy
+    for view in views(situation):
+        places = view.published | view.on_the_way
+        for ruling in (decision.rulings[zone] for zone in view.zones if zone in decision.rulings):
+            for each in ruling.serving if ruling.basis is Basis.CHOSEN else ():
+                health = situation.healths[each.endpoint]
+                if health.verdict is not Verdict.HEALTHY:
+                    assert set(each.values) & places or each.endpoint in (view.serving or ())
+                    assert health.verdict is Verdict.UNKNOWN or places.intersection(each.values)
+                if health.verdict is not Verdict.HEALTHY and situation.record.publish is Publish.ADDRESS:
+                    healthy = {value for value, verdict in health.addresses if verdict is Verdict.HEALTHY}
+                    assert values_in(ruling.sets).intersection(each.values) <= places | healthy
 
 
 @THOROUGHLY
@@ -144,7 +147,7 @@ def test_the_same_situation_gives_the_same_decision(situation: Situation) -> Non
     again = dataclasses.replace(
         situation,
         healths=dict(reversed(list(situation.healths.items()))),
-        published=dict(reversed(list(situation.published.items()))),
+        standings=dict(reversed(list(situation.standings.items()))),
     )
     assert plan(situation, NOW) == plan(again, NOW)
 
@@ -153,7 +156,7 @@ def test_the_same_situation_gives_the_same_decision(situation: Situation) -> Non
 @given(situations())
 def test_what_was_decided_stays_decided_once_it_is_published(situation: Situation) -> None:
     assume(can_hold_what_it_holds(situation))
-    situation = dataclasses.replace(situation, serving=None)
+    situation = changed(situation, serving=None)
     decision = decision_in(situation)
     after = plan(fed_back(situation, decision, restarted=False), NOW)
     assert isinstance(after, Decision)
@@ -164,7 +167,7 @@ def test_what_was_decided_stays_decided_once_it_is_published(situation: Situatio
 @given(situations(disjoint=True))
 def test_a_restart_changes_nothing(situation: Situation) -> None:
     assume(can_hold_what_it_holds(situation))
-    situation = dataclasses.replace(situation, serving=None)
+    situation = changed(situation, serving=None)
     first = decision_in(situation)
     settled = fed_back(situation, first, restarted=False)
     decision = plan(settled, NOW)
@@ -179,17 +182,20 @@ def test_a_restart_changes_nothing(situation: Situation) -> None:
 def test_a_decision_does_not_waver_before_it_is_written(situation: Situation) -> None:
     """Between a decision and its write the zones still hold the old values."""
     decision = decision_in(situation)
-    serving = frozenset(each.endpoint for each in decision.serving)
-    if all(situation.healths[name].verdict is Verdict.HEALTHY for name in serving):
-        after = plan(dataclasses.replace(situation, serving=serving), NOW)
+    if all(situation.healths[name].verdict is Verdict.HEALTHY for name in who(decision)):
+        standings = {
+            zone: dataclasses.replace(each, serving=who(decision.rulings[zone])) if zone in decision.rulings else each
+            for zone, each in situation.standings.items()
+        }
+        after = plan(dataclasses.replace(situation, standings=standings), NOW)
         assert isinstance(after, Decision)
         assert after.sets == decision.sets
 
 
 def read(situation: Situation) -> Situation:
     """Return the situation with its first zone read, and the time for first verdicts over."""
-    published = situation.published or {situation.record.zones[0]: ()}
-    return dataclasses.replace(situation, published=published, patience_until=0.0)
+    standings = situation.standings or {situation.record.zones[0]: Standing(())}
+    return dataclasses.replace(situation, standings=standings, patience_until=0.0)
 
 
 def fit(situation: Situation) -> list[str]:
@@ -223,7 +229,6 @@ def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> N
 @given(situations(disjoint=True))
 def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> None:
     record = dataclasses.replace(situation.record, failback_now=False, minimum_serving=1)
-    serving = situation.serving or frozenset()
     steady = dataclasses.replace(record.endpoints[0], state=AdminState.ACTIVE)
     known = tuple((each, Verdict.HEALTHY) for each in steady.addresses or ("198.51.100.1",))
     situation = dataclasses.replace(
@@ -234,16 +239,24 @@ def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> N
             steady.name: EndpointHealth(Verdict.HEALTHY, 0.0, addresses=known, evidence=seen(known)),
         },
         drained_regions=situation.drained_regions - {steady.region},
-        serving=serving,
+    )
+    situation = dataclasses.replace(
+        situation,
+        standings={
+            zone: dataclasses.replace(each, serving=each.serving or frozenset())
+            for zone, each in situation.standings.items()
+        },
     )
     decision = decision_in(situation)
     assert decision.basis is Basis.CHOSEN
     if is_waiting_for_a_resolution(situation):
         return
-    for each in decision.serving:
-        health = situation.healths[each.endpoint]
-        held = health.failed_at is not None and health.since + record.failback.hold_down > NOW
-        assert not held or each.endpoint in serving
+    for view in views(situation):
+        for zone in view.zones:
+            for each in decision.rulings[zone].serving:
+                health = situation.healths[each.endpoint]
+                held = health.failed_at is not None and health.since + record.failback.hold_down > NOW
+                assert not held or each.endpoint in (view.serving or ())
 
 
 @pytest.mark.slow
@@ -252,7 +265,7 @@ def test_who_waits_does_not_displace_who_did_not_fail(situation: Situation) -> N
 def test_no_zone_gets_more_values_of_a_family_than_all_can_hold(situation: Situation) -> None:
     for zone, sets in decision_in(situation).sets.items():
         for family, count in families(values_in(sets)).items():
-            held = families(values_in(situation.published.get(zone, ())) & values_in(sets)).get(family, 0)
+            held = families(values_in(contents(situation).get(zone, ())) & values_in(sets)).get(family, 0)
             assert count <= max(situation.value_limit, held)
 
 
@@ -260,8 +273,8 @@ def test_no_zone_gets_more_values_of_a_family_than_all_can_hold(situation: Situa
 @given(situations())
 def test_where_last_is_kept_no_zone_is_touched_that_was_not_read(situation: Situation) -> None:
     decision = decision_in(situation)
-    if decision.basis is Basis.KEEP_LAST:
-        assert set(decision.sets) == set(situation.published)
+    for zone, ruling in decision.rulings.items():
+        assert ruling.basis is not Basis.KEEP_LAST or zone in contents(situation)
 
 
 @THOROUGHLY

@@ -9,8 +9,8 @@ from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Strategy
 from detour.model.rrset import RRset, address_sets
+from detour.planning.decision import Basis
 from detour.planning.gate import Proposal
-from detour.planning.planner import Basis
 from detour.planning.presence import Presence
 
 from .situations import record

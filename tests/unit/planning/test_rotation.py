@@ -10,10 +10,12 @@ from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Strategy, WhenAllUnhealthy
 from detour.model.rrset import address_sets
-from detour.planning.planner import Basis, Decision, Situation, plan
+from detour.planning.decision import Basis, Decision
+from detour.planning.planner import plan
 from detour.planning.rotation import AT_ONCE, PERIOD, SETTLING, Turning
+from detour.planning.situation import Situation
 
-from .situations import HOSTNAME, NOW, ZONES, decided, fed_back, record, seen
+from .situations import HOSTNAME, NOW, ZONES, alike, changed, decided, fed_back, record, seen
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 A, B, C, D, OTHER = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "198.51.100.1"
@@ -42,13 +44,13 @@ def situation(balancer: EndpointHealth, *published: str, plain: Verdict = H, **c
         record=record(BALANCER, PLAIN, **spec),
         healths={"lb": balancer, "plain": health((OTHER, plain))},
         drained_regions=frozenset(),
-        published={ZONES[0]: address_sets(HOSTNAME, 30, published)},
-        serving=frozenset({"lb"}),
+        standings=alike(
+            {ZONES[0]: address_sets(HOSTNAME, 30, published)}, serving=frozenset({"lb"}), decided=frozenset(published)
+        ),
         value_limit=20,
         patience_until=0.0,
-        decided=frozenset(published),
     )
-    return dataclasses.replace(known, **changes)  # type: ignore[arg-type]  # the fields are checked by the tests' use
+    return changed(known, **changes)
 
 
 def decide(situation: Situation, now: float = NOW) -> Decision:
@@ -147,7 +149,7 @@ def test_declared_addresses_wait_for_nothing() -> None:
 def test_what_an_outsider_adds_to_the_name_is_taken_away_at_once() -> None:
     meddled = situation(health((A, H), (B, H)), A, "203.0.113.9", decided=frozenset())
     assert decided(decide(meddled)) == {A, B}
-    assert decided(decide(dataclasses.replace(meddled, decided=frozenset({A})))) == {A}  # what we decided stands
+    assert decided(decide(changed(meddled, decided=frozenset({A})))) == {A}  # what we decided stands
 
 
 def test_where_everybody_answers_because_nobody_works_rotation_is_gathered_too() -> None:
@@ -197,7 +199,7 @@ def turning(draw: st.DrawFn) -> Situation:
         stood.append(POOLS[2])
     everyone = draw(st.sampled_from(WhenAllUnhealthy))
     published = sorted(address for pool in stood for address in pool)
-    return dataclasses.replace(
+    return changed(
         situation(healths["lb"], *published, strategy=strategy, when_all_unhealthy=everyone),
         record=record(*endpoints, strategy=strategy, when_all_unhealthy=everyone),
         healths=healths,
@@ -220,7 +222,7 @@ def test_while_addresses_are_gathered_nothing_changes_and_nothing_that_fails_is_
     situation: Situation,
 ) -> None:
     held, free = held_and_free(situation)
-    assert decided(held) == situation.decided
+    assert decided(held) == situation.standings[ZONES[0]].decided
     assert held.basis is free.basis
     turned = {
         address: verdict

@@ -25,7 +25,6 @@ from detour_lab.simulation.history import (
     Violation,
     ZoneChanged,
 )
-from detour_lab.simulation.hosted import hosted_zone
 from detour_lab.simulation.invariants.liveness import detection
 from detour_lab.simulation.invariants.permissions import (
     DRIFT,
@@ -145,11 +144,19 @@ class _Past:
         """Tell whether no person had said anything of a name lately, or of a region."""
         return at > max(self._told_at[hostname], self._region_told_at) + self._calm_for
 
-    def failed_first(self, came: str, left: str, at: float) -> bool:
-        """Tell whether one address has failed since before another one began to, that failed lately."""
+    def left_for_failing(self, came: str, left: list[str], at: float) -> str | None:
+        """Return one of these addresses that failed lately, if all did, and only after `came` had begun to.
+
+        Where one of them works, it was no failure that took the name away from them: a hold-down was over.
+        """
         works, since = self._turned.get(came, (True, NEVER))
-        failed = [each.start for each in self.spells(left, at, since=at - LATELY) if not each.works]
-        return not works and bool(failed) and since < min(failed) - AT_ONCE
+        failed = {
+            other: [each.start for each in self.spells(other, at, since=at - LATELY) if not each.works]
+            for other in left
+        }
+        if works or not all(failed.values()):
+            return None
+        return next((other for other, starts in failed.items() if since < min(starts) - AT_ONCE), None)
 
     def spells(self, address: str, at: float, *, since: float) -> list[_Spell]:
         """Return how an address did between `since` and `at`, the newest first."""
@@ -162,8 +169,7 @@ def patient(history: History) -> Iterator[Violation]:
     """A place is left for failing only after `fall` checks, and gained after a failure only after `rise`.
 
     Less time than these take, from the first check to the last, proves that somebody did not wait. Nothing is said
-    where something else was at work lately: a process that started, a blind vantage, a declaration, damage. Nor of a
-    place that still answers in another zone of the record, which is frozen, or held: what is kept is kept for all.
+    where something else was at work lately: a process that started, a blind vantage, a declaration, damage.
     """
     replay = Replay(history)
     past = _Past(history.terms.detection)
@@ -176,20 +182,12 @@ def patient(history: History) -> Iterator[Violation]:
             after = values_in(answers_after(before, event, hostname))
             records = [each for each in replay.declared(hostname) if any(at.name == event.zone for at in each.zones)]
             if before and after and records and past.is_calm(hostname, event.sent_at):
-                elsewhere = {
-                    value
-                    for at in records[0].zones
-                    if at.name != event.zone
-                    for value in values_in(replay.answers(hosted_zone(at.name), hostname))
-                }
-                for told in _hasty(records[0], past, values_in(before), after, event.sent_at, elsewhere=elsewhere):
+                for told in _hasty(records[0], past, values_in(before), after, event.sent_at):
                     message = f"{event.by} {told} {hostname} in {event.zone} before its checks had decided"
                     yield Violation(invariant="Patient", at=event.at, message=message)
 
 
-def _hasty(
-    record: Record, past: _Past, before: Values, after: Values, at: float, *, elsewhere: set[str]
-) -> Iterator[str]:
+def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float) -> Iterator[str]:
     timing = record.timing
     declared = {address for each in record.endpoints for address in each.addresses}
     best = min((each.priority for each in record.endpoints if after & set(each.addresses)), default=0)
@@ -205,7 +203,7 @@ def _hasty(
             )
             if not any(not spell.works and spell.length >= falls for spell in spells):
                 yield f"took {value} out of"
-        for value in sorted((after - before - elsewhere) & set(each.addresses)):
+        for value in sorted((after - before) & set(each.addresses)):
             others_work = any(past.has_been(other, at, detection(record), works=True) for other in before & declared)
             if others_work and _has_not_risen(past.spells(value, at, since=NEVER), record):
                 yield f"brought {value} into"
@@ -275,8 +273,8 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
                     elif is_dead and working and past.is_clear(at):
                         message = f"{told.format(each)}, which had failed for long, for {working[0]}, which works"
                         yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
-                    elif left := [other for other in sorted(gone & declared) if past.failed_first(each, other, at)]:
-                        message = f"{told.format(each)}, which had failed before {left[0]} did"
+                    elif left := past.left_for_failing(each, sorted(gone & declared), at):
+                        message = f"{told.format(each)}, which had failed before {left} did"
                         yield Violation(invariant="NeverToTheDead", at=event.at, message=message)
 
 
