@@ -8,7 +8,7 @@ from detour.planning.departures import FREE_NAMES
 from detour_lab.services import Mode
 
 from .measuring import metric
-from .operating import Stage
+from .operating import Manifest, Stage
 from .operatorprocess import OperatorProcess, until
 from .stories import solo, story
 
@@ -33,15 +33,17 @@ async def run(stage: Stage, command: str) -> None:
     assert program == "kubectl"
     await stage.lab.kubectl(*arguments)
 
+    zone: Manifest = {}
+
     async def used_up() -> bool:
-        zone = await stage.read("zone", "dz")
+        zone.update(await stage.read("zone", "dz"))
         approval = zone["metadata"].get("annotations", {}).get("detour.dev/approve")
         told = next(each["message"] for each in zone["status"]["conditions"] if each["type"] == "Frozen")
         if approval and f"{approval} stands for other changes" in told:
             await stage.lab.kubectl(*shlex.split(told.split("`")[1])[1:])
         return not approval
 
-    await until(used_up, "the approval was used up")
+    await until(used_up, lambda: f"the approval was used up: {zone}")
 
 
 @story

@@ -18,13 +18,19 @@ from detour.planning.gate import HoldReason, Proposal, held_digest, hold, stayin
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A change that waits since `since` (engine seconds) for those of `blocked`; `after` is what was proposed."""
+    """A change that waits since `since` (engine seconds); `after` is what was proposed.
+
+    Where departures keep the name from leaving `regions` that fail, they are those of `blocked`; it answers
+    `elsewhere` too, or does not.
+    """
 
     reason: HoldReason
     line: str
     since: float
     after: tuple[RRset, ...]
     blocked: frozenset[str] | None = None
+    regions: frozenset[str] = frozenset()
+    elsewhere: bool = False
 
 
 class ZoneGate:
@@ -47,6 +53,7 @@ class ZoneGate:
         self._stopped: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of, and stopped by a freeze
         self._excused: dict[ObjectKey, frozenset[str]] = {}  # regions left without counting, until it is back there
         self._held: dict[ObjectKey, _Held] = {}
+        self._blocked: dict[ObjectKey, _Held] = {}  # of these, what departures hold
         self._changes = 0
         self._judged_by = 0  # the departures' version by which what they block was judged last
         self._approved: dict[ObjectKey, tuple[RRset, ...]] = {}
@@ -90,7 +97,8 @@ class ZoneGate:
             return self._let(proposal)
         before = self._held.get(key)
         since = before.since if before and before.after == proposal.after else self._clock()
-        self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked))
+        leaves, elsewhere = _leaves(proposal), _has_other_place(proposal)
+        self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked, leaves, elsewhere))
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
             for region in sorted(self._set_leaving(key, frozenset())):
@@ -113,8 +121,11 @@ class ZoneGate:
             return
         self._changes += 1
         self._held.pop(record, None)
+        self._blocked.pop(record, None)
         if held is not None:
             self._held[record] = held
+            if held.reason is HoldReason.REGIONS:
+                self._blocked[record] = held
 
     def survey(self, proposal: Proposal) -> None:
         """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
@@ -143,9 +154,8 @@ class ZoneGate:
     def _let(self, proposal: Proposal) -> tuple[RRset, ...]:
         key = proposal.record
         if proposal.after != proposal.before:
-            elsewhere = bool(proposal.regions_before - proposal.evacuates)
-            is_nothing = self._departures.evacuates_nothing(key, has_other_place=elsewhere)
-            leaves = proposal.evacuates & proposal.regions_shown
+            is_nothing = self._departures.evacuates_nothing(key, has_other_place=_has_other_place(proposal))
+            leaves = _leaves(proposal)
             evacuated = frozenset() if is_nothing else leaves
             if uncounted := proposal.regions_before - proposal.regions_after - evacuated:
                 self._excused[key] = self._excused.get(key, frozenset()) | uncounted
@@ -249,15 +259,13 @@ class ZoneGate:
 
         What was let through and is not written yet is no place that could be kept: it would be brought in, dead.
         """
-        leaves = proposal.evacuates & proposal.regions_shown
-        if not leaves:
+        return self._blocks_leaving(proposal.record, _leaves(proposal), elsewhere=_has_other_place(proposal))
+
+    def _blocks_leaving(self, record: ObjectKey, regions: frozenset[str], *, elsewhere: bool) -> frozenset[str] | None:
+        if not regions:
             return None
-        return self._departures.blocks(
-            proposal.record,
-            leaves,
-            allowed=self.safety.max_regions_evacuated,
-            has_other_place=bool(proposal.regions_before - proposal.evacuates),
-        )
+        allowed = self.safety.max_regions_evacuated
+        return self._departures.blocks(record, regions, allowed=allowed, has_other_place=elsewhere)
 
     def _place(self, record: ObjectKey, regions: frozenset[str]) -> None:
         """Take note that a name has, or is to have, values in these regions."""
@@ -300,6 +308,7 @@ class ZoneGate:
         self._stopped.clear()
         self._let_through.clear()
         self._held.clear()
+        self._blocked.clear()
         self._changes += 1
         self._approved.clear()
         self._thawed.clear()
@@ -323,20 +332,28 @@ class ZoneGate:
         return list(self._held)
 
     def due(self) -> list[ObjectKey]:
-        """Return, once, the records whose change departures have blocked, where these are others than before.
+        """Return the records that departures keep from leaving, where they may leave some region now, or others block.
 
-        Whatever else holds a change gives news of its own: checks, a declaration, the end of a suspicion.
+        Whatever else holds a change gives news of its own: checks, a declaration, the end of a suspicion. To ask the
+        rule costs microseconds, to decide anew a thousand times that.
         """
         self._departures.expire(self._clock())
         if self._judged_by == self._departures.version:
             return []
         self._judged_by = self._departures.version
-        return [record for record, each in self._held.items() if each.reason is HoldReason.REGIONS]
+        return [record for record, each in self._blocked.items() if self._is_judged_anew(record, each)]
+
+    def _is_judged_anew(self, record: ObjectKey, held: _Held) -> bool:
+        if self._blocks_leaving(record, held.regions, elsewhere=held.elsewhere) != held.blocked:
+            return True
+        staying = [each for each in held.regions if not self._departures.has_left(record, each, zone=self)]
+        single = [frozenset([each]) for each in staying if len(staying) > 1]  # it leaves as many as it may
+        return any(self._blocks_leaving(record, each, elsewhere=True) is None for each in single)
 
     @property
     def is_pressing(self) -> bool:
         """Tell whether something is held that time alone may let through."""
-        return self.deletions.are_waiting or any(each.reason is HoldReason.REGIONS for each in self._held.values())
+        return self.deletions.are_waiting or bool(self._blocked)
 
     @property
     def version(self) -> int:
@@ -372,6 +389,15 @@ class ZoneGate:
         self._last_left = {region: at for region, at in self._last_left.items() if at >= now - self._departures.window}
         counts = {region: self._departures.count(region) for region in self._last_left}
         return {region: (number, self._last_left[region]) for region, number in counts.items() if number}
+
+
+def _leaves(proposal: Proposal) -> frozenset[str]:
+    """Return the failing regions that a name would leave, of those that the zone shows it in."""
+    return proposal.evacuates & proposal.regions_shown
+
+
+def _has_other_place(proposal: Proposal) -> bool:
+    return bool(proposal.regions_before - proposal.evacuates)
 
 
 def _change_line(proposal: Proposal) -> str:

@@ -402,13 +402,15 @@ def _frozen(picture: ZoneObjectPicture) -> Condition:
     if not held:
         frozen = zone.safety.frozen
         told = "spec.safety.frozen is true: nothing is changed, and nothing waits" if frozen else "nothing is held"
-        return Condition("Frozen", frozen, HoldReason.FREEZE if frozen else "NothingHeld", told)
+        unused = f"; detour.dev/approve={zone.approved} approves nothing" if zone.approved else ""
+        return Condition("Frozen", frozen, HoldReason.FREEZE if frozen else "NothingHeld", f"{told}{unused}")
     reasons = sorted({each.reason for each in held})
     why = "; ".join(_why_held(reason, zone.safety, picture.holds.blocked) for reason in reasons)
     shown = "; ".join(each.line for each in held[:HELD_TOLD])
     more = f"; and {len(held) - HELD_TOLD} more" if len(held) > HELD_TOLD else ""
     approve = f"kubectl annotate dz/{zone.key.name} -n {zone.key.namespace} --overwrite detour.dev/approve="
-    stale = f" (detour.dev/approve={zone.approved} stands for other changes)" if zone.approved else ""
+    is_stale = zone.approved and zone.approved != picture.holds.digest
+    stale = f" (detour.dev/approve={zone.approved} stands for other changes)" if is_stale else ""
     told = f"{len(held)} changes are held ({shown}{more}) because {why}. To let exactly these through: `{approve}"
     return Condition("Frozen", True, reasons[0], f"{told}{picture.holds.digest}`{stale}")
 

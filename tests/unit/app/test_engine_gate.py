@@ -122,6 +122,8 @@ async def test_an_approval_that_came_too_late_does_not_stand_for_the_next_time(b
     world.down = set()
     await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
     annotate(world, zone, approve=late)
+    unused = f"nothing is held; detour.dev/approve={late} approves nothing"
+    await world.until(lambda: message(world, "Frozen") == unused)
     await asyncio.sleep(2 * 3600)
     world.down = {"192.0.2.1"}
     await world.until(lambda: world.answers() == {"192.0.2.3"})

@@ -101,6 +101,20 @@ def two_regions_down(gate: Gate) -> None:
     assert not gate.move("www", "north", failing="west")
 
 
+def test_what_departures_hold_is_due_when_they_say_something_else_of_it_and_not_with_every_name_that_leaves() -> None:
+    gate = Gate()
+    gate.at = {"api": "east north", "app": "east north", "www": "west north"}
+    assert gate.move("api", "north", failing="east")
+    assert not gate.move("www", "north", failing="west")
+    assert gate.move("app", "north", failing="east")
+    assert gate.zone.due() == []
+    assert gate.move("api", "east north")
+    assert gate.zone.due() == []
+    assert gate.move("app", "east north")
+    assert gate.zone.due() == [key("www")]
+    assert gate.zone.due() == []
+
+
 def test_the_second_region_goes_once_the_window_of_the_first_is_over() -> None:
     gate = Gate()
     two_regions_down(gate)
