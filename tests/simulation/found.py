@@ -218,6 +218,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:101730",
     ],
     "Patient": [
+        "sites:1249008",
         "behind:1101647",
         "behaviours:1000202",
         "one of two frozen:950575",
@@ -231,6 +232,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "old readings:1245821",
         "general:1213412",
         "reads:1213761",
         "oddities:880069",
@@ -238,6 +240,7 @@ FOUND_IN_THE_LONG_RUN = {
         "behaviours:820658",
     ],
     "Truthful": [
+        "families:1249741",
         "zones:1234345",
         "reads:1026",
     ],

@@ -567,7 +567,8 @@ class Enactor:
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
         if refused is not None:
             until = self._clock() + QUARANTINE
-            self._names.quarantine(refused.hostname, Refusal("RefusedByProvider", str(error)), until)
+            seen = self._reader.view.at(refused.hostname)
+            self._names.quarantine(refused.hostname, Refusal("RefusedByProvider", str(error)), until, seen=seen)
             self._observer.record_changed(refused.record)
 
     # -- writing -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from detour.enactment.contract import StoredSet
 from detour.enactment.reconcile import Outcome
+from detour.enactment.view import NameView
 from detour.enactment.wishes import Refusal, Urgency, Wish, Withdrawal
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -14,10 +15,11 @@ Answers = tuple[RRset, ...]
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Why a name is left alone, and until when (engine seconds)."""
+    """Why a name is left alone, and until when (engine seconds): or until it is read to stand otherwise than `seen`."""
 
     refusal: Refusal
     until: float
+    seen: NameView | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -209,10 +209,13 @@ class Names:
             if marker and marker.owner == self._rules.owner and marker.record in name.wishes:
                 self._own(name, marker.record)
 
-    def quarantine(self, hostname: str, refusal: Refusal, until: float) -> None:
-        """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it."""
+    def quarantine(self, hostname: str, refusal: Refusal, until: float, *, seen: NameView | None = None) -> None:
+        """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it.
+
+        Where a change was refused to what was `seen` there, also until something else is.
+        """
         if (name := self._names.get(hostname)) is not None:
-            name.quarantine = Quarantine(refusal, until)
+            name.quarantine = Quarantine(refusal, until, seen)
             heapq.heappush(self._quarantines, (until, hostname))
             self._mark(name, Urgency.HOUSEKEEPING)
 
@@ -334,6 +337,8 @@ class Names:
             rules=self._rules,
         )
         outcome = _touching(outcome, name, view)
+        if name.quarantine is not None and name.quarantine.seen not in (None, found):
+            name.quarantine = None
         if outcome.change and name.quarantine is not None:
             refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
             return Outcome(None, refusals, outcome.owner, is_put_off=True)

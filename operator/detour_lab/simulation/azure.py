@@ -58,7 +58,7 @@ class OneByOneProvider:
         """Read everything; a list that is read for the sake of a few names leaves the rest unknown."""
         began_at = self._loop.now
         contents = await self._real.read_zone()
-        self._zone.was_read(self._caller, began_at)
+        self._zone.was_read(self._caller, began_at, asked_at=began_at)
         return contents
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:

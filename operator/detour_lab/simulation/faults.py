@@ -42,9 +42,7 @@ def _any_service(run: "Run") -> str:
 
 
 def _pause(run: "Run", step: Step) -> None:
-    slot = run.slots[step.where]
-    slot.pause()
-    run.loop.later(step.seconds, slot.resume)
+    run.slots[step.where].pause(step.seconds)
 
 
 def _stop(run: "Run", step: Step) -> None:
@@ -157,13 +155,12 @@ def _all_off(run: "Run", step: Step) -> None:
     for place, slot in enumerate(run.slots.values()):
         way = (step.number + place) % 3
         slot.restart_after = step.seconds
-        if way == 0:
+        if way == 0 and slot.is_running:
             slot.stop()
-        elif way == 1:
-            slot.crash()
+        elif way == 2:
+            slot.pause(step.seconds)
         else:
-            slot.pause()
-            run.loop.later(step.seconds, slot.resume)
+            slot.crash()
 
 
 def _reads_old(run: "Run", step: Step) -> None:

@@ -71,12 +71,13 @@ class AtomicProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read everything; in two pages where it is no snapshot."""
+        asked_at = self._loop.now
         first, began_at = await self._call(lambda: (self._zone.read(), self._loop.now - self._zone.read_lag))
         if self._snapshot or len(first.sets) < 4:
-            self._zone.was_read(self._caller, began_at)
+            self._zone.was_read(self._caller, began_at, asked_at=asked_at)
             return first
         second = await self._call(self._zone.read)
-        self._zone.was_read(self._caller, began_at)
+        self._zone.was_read(self._caller, began_at, asked_at=asked_at)
         middle = sorted(first.sets)[len(first.sets) // 2]
         sets = {key: stored for key, stored in first.sets.items() if key < middle}
         sets |= {key: stored for key, stored in second.sets.items() if key >= middle}

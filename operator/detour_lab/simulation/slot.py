@@ -24,7 +24,7 @@ class Slot:
         self._setting = setting
         self._site = site
         self._incarnation = 0
-        self._resumed_at = 0.0
+        self._resumed_at = self._paused_until = 0.0
         self.past: list[Controller] = []
 
     @property
@@ -68,11 +68,21 @@ class Slot:
             self._run.history.add(Broke(at=self._run.loop.now, controller=self.name, text=repr(error)))
         self.crash()
 
-    def pause(self) -> None:
-        """Let the process stand still."""
-        if self.controller is not None and self.is_running:
+    def pause(self, seconds: float) -> None:
+        """Let the process stand still for so many seconds, or for longer where it does already."""
+        if self.controller is None or not self.controller.is_alive:
+            return
+        if self.is_running:
             self._run.loop.freeze(self.controller.process)
             self.note("paused")
+        elif not self.controller.process.frozen:
+            return
+        self._paused_until = max(self._paused_until, self._run.loop.now + seconds)
+        self._run.loop.later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._run.loop.now >= self._paused_until:
+            self.resume()
 
     def resume(self) -> None:
         """Let the process go on."""

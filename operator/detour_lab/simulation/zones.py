@@ -53,16 +53,19 @@ class SimulatedZone(MemoryZone):
         self._changed_at[OUTSIDER if came_back else by.process] = self._loop.now
         self._write_down(noted, by=by.name, ledger=ledger, sent_at=sent_at)
 
-    def was_read(self, by: Caller, began_at: float) -> None:
-        """Note that a process holds all that was here at `began_at`, or since then."""
+    def was_read(self, by: Caller, began_at: float, *, asked_at: float) -> None:
+        """Note that a process holds all that was here at `began_at`, or since then.
+
+        What it wrote itself after `asked_at` it believes more than what it read: that may be from before.
+        """
         done = self._read_done.setdefault(by.process, [])
-        done.append((self._loop.now, began_at))
+        done.append((self._loop.now, min(began_at, asked_at)))
         self._history.add(ZoneRead(at=self._loop.now, zone=self.name, by=by.name, began_at=began_at))
 
     def is_known_to(self, process: str, since: float) -> bool:
         """Tell whether a process had read the zone by `since`, after anybody else changed it."""
         others = max((at for who, at in self._changed_at.items() if who != process), default=0.0)
-        return any(began_at > others for done_at, began_at in self._read_done.get(process, ()) if done_at <= since)
+        return any(known_at > others for done_at, known_at in self._read_done.get(process, ()) if done_at <= since)
 
     def tamper(self, changes: Iterable[tuple[RRKey, RRset | None]], *, damage: bool = True) -> None:
         """Make the changes of an outsider, where they change anything."""

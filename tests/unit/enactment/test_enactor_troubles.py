@@ -253,6 +253,23 @@ async def test_a_new_wish_ends_the_quarantine(start: Start) -> None:
     await writer.settled("api", within=2)
 
 
+async def test_a_refused_name_is_tried_again_once_it_stands_otherwise(start: Start) -> None:
+    """What was read was old, say, so that the condition was: what is read since may fit."""
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.refused.add(API)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.refusal("api") == "RefusedByProvider")
+    writer.provider.refused.clear()
+    writer.enactor.suspect(API)
+    await asyncio.sleep(QUARANTINE / 4)
+    assert writer.zone.answers(API) == {ONE}
+    writer.zone.put(a_set(API, THREE))
+    writer.enactor.suspect(API)
+    await writer.settled("api", within=2)
+    assert writer.zone.answers(API) == {TWO}
+
+
 async def test_a_refused_name_keeps_what_it_had(start: Start) -> None:
     writer = start()
     await writer.publish(wish("api", ONE))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detour.model.endpoint import AdminState
+from detour.model.endpoint import AdminState, Endpoint
 from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour_lab.simulation.history import (
     OUTSIDER,
@@ -130,13 +130,13 @@ class _Past:
         since, until = self._unheard.get(zone, (math.inf, NEVER))
         return left_at > at - CROSSED or (since <= left_at <= until and at <= until + LONGEST_PAUSE)
 
+    def is_taken_out(self, endpoint: Endpoint) -> bool:
+        """Tell whether a person took an endpoint, or its region at any site, out."""
+        return endpoint.state is AdminState.DRAINED or endpoint.region in self._drained
+
     def is_dark(self, record: Record, at: float) -> bool:
         """Tell whether of all places that no person took out none had worked for long."""
-        asked = [
-            each
-            for each in record.endpoints
-            if each.state is not AdminState.DRAINED and each.region not in self._drained
-        ]
+        asked = [each for each in record.endpoints if not self.is_taken_out(each)]
         long = detection(record)
         return not any(self.has_been(value, at, long, works=True) for each in asked for value in each.addresses)
 
@@ -194,7 +194,7 @@ def _hasty(record: Record, past: _Past, before: Values, after: Values, at: float
     for each in record.endpoints:
         rank = best - (record.publish is Publish.CNAME)  # of equals one is published, and may give way to the other
         has_place = record.strategy is Strategy.MULTI_VALUE or each.priority <= rank
-        if each.state is AdminState.DRAINED or not has_place:
+        if past.is_taken_out(each) or not has_place:
             continue
         for value in sorted((before - after) & set(each.addresses)):
             falls = (timing.fall - 1) * timing.recheck_interval * FAST
