@@ -3,11 +3,11 @@
 import logging
 
 from detour.app.clock import Clock
+from detour.app.history import Transition
 from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.app.outlets import Outlets
-from detour.app.recordkeeper import Transition
 from detour.enactment.wishes import NameChange
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES

@@ -73,7 +73,6 @@ class Engine:
         self._clock = clock
         self._chronicle = Chronicle(observation, outlets, clock=clock, metrics=metrics, dry_run=workshop.dry_run)
         self._dry_run = workshop.dry_run
-        self._shares_zones = workshop.site.has_others
         self._records: dict[ObjectKey, KnownRecord] = {}
         self._gatekeeper = Gatekeeper(
             self.zones,
@@ -283,7 +282,7 @@ class Engine:
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
-            elif self._leadership.leads and not self._shares_zones and keeper.memory_is_lost(self.zones.serving):
+            elif self._leadership.leads and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._outlets.incident(known.subject, STATUS_RESTORED, told)
             keeper.replaced = self._observation.replaced_that_works(record.key)

@@ -82,9 +82,9 @@ class Gatekeeper:
             zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
             if sets := self._hand_over(keeper, zonekeeper, zones):
                 if zonekeeper.gate.held(record):
-                    held.update(dict.fromkeys(zones, sets))
+                    held[zonekeeper.zone.key] = sets
                 elif (report := zonekeeper.report(record)) is None or report.owns:
-                    passed.update(dict.fromkeys(zones, sets))  # what is refused to the record it publishes nowhere
+                    passed[zonekeeper.zone.key] = sets  # what is refused to the record it publishes nowhere
         if held or passed:
             keeper.serve(held=held, passed=passed)
         return passed
@@ -110,21 +110,21 @@ class Gatekeeper:
         for zonekeeper, zones in self._served(keeper).items():
             if zonekeeper.gate.last(record) is not None:
                 continue
-            wish, report = keeper.wish_for(zones), zonekeeper.report(record)
+            wish, report = keeper.wish_for(zonekeeper.zone.key, zones), zonekeeper.report(record)
             if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
-                zonekeeper.gate.survey(keeper.proposal(zones[0], zonekeeper.gate, wish.sets, report))
+                zonekeeper.gate.survey(keeper.proposal(zonekeeper, zones, wish.sets, report))
 
     def _hand_over(
         self, keeper: RecordKeeper, zonekeeper: ZoneKeeper, zones: Sequence[ObjectKey]
     ) -> tuple[RRset, ...] | None:
         record = keeper.record.key
-        wish, gate = keeper.wish_for(zones), zonekeeper.gate
+        wish, gate = keeper.wish_for(zonekeeper.zone.key, zones), zonekeeper.gate
         report = zonekeeper.report(record)
         if wish.suspended or (report is not None and report.denied):
             gate.set_aside(record)
         if wish.sets is not None and report is not None and not (wish.suspended or self._dry_run):
             held_before = gate.version
-            wish = replace(wish, sets=gate.submit(keeper.proposal(zones[0], gate, wish.sets, report)) or None)
+            wish = replace(wish, sets=gate.submit(keeper.proposal(zonekeeper, zones, wish.sets, report)) or None)
             if gate.version != held_before:
                 self.look_again_soon()
         zonekeeper.want(wish)

@@ -1,16 +1,17 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from detour.app.clock import Clock
 from detour.app.contest import Contest, after_repair, contested
-from detour.app.holds import ZoneGate
+from detour.app.history import History, Transition
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.leaving import LeavingZone
+from detour.enactment.markers import parse_marker
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
-from detour.kube.picture import RecordPicture, Revision, ZonePicture, values_of
+from detour.kube.picture import RecordPicture, ZonePicture, values_of
 from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
@@ -24,20 +25,8 @@ from detour.planning.presence import Presence
 from detour.planning.rotation import AT_REST
 from detour.planning.situation import Situation, Standing
 
-HISTORY_LENGTH = 10
 SMALLEST_VALUE_LIMIT = 20
 """Values per set that every provider takes; used while a zone of the record has not been opened yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A decision that changed what is published."""
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    reason: str
-    basis: Basis
-    is_first: bool
 
 
 class RecordKeeper:
@@ -55,6 +44,7 @@ class RecordKeeper:
         self.decided_for: float | None = None
         self.replaced: frozenset[str] = frozenset()  # values of the declaration before that are checked, and work
         self._clock = clock
+        self._history = History(memory, clock)
         self._recalled_at = clock.now()
         self._serving: dict[ObjectKey, frozenset[str]] = {}  # by zone: who was decided for there last
         self._on_the_way: dict[ObjectKey, frozenset[str]] = {}  # by zone: the values that were let through there last
@@ -62,7 +52,7 @@ class RecordKeeper:
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = frozenset()
-        self._pin: tuple[str, Revision] | None = None
+        self._failed_back_at: float | None = None  # when a person last sent the record back
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
@@ -96,12 +86,9 @@ class RecordKeeper:
             if known is not None and has_failed and (known.failed_at or 0.0) < self._recalled_at:
                 self.healths[each.name] = replace(known, failed_at=now, since=now)
         self._recalled_at = now
-        self._revisions: tuple[Revision, ...] = tuple(
-            Revision(each.revision, each.values, each.reason, each.at or 0.0, each.was_there) for each in memory.history
-        )[:HISTORY_LENGTH]
-        self._last_revision = max((memory.revision, *(each.number for each in self._revisions)))
-        self._last_values = self._revisions[0].values if self._revisions else ()
-        self._last_wished: tuple[str, ...] = ()
+        self._history.recall(memory)
+        if memory.failed_back_at is not None:
+            self._failed_back_at = self._clock.from_the_wall(memory.failed_back_at)
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         # Who wrote here last owns the name, also while it was refused to him meanwhile.
         self._published_before = {
@@ -122,22 +109,28 @@ class RecordKeeper:
         for each in self.memory.zones:
             keeper = zones.get(each.key)
             report = keeper.report(self.record.key) if keeper else None
-            if report is not None and report.owns:
+            if keeper is not None and report is not None and report.owns:
                 self._memory_is_unchecked = False
                 if each.published and set(each.values) != set(values_of(report.published)):
-                    self._last_values = tuple(sorted(values_of(report.published))) or self._last_values
+                    self._history.stands(keeper.zone.key, report.published)
                     return True
         return False
 
     def memory_is_lost(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
-        """Tell, once, whether a zone holds this very object's name though the status that we began with is empty."""
-        if not self._memory_is_unchecked or self.memory.zones:
+        """Tell, once, whether a zone holds this very object's name though the status that we began with is empty.
+
+        Where another site, or an object before this one, has published the name, no status was lost; nor is it known
+        then what the zone had lately.
+        """
+        if not self._memory_is_unchecked or self._published_before:
             return False
         keepers = [zones[key] for key in self.record.zones if key in zones]
         reports = [report for each in keepers if (report := each.report(self.record.key)) is not None]
         self._memory_is_unchecked = not reports
-        self._is_without_memory = any(each.is_marked and each.published for each in reports)
-        return self._is_without_memory
+        published = [each for each in reports if each.is_marked and each.published]
+        self._is_without_memory = bool(published)
+        markers = [parse_marker(each.marker) for each in published]
+        return not self.memory.zones and any(each is not None and each.uid == self.record.uid for each in markers)
 
     def decide(
         self,
@@ -163,28 +156,37 @@ class RecordKeeper:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
             return
         published: dict[ObjectKey, tuple[RRset, ...]] = {}
-        adopted: dict[ObjectKey, tuple[RRset, ...]] = {}
+        ours: set[ObjectKey] = set()
         limits = []
-        for key in record.zones:
-            keeper = zones.get(key)
-            report = keeper.report(record.key) if keeper and key not in self.zone_refusals else None
-            if report is not None:
-                published[key] = report.published if report.owns or record.adopt else ()
-                is_proved = key in self._published_before and self._zone_ids.get(key) == (keeper and keeper.zone_id)
-                is_ours = report.is_marked or is_proved or report.refusal is not None
-                if record.adopt and key in in_force and report.published and not is_ours:
-                    adopted[key] = report.published
+        for name in record.zones:
+            keeper = zones.get(name)
             limits.append((keeper.values_per_set if keeper else None) or SMALLEST_VALUE_LIMIT)
-        pinned = self._pinned_revision()
+            report = keeper.report(record.key) if keeper and name not in self.zone_refusals else None
+            if keeper is None or report is None:
+                continue
+            zone = keeper.zone.key
+            published[zone] = report.published if report.owns or record.adopt else ()
+            is_proved = name in self._published_before and self._zone_ids.get(name) == keeper.zone_id
+            if report.is_marked or is_proved or report.refusal is not None:
+                ours.add(zone)
+        adopted = {
+            zone: sets
+            for zone, sets in published.items()
+            if record.adopt and sets and zone in in_force and zone not in ours
+        }
+        if record.failback_now:
+            self._failed_back_at = self._clock.now()
+        pinned = self._history.pinned(record.pin)
         in_place = frozenset(value for sets in published.values() for value in values_of(sets))
         situation = Situation(
-            record=record,
+            record=_once_a_zone(record, zones),
             healths={
                 each.name: _doubted(self.healths[each.name], remembered & self._presence.checked_for(each, in_place))
                 for each in record.endpoints
             },
             drained_regions=drained_regions,
             standings=self._standings(published),
+            failback_at=self._failed_back_at,
             value_limit=min(limits),
             patience_until=self._patience_until,
             pinned=pinned.values if pinned else None,
@@ -197,10 +199,11 @@ class RecordKeeper:
             self.undecided = outcome
             return
         refused = [zone for zone in adopted if zone in outcome.rulings and not self._may_adopt(outcome.rulings[zone])]
-        remaining = outcome.without(refused)
-        if remaining is None:
-            waits = f"{record.hostname} is adopted once an endpoint is healthy; until then it stays as it is"
-            self.decision, self.undecided = None, Undecided(waits)
+        waits = f"{record.hostname} is adopted once an endpoint is healthy; until then it stays as it is"
+        remaining = outcome.without(refused, waits)
+        if isinstance(remaining, Undecided):
+            self.decision = self.decision.of(remaining.zones) if self.decision else None
+            self.undecided = remaining
             return
         self._found = tuple(
             sorted({value for zone, sets in adopted.items() if zone not in refused for value in values_of(sets)})
@@ -215,7 +218,8 @@ class RecordKeeper:
         for zone, sets in published.items():
             decided = values_of(rulings[zone].sets) if zone in rulings and zone in self._serving else ()
             on_the_way = self._on_the_way.get(zone, frozenset())
-            found[zone] = Standing(sets, self._serving.get(zone), frozenset(decided), on_the_way)
+            in_force = zone in self._in_force
+            found[zone] = Standing(sets, self._serving.get(zone), frozenset(decided), on_the_way, in_force=in_force)
         return found
 
     def _may_adopt(self, ruling: Ruling) -> bool:
@@ -251,62 +255,45 @@ class RecordKeeper:
 
         It becomes a revision where it `counts`: not if nothing is to be written, as with a suspended record.
         """
-        after = tuple(sorted({value for sets in let_through.values() for value in values_of(sets)}))
-        before = self._last_values
-        if self.decision is None or not after or after == (before if counts else self._last_wished or before):
+        if self.decision is None or not let_through:
             return None
-        if counts:
-            if self._found and self._found != after and all(each.values != self._found for each in self._revisions):
-                told = f"as {self.record.hostname} was before it was adopted"
-                self._keep_revision(self._found, told, was_there=True)
-            self._last_values = after
-            self._has_news = True
-            self._keep_revision(after, self.decision.reason)
-        self._last_wished = after
-        return Transition(before, after, self.decision.reason, self.decision.basis, is_first=not before)
+        pin = self.record.pin
+        if counts and all(self._found != tuple(sorted(values_of(sets))) for sets in let_through.values()):
+            self._history.found(self._found, f"as {self.record.hostname} was before it was adopted", pin=pin)
+        transition = self._history.let_through(let_through, self.decision.rulings, pin=pin, counts=counts)
+        self._has_news |= counts and transition is not None
+        return transition
 
-    def _keep_revision(self, values: tuple[str, ...], reason: str, *, was_there: bool = False) -> None:
-        self._last_revision += 1
-        revision = Revision(self._last_revision, values, reason, self._clock.wall(), was_there)
-        self._revisions = self._newest((revision, *self._revisions))
-
-    def _newest(self, revisions: tuple[Revision, ...]) -> tuple[Revision, ...]:
-        """Return as many revisions as history holds; the one that is pinned stays among them."""
-        kept = list(revisions)
-        while len(kept) > HISTORY_LENGTH:
-            kept.remove(next(each for each in reversed(kept) if str(each.number) != self.record.pin))
-        return tuple(kept)
-
-    def proposal(self, zone: ObjectKey, gate: ZoneGate, after: tuple[RRset, ...], report: WishReport) -> Proposal:
-        """Return what this record would change in a zone, for that zone's safety gate."""
+    def proposal(
+        self, keeper: ZoneKeeper, names: Sequence[ObjectKey], after: tuple[RRset, ...], report: WishReport
+    ) -> Proposal:
+        """Return what this record would change in a zone, which it names so, for that zone's safety gate."""
+        gate, basis = keeper.gate, self._basis_in(keeper.zone.key)
         last = report.left if gate.freezes(self.record.key) else gate.last(self.record.key)
         before = last if last is not None else (report.published if report.owns else ())
         return self._presence.proposal(
             before,
             after,
             shown=report.published,
-            known=self._known_in(zone, gate.safety.window),
-            basis=self._basis_in(zone),
+            known=self._known_in(names, gate.safety.window),
+            basis=basis,
             is_ours=report.is_marked,
-            is_unproven=self._is_unproven(before, after),
+            is_unproven=basis is not Basis.PINNED and self._is_unproven(before, after),
             may_land=report.may_land,
         )
 
     def _basis_in(self, zone: ObjectKey) -> Basis | None:
-        if self.decision is None:
-            return None
-        ruling = self.decision.rulings.get(zone)
-        return ruling.basis if ruling else self.decision.basis
+        ruling = self.decision.rulings.get(zone) if self.decision else None
+        return ruling.basis if ruling else None
 
     def _is_unproven(self, before: tuple[RRset, ...], after: tuple[RRset, ...]) -> bool:
         """Tell whether what an edit replaced still works, and nothing that is to come has been seen to."""
-        pinned = self.decision is not None and self.decision.basis is Basis.PINNED
-        if pinned or self.replaced.isdisjoint(values_of(before)):
+        if self.replaced.isdisjoint(values_of(before)):
             return False
         wanted = self._presence.endpoints_in(after)
         return not any(self.healths[each.name].verdict is Verdict.HEALTHY for each in wanted)
 
-    def _known_in(self, zone: ObjectKey, window: float) -> dict[str, float]:
+    def _known_in(self, names: Collection[ObjectKey], window: float) -> dict[str, float]:
         """Return the values that a zone had within `window` seconds before we came to lead, by the status.
 
         With each goes when it left (engine seconds, infinite where it had not). Where the status was lost the zone may
@@ -314,8 +301,9 @@ class RecordKeeper:
         """
         if self._is_without_memory:
             return {value: math.inf for each in self.record.endpoints for value in self._presence.values_of(each)}
-        told = next((each for each in self.memory.zones if each.key == zone), None)
-        if told is None or zone not in self._published_before:  # a change that is held is not published, and counts
+        published = self._published_before.intersection(names)  # a change that is held is not published, and counts
+        told = next((each for each in self.memory.zones if each.key in published), None)
+        if told is None:
             return {}
         ahead = self._clock.wall() - self._clock.now()
         since, ended_at = self._clock.now() - window, math.inf
@@ -347,23 +335,14 @@ class RecordKeeper:
                 self._serving[zone] = frozenset(each.name for each in self._presence.endpoints_in(sets))
             self._on_the_way[zone] = frozenset(values_of(sets))
 
-    def _pinned_revision(self) -> Revision | None:
-        """Return the pinned revision, None without a pin or such a revision."""
-        if self.record.pin is None:
-            return None
-        if self._pin is None or self._pin[0] != self.record.pin:
-            found = [each for each in self._revisions if str(each.number) == self.record.pin]
-            self._pin = (self.record.pin, found[0]) if found else None
-        return self._pin[1] if self._pin else None
-
     @property
     def pin_refusal(self) -> Refusal | None:
         """Why the pin of this record cannot be followed, or None."""
         pinned = self.decision is not None and self.decision.basis is Basis.PINNED
         if self.record.pin is None or self.decision is None or pinned:
             return None
-        known = ", ".join(str(each.number) for each in self._revisions)
-        if self._pin is None:
+        known = ", ".join(str(each.number) for each in self._history.revisions)
+        if self._history.pinned(self.record.pin) is None:
             why = f"status.history has no revision {self.record.pin!r}, it has {known or 'none yet'}"
         else:
             why = f"no value of revision {self.record.pin} is declared any more"
@@ -372,10 +351,10 @@ class RecordKeeper:
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
         """Return the zones that this process writes, and where it knows how the name stands and may have it."""
         return frozenset(
-            key
-            for key in self.record.zones
-            if key not in self.zone_refusals
-            and (keeper := zones.get(key))
+            keeper.zone.key
+            for name in self.record.zones
+            if name not in self.zone_refusals
+            and (keeper := zones.get(name))
             and keeper.in_force
             and (report := keeper.report(self.record.key))
             and not report.denied
@@ -390,25 +369,24 @@ class RecordKeeper:
             times.append(outcome.decide_again_at)
         return min(times, default=None)
 
-    def wish_for(self, zones: Sequence[ObjectKey]) -> Wish:
-        """Return what this record wants in a zone, which has several names where several DNSZones stand for it."""
+    def wish_for(self, zone: ObjectKey, names: Sequence[ObjectKey]) -> Wish:
+        """Return what this record wants in a zone; it has several `names` where several DNSZones stand for it."""
         record = self.record
-        published = [zone for zone in zones if zone in self._published_before and zone in self._zone_ids]
-        zone = next(iter(published), zones[0])
-        decided = self.decision.sets if self.decision else {}
-        sets = [decided[each] for each in zones if each in decided and each in self._in_force]
+        published = [zone for zone in names if zone in self._published_before and zone in self._zone_ids]
+        name = next(iter(published), names[0])
+        ruling = self.decision.rulings.get(zone) if self.decision and zone in self._in_force else None
         return Wish(
             record=record.key,
             uid=record.uid,
             created=record.created,
             hostname=record.hostname,
-            sets=next(iter(sets), None),
+            sets=ruling.sets if ruling else None,
             adopt=record.adopt,
             adopt_from=record.adopt_from,
             suspended=record.suspend,
             was_published=bool(published),
-            published_in=self._zone_ids.get(zone),
-            known_values=self._known_values.get(zone),
+            published_in=self._zone_ids.get(name),
+            known_values=self._known_values.get(name),
             is_news=self._has_news or self.record.generation != self.memory.observed_generation,
         )
 
@@ -416,7 +394,7 @@ class RecordKeeper:
         """Tell whether a zone came into force here, or left it, or was read and nothing is decided for it yet."""
         if self._zones_in_force(zones) != self._in_force:
             return True
-        decided = self.decision.sets if self.decision else {}
+        decided = self.decision.rulings if self.decision else {}
         missing = [zone for zone in self._in_force if zone not in decided]
         return any((keeper := zones.get(zone)) and keeper.report(self.record.key) for zone in missing)
 
@@ -446,7 +424,8 @@ class RecordKeeper:
             healths=healths,
             basis=self.decision.basis if self.decision else None,
             reason=self.decision.reason if self.decision else "",
-            revisions=self._revisions,
+            revisions=self._history.revisions,
+            failed_back_at=self._clock.on_the_wall(self._failed_back_at) if self._failed_back_at is not None else None,
             zones=tuple(self._zone_picture(key, zones.get(key)) for key in self.declared.zones),
             leaving=tuple(
                 (self._zone_picture(key, zones.get(key)), each.why) for key, each in sorted(self.leaving.items())
@@ -495,6 +474,12 @@ class RecordKeeper:
             held=held,
             zone_id=keeper.zone_id,
         )
+
+
+def _once_a_zone(record: Record, zones: Mapping[ObjectKey, ZoneKeeper]) -> Record:
+    """Return the record with each zone named once, by the DNSZone that is written: twins are one zone."""
+    written = tuple(dict.fromkeys(keeper.zone.key if (keeper := zones.get(key)) else key for key in record.zones))
+    return record if written == record.zones else replace(record, zones=written)
 
 
 def _message(*, in_sync: bool, seen: str) -> str:

@@ -257,9 +257,13 @@ class Enactor:
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
-        is_doubtful = self._fence.unsettled or not self._tenure.holds or self._reader.is_doubtful
-        sending = self._is_sending or self._delivery.doubt is not None
-        report = self._names.report(record, self._view, unsettled=is_doubtful, sending=sending)
+        report = self._names.report(
+            record,
+            self._view,
+            doubtful=not self._tenure.holds or self._reader.is_doubtful,
+            unsettled=self._fence.unsettled,
+            sending=self._is_sending or self._delivery.doubt is not None,
+        )
         hostname = self._names.hostname_of(record)
         proved_at = self._reader.proved_at(hostname) if hostname is not None else None
         return replace(report, proved_at=proved_at) if report and proved_at is not None else report
@@ -543,6 +547,7 @@ class Enactor:
         """Read what a batch of unclear outcome was about, and go on from there."""
         self._budget.urgency = Urgency.FAILOVER
         await self._reader.read_names(self._provider, (each.hostname for each in doubt.work))
+        was_unsettled = self._fence.unsettled
         finding = self._delivery.settle(doubt, self._reader.view, atomic=self._provider.limits.atomic)
         self._setbacks.wait_until(self._delivery.pause_until)
         self._quarantine(finding.refused, doubt.error)
@@ -559,16 +564,19 @@ class Enactor:
                 pass
         if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
             self._tenure.moved()
+        if finding.settlement is Settlement.UNCHANGED and not doubt.lost:
+            self._names.refused(doubt.work)
         for each in doubt.work:
             if doubt.lost and not self._provider.limits.atomic:
                 self._names.unanswered(each)
             self._names.reread(each.hostname)
+        if was_unsettled and not self._fence.unsettled:
+            self._tell_on_their_way()
 
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
         if refused is not None:
-            until = self._clock() + QUARANTINE
-            seen = self._reader.view.at(refused.hostname)
-            self._names.quarantine(refused.hostname, Refusal("RefusedByProvider", str(error)), until, seen=seen)
+            refusal, seen = Refusal("RefusedByProvider", str(error)), self._reader.view.at(refused.hostname)
+            self._names.quarantine(refused.hostname, refusal, now=self._clock(), pause=QUARANTINE, seen=seen)
             self._observer.record_changed(refused.record)
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -637,7 +645,7 @@ class Enactor:
         self._reader.wrote(batch, stored)
         self._applied(work)
         if was_unsettled:
-            self._tell_all()
+            self._tell_on_their_way()
 
     def _applied(self, work: Sequence[NameChange]) -> None:
         for each in work:
@@ -649,6 +657,12 @@ class Enactor:
                 self._observer.accepted(each, self._fence.generation)
             self._observer.record_changed(each.record)
         self._names.set_aside(self._clock())
+        self._observer.zone_changed()
+
+    def _tell_on_their_way(self) -> None:
+        """What became of all that was sent is known now."""
+        for record in self._names.on_their_way():
+            self._observer.record_changed(record)
         self._observer.zone_changed()
 
     def _tell_all(self) -> None:

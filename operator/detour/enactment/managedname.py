@@ -15,11 +15,15 @@ Answers = tuple[RRset, ...]
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Why a name is left alone, and until when (engine seconds): or until it is read to stand otherwise than `seen`."""
+    """Why a name is left alone, and until when: from `early` on until it stands otherwise than `seen`, else `until`.
+
+    Both in engine seconds.
+    """
 
     refusal: Refusal
     until: float
     seen: NameView | None = None
+    early: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +33,8 @@ class ManagedName:
     `wishes` are what records want there, `withdrawals` what was asked to be removed. `urgency` is that of another look
     at it, None while it is clean; `outcome` is what the last look said. `owner` is the record that the marker in the
     zone names, `generation` the ledger's when this process last wrote the name. `settled` is how it was left, `sent`
-    what writes on their way make of it, `unanswered` the sets that a request may still change.
+    what writes on their way make of it, `unanswered` the sets that a request may still change. `early_tries` says how
+    often in a row a change was tried again before its pause was over.
     """
 
     hostname: str
@@ -43,6 +48,7 @@ class ManagedName:
     settled: Answers | None = None
     sent: frozenset[Answers] = frozenset()
     unanswered: frozenset[StoredSet] = frozenset()
+    early_tries: int = 0
 
     @property
     def is_wanted(self) -> bool:

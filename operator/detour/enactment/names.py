@@ -24,6 +24,9 @@ from detour.model.rrset import ANSWER_TYPES, RRset
 
 logger = logging.getLogger(__name__)
 
+EARLY = 2.0
+"""Seconds to the second early try of a change that was refused; each one after that waits as long again."""
+
 
 @dataclass(slots=True)
 class Settled:
@@ -45,6 +48,7 @@ class Names:
         self._dirty: dict[Urgency, dict[str, ManagedName]] = {urgency: {} for urgency in Urgency}
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
+        self._sent: set[str] = set()  # names of which something was sent, and nothing applied since
         self._sticking = Sticking()
         self._census = Census()
 
@@ -150,6 +154,11 @@ class Names:
     def records(self) -> Iterable[ObjectKey]:
         return list(self._hostnames)
 
+    def on_their_way(self) -> list[ObjectKey]:
+        """Return the records of names of which something was sent, and nothing applied since."""
+        self._sent = {each for each in self._sent if each in self._names and self._names[each].sent}
+        return [record for each in self._sent for record in self._names[each].wishes]
+
     def undecide(self) -> None:
         """Forget what the wishes say of sets: who claims a name stays."""
         for name in self._names.values():
@@ -209,15 +218,22 @@ class Names:
             if marker and marker.owner == self._rules.owner and marker.record in name.wishes:
                 self._own(name, marker.record)
 
-    def quarantine(self, hostname: str, refusal: Refusal, until: float, *, seen: NameView | None = None) -> None:
-        """Leave `hostname` alone `until` then (engine seconds), or until somebody wishes something else for it.
+    def quarantine(
+        self, hostname: str, refusal: Refusal, *, now: float, pause: float, seen: NameView | None = None
+    ) -> None:
+        """Leave `hostname` alone for `pause` seconds, or until somebody wishes something else for it.
 
-        Where a change was refused to what was `seen` there, also until something else is.
+        Where a change was refused to what was `seen` there it is tried again as soon as something else is; if that is
+        refused as well, later each time (2 s, 4 s, ...), so that whoever changes the name at will sets no pace.
         """
         if (name := self._names.get(hostname)) is not None:
-            name.quarantine = Quarantine(refusal, until, seen)
-            heapq.heappush(self._quarantines, (until, hostname))
+            early = now + (EARLY**name.early_tries if name.early_tries else 0.0)
+            self._set_aside(name, Quarantine(refusal, now + pause, seen and seen.kept(), min(early, now + pause)))
             self._mark(name, Urgency.HOUSEKEEPING)
+
+    def _set_aside(self, name: ManagedName, quarantine: Quarantine) -> None:
+        name.quarantine = quarantine
+        heapq.heappush(self._quarantines, (quarantine.until, name.hostname))
 
     def unanswered(self, change: NameChange) -> None:
         """Write the sets of `change` once more, where they still have the version that they had before it.
@@ -338,7 +354,8 @@ class Names:
         )
         outcome = _touching(outcome, name, view)
         if name.quarantine is not None and name.quarantine.seen not in (None, found):
-            name.quarantine = None
+            name.early_tries += 1
+            self._set_aside(name, replace(name.quarantine, until=name.quarantine.early, seen=None))
         if outcome.change and name.quarantine is not None:
             refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
             return Outcome(None, refusals, outcome.owner, is_put_off=True)
@@ -376,7 +393,10 @@ class Names:
         while self._quarantines and self._quarantines[0][0] <= now:
             until, hostname = heapq.heappop(self._quarantines)
             if self._is_quarantined(until, hostname):
-                self._names[hostname].quarantine = None
+                name = self._names[hostname]
+                quarantine, name.quarantine = name.quarantine, None
+                if quarantine and until > quarantine.early:
+                    name.early_tries = 0
                 self._mark(self._names[hostname], Urgency.HOUSEKEEPING)
 
     def sent(self, change: NameChange, view: ZoneView) -> None:
@@ -384,6 +404,13 @@ class Names:
         name = self._names.get(change.hostname)
         if name is not None and change.record in name.wishes:
             name.sent |= {_made_by(change, view)}
+            self._sent.add(change.hostname)
+
+    def refused(self, changes: Iterable[NameChange]) -> None:
+        """Take note that certainly nothing of `changes` is, or comes, in the zone."""
+        for each in changes:
+            if (name := self._names.get(each.hostname)) is not None:
+                name.sent = frozenset()
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
         """Take note that `change` is in the zone, as `view` shows.
@@ -395,7 +422,7 @@ class Names:
         name = self._names.get(change.hostname)
         if name is None:
             return
-        name.unanswered, name.sent = frozenset(), frozenset()
+        name.unanswered, name.sent, name.early_tries = frozenset(), frozenset(), 0
         if change.record in name.wishes:
             self._own(name, change.record)
             name.settled = stored = found.answers
@@ -410,11 +437,12 @@ class Names:
     # -- how things stand ----------------------------------------------------------------------------------------
 
     def report(
-        self, record: ObjectKey, view: ZoneView | None, *, unsettled: bool, sending: bool = False
+        self, record: ObjectKey, view: ZoneView | None, *, doubtful: bool, unsettled: bool, sending: bool
     ) -> WishReport | None:
         """Return how `record` stands, or None where it wishes nothing or was not looked at yet.
 
-        While `unsettled`, or `sending`, what was sent last may be in the zone or not.
+        While `unsettled`, or `sending`, what was sent last of its name may be in the zone or not; `doubtful` is all
+        that the zone was read to hold.
 
         What stands at a name counts as published by the record only once its ownership was judged.
         """
@@ -434,7 +462,7 @@ class Names:
         marks = found.record if found else None
         return WishReport(
             published=published,
-            in_sync=owns and settled and not unsettled and name.urgency is None,
+            in_sync=owns and settled and not doubtful and not (unsettled and name.sent) and name.urgency is None,
             refusal=outcome.refusals.get(record),
             would_publish=wish.sets if withheld and wish.sets is not None else None,
             generation=name.generation,
@@ -443,7 +471,7 @@ class Names:
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
             left=(name.settled or None) if owns else None,
-            may_land=bool(name.sent) and (unsettled or sending),
+            may_land=bool(name.sent) and (doubtful or unsettled or sending),
         )
 
     def wants_reading(self, hostname: str) -> bool:
@@ -457,7 +485,7 @@ class Names:
     def set_aside(self, now: float) -> None:
         """Leave alone for a while the names that the provider takes and does not keep as written."""
         for hostname, refusal, pause in self._sticking.news():
-            self.quarantine(hostname, refusal, now + pause)
+            self.quarantine(hostname, refusal, now=now, pause=pause)
 
     @property
     def owned_count(self) -> int:

@@ -5,7 +5,7 @@ A belief that is out of date is harmless: every change is conditional on the old
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detour.enactment.contract import OpaqueSet, StoredSet, ZoneContents
 from detour.enactment.registries import ForeignClaim, claimed_hostnames, foreign_claim
@@ -28,6 +28,10 @@ class NameView:
     marker: StoredSet | None
     opaque_marker: OpaqueSet | None = None
     claims: tuple[ForeignClaim, ...] = ()
+
+    def kept(self) -> "NameView":
+        """Return how it stands now, whatever is read later."""
+        return replace(self, sets=dict(self.sets))
 
     @property
     def answers(self) -> tuple[RRset, ...]:

@@ -74,8 +74,8 @@ class RecordPicture:
     """A record: verdicts, decision, zones. `refusal` keeps the whole record from being served.
 
     `warnings` are what does not keep it from being Ready. `leaving` are the zones that it does not declare any more and
-    still has its name in, with what keeps it there. `pending` says why nothing is decided yet; `since` of each health
-    is in seconds since the Unix epoch here.
+    still has its name in, with what keeps it there. `pending` says why nothing is decided yet. At `failed_back_at` a
+    person last sent the record back; this, and `since` of each health, in seconds since the Unix epoch here.
     """
 
     record: Record
@@ -91,6 +91,7 @@ class RecordPicture:
     pin_refusal: Refusal | None = None
     leaving: tuple[tuple[ZonePicture, Refusal | None], ...] = ()
     warnings: tuple[Refusal, ...] = ()
+    failed_back_at: float | None = None
 
     @property
     def healthy(self) -> int:

@@ -98,6 +98,8 @@ def record_status(
         ],
         "conditions": conditions_status(conditions, previous.get("conditions") or (), record.generation, now),
     }
+    if picture.failed_back_at is not None:
+        status["failedBackAt"] = timestamp(picture.failed_back_at)
     if picture.revisions:
         newest = picture.revisions[0]
         status["plan"] = {

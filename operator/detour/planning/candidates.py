@@ -20,7 +20,8 @@ class Candidate:
     person took it, or its region, out. Of its values `present` are those that DNS has, or is about to have, and
     `failing` those of these that are found Unhealthy; `evidence` is what the newest checks of each showed.
     `keeps_place` says that what is held against it is not enough to take its place away. `fading` are declared values
-    that its hostname leads to no more: they leave while another one that is in DNS passes.
+    that its hostname leads to no more: they leave while another one that is in DNS passes. `is_sent_back` says that a
+    person sent the record back since it recovered.
     """
 
     endpoint: Endpoint
@@ -35,6 +36,7 @@ class Candidate:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     keeps_place: bool = False
     fading: frozenset[str] = frozenset()
+    is_sent_back: bool = False
 
     @property
     def name(self) -> str:
@@ -68,11 +70,13 @@ def candidates(
     published: frozenset[str],
     serving: frozenset[str] | None,
     on_the_way: frozenset[str] = frozenset(),
+    failback_at: float | None = None,
 ) -> tuple[Candidate, ...]:
     """Return the candidates of `record` in the order of its declaration.
 
-    `published` are the values of the record's own kind that any of its zones holds; `serving` the names that this
-    process decided for last, None where it has not decided yet, and `on_the_way` the values that it let through then.
+    `published` are the values of the record's own kind that zones hold which stand alike; `serving` the names that
+    this process decided for last, None where it has not decided yet, and `on_the_way` the values that it let through
+    then. At `failback_at` (engine seconds) a person sent the record back, None if nobody did.
     """
     known = {value for endpoint in record.endpoints for value in _declared(record, endpoint, healths[endpoint.name])}
     unattributed = tuple(sorted(published - known))
@@ -86,6 +90,7 @@ def candidates(
             on_the_way=on_the_way,
             unattributed=unattributed,
             serving=serving,
+            failback_at=failback_at,
         )
         for endpoint in record.endpoints
     )
@@ -101,6 +106,7 @@ def _candidate(
     on_the_way: frozenset[str],
     unattributed: tuple[str, ...],
     serving: frozenset[str] | None,
+    failback_at: float | None,
 ) -> Candidate:
     declared = _declared(record, endpoint, health)
     if not declared:
@@ -118,6 +124,7 @@ def _candidate(
         failing=_failing(record, health, present),
         evidence=_evidence(record, health, declared),
         fading=health.fading,
+        is_sent_back=failback_at is not None and health.since <= failback_at,
     )
 
 

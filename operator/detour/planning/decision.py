@@ -1,7 +1,7 @@
 """What was decided for a record, zone by zone."""
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from detour.model.record import ObjectKey
@@ -71,22 +71,20 @@ class Decision:
         return "; ".join(f"{where}{reason}" for reason, where in told.items())
 
     @property
-    def serving(self) -> tuple[Serving, ...]:
-        """Who answers in any zone."""
-        found: dict[str, Serving] = {}
-        for ruling in self.rulings.values():
-            for each in ruling.serving:
-                found.setdefault(each.endpoint, each)
-        return tuple(found.values())
-
-    @property
     def sets(self) -> dict[ObjectKey, tuple[RRset, ...]]:
         """What each zone should hold."""
         return {zone: each.sets for zone, each in self.rulings.items()}
 
-    def without(self, zones: Iterable[ObjectKey]) -> "Decision | None":
-        """Return this without what it says for `zones`; None where nothing is left."""
-        rulings = {zone: each for zone, each in self.rulings.items() if zone not in set(zones)}
+    def without(self, zones: Collection[ObjectKey], why: str) -> "Decision | Undecided":
+        """Return this without what it says for `zones`; where nothing is left that is undecided, for this reason."""
+        rulings = {zone: each for zone, each in self.rulings.items() if zone not in zones}
+        if rulings:
+            return replace(self, rulings=rulings)
+        return Undecided(why, self.decide_again_at, self.looks, self.waiting)
+
+    def of(self, zones: Collection[ObjectKey]) -> "Decision | None":
+        """Return what this says for `zones`, None where that is nothing."""
+        rulings = {zone: each for zone, each in self.rulings.items() if zone in zones}
         return replace(self, rulings=rulings) if rulings else None
 
     def after(self, before: "Decision | None") -> "Decision":
@@ -99,7 +97,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Nothing is decided yet, so nothing is written; `decide_again_at` None waits for news."""
+    """For `zones` nothing is decided anew: what was decided before stands. `decide_again_at` None waits for news."""
 
     reason: str
     decide_again_at: float | None = None

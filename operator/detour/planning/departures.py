@@ -228,9 +228,8 @@ class Departures:
         rest = {region: number for region, number in counts.items() if region not in free}
         if sum(rest.values()) <= max(self._free_names, FREE_SHARE * len(self._managed)):
             return None
-        # Once the rest is full, no departure makes its own region one of the free ones.
-        by_names = [(before.get(region, 0), region not in new, region) for region in counts]
-        free = {region for _, _, region in heapq.nlargest(allowed, by_names)}
+        # Once the rest is full, no departure makes its own region one of the free ones. Of equals the first one is free.
+        free = set(heapq.nlargest(allowed, counts, key=lambda region: before.get(region, 0)))
         rest = {region: number for region, number in counts.items() if region not in free}
         if free.issuperset(new):
             return None
@@ -253,7 +252,7 @@ class Departures:
         return Blocked(tuple(regions), tuple(names), min(times) + window if times else 0.0)
 
     def _counts(self) -> dict[str, int]:
-        """Return how many names have left each region."""
+        """Return how many names have left each region, first those that names began to leave first."""
         counts = {region: names for region, (names, _) in self._remembered.items()}
         for region, found in self._by_region.items():
             counts[region] = max(len(found), counts.get(region, 0))

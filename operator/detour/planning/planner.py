@@ -23,9 +23,10 @@ NOBODY = "no endpoint is healthy"
 
 def plan(situation: Situation, now: float) -> Decision | Undecided:
     """Decide what the record's zones should hold. The same situation always gives the same decision."""
-    if all(situation.published(zone) is None for zone in situation.record.zones):
+    found = views(situation)
+    if not found:
         return Undecided("none of the record's zones has been read yet", zones=frozenset(situation.record.zones))
-    return together(_plan(situation, view, now) for view in views(situation))
+    return together(_plan(situation, view, now) for view in found)
 
 
 def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
@@ -38,8 +39,9 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         published=view.published,
         on_the_way=view.on_the_way,
         serving=view.serving,
+        failback_at=situation.failback_at,
     )
-    if pinned := _pinned(situation, contenders):
+    if pinned := _pinned(situation, view, contenders):
         reason = f"pinned to revision {record.pin} by the annotation detour.dev/pin"
         return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(view.zones, pinned))
     if wait := _reason_to_wait(situation, view, contenders, now):
@@ -72,8 +74,7 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         all_of_them = dict.fromkeys(view.zones, everyone)
         decided = _decision(situation, contenders, Basis.SERVE_ALL, reason, sets=all_of_them)
         return _gathered(situation, view, contenders, decided, now)
-    known_zones = [zone for zone in view.zones if situation.published(zone) is not None]
-    held = {zone: kept for zone in known_zones if (kept := _keep(situation, view, contenders, zone, now))}
+    held = {zone: kept for zone in view.zones if (kept := _keep(situation, view, contenders, zone, now))}
     if not held:
         told = "no endpoint has an address yet: its hostname has not been resolved"
         return Undecided(told, zones=frozenset(view.zones))
@@ -123,12 +124,15 @@ def _reason(grounded: Grounded) -> str:
     return "; ".join(told) or "waiting for checks of the endpoints that are healthy"
 
 
-def _pinned(situation: Situation, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
-    """Return the sets of the pinned revision, as far as they are still declared; none where nothing is left of it."""
+def _pinned(situation: Situation, view: View, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:
+    """Return the sets of the pinned revision, as far as they are still declared; none where nothing is left of it.
+
+    They are capped like all others: a zone that was added since may hold fewer values.
+    """
     declared = {value for each in contenders for value in each.declared_values}
     is_whole = situation.is_pinned_whole
     values = tuple(value for value in situation.pinned or () if is_whole or value in declared)
-    return _sets(situation.record, values) if values else ()
+    return _sets(situation.record, _capped(situation, view, [values])) if values else ()
 
 
 def _reason_to_wait(

@@ -44,7 +44,7 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
 
 
 def _waits(record: Record, candidate: Candidate, now: float) -> bool:
-    if candidate.in_place or candidate.health.failed_at is None or record.failback_now:
+    if candidate.in_place or candidate.health.failed_at is None or candidate.is_sent_back:
         return False
     if record.failback.mode is FailbackMode.MANUAL:
         return True

@@ -2,10 +2,11 @@
 
 As a rule they hold the same. One that is frozen, or held, or whose provider is away does not follow the others: what it
 still shows has its place there, and nowhere else. So zones that stand alike are decided for together, and no others.
+For a zone that is not in force here, as another site writes it or it has not been read, nothing is decided.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detour.model.health import EndpointHealth
 from detour.model.record import ObjectKey, Publish, Record
@@ -15,21 +16,22 @@ from detour.planning.rotation import AT_REST, Turning
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a record stands in one zone.
+    """How a record stands in one zone. Two names of one hosted zone are one zone.
 
-    `published` are the sets of its name there (none: an empty tuple), None where the zone's contents are not known.
-    `serving` are the endpoints that this process decided for there last, None where it has not decided yet; of these
-    `decided` are the values, none where what the zone holds counts instead. `on_the_way` are the values that were let
-    through last, which the zone may not hold yet.
+    `published` are the sets of its name there (none: an empty tuple), None where the zone's contents are not known;
+    `in_force` tells whether this process decides there. `serving` are the endpoints that it decided for there last,
+    None where it has not decided yet; of these `decided` are the values, none where what the zone holds counts instead.
+    `on_the_way` are the values that were let through last, which the zone may not hold yet.
     """
 
     published: tuple[RRset, ...] | None = None
     serving: frozenset[str] | None = None
     decided: frozenset[str] = frozenset()
     on_the_way: frozenset[str] = frozenset()
+    in_force: bool = True
 
 
-UNKNOWN = Standing()
+UNREAD = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Situation:
     `standings` tells of the record's zones; `value_limit` is the most values that a set can have in all of them.
     `patience_until` bounds the wait for first verdicts of a record never published; `pinned` are the values of the
     revision that a person pinned, None without a pin, and `is_pinned_whole` says that they are to be published also
-    where no endpoint has them (any more); `drained_since` tells of endpoints since when they are known to be drained;
+    where no endpoint has them (any more); at `failback_at` a person last sent the record back, and who had recovered
+    by then waits for nothing. `drained_since` tells of endpoints since when they are known to be drained;
     `turning` is what was known of addresses that rotate at the decision before.
     """
 
@@ -51,12 +54,13 @@ class Situation:
     patience_until: float
     pinned: tuple[str, ...] | None = None
     is_pinned_whole: bool = False
+    failback_at: float | None = None
     drained_since: Mapping[str, float] = field(default_factory=dict)
     turning: Turning = AT_REST
 
     def published(self, zone: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of the name in `zone`, None where that is not known."""
-        return self.standings.get(zone, UNKNOWN).published
+        return self.standings.get(zone, UNREAD).published
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +73,37 @@ class View:
     decided: frozenset[str]
     on_the_way: frozenset[str]
 
+    @property
+    def follows(self) -> bool:
+        """Tell whether these zones hold what was decided for them last."""
+        return self.serving is not None and self.published == self.decided == self.on_the_way
+
+
+NOTHING_YET = View((), frozenset(), None, frozenset(), frozenset())
+
 
 def views(situation: Situation) -> tuple[View, ...]:
-    """Return how the record's zones stand, those together that stand alike.
+    """Return how the zones stand that are in force here, those together that stand alike.
 
-    A zone that has nothing of the record, and was not decided for yet, goes with the first one that does.
+    A zone that has nothing of the record, and was not decided for yet, goes with one that follows what is decided, if
+    there is one, else with one that was decided for.
     """
-    alike: dict[tuple[frozenset[str], Standing], list[ObjectKey]] = {}
+    alike: dict[View, list[ObjectKey]] = {}
     newcomers: list[ObjectKey] = []
     for zone in situation.record.zones:
-        standing = situation.standings.get(zone, UNKNOWN)
-        values = _values(situation.record, standing.published or ())
+        standing = situation.standings.get(zone, UNREAD)
+        if standing.published is None or not standing.in_force:
+            continue
+        values = _values(situation.record, standing.published)
         if not values and standing.serving is None:
             newcomers.append(zone)
         else:
-            place = Standing(None, standing.serving, standing.decided, standing.on_the_way)
-            alike.setdefault((values, place), []).append(zone)
-    if not alike:
-        alike[frozenset(), UNKNOWN] = []
-    next(iter(alike.values())).extend(newcomers)
-    return tuple(
-        View(tuple(zones), values, place.serving, place.decided, place.on_the_way)
-        for (values, place), zones in alike.items()
-    )
+            place = View((), values, standing.serving, standing.decided, standing.on_the_way)
+            alike.setdefault(place, []).append(zone)
+    if newcomers:
+        model = min(alike, key=lambda each: (not each.follows, each.serving is None), default=NOTHING_YET)
+        alike.setdefault(model, []).extend(newcomers)
+    return tuple(replace(place, zones=tuple(zones)) for place, zones in alike.items())
 
 
 def _values(record: Record, sets: tuple[RRset, ...]) -> frozenset[str]:

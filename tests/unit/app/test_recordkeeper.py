@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from detour.app.clock import Clock
-from detour.app.recordkeeper import HISTORY_LENGTH, RecordKeeper
+from detour.app.history import HISTORY_LENGTH
+from detour.app.recordkeeper import RecordKeeper
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import WishReport
 from detour.kube.resources.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
@@ -30,6 +32,7 @@ class Zone:
     values_per_set = 20
     in_force = True
     zone_id = "Z1"
+    zone = SimpleNamespace(key=MAIN)
 
     def __init__(self, *published: str, owns: bool = True) -> None:
         self.sets: tuple[RRset, ...] = address_sets("api.example.org", 30, published)
@@ -55,7 +58,7 @@ def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) 
         )
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
     keeper.decide(drained_regions=frozenset(), zones=zones)
-    sets = keeper.wish_for([MAIN]).sets
+    sets = keeper.wish_for(MAIN, [MAIN]).sets
     return keeper.publish({MAIN: sets} if sets else {}, counts=True)
 
 
@@ -65,7 +68,7 @@ H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 async def test_before_a_zone_was_read_a_record_wishes_nothing_but_its_name() -> None:
     found = keeper()
     assert decide(found, H, H, None) is None
-    wish = found.wish_for([MAIN])
+    wish = found.wish_for(MAIN, [MAIN])
     assert (wish.sets, wish.hostname) == (None, "api.example.org")
 
 
@@ -73,7 +76,7 @@ async def test_a_decision_becomes_a_wish_and_a_transition() -> None:
     found = keeper()
     first = decide(found, H, H, Zone())
     assert (first.before, first.after, first.is_first) == ((), (ONE,), True)
-    assert found.wish_for([MAIN]).sets == address_sets("api.example.org", 30, (ONE,))
+    assert found.wish_for(MAIN, [MAIN]).sets == address_sets("api.example.org", 30, (ONE,))
     assert decide(found, H, H, Zone(ONE)) is None
     moved = decide(found, U, H, Zone(ONE))
     assert (moved.before, moved.after, moved.is_first, moved.basis) == ((ONE,), (TWO,), False, Basis.CHOSEN)
@@ -82,16 +85,16 @@ async def test_a_decision_becomes_a_wish_and_a_transition() -> None:
 async def test_what_stands_at_a_name_that_is_not_ours_is_not_kept() -> None:
     found = keeper()
     decide(found, U, U, Zone(TWO, owns=False))
-    assert found.wish_for([MAIN]).sets == address_sets("api.example.org", 30, (ONE, TWO))
+    assert found.wish_for(MAIN, [MAIN]).sets == address_sets("api.example.org", 30, (ONE, TWO))
 
 
 async def test_a_name_is_adopted_only_for_somebody_healthy_and_what_it_had_is_kept_in_the_history() -> None:
     adopting = keeper(adopt=True)
     for one, two in ((U, U), (U, N), (N, N)):
         decide(adopting, one, two, Zone("203.0.113.9", owns=False))
-        assert adopting.wish_for([MAIN]).sets is None
+        assert adopting.wish_for(MAIN, [MAIN]).sets is None
     decide(adopting, H, U, Zone("203.0.113.9", owns=False))
-    assert adopting.wish_for([MAIN]).sets == address_sets("api.example.org", 30, (ONE,))
+    assert adopting.wish_for(MAIN, [MAIN]).sets == address_sets("api.example.org", 30, (ONE,))
     revisions = adopting.picture({}, dry_run=False, being_deleted=False).revisions
     assert [(each.values, each.was_there) for each in revisions] == [((ONE,), False), (("203.0.113.9",), True)]
 
@@ -114,10 +117,10 @@ async def test_a_restart_with_the_same_outcome_is_no_new_revision() -> None:
 @pytest.mark.parametrize("published", [True, False])
 async def test_a_status_that_showed_the_name_as_published_is_proof(published: bool) -> None:
     found = keeper(RecordMemory(zones=(ZoneMemory(MAIN, published=published, zone_id="Z1"),)))
-    assert found.wish_for([MAIN]).was_published is published
-    assert found.wish_for([MAIN]).published_in == "Z1"
+    assert found.wish_for(MAIN, [MAIN]).was_published is published
+    assert found.wish_for(MAIN, [MAIN]).published_in == "Z1"
     found.left(MAIN)
-    assert not found.wish_for([MAIN]).was_published
+    assert not found.wish_for(MAIN, [MAIN]).was_published
 
 
 async def test_zones_that_are_declared_no_more_are_left_behind() -> None:
@@ -141,7 +144,7 @@ async def test_a_verdict_that_is_lost_does_not_move_what_this_process_decided() 
     found = keeper()
     decide(found, U, H, Zone(ONE))
     assert decide(found, U, N, Zone(TWO)) is None
-    assert found.wish_for([MAIN]).sets == address_sets("api.example.org", 30, (TWO,))
+    assert found.wish_for(MAIN, [MAIN]).sets == address_sets("api.example.org", 30, (TWO,))
 
 
 async def test_who_failed_again_under_another_leader_is_held_down_by_the_next() -> None:
@@ -153,3 +156,25 @@ async def test_who_failed_again_under_another_leader_is_held_down_by_the_next() 
     just_now = replace(week_ago, since=WALL + loop.time() - 2, failed_at=WALL + loop.time() - 5)
     found.recall(RecordMemory(endpoints=(just_now,)))
     assert found.healths["one"].since == loop.time()
+
+
+async def test_two_names_of_one_zone_have_one_ruling_also_where_the_other_one_is_declared_first() -> None:
+    found, twin = keeper(), ObjectKey("shop", "twin")
+    zone = cast(ZoneKeeper, Zone(ONE))
+    zones = {MAIN: zone, twin: zone}
+    decide(found, Verdict.HEALTHY, Verdict.HEALTHY, Zone(ONE))
+    found.serve(held={}, passed={MAIN: sets(ONE)})
+    await asyncio.sleep(60)
+    decide(found, Verdict.UNHEALTHY, Verdict.HEALTHY, Zone(ONE))
+    found.serve(held={}, passed={MAIN: sets(TWO)})
+    found.healths["one"] = replace(found.healths["one"], verdict=Verdict.HEALTHY, failed_at=0.0)
+    for declared in ((twin, MAIN), (MAIN,)):
+        found.update(replace(found.declared, zones=declared))
+        found.decide(drained_regions=frozenset(), zones=zones)
+        assert found.decision is not None
+        assert set(found.decision.rulings) == {MAIN}
+        assert found.wish_for(MAIN, declared).sets == sets(TWO), "held down: it stays where it was moved to"
+
+
+def sets(*values: str) -> tuple[RRset, ...]:
+    return address_sets("api.example.org", 30, values)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from detour.enactment.contract import Batch, OutcomeUnknownError, UnavailableError, ZoneContents
 from detour.enactment.enactor import QUARANTINE
 from detour.enactment.setbacks import LONGEST_BACKOFF
+from detour.model.record import ObjectKey
 from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider
 
 from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
@@ -136,13 +137,14 @@ async def test_an_earlier_batch_that_lands_after_all_is_read_in_full(start: Star
     assert writer.zone.answers(f"www.{DOMAIN}") == {ONE}
 
 
-async def test_an_unsettled_zone_is_not_in_sync(start: Start) -> None:
+async def test_what_an_unsettled_write_concerns_is_not_in_sync(start: Start) -> None:
     writer = start()
     await writer.publish(wish("api", ONE), wish("www", ONE))
     writer.provider.trouble(Fault.LOST_BEFORE, times=3)
     writer.want(wish("api", TWO))
     await writer.until(lambda: writer.fence.unsettled)
-    assert not writer.in_sync("www")
+    assert not writer.in_sync("api")
+    assert writer.in_sync("www"), "nothing that was sent touches it"
     await writer.settled("api", "www")
     assert not writer.fence.unsettled
 
@@ -268,6 +270,84 @@ async def test_a_refused_name_is_tried_again_once_it_stands_otherwise(start: Sta
     writer.enactor.suspect(API)
     await writer.settled("api", within=2)
     assert writer.zone.answers(API) == {TWO}
+
+
+class ReadsSomeTypes(MemoryProvider):
+    """Reads of a name only the types that are ours, as over DNS."""
+
+    async def read_names(self, names: Collection[str]) -> ZoneContents:
+        found = await super().read_names(names)
+        return replace(found, partial=dict.fromkeys(names, frozenset({"A", "AAAA", "CNAME", "TXT"})))
+
+
+@BOTH
+@pytest.mark.parametrize("provider", [MemoryProvider, ReadsSomeTypes])
+async def test_what_a_refused_name_had_is_remembered_however_it_is_read(
+    start: Start, limits: object, provider: type[MemoryProvider]
+) -> None:
+    writer = start(limits=limits, provider=provider)
+    await writer.publish(wish("api", ONE))
+    writer.provider.refused.add(API)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.refusal("api") == "RefusedByProvider")
+    writer.provider.refused.clear()
+    writer.zone.put(a_set(API, THREE))
+    writer.enactor.suspect(API)
+    await writer.settled("api", within=2)
+
+
+async def test_whoever_changes_a_refused_name_at_will_sets_no_pace(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.refused.add(API)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.refusal("api") == "RefusedByProvider")
+    tries = len(writer.provider.writes)
+    for number in range(4 * int(QUARANTINE)):
+        writer.zone.put(a_set(API, f"192.0.2.{100 + number % 100}"))
+        writer.enactor.suspect(API)
+        await asyncio.sleep(0.5)
+    assert 4 <= len(writer.provider.writes) - tries <= 16
+    writer.provider.refused.clear()
+    writer.zone.put(a_set(API, THREE))
+    writer.enactor.suspect(API)
+    await writer.settled("api", within=QUARANTINE)
+
+
+async def test_once_a_lost_write_is_settled_by_another_whom_it_concerned_is_told(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    await writer.publish(wish("www", ONE))
+    record = wish("api", ONE).record
+    writer.provider.trouble(Fault.LOST_BEFORE)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.report("api").may_land and not writer.report("api").in_sync)
+    assert writer.report("www").in_sync, "nothing of it was sent"
+    told: list[bool] = []
+
+    def note(of: ObjectKey) -> None:
+        if of == record:
+            told.append(writer.report("api").in_sync)
+
+    writer.notes.record_changed = note  # type: ignore[method-assign]  # what is told is read at once, as by a status
+    writer.want(wish("api", ONE))
+    writer.provider.trouble(Fault.LOST_AFTER)
+    await writer.until(lambda: writer.report("api").in_sync)
+    await asyncio.sleep(5)
+    assert told[-1]
+
+
+async def test_a_change_that_was_refused_cannot_land_while_another_one_is_on_its_way(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    await writer.publish(wish("www", ONE))
+    writer.provider.refused.add(API)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.refusal("api") == "RefusedByProvider")
+    writer.provider.latency = 5.0
+    writer.want(wish("www", TWO))
+    await writer.until(lambda: writer.report("www").may_land)
+    assert not writer.report("api").may_land
 
 
 async def test_a_refused_name_keeps_what_it_had(start: Start) -> None:

@@ -107,8 +107,9 @@ def contents(situation: Situation) -> dict[ObjectKey, tuple[RRset, ...]]:
 
 
 def who(ruling: Ruling | Decision) -> frozenset[str]:
-    """Return the endpoints that answer."""
-    return frozenset(each.endpoint for each in ruling.serving)
+    """Return the endpoints that answer, anywhere."""
+    rulings = ruling.rulings.values() if isinstance(ruling, Decision) else (ruling,)
+    return frozenset(each.endpoint for one in rulings for each in one.serving)
 
 
 def fed_back(situation: Situation, decision: Decision, *, restarted: bool) -> Situation:
@@ -181,7 +182,6 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
             if plain_choices
             else draw(st.sampled_from(list(WhenAllUnhealthy))),
             failback=Failback(draw(st.sampled_from(list(FailbackMode))), draw(st.floats(0, 600))),
-            failback_now=draw(st.booleans()),
             adopt=draw(st.booleans()),
         ),
         healths=healths,
@@ -189,6 +189,7 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
         standings=draw(_standings(zones, names)),
         value_limit=draw(st.integers(1, 20)),
         patience_until=draw(st.sampled_from([0.0, 0.0, NOW + 5])),
+        failback_at=draw(st.none() | TIMES),
         turning=Turning(draw(st.none() | st.floats(NOW - 400, NOW)), draw(st.floats(0, NOW + 1000))),
     )
 

@@ -159,7 +159,7 @@ def test_who_shares_an_address_with_a_chosen_one_has_not_got_its_place() -> None
         serving=frozenset({"b"}),
     )
     first = decide(base)
-    assert [each.endpoint for each in first.serving] == ["b"]
+    assert who(first) == {"b"}
     again = changed(base, serving=who(first))
     assert decided(decide(again)) == {A, B}
 
@@ -218,8 +218,9 @@ def test_manual_failback_waits_for_a_person() -> None:
     by_hand = Failback(FailbackMode.MANUAL, 300.0)
     held = dataclasses.replace(situation(H, H, published=(B,), failback=by_hand), healths=RECOVERED)
     assert (decided(decide(held, NOW * 1000)), decide(held).decide_again_at) == ({B}, None)
-    asked = record(*TIERS[:2], failback=by_hand, failback_now=True)
-    assert decided(decide(dataclasses.replace(held, record=asked))) == {A}
+    assert decided(decide(dataclasses.replace(held, failback_at=NOW))) == {A}
+    too_early = min(each.since for each in RECOVERED.values()) - 1
+    assert decided(decide(dataclasses.replace(held, failback_at=too_early))) == {B}, "it has failed again since"
 
 
 def test_those_drafted_from_hold_down_settle_at_once() -> None:

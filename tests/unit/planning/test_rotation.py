@@ -15,7 +15,7 @@ from detour.planning.planner import plan
 from detour.planning.rotation import AT_ONCE, PERIOD, SETTLING, Turning
 from detour.planning.situation import Situation
 
-from .situations import HOSTNAME, NOW, ZONES, alike, changed, decided, fed_back, record, seen
+from .situations import HOSTNAME, NOW, ZONES, alike, changed, decided, fed_back, record, seen, who
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 A, B, C, D, OTHER = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "198.51.100.1"
@@ -235,7 +235,7 @@ def test_while_addresses_are_gathered_nothing_changes_and_nothing_that_fails_is_
     assert left | joined <= set(turned)
     assert left <= fading
     assert held.basis is Basis.SERVE_ALL or all(turned[each] is not U for each in left)
-    assert {each.endpoint for each in held.serving} == {each.endpoint for each in free.serving}
+    assert who(held) == who(free)
 
 
 @THOROUGHLY

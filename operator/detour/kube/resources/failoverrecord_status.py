@@ -138,6 +138,11 @@ class FailoverRecordStatus(Reported):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LENGTH)] = Field(
         default=(), description="The last ten published sets, newest first."
     )
+    failed_back_at: Time | None = Field(
+        default=None,
+        description="When a person last sent the record back (annotation detour.dev/failback): endpoints that had "
+        "recovered by then wait for nothing, in whichever zone it is; absent if never.",
+    )
     last_incident: LastIncident = None
     commands: Commands = None
     conditions: Conditions = Field(

@@ -66,7 +66,10 @@ class HistoryMemory:
 
 @dataclass(frozen=True, slots=True)
 class RecordMemory:
-    """One FailoverRecord's earlier status. `revision` 0 and empty tuples where it says nothing."""
+    """One FailoverRecord's earlier status. `revision` 0 and empty tuples where it says nothing.
+
+    `failed_back_at` is in seconds since the Unix epoch.
+    """
 
     observed_generation: int = 0
     revision: int = 0
@@ -76,6 +79,7 @@ class RecordMemory:
     endpoints: tuple[EndpointMemory, ...] = ()
     zones: tuple[ZoneMemory, ...] = ()
     history: tuple[HistoryMemory, ...] = ()
+    failed_back_at: float | None = None
 
 
 def memory_in(status: object, namespace: str) -> RecordMemory:
@@ -91,6 +95,7 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
         endpoints=_distinct_endpoints(root.get("endpoints")),
         zones=_distinct_zones(root.get("zones"), namespace),
         history=_distinct_history(root.get("history")),
+        failed_back_at=_time(root.get("failedBackAt")),
     )
 
 
