@@ -228,7 +228,7 @@ class Departures:
         rest = {region: number for region, number in counts.items() if region not in free}
         if sum(rest.values()) <= max(self._free_names, FREE_SHARE * len(self._managed)):
             return None
-        # Once the rest is full, no departure makes its own region one of the free ones. Of equals the first one is free.
+        # Once the rest is full, no departure makes its own region a free one. Of equals the first one is free.
         free = set(heapq.nlargest(allowed, counts, key=lambda region: before.get(region, 0)))
         rest = {region: number for region, number in counts.items() if region not in free}
         if free.issuperset(new):
