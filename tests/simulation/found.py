@@ -196,6 +196,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1263465",
         "zones:1223241",
         "zones:1211113",
         "zones:1205577",

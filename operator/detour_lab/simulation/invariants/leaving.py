@@ -47,7 +47,7 @@ class Departing:
         self._away_unseen: dict[str, tuple[float, float]] = {}  # since when, but for a time unseen, and its end
         self._away_before: dict[str, tuple[float, float]] = {}  # the same of those that it names again, and since when
         self._counts: dict[tuple[str, str], tuple[int, float]] = {}  # by site and zone: its DNSZones, and since when
-        self._left_to_itself: dict[tuple[str, ObjectKey], tuple[Record, tuple[str, ...], float]] = {}
+        self._former: dict[tuple[str, ObjectKey], list[tuple[Record, tuple[str, ...], float]]] = defaultdict(list)
         self._deaf_until = NEVER
         self._resumed_at: dict[str, float] = defaultdict(lambda: NEVER)
 
@@ -81,7 +81,8 @@ class Departing:
         if before is None:
             self._edited_at[place] = event.at
         elif record is None or before.zones != record.zones or astray != event.astray:
-            left, left_astray, left_at = self._left_to_itself.get(place, (None, (), NEVER))
+            former = self._former[place]
+            left, left_astray, left_at = former[-1] if former else (None, (), NEVER)
             zones = record.zones if record is not None else ()
             is_back = left is not None and (left.zones, left_astray) == (zones, event.astray)
             if is_back and event.at <= left_at + NEWS:
@@ -89,7 +90,7 @@ class Departing:
             else:
                 self._edited_before[place] = self._edited_at.get(place, NEVER)
                 self._edited_at[place] = event.at
-            self._left_to_itself[place] = (before, astray, event.at)
+            former.append((before, astray, event.at))
         self._astray[place] = event.astray
 
     def _change(self, event: ZoneChanged) -> None:
@@ -115,8 +116,7 @@ class Departing:
             return False
         heard = max(self._deaf_until, self._resumed_at[event.by]) + NEWS
         declared = [(self._replay.records.get(place), self._astray.get(place, ()), self._edited_at.get(place, NEVER))]
-        if place in self._left_to_itself:  # what was declared before, by who may not have heard of the edit
-            record, astray, at = self._left_to_itself[place]
+        for record, astray, at in self._former[place]:  # what was declared then, or by who had not heard of the edit
             if event.sent_at < max(at + NEWS, heard):
                 declared.append((record, astray, NEVER))
         return any(self._permits(event, hostname, *each) for each in declared)
