@@ -49,17 +49,17 @@ requirements.lock: pyproject.toml
 		--custom-compile-command "make requirements.lock" pyproject.toml -o $@
 
 demo: setup packages
-	@$(BIN)/detour-lab demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m detour_lab demo $(if $(KEEP),--keep)
 
 demo-stop: setup
-	@$(BIN)/detour-lab demo-stop
+	@$(BIN)/python -m detour_lab demo-stop
 
 # What a change should pass before anything else: nothing that starts other processes.
 check: setup lint
 	@echo "== unit tests (about 80 s on 2 cores)"
 	@$(BIN)/python -m pytest tests/unit -q -n $(CORES) -m "not slow" --durations=0 --durations-min=5
 	@echo "== a handful of schedules"
-	@$(BIN)/detour-lab simulate --schedules=16 --seed=1 --jobs=$(CORES)
+	@$(BIN)/python -m detour_simulation simulate --schedules=16 --seed=1 --jobs=$(CORES)
 
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
@@ -87,20 +87,20 @@ conformance: setup
 	@$(BIN)/python -m pytest tests/conformance --provider $(PROVIDER) --zone $(ZONE)
 
 acceptance: setup packages
-	@$(BIN)/detour-lab acceptance
+	@$(BIN)/python -m detour_lab acceptance
 
-# As many processes as there are cores, or JOBS of them. PROFILE is one of those of `detour-lab simulate --help`, the usual mix without it.
+# As many processes as there are cores, or JOBS of them. PROFILE is one of those of `python -m detour_simulation simulate --help`, the usual mix without it.
 simulate: setup
-	@$(BIN)/detour-lab simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") --jobs=$(or $(JOBS),$(CORES))
+	@$(BIN)/python -m detour_simulation simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") --jobs=$(or $(JOBS),$(CORES))
 
 mutants: setup
-	@$(BIN)/detour-lab mutants
+	@$(BIN)/python -m detour_simulation mutants
 
 bench: setup packages
 	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 3000)
 
 soak: setup packages
-	@$(BIN)/detour-lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))
+	@$(BIN)/python -m detour_lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

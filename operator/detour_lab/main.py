@@ -1,4 +1,4 @@
-"""The command line of the lab: `detour-lab`.
+"""The command line of the lab: `python -m detour_lab`.
 
 Each subcommand is a function `(arguments: list[str]) -> int`, which gets the words after its name and returns the
 exit status. Its module is imported only when it is wanted.
@@ -12,26 +12,22 @@ from typing import cast
 Command = Callable[[list[str]], int]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "up": ("detour_lab.exploring", "run"),
-    "scenario": ("detour_lab.scenarios", "run"),
-    "demo": ("detour_lab.demo", "run"),
-    "demo-stop": ("detour_lab.demo", "stop"),
-    "acceptance": ("detour_lab.acceptance", "run"),
-    "soak": ("detour_lab.soak", "run"),
-    "simulate": ("detour_lab.simulation.hashing", "simulate"),
-    "mutants": ("detour_lab.simulation.hashing", "mutants"),
+    "up": ("detour_lab.stage.exploring", "run"),
+    "scenario": ("detour_lab.stories.scenarios", "run"),
+    "demo": ("detour_lab.stories.demo", "run"),
+    "demo-stop": ("detour_lab.stories.demo", "stop"),
+    "acceptance": ("detour_lab.stories.acceptance", "run"),
+    "soak": ("detour_lab.stories.soak", "run"),
 }
 """The module and the function of each subcommand."""
 
-USAGE = """usage: detour-lab up [--kubernetes] [--operator]   clouds in a box to explore, until Ctrl-C
-       detour-lab scenario list                      the stories that can be played
-       detour-lab scenario NAME                      play one; its last line says PASS or FAIL
-       detour-lab demo [--keep]                      break a region and watch DNS follow
-       detour-lab demo-stop                          end a demo that was kept
-       detour-lab acceptance                         the long figures at full size
-       detour-lab soak [--minutes=20] [--seed=N]     the operator under fire of every kind
-       detour-lab simulate [--schedules=N] [--seed=N]   faults of every kind on a virtual clock
-       detour-lab mutants [NAME...]                  protections switched off, one at a time"""
+USAGE = """usage: python -m detour_lab up [--kubernetes] [--operator]   clouds in a box to explore, until Ctrl-C
+       python -m detour_lab scenario list                      the stories that can be played
+       python -m detour_lab scenario NAME                      play one; its last line says PASS or FAIL
+       python -m detour_lab demo [--keep]                      break a region and watch DNS follow
+       python -m detour_lab demo-stop                          end a demo that was kept
+       python -m detour_lab acceptance                         the long figures at full size
+       python -m detour_lab soak [--minutes=20] [--seed=N]     the operator under fire of every kind"""
 
 INTERRUPTED = 130
 
@@ -46,7 +42,7 @@ def run(arguments: list[str]) -> int:
             module, function = COMMANDS[name]
             return cast(Command, getattr(import_module(module), function))(rest)
         case [name, *_]:
-            print(f"detour-lab: there is no subcommand {name!r}\n{USAGE}", file=sys.stderr)
+            print(f"detour_lab: there is no subcommand {name!r}\n{USAGE}", file=sys.stderr)
             return 2
         case _:
             print(USAGE, file=sys.stderr)

@@ -28,8 +28,8 @@ import dns.zone
 import yaml
 
 from detour_lab.controlplane import ControlPlane
-from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.realservers import RealBIND, UpdateKey
+from detour_lab.dns.realservers import RealBIND, UpdateKey
+from detour_lab.stage.operatorprocess import OperatorProcess
 
 DOMAIN = "bench.example"
 NAMESPACE = "bench"

@@ -24,11 +24,11 @@ from kubernetes import client, config
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.loopback import LoopbackBlock
-from detour_lab.nameserver import NameServer
-from detour_lab.servicenames import ServiceNames
-from detour_lab.services import RegionalService
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.services.names import ServiceNames
+from detour_lab.services.services import RegionalService
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 from .operatorprocess import PATIENCE, OperatorProcess, until
 

@@ -19,7 +19,7 @@ import pytest
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import LEASH
-from detour_lab.operatorprocess import PERMITTED_ENDPOINTS
+from detour_lab.stage.operatorprocess import PERMITTED_ENDPOINTS
 
 PATIENCE = 180.0
 """Seconds after which a wait is given up. It is far more than anything takes, and no judgement: a machine may be slow.

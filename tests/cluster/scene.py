@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from detour_lab.labzones import OUTSIDER, EmulatedZone
-from detour_lab.soak.conduct import allow_outages
-from detour_lab.soak.fire import Fire
-from detour_lab.soak.schedule import Event, Kind
-from detour_lab.soak.truth import Truth
-from detour_lab.soak.watch import Watch
-from detour_lab.stage import Stage, StageError, condition, wait_for
-from detour_lab.store import Commit
+from detour_lab.clouds.labzones import OUTSIDER, EmulatedZone
+from detour_lab.stage.stage import Stage, StageError, condition, wait_for
+from detour_lab.stories.soak.conduct import allow_outages
+from detour_lab.stories.soak.fire import Fire
+from detour_lab.stories.soak.schedule import Event, Kind
+from detour_lab.stories.soak.truth import Truth
+from detour_lab.stories.soak.watch import Watch
+from detour_lab.zones.store import Commit
 
 from .operatorprocess import PATIENCE
 

@@ -1,13 +1,13 @@
 """The acceptance rows: `make test` plays two of them small, and has shorter tests of its own for the others.
 
-All of them, at a size that still shows what they are for: `detour-lab acceptance --small`.
+All of them, at a size that still shows what they are for: `python -m detour_lab acceptance --small`.
 """
 
 from pathlib import Path
 
 import pytest
 
-from detour_lab import acceptance
+from detour_lab.stories import acceptance
 
 TESTS = Path(__file__).resolve().parents[1]
 

@@ -14,8 +14,8 @@ from detour.enactment.delivery import Tally
 from detour.enactment.wishes import Refusal, ZoneReport
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
-from detour_lab.chart import CHART
 from detour_lab.controlplane import ControlPlane
+from detour_lab.stage.chart import CHART
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())

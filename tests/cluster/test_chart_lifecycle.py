@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from detour_lab.chart import CHART
 from detour_lab.controlplane import CommandError, ControlPlane
+from detour_lab.stage.chart import CHART
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 VALUES = Path(__file__).parent / "values"

@@ -20,13 +20,13 @@ import dns.name
 import dns.tsig
 import pytest
 
-from detour_lab.certificates import CertificateAuthority
-from detour_lab.chart import CHART, ChartError, operator_command
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.process import Process
-from detour_lab.nameserver import NameServer
-from detour_lab.services import RegionalService, ServiceCertificates
-from detour_lab.store import ZoneStore
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.services.certificates import CertificateAuthority
+from detour_lab.services.services import RegionalService, ServiceCertificates
+from detour_lab.stage.chart import CHART, ChartError, operator_command
+from detour_lab.zones.store import ZoneStore
 
 from .operatorprocess import PATIENCE
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from detour_lab.chart import CHART
 from detour_lab.controlplane import CommandError, ControlPlane
+from detour_lab.stage.chart import CHART
 
 OWNER = "owner=production"
 

@@ -8,8 +8,8 @@ import yaml
 
 from detour.app.settings import Settings, parse
 from detour.enactment.sites import Site
-from detour_lab.chart import CHART
 from detour_lab.controlplane import ControlPlane
+from detour_lab.stage.chart import CHART
 
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 NAMESPACE = "detour-system"

@@ -19,7 +19,7 @@ from detour.kube.translate import (
     zone_from,
 )
 from detour_lab.controlplane import ControlPlane
-from detour_lab.manifests import HostileManifest, Manifest, hostile_manifests
+from detour_lab.stories.manifests import HostileManifest, Manifest, hostile_manifests
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples" / "real-world"
 BUNDLE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"

@@ -1,10 +1,10 @@
 """October 2025 as a permanent test: what a plain writer comes to. Detour in the same place is in `test_stories`."""
 
-from detour_lab.october import plain
-from detour_lab.october.enactor import DONE, KEPT_GENERATIONS, REFUSED
-from detour_lab.october.plain import PlainWorld
-from detour_lab.october.planzone import ENDPOINTS, REGIONAL, plan_name
-from detour_lab.store import RecordSet
+from detour_lab.stories.october import plain
+from detour_lab.stories.october.enactor import DONE, KEPT_GENERATIONS, REFUSED
+from detour_lab.stories.october.plain import PlainWorld
+from detour_lab.stories.october.planzone import ENDPOINTS, REGIONAL, plan_name
+from detour_lab.zones.store import RecordSet
 
 OLD = 100
 """The plan that serves when the story begins."""

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from detour_lab.certificates import CertificateAuthority
-from detour_lab.services import RegionalService, ServiceCertificates
+from detour_lab.services.certificates import CertificateAuthority
+from detour_lab.services.services import RegionalService, ServiceCertificates
 
 from .operating import SWIFT, Lab, Manifest, Stage
 from .operatorprocess import until

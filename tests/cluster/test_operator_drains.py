@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .operating import Manifest, Place, Stage
 from .operatorprocess import until

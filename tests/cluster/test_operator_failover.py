@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from detour_lab.services import Mode, RegionalService
+from detour_lab.services.services import Mode, RegionalService
 
 from .operating import Stage
 from .operatorprocess import until

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from detour.planning.departures import FREE_NAMES
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .measuring import metric
 from .operating import Manifest, Stage

@@ -3,8 +3,8 @@
 import pytest
 
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.services import Mode
-from detour_lab.store import RecordSet
+from detour_lab.services.services import Mode
+from detour_lab.zones.store import RecordSet
 
 from .operating import Manifest, Stage
 from .operatorprocess import until

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .operating import Stage
 from .operatorprocess import until

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from detour_lab.realservers import SignedInlineBIND, UpdateKey
-from detour_lab.services import Mode
+from detour_lab.dns.realservers import SignedInlineBIND, UpdateKey
+from detour_lab.services.services import Mode
 
 from .operating import TSIG_SECRET, Manifest, Stage
 from .stories import solo

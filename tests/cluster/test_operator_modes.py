@@ -3,8 +3,8 @@
 import pytest
 from aiohttp import web
 
-from detour_lab.apiserver import APIServer
-from detour_lab.services import Mode
+from detour_lab.clouds.apiserver import APIServer
+from detour_lab.services.services import Mode
 
 from .operating import Lab, Stage
 from .stories import solo, story

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .operating import Lab, Stage
 

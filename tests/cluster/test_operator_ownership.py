@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .operating import OUTSIDER, TSIG_SECRET, Stage
 from .operatorprocess import until

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from detour_lab.azuredns import AzureDNSEmulator
-from detour_lab.clouddns import CloudDNSEmulator
+from detour_lab.clouds.azuredns import AzureDNSEmulator
+from detour_lab.clouds.clouddns import CloudDNSEmulator
+from detour_lab.clouds.route53 import Route53Emulator
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.nameserver import NameServer
-from detour_lab.route53 import Route53Emulator
-from detour_lab.services import Mode
-from detour_lab.store import ZoneStore
+from detour_lab.services.services import Mode
+from detour_lab.zones.store import ZoneStore
 
 from .operating import TSIG_KEY, TSIG_SECRET, Manifest, Stage
 from .operatorprocess import until

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.services import Mode
-from detour_lab.store import Commit
+from detour_lab.services.services import Mode
+from detour_lab.stage.operatorprocess import OperatorProcess
+from detour_lab.zones.store import Commit
 
 from .cuttable import CuttableLine
 from .measuring import metric

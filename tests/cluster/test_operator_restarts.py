@@ -3,7 +3,7 @@
 import pytest
 
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
 
 from .operating import Manifest, Stage
 from .operatorprocess import until

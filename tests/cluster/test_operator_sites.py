@@ -13,15 +13,15 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from detour_lab.clouds import AZURE, BIND, GOOGLE, ROUTE53
+from detour_lab.clouds.clouds import AZURE, BIND, GOOGLE, ROUTE53
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.soak.fire import WRITES
-from detour_lab.soak.truth import Truth
-from detour_lab.soak.watch import Watch
-from detour_lab.stage import NAMESPACE, StageError, wait_for
-from detour_lab.store import Commit
-from detour_lab.twosites import LEDGER, SiteCluster, Times, TwoSites
+from detour_lab.stage.operatorprocess import OperatorProcess
+from detour_lab.stage.stage import NAMESPACE, StageError, wait_for
+from detour_lab.stories.soak.fire import WRITES
+from detour_lab.stories.soak.truth import Truth
+from detour_lab.stories.soak.watch import Watch
+from detour_lab.stories.twosites import LEDGER, SiteCluster, Times, TwoSites
+from detour_lab.zones.store import Commit
 
 from .measuring import metric
 from .operatorprocess import PATIENCE

@@ -12,9 +12,9 @@ import yaml
 
 from detour.kube.translate import record_from, zone_from
 from detour_lab.controlplane import ControlPlane
-from detour_lab.lab import Lab
-from detour_lab.operatorprocess import OperatorProcess
-from detour_lab.sampling import Question, Sampler
+from detour_lab.dns.sampling import Question, Sampler
+from detour_lab.stage.lab import Lab
+from detour_lab.stage.operatorprocess import OperatorProcess
 
 NAMESPACE = "shop"
 CRDS = Path(__file__).resolve().parents[2] / "crds"

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from detour_lab.labzones import OUTSIDER, EmulatedZone
-from detour_lab.nameserver import NameServer
-from detour_lab.repair.answers import Answers, Span, Story
-from detour_lab.repair.cells import Cell, cells_of
-from detour_lab.repair.damages import DAMAGES, Asks, Column
-from detour_lab.repair.playing import result_of, set_up
-from detour_lab.repair.servers import Service
-from detour_lab.repair.suite import Suite
-from detour_lab.repair.trials import Limits
-from detour_lab.stage import Stage
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.clouds.labzones import OUTSIDER, EmulatedZone
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.stage.stage import Stage
+from detour_lab.stories.repair.answers import Answers, Span, Story
+from detour_lab.stories.repair.cells import Cell, cells_of
+from detour_lab.stories.repair.damages import DAMAGES, Asks, Column
+from detour_lab.stories.repair.playing import result_of, set_up
+from detour_lab.stories.repair.servers import Service
+from detour_lab.stories.repair.suite import Suite
+from detour_lab.stories.repair.trials import Limits
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 SWIFT = ("--audit-every=5",)
 """What takes half a minute for users takes seconds here; all else is as they have it."""

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from detour_lab import acceptance, scenarios
-from detour_lab.stage import NAMESPACE, PATIENCE, Stage, condition, wait_for
+from detour_lab.stage.stage import NAMESPACE, PATIENCE, Stage, condition, wait_for
+from detour_lab.stories import acceptance, scenarios
 
-DETOUR_LAB = Path(sys.executable).with_name("detour-lab")
+DETOUR_LAB = (sys.executable, "-m", "detour_lab")
 LIMIT = 900.0
 """Seconds after which a command is given up, on whatever machine."""
 
@@ -67,7 +67,7 @@ async def test_detour_goes_through_october_2025_without_an_empty_or_an_old_answe
 
 
 def test_the_demo_moves_every_zone_and_leaves_nothing_running() -> None:
-    done = subprocess.run([DETOUR_LAB, "demo"], capture_output=True, text=True, timeout=LIMIT, check=False)
+    done = subprocess.run([*DETOUR_LAB, "demo"], capture_output=True, text=True, timeout=LIMIT, check=False)
 
     lines = done.stdout.rstrip().splitlines()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
@@ -77,7 +77,7 @@ def test_the_demo_moves_every_zone_and_leaves_nothing_running() -> None:
 
 
 def test_scenarios_are_listed_with_what_happens_in_them() -> None:
-    done = subprocess.run([DETOUR_LAB, "scenario", "list"], capture_output=True, text=True, timeout=LIMIT, check=True)
+    done = subprocess.run([*DETOUR_LAB, "scenario", "list"], capture_output=True, text=True, timeout=LIMIT, check=True)
 
     assert {line.split()[0] for line in done.stdout.splitlines()} == set(scenarios.STORIES)
 

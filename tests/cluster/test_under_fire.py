@@ -13,13 +13,13 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from detour_lab.clouds import AZURE, BIND, GOOGLE, ROUTE53
-from detour_lab.labzones import OUTSIDER
-from detour_lab.soak.conduct import play_on
-from detour_lab.soak.schedule import LEADER, Kind, Size
-from detour_lab.soak.truth import FOREIGN, Truth
-from detour_lab.stage import Stage, wait_for
-from detour_lab.store import RecordSet
+from detour_lab.clouds.clouds import AZURE, BIND, GOOGLE, ROUTE53
+from detour_lab.clouds.labzones import OUTSIDER
+from detour_lab.stage.stage import Stage, wait_for
+from detour_lab.stories.soak.conduct import play_on
+from detour_lab.stories.soak.schedule import LEADER, Kind, Size
+from detour_lab.stories.soak.truth import FOREIGN, Truth
+from detour_lab.zones.store import RecordSet
 
 from .operatorprocess import PATIENCE
 from .scene import HOSTNAME, Scene, failed_over, judged, stage_with_two_replicas, values

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from detour_lab.clouds import AZURE, BIND, ROUTE53
-from detour_lab.operatorprocess import LogLine, OperatorProcess
-from detour_lab.soak.schedule import LEADER, Kind
-from detour_lab.soak.truth import Truth
-from detour_lab.stage import Stage
+from detour_lab.clouds.clouds import AZURE, BIND, ROUTE53
+from detour_lab.stage.operatorprocess import LogLine, OperatorProcess
+from detour_lab.stage.stage import Stage
+from detour_lab.stories.soak.schedule import LEADER, Kind
+from detour_lab.stories.soak.truth import Truth
 
 from .operatorprocess import PATIENCE
 from .scene import Scene, judged, stage_with_two_replicas

@@ -31,11 +31,11 @@ from detour.model.zone import (
 )
 from detour.providers import registry
 from detour.providers.presentation import presented
-from detour_lab.azuredns import AzureDNSEmulator
-from detour_lab.clouddns import CloudDNSEmulator
-from detour_lab.faults import Faults
-from detour_lab.nameserver import NameServer
-from detour_lab.realservers import (
+from detour_lab.clouds.azuredns import AzureDNSEmulator
+from detour_lab.clouds.clouddns import CloudDNSEmulator
+from detour_lab.clouds.route53 import Route53Emulator
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.realservers import (
     RealBIND,
     RealKnot,
     RealServer,
@@ -44,8 +44,8 @@ from detour_lab.realservers import (
     SignedKnot,
     UpdateKey,
 )
-from detour_lab.route53 import Route53Emulator
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.faults import Faults
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 NEGATIVE_TTL = 30

@@ -18,7 +18,7 @@ from detour.enactment.verification import Verifier
 from detour.enactment.wishes import Refusal, Wish, WishReport
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType, address_sets
-from detour_lab.realservers import RealBIND
+from detour_lab.dns.realservers import RealBIND
 
 from .backends import Backend, RealNameServer
 

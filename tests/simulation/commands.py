@@ -11,7 +11,7 @@ WITHIN = 1800.0
 def simulator(*arguments: str, hash_seed: str = "0") -> tuple[int, list[str]]:
     """Run a command of the simulator; return its exit status and the lines that it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "detour_lab.simulation", *arguments],
+        [sys.executable, "-m", "detour_simulation", *arguments],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from detour.model.endpoint import Endpoint
 from detour.model.generation import Generation
 from detour.model.record import DeletionPolicy, Failback, FailbackMode, ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRKey, RRset, RRType
-from detour_lab.simulation.history import (
+from detour_simulation.history import (
     OUTSIDER,
     Declared,
     Event,
@@ -22,7 +22,7 @@ from detour_lab.simulation.history import (
     ZoneChanged,
     ZoneRead,
 )
-from detour_lab.simulation.invariants import INVARIANTS
+from detour_simulation.invariants import INVARIANTS
 
 DOMAIN = "example.org"
 OWNER = "production"

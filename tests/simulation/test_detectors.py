@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from detour.model.rrset import RRKey, RRset, RRType
-from detour_lab.simulation import expectation, honesty
-from detour_lab.simulation.generator import generate
-from detour_lab.simulation.history import OUTSIDER, ZoneChanged
-from detour_lab.simulation.invariants import violations
-from detour_lab.simulation.run import Run
+from detour_simulation import expectation, honesty
+from detour_simulation.generator import generate
+from detour_simulation.history import OUTSIDER, ZoneChanged
+from detour_simulation.invariants import violations
+from detour_simulation.run import Run
 
 SETTLED = 30.0
 """Seconds after which a run without faults has nothing left to do."""

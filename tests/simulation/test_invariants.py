@@ -12,7 +12,7 @@ from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
 from detour.model.record import Failback, FailbackMode, ObjectKey, WhenAllUnhealthy
 from detour.model.rrset import RRType
-from detour_lab.simulation.history import (
+from detour_simulation.history import (
     Approved,
     Befell,
     BlindChanged,
@@ -24,9 +24,9 @@ from detour_lab.simulation.history import (
     Unsettled,
     ZoneDeclared,
 )
-from detour_lab.simulation.invariants import INVARIANTS
-from detour_lab.simulation.invariants.generations import undone_at_azure
-from detour_lab.simulation.schedule import Fault
+from detour_simulation.invariants import INVARIANTS
+from detour_simulation.invariants.generations import undone_at_azure
+from detour_simulation.schedule import Fault
 
 from .histories import AZURE, ONE, OWNER, THREE, TWO, ZONE, Story, a_set, endpoint, marker, record
 

@@ -7,8 +7,8 @@ import pytest
 from detour.enactment.markers import Marker
 from detour.model.record import DeletionPolicy, ObjectKey, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset
-from detour_lab.simulation.history import BlindChanged, Declared, ParentChanged, Told, ZoneDeclared
-from detour_lab.simulation.invariants import INVARIANTS
+from detour_simulation.history import BlindChanged, Declared, ParentChanged, Told, ZoneDeclared
+from detour_simulation.invariants import INVARIANTS
 
 from .histories import KEY, ONE, OWNER, THREE, TWO, ZONE, Story, a_set, endpoint, marker, record
 

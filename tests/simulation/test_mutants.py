@@ -5,8 +5,8 @@ import re
 import pytest
 
 from detour.enactment import fence
-from detour_lab.simulation.mutant import Mutant, replaced
-from detour_lab.simulation.mutants import MUTANTS
+from detour_simulation.mutant import Mutant, replaced
+from detour_simulation.mutants import MUTANTS
 
 from .commands import simulator
 

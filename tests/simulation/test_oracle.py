@@ -6,7 +6,7 @@ import pytest
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.record import Failback, FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
-from detour_lab.simulation.oracle import Flaw, Truth, everybody, first_choice, flaw, permitted
+from detour_simulation.oracle import Flaw, Truth, everybody, first_choice, flaw, permitted
 
 from .histories import record
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from detour_lab.simulation.generator import PROFILES, generate
-from detour_lab.simulation.history import Violation
-from detour_lab.simulation.mutant import replaced
-from detour_lab.simulation.mutants import MUTANTS
-from detour_lab.simulation.playing import play, shortest
-from detour_lab.simulation.schedule import Fault, Schedule
-from detour_lab.simulation.shrink import shortened
-from detour_lab.simulation.story import tell
+from detour_simulation.generator import PROFILES, generate
+from detour_simulation.history import Violation
+from detour_simulation.mutant import replaced
+from detour_simulation.mutants import MUTANTS
+from detour_simulation.playing import play, shortest
+from detour_simulation.schedule import Fault, Schedule
+from detour_simulation.shrink import shortened
+from detour_simulation.story import tell
 
 from .commands import simulator
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from detour_lab.simulation.generator import PROFILES
-from detour_lab.simulation.playing import RARE, ROUND, usual_profile
+from detour_simulation.generator import PROFILES
+from detour_simulation.playing import RARE, ROUND, usual_profile
 
 from .commands import simulator
 from .found import FOUND_IN_THE_LONG_RUN

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, RawObject, Seen
-from detour_lab.simulation.apiserver import merged
+from detour_simulation.apiserver import merged
 
 KINDS = {each.title: each for each in Kind}
 

@@ -12,7 +12,7 @@ from detour.enactment.ledger import parse_ledger
 from detour.kube.kinds import Kind
 from detour.model.names import ledger_name, marker_name
 from detour.model.rrset import RRKey, RRset, RRType
-from detour_lab.simulation.memoryzone import Fault
+from detour_simulation.memoryzone import Fault
 
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .world import Clouds, World

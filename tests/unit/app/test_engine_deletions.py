@@ -10,8 +10,8 @@ from detour.enactment.contract import Batch, UnavailableError, ZoneContents
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
-from detour_lab.simulation.memoryzone import Fault
-from detour_lab.simulation.virtualtime import holds
+from detour_simulation.memoryzone import Fault
+from detour_simulation.virtualtime import holds
 
 from .gating import (
     CALM,

@@ -3,7 +3,7 @@
 import asyncio
 
 from detour.model.rrset import RRset, RRType
-from detour_lab.simulation.memoryzone import Fault
+from detour_simulation.memoryzone import Fault
 
 from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, ready, record, told, www
 from .objects import cloud_region, dns_zone

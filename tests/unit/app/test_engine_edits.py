@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detour.kube.kinds import Kind
-from detour_lab.simulation.virtualtime import holds
+from detour_simulation.virtualtime import holds
 
 from .gating import EAST, WEST, annotate, digest, frozen, message
 from .objects import dns_zone, failover_record

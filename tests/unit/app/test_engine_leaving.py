@@ -13,8 +13,8 @@ from detour.enactment.contract import Batch, UnavailableError, ZoneContents, Zon
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import Kind
 from detour.model.rrset import RRset, RRType
-from detour_lab.simulation.memoryzone import Fault, MemoryProvider, MemoryZone
-from detour_lab.simulation.virtualtime import holds
+from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
+from detour_simulation.virtualtime import holds
 
 from .objects import dns_zone, failover_record
 from .world import Clouds, World

@@ -13,8 +13,8 @@ import pytest
 from detour.enactment.contract import Pace, Secret
 from detour.kube.cluster import ClusterError
 from detour.model.zone import Zone
-from detour_lab.simulation.memoryzone import Fault, MemoryProvider, MemoryZone
-from detour_lab.simulation.virtualtime import holds
+from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
+from detour_simulation.virtualtime import holds
 
 from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, frozen, ready, record, www
 from .objects import changed, dns_zone

@@ -7,7 +7,7 @@ import pytest
 
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.contract import ZoneFacts
-from detour_lab.simulation.memoryzone import MemoryProvider
+from detour_simulation.memoryzone import MemoryProvider
 
 from .gating import CALM, EAST, WEST, ready, record
 from .objects import dns_zone

@@ -13,7 +13,7 @@ from detour.enactment.ledger import parse_ledger
 from detour.kube.kinds import Kind
 from detour.model.names import ledger_name
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import MemoryProvider
+from detour_simulation.memoryzone import MemoryProvider
 
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .world import LEASE, Clouds, World

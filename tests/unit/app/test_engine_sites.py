@@ -12,7 +12,7 @@ from detour.enactment.sites import Site
 from detour.kube.kinds import Kind
 from detour.model.names import ledger_name
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import MemoryProvider
+from detour_simulation.memoryzone import MemoryProvider
 
 from .objects import changed, dns_zone, failover_record
 from .world import ApiServer, Clouds, World

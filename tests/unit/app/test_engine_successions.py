@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import NO_QUOTA
+from detour_simulation.memoryzone import NO_QUOTA
 
 from .gating import EAST, NORTH, WEST, ready, record
 from .objects import dns_zone, failover_record

@@ -9,7 +9,7 @@ from detour.app.clock import Clock
 from detour.app.leadership import Elector
 from detour.kube.cluster import ClusterError
 from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.virtualtime import until
 
 from .world import LEASE, WALL, ApiServer, Connection
 

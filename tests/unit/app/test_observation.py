@@ -20,7 +20,7 @@ from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRType
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.virtualtime import until
 
 from .objects import failover_record
 

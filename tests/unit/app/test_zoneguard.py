@@ -9,7 +9,7 @@ from detour.app.zoneguard import GRACE, RELEASE_AFTER, Needs, must_stay
 from detour.enactment.contract import UnavailableError
 from detour.kube.kinds import Kind
 from detour.kube.metadata import FINALIZER
-from detour_lab.simulation.memoryzone import Fault
+from detour_simulation.memoryzone import Fault
 
 from .objects import changed, dns_zone, failover_record
 from .world import Clouds, World

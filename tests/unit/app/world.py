@@ -36,8 +36,8 @@ from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
 from detour.planning.departures import FREE_NAMES
-from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
+from detour_simulation.virtualtime import until
 
 from .apiserver import ApiServer, Connection
 

@@ -1,8 +1,8 @@
 """Where the world is sent for a domain, as a recursive resolver knows it."""
 
 from detour.checks.resolver import Delegation, Resolver
-from detour_lab.nameserver import NameServer
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 
 async def _delegation(store: ZoneStore, domain: str) -> Delegation | None:

@@ -10,7 +10,7 @@ from detour.enactment.contract import Change, OpaqueSet, ProviderLimits, StoredS
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import NameChange, Urgency
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
-from detour_lab.simulation.memoryzone import NO_QUOTA
+from detour_simulation.memoryzone import NO_QUOTA
 
 from .writer import API, DOMAIN, ONE, SIX, TWO, a_set, key, marker_of
 

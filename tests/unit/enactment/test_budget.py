@@ -9,7 +9,7 @@ import pytest
 
 from detour.enactment.budget import WORTHWHILE_SHARE, Budget, TokenBucket, ZoneBudget, beside
 from detour.enactment.wishes import Urgency
-from detour_lab.simulation.memoryzone import NO_QUOTA
+from detour_simulation.memoryzone import NO_QUOTA
 
 
 def now() -> float:

@@ -10,7 +10,7 @@ from detour.enactment.ledger import HIGHEST_COUNT
 from detour.enactment.wishes import Withdrawal
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import ONE_BY_ONE, Fault, MemoryProvider, MemoryZone
+from detour_simulation.memoryzone import ONE_BY_ONE, Fault, MemoryProvider, MemoryZone
 
 from .writer import API, ONE, SIX, TWO, Writer, a_ledger, a_set, key, marker_of, wish
 

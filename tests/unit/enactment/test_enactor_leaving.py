@@ -11,7 +11,7 @@ from detour.enactment.reconcile import Outcome
 from detour.enactment.wishes import Wish, Withdrawal
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
-from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE
+from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE
 
 from .writer import API, ONE, TWO, Writer, key, marker_of, wish
 

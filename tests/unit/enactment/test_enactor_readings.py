@@ -21,8 +21,8 @@ from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour.enactment.zonereader import ZoneReader
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
-from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider, MemoryZone
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider, MemoryZone
+from detour_simulation.virtualtime import until
 
 from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, wish
 

@@ -11,7 +11,7 @@ from detour.enactment.contract import ZoneContents
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.sites import Site
-from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
+from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
 
 from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, wish
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from detour.enactment.precedence import STANDSTILL
 from detour.enactment.wishes import Withdrawal
-from detour_lab.simulation.memoryzone import NO_QUOTA, Fault, MemoryZone
+from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryZone
 
 from .writer import API, ONE, THREE, TWO, Writer, a_ledger, a_set, key, marker_of, wish
 

@@ -10,7 +10,7 @@ from detour.enactment.precedence import STANDSTILL
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
-from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, MemoryZone
+from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, MemoryZone
 
 from .writer import API, LEDGER, ONE, SIX, THREE, TWO, Writer, a_ledger, a_set, marker_of, wish
 

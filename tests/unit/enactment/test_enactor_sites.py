@@ -9,7 +9,7 @@ from detour.enactment.ledger import parse_ledger
 from detour.enactment.precedence import LOOK_PERIOD, STANDBY
 from detour.enactment.sites import STAGGER, Site
 from detour.model.rrset import RRset, RRType
-from detour_lab.simulation.memoryzone import MemoryZone
+from detour_simulation.memoryzone import MemoryZone
 
 from .writer import API, LEDGER, ONE, TWO, Writer, a_ledger, a_set, marker_of, wish
 

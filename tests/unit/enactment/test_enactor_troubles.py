@@ -11,7 +11,7 @@ from detour.enactment.contract import Batch, OutcomeUnknownError, UnavailableErr
 from detour.enactment.enactor import QUARANTINE
 from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour.model.record import ObjectKey
-from detour_lab.simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider
+from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider
 
 from .writer import API, DOMAIN, ONE, THREE, TWO, Writer, a_set, wish
 

@@ -14,7 +14,7 @@ from detour.enactment.contract import (
     ZoneFacts,
 )
 from detour.enactment.guarded import GuardedProvider
-from detour_lab.simulation.memoryzone import MemoryProvider, MemoryZone
+from detour_simulation.memoryzone import MemoryProvider, MemoryZone
 
 from .writer import API, ONE, TWO, Writer, a_ledger, a_set, wish
 

@@ -9,7 +9,7 @@ import pytest
 from detour.enactment.contract import Batch, Change, StoredSet, ZoneContents
 from detour.enactment.sticking import FIRST_PAUSE, LONGEST_PAUSE, TRIES, Sticking
 from detour.model.rrset import RRset
-from detour_lab.simulation.memoryzone import MemoryProvider, MemoryZone
+from detour_simulation.memoryzone import MemoryProvider, MemoryZone
 
 from .writer import API, ONE, TWO, Writer, a_set, wish
 

@@ -11,7 +11,7 @@ from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
 from detour.enactment.verification import SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.virtualtime import until
 
 from .writer import API, ONE, SIX, TWO, a_set
 

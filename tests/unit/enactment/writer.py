@@ -17,8 +17,8 @@ from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
-from detour_lab.simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
-from detour_lab.simulation.virtualtime import until
+from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
+from detour_simulation.virtualtime import until
 
 DOMAIN = "example.org"
 OWNER = "production"

@@ -14,7 +14,7 @@ import yaml
 from aiohttp import web
 
 from detour.kube.kinds import GROUP, VERSION, Kind
-from detour_lab.apiserver import APIServer
+from detour_lab.clouds.apiserver import APIServer
 
 Mangle = Callable[[web.Request], web.Response | None]
 Hook = Callable[[], Awaitable[None]]

@@ -24,7 +24,7 @@ from detour.model.zone import (
     RFC2136Settings,
     Route53Settings,
 )
-from detour_lab.manifests import hostile_manifests
+from detour_lab.stories.manifests import hostile_manifests
 
 BUNDLE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 METADATA = {

@@ -12,9 +12,9 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.dns import DnsManagementClient, models
 from azure.mgmt.dns.aio import DnsManagementClient as AsyncDnsManagementClient
 
-from detour_lab.azuredns import PUBLISHED, AzureDNSEmulator
+from detour_lab.clouds.azuredns import PUBLISHED, AzureDNSEmulator
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = "rg"

@@ -16,14 +16,14 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detour_lab.azuredns import AzureDNSEmulator
-from detour_lab.azuredns.body import read_body
-from detour_lab.azuredns.errors import Refusal
-from detour_lab.azuredns.records import WIRE
-from detour_lab.azuredns.schema import PROPERTIES
-from detour_lab.azuredns.versions import VERSIONS
-from detour_lab.nameserver import NameServer
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.clouds.azuredns import AzureDNSEmulator
+from detour_lab.clouds.azuredns.body import read_body
+from detour_lab.clouds.azuredns.errors import Refusal
+from detour_lab.clouds.azuredns.records import WIRE
+from detour_lab.clouds.azuredns.schema import PROPERTIES
+from detour_lab.clouds.azuredns.versions import VERSIONS
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "shop.example.com"
 NEWEST = "2023-07-01-preview"

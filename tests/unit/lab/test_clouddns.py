@@ -12,9 +12,9 @@ from google.cloud import dns
 from google.oauth2 import credentials as oauth2_credentials
 from google.oauth2 import service_account as oauth2_accounts
 
-from detour_lab.clouddns import CloudDNSEmulator, Quotas, new_service_account
+from detour_lab.clouds.clouddns import CloudDNSEmulator, Quotas, new_service_account
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 anonymous: Any = google_credentials.AnonymousCredentials  # google-auth has no types for these
 bearer: Any = oauth2_credentials.Credentials

@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from detour_lab.clouddns import CloudDNSEmulator, Quotas
-from detour_lab.clouddns.request import CHANGE_FIELDS, SET_FIELDS
+from detour_lab.clouds.clouddns import CloudDNSEmulator, Quotas
+from detour_lab.clouds.clouddns.request import CHANGE_FIELDS, SET_FIELDS
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "boolean": bool, "array": list}
 POLICY = {

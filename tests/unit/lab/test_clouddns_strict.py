@@ -13,10 +13,10 @@ from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 from googleapiclient.http import build_http
 
-from detour_lab.clouddns import CloudDNSEmulator
+from detour_lab.clouds.clouddns import CloudDNSEmulator
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.faults import Faults
-from detour_lab.nameserver import NameServer
-from detour_lab.store import ZoneStore
+from detour_lab.zones.store import ZoneStore
 
 WHERE = {"project": "lab", "managedZone": "first"}
 Call = Callable[..., Any]

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detour_lab.clouddns import change as clouddns_change
-from detour_lab.clouddns.errors import APIError as CloudDNSError
-from detour_lab.clouddns.request import TYPES as CLOUDDNS_TYPES
-from detour_lab.clouddns.request import parse_change, parse_record_set
-from detour_lab.dnsanswer import answer
-from detour_lab.dnswire import write_name, write_set
-from detour_lab.route53 import Account
-from detour_lab.route53.batch import review
-from detour_lab.route53.document import NAMESPACE
-from detour_lab.route53.errors import APIError as Route53Error
-from detour_lab.route53.listing import record_sets
-from detour_lab.route53.request import TYPES as ROUTE53_TYPES
-from detour_lab.route53.request import parse_change_batch
-from detour_lab.store import ZoneStore
+from detour_lab.clouds.clouddns import change as clouddns_change
+from detour_lab.clouds.clouddns.errors import APIError as CloudDNSError
+from detour_lab.clouds.clouddns.request import TYPES as CLOUDDNS_TYPES
+from detour_lab.clouds.clouddns.request import parse_change, parse_record_set
+from detour_lab.clouds.route53 import Account
+from detour_lab.clouds.route53.batch import review
+from detour_lab.clouds.route53.document import NAMESPACE
+from detour_lab.clouds.route53.errors import APIError as Route53Error
+from detour_lab.clouds.route53.listing import record_sets
+from detour_lab.clouds.route53.request import TYPES as ROUTE53_TYPES
+from detour_lab.clouds.route53.request import parse_change_batch
+from detour_lab.dns.answer import answer
+from detour_lab.dns.wire import write_name, write_set
+from detour_lab.zones.store import ZoneStore
 
 DOMAIN = "example.org"
 ROOT = "ChangeResourceRecordSetsRequest"

@@ -18,8 +18,8 @@ from detour.enactment.contract import Provider, Secret
 from detour.kube.translate import zone_from
 from detour.providers import registry
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.lab import Lab
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
+from detour_lab.stage.lab import Lab
 
 FIRST_BLOCK = 60
 """Not the demo's, so that both can run."""

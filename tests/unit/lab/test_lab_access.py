@@ -1,4 +1,4 @@
-"""`detour-lab up` by itself: what it prints opens every API, with the tools that people have."""
+"""`python -m detour_lab up` by itself: what it prints opens every API, with the tools that people have."""
 
 import asyncio
 import json
@@ -18,9 +18,9 @@ import pytest_asyncio
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
-from detour_lab import access
-from detour_lab.clouds import BIND, DOMAIN, ROUTE53
-from detour_lab.lab import Lab
+from detour_lab.clouds import access
+from detour_lab.clouds.clouds import BIND, DOMAIN, ROUTE53
+from detour_lab.stage.lab import Lab
 
 UP = "from detour_lab.main import main; main()"
 COMMANDS = [(zone, command) for zone, commands in access.COMMANDS.items() for command in commands]

@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 
 from detour_lab import main
+from detour_lab.clouds.labzones import EmulatedZone
 from detour_lab.faults import FaultKind
-from detour_lab.lab import Lab
-from detour_lab.labcontrol import LabControl, obey
-from detour_lab.labzones import EmulatedZone
-from detour_lab.services import Mode
+from detour_lab.services.services import Mode
+from detour_lab.stage.lab import Lab
+from detour_lab.stage.labcontrol import LabControl, obey
 
 AWS = "aws-us-east-1"
 
@@ -103,9 +103,9 @@ def test_the_command_line_names_what_it_knows(capsys: pytest.CaptureFixture[str]
     assert main.run(["explode"]) == 2
     told = capsys.readouterr().err
     assert "no subcommand 'explode'" in told
-    assert all(f"detour-lab {name}" in told for name in main.COMMANDS)
+    assert all(f"python -m detour_lab {name}" in told for name in main.COMMANDS)
 
 
 def test_help_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--help"]) == 0
-    assert "detour-lab up" in capsys.readouterr().out
+    assert "python -m detour_lab up" in capsys.readouterr().out

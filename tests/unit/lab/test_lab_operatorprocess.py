@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from detour_lab.operatorprocess import OperatorError, OperatorProcess
+from detour_lab.stage.operatorprocess import OperatorError, OperatorProcess
 
 WAIT = 180.0
 """Seconds after which a wait is given up, on whatever machine."""
@@ -112,7 +112,7 @@ async def test_an_operator_that_does_not_become_ready_is_gone_afterwards(kubecon
 async def test_it_does_not_outlive_whoever_started_it(kubeconfig: Path) -> None:
     script = f"""
 import asyncio, os
-from detour_lab.operatorprocess import OperatorProcess
+from detour_lab.stage.operatorprocess import OperatorProcess
 async def main():
     operator = OperatorProcess(["--owner=tests", "--kubeconfig={kubeconfig}", "--resolver=127.0.0.1:1"])
     await operator.start(wait_until_ready=False)

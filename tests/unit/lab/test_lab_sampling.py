@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.sampling import Outcome, Question, Sampler, Sighting
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.nameserver import NameServer
-from detour_lab.sampling import Outcome, Question, Sampler, Sighting
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 NAME = "www.example.com"
 QUESTION = Question(NAME)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detour_lab.steppedclock import SHARED_MEMORY, SteppedClock
+from detour_lab.stage.steppedclock import SHARED_MEMORY, SteppedClock
 
 HOUR = 3600
 PROGRAM = """

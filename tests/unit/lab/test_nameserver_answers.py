@@ -10,9 +10,9 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.nameserver import NameServer
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 NEGATIVE_TTL = 30

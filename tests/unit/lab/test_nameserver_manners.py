@@ -12,11 +12,11 @@ import dns.xfr
 import dns.zone
 import pytest
 
-from detour_lab.clouds import AZURE, GOOGLE, ROUTE53
-from detour_lab.lab import Lab
-from detour_lab.nameserver import NameServer
-from detour_lab.realservers import MissingServerError, RealBIND, UpdateKey
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.clouds.clouds import AZURE, GOOGLE, ROUTE53
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.realservers import MissingServerError, RealBIND, UpdateKey
+from detour_lab.stage.lab import Lab
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.org"
 DS = "12345 8 2 " + "AB" * 32

@@ -14,9 +14,9 @@ import dns.update
 import dns.zone
 import pytest
 
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.nameserver import NameServer
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 KEY = dns.tsig.Key("detour.", b"a secret of the tests", dns.tsig.HMAC_SHA256)

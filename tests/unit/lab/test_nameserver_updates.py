@@ -11,8 +11,8 @@ import dns.rdatatype
 import dns.update
 import pytest
 
-from detour_lab.nameserver import NameServer
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 A = "api.example.com."

@@ -8,14 +8,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from detour_lab.apiserver import APIServer
+from detour_lab.clouds.apiserver import APIServer
+from detour_lab.clouds.labzones import EmulatedZone
+from detour_lab.dns.nameserver import NameServer
 from detour_lab.faults import Faults
-from detour_lab.labzones import EmulatedZone
-from detour_lab.nameserver import NameServer
-from detour_lab.october.aliases import AliasZone
-from detour_lab.october.evidence import ledger_of, stale_writes
-from detour_lab.october.standstill import StandstillError, until_stopped
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.stories.october.aliases import AliasZone
+from detour_lab.stories.october.evidence import ledger_of, stale_writes
+from detour_lab.stories.october.standstill import StandstillError, until_stopped
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 LEDGER = f"lab._detour.{DOMAIN}"

@@ -6,9 +6,9 @@ import dns.asyncquery
 import dns.message
 import pytest
 
-from detour_lab import realservers
 from detour_lab.controlplane.ports import free_ports
-from detour_lab.realservers import MissingServerError, RealBIND, RealKnot, RealServer, UpdateKey
+from detour_lab.dns import realservers
+from detour_lab.dns.realservers import MissingServerError, RealBIND, RealKnot, RealServer, UpdateKey
 
 KINDS = pytest.mark.parametrize("kind", [RealBIND, RealKnot])
 

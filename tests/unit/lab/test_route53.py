@@ -9,9 +9,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from detour_lab.clouds.route53 import Account, Route53Emulator
 from detour_lab.faults import Faults
-from detour_lab.route53 import Account, Route53Emulator
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.org"
 NAME = "api.example.org."

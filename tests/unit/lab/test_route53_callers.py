@@ -10,10 +10,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from detour_lab.clouds.route53 import Quotas, Route53Emulator
+from detour_lab.clouds.throttle import TokenBucket
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.route53 import Quotas, Route53Emulator
-from detour_lab.store import ZoneStore
-from detour_lab.throttle import TokenBucket
+from detour_lab.zones.store import ZoneStore
 
 ROLE = "arn:aws:iam::123456789012:role/dns"
 

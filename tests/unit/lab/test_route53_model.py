@@ -13,9 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
+from detour_lab.clouds.route53 import Account, Quotas, Route53Emulator
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.route53 import Account, Quotas, Route53Emulator
-from detour_lab.store import ZoneStore
+from detour_lab.zones.store import ZoneStore
 
 NAMESPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
 COMMON_ERRORS = {

@@ -14,11 +14,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from detour_lab.dnswire import write_data
+from detour_lab.clouds.route53 import Account, Route53Emulator
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.wire import write_data
 from detour_lab.faults import Faults
-from detour_lab.nameserver import NameServer
-from detour_lab.route53 import Account, Route53Emulator
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.org"
 NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"

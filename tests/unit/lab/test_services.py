@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from detour_lab.certificates import CertificateAuthority
-from detour_lab.services import BODY, Mode, RegionalService, ServiceCertificates
+from detour_lab.services.certificates import CertificateAuthority
+from detour_lab.services.services import BODY, Mode, RegionalService, ServiceCertificates
 
 ADDRESS = "127.0.0.53"
 NAME = "api.example.com"

@@ -7,8 +7,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from detour_lab.nameserver import NameServer
-from detour_lab.servicenames import ServiceNames
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.services.names import ServiceNames
 
 NAME = "dynamodb.us-east-1.amazonaws.test"
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from detour_lab.labzones import OUTSIDER
-from detour_lab.sampling import Answer, Outcome, Question, Sighting
-from detour_lab.soak.history import History, Span, tell
-from detour_lab.soak.judge import Verdict, differences, judge, leaderless
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.clouds.labzones import OUTSIDER
+from detour_lab.dns.sampling import Answer, Outcome, Question, Sighting
+from detour_lab.stories.soak.history import History, Span, tell
+from detour_lab.stories.soak.judge import Verdict, differences, judge, leaderless
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 NAME = f"www.{DOMAIN}"

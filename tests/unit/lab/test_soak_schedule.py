@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from detour_lab.soak import size_of
-from detour_lab.soak.schedule import Event, Kind, Places, Size, draw
+from detour_lab.stories.soak import size_of
+from detour_lab.stories.soak.schedule import Event, Kind, Places, Size, draw
 
 ZONES = ("shop-route53", "shop-azure", "shop-google", "shop-bind")
 REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")

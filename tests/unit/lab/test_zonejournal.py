@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from detour_lab.labzones import RealZone
-from detour_lab.realservers import RealBIND, UpdateKey
-from detour_lab.store import RecordSet
-from detour_lab.zonejournal import JournalError, commits_of
+from detour_lab.clouds.labzones import RealZone
+from detour_lab.clouds.zonejournal import JournalError, commits_of
+from detour_lab.dns.realservers import RealBIND, UpdateKey
+from detour_lab.zones.store import RecordSet
 
 DOMAIN = "journal.example.com"
 NAME = f"api.{DOMAIN}"

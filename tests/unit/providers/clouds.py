@@ -10,11 +10,11 @@ from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, ProviderSettings, Route53Settings, Zone
 from detour.providers import registry
-from detour_lab.azuredns import AzureDNSEmulator
-from detour_lab.clouddns import CloudDNSEmulator
+from detour_lab.clouds.azuredns import AzureDNSEmulator
+from detour_lab.clouds.clouddns import CloudDNSEmulator
+from detour_lab.clouds.route53 import Route53Emulator
 from detour_lab.faults import Faults
-from detour_lab.route53 import Route53Emulator
-from detour_lab.store import ZoneStore
+from detour_lab.zones.store import ZoneStore
 
 from .relay import Relay
 

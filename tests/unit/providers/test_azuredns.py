@@ -27,9 +27,9 @@ from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns import LIMITS, AzureDNSProvider, account, open_zone
-from detour_lab.azuredns import AzureDNSEmulator
+from detour_lab.clouds.azuredns import AzureDNSEmulator
 from detour_lab.faults import Fault, FaultKind, Faults
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.org"
 PRIVATE = "internal.example.org"

@@ -18,11 +18,11 @@ from detour.enactment.contract import (
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import GoogleCloudDNSSettings
 from detour.providers.clouddns import LIMITS, open_zone
-from detour_lab.clouddns import CloudDNSEmulator
-from detour_lab.clouddns.emulator import Quotas
-from detour_lab.clouddns.tokens import new_service_account
+from detour_lab.clouds.clouddns import CloudDNSEmulator
+from detour_lab.clouds.clouddns.emulator import Quotas
+from detour_lab.clouds.clouddns.tokens import new_service_account
 from detour_lab.faults import Faults
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 TOKEN = {"accessToken": "the-token"}

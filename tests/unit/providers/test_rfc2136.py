@@ -23,10 +23,10 @@ from detour.model.rrset import RRset, RRType
 from detour.model.zone import RFC2136Settings
 from detour.providers.rfc2136 import LIMITS, open_zone
 from detour.providers.rfc2136.messages import update_for
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.realservers import UpdateKey
 from detour_lab.faults import Fault, FaultKind
-from detour_lab.nameserver import NameServer
-from detour_lab.realservers import UpdateKey
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 LEDGER = RRset("o._detour.example.com", RRType.TXT, 60, ("detour/1 seq=1",))

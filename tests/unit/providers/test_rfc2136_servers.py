@@ -31,9 +31,9 @@ from detour.model.rrset import RRset, RRType
 from detour.model.zone import RFC2136Settings
 from detour.providers.rfc2136 import LIMITS, account, open_zone
 from detour.providers.rfc2136.address import LookUp, server_address
-from detour_lab.nameserver import NameServer
-from detour_lab.realservers import UpdateKey
-from detour_lab.store import ZoneStore
+from detour_lab.dns.nameserver import NameServer
+from detour_lab.dns.realservers import UpdateKey
+from detour_lab.zones.store import ZoneStore
 
 DOMAIN = "example.com"
 LEDGER = RRset("o._detour.example.com", RRType.TXT, 60, ("detour/1 seq=1",))

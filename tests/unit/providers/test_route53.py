@@ -16,9 +16,9 @@ from detour.enactment.contract import (
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import Route53Settings
 from detour.providers.route53 import LIMITS, open_zone
+from detour_lab.clouds.route53 import Route53Emulator
 from detour_lab.faults import Faults
-from detour_lab.route53 import Route53Emulator
-from detour_lab.store import RecordSet, ZoneStore
+from detour_lab.zones.store import RecordSet, ZoneStore
 
 DOMAIN = "example.com"
 ROLE = "arn:aws:iam::111122223333:role/dns"

@@ -1,0 +1,1 @@
+"""Regional services on loopback addresses, which can be broken on purpose."""

@@ -1,0 +1,1 @@
+"""Everything together: a lab, clusters, operators."""

@@ -1,0 +1,1 @@
+"""The data of zones, whoever serves and edits them."""

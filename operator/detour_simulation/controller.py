@@ -1,0 +1,384 @@
+"""One operator process, with everything that is pure or decides something, and the outside by contract.
+
+Real are the declarations, the engine, its zones with fence, enactor and verifier, the leader election, status and
+events. Simulated are what they reach by network: the API server, the DNS providers, the name servers, the endpoints.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from prometheus_client import CollectorRegistry
+
+from detour.app.clock import Clock
+from detour.app.clustersite import ClusterSite
+from detour.app.declarations import LISTING_PERIOD, Declarations
+from detour.app.engine import Engine
+from detour.app.leadership import Elector
+from detour.app.metrics import Metrics
+from detour.app.observation import Observation
+from detour.app.outlets import Outlets
+from detour.app.workshop import Workshop
+from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
+from detour.enactment.asking import Answer, NoAnswerError
+from detour.enactment.budget import Budget
+from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
+from detour.enactment.periods import Periods
+from detour.enactment.sites import Site
+from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.kinds import DeletionSeen, Kind, Message, Seen
+from detour.kube.metadata import MetadataWriter
+from detour.kube.reporting import Reporter
+from detour.model.checks import CheckResult, Target
+from detour.model.names import canonical
+from detour.model.rrset import RRKey, RRType
+from detour.model.zone import AzureDNSSettings, RFC2136Settings, Zone
+from detour.providers import registry
+from detour_simulation.apiserver import ApiServer, Connection, Watch
+from detour_simulation.azure import OneByOneProvider
+from detour_simulation.hosted import Parent, hosted_zone, server_of
+from detour_simulation.loop import START, VirtualLoop, VirtualProcess
+from detour_simulation.providers import AtomicProvider
+from detour_simulation.weather import Caller, CallFailedError, Network
+from detour_simulation.zones import SimulatedZone
+
+WALL = 1_790_000_000.0
+"""Seconds since the Unix epoch at the start of a run."""
+
+WATCH_AGAIN = 1.0
+"""Seconds until a watch that ended is begun anew."""
+
+LISTED_WITHIN = 5.0
+"""Seconds for which who was elected waits to see what is declared, as the operator does."""
+
+LEASE = ("detour-system", "detour")
+APEX_TYPES = ("SOA", "NS")
+CHECK_TIME = 0.01
+QUESTION_TIME = 0.002
+
+
+class Surroundings:
+    """What every process of a run reaches. `failing` are the addresses that do not work, `names` what resolves.
+
+    `parent` is None where nobody can tell where the world is sent.
+    """
+
+    def __init__(self, *, loop: VirtualLoop, network: Network, periods: Periods, owner: str) -> None:
+        self.loop = loop
+        self.network = network
+        self.periods = periods
+        self.owner = owner
+        self.zones: dict[str, SimulatedZone] = {}
+        self.failing: set[str] = set()
+        self.names: dict[str, tuple[str, ...]] = {}
+        self.blind: dict[str, int] = {}
+        self.unchecked: dict[str, int] = {}
+        self.parent: Parent | None = None
+
+
+class Controller:
+    """One operator process. It begins with `start` and ends with `crash` or `stop`; a new one is made to start again.
+
+    `rate` is how fast its clock runs, `wall_offset` (seconds) by how much its wall clock is off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        surroundings: Surroundings,
+        server: ApiServer,
+        site: Site,
+        seed: int,
+        rate: float,
+        wall_offset: float,
+        has_rivals: bool,
+    ) -> None:
+        self.name = name
+        self.process = VirtualProcess(name, rate)
+        self.wall_offset = wall_offset
+        self.elector: Elector | None = None
+        self._surroundings = surroundings
+        self._loop = surroundings.loop
+        self._randomness = random.Random(f"{seed} {name}")
+        self.caller = Caller(name, random.Random(f"{seed} calls of {name}"), self.crash)
+        self._server = server
+        self._site = site
+        self._has_rivals = has_rivals
+        self._watch: Watch | None = None
+        self._behind_until = 0.0
+        self._budgets: dict[str, Budget] = {}
+        self._work: list[asyncio.Task[None]] = []
+        self._is_stopping = False
+        self.on_defect: Callable[[BaseException | None], None] = lambda error: None
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.process.ended
+
+    @property
+    def is_blind(self) -> bool:
+        """Tell whether every check and every DNS question of this process fails."""
+        return self._surroundings.blind.get(self.caller.name, 0) > 0
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Tell whether every check of this process fails, though its DNS questions do not."""
+        return self._surroundings.unchecked.get(self.caller.name, 0) > 0
+
+    def fall_behind(self, seconds: float) -> None:
+        """Hear nothing of what is declared for so long, as a watch whose connection is dead; lists are answered."""
+        self._behind_until = max(self._behind_until, self._loop.now + seconds)
+        if self._watch is not None:
+            self._watch.is_deaf = True
+        self._loop.later(seconds, self._hear_again)
+
+    def catch_up(self) -> None:
+        """Hear again of what is declared."""
+        self._behind_until = 0.0
+        self._hear_again()
+
+    def _hear_again(self) -> None:
+        if self._watch is not None and self._watch.is_deaf and self._loop.now >= self._behind_until:
+            self._watch.end()
+
+    def lose_watch(self) -> None:
+        """Let the connection of its watch break."""
+        if self._watch is not None:
+            self._watch.end()
+
+    def start(self) -> None:
+        """Begin to run."""
+        self.process.context.run(self._assemble)
+
+    def crash(self) -> None:
+        """End at once, whatever is under way; requests that were sent still land."""
+        self._loop.end(self.process)
+        self.lose_watch()
+
+    async def stop(self) -> None:
+        """End in order, as the operator does on SIGTERM."""
+        self._is_stopping = True
+        for task in self._work:
+            task.cancel()
+        try:
+            await asyncio.wait_for(self.engine.zones.stop(), 8.0)
+            await asyncio.wait_for(self.reporter.flush(), 1.0)
+            if self.elector is not None:
+                await asyncio.wait_for(self.elector.resign(), 1.0)
+        except TimeoutError:
+            pass
+        finally:
+            self.crash()
+
+    def _assemble(self) -> None:
+        around = self._surroundings
+        connection = Connection(self._server, self.caller, around.network)
+        self.clock = Clock(now=self._loop.time, wall=lambda: WALL + self.wall_offset + self._loop.time() - START)
+        if self._has_rivals:
+            self.elector = Elector(
+                connection,
+                namespace=LEASE[0],
+                name=LEASE[1],
+                identity=self.name.replace("#", "_"),
+                clock=self.clock,
+                on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made below
+                refresh=partial(self._refresh, connection),
+            )
+        workshop = Workshop(
+            owner=around.owner,
+            site=self._site,
+            named_site=ClusterSite(self._site, connection.namespace_uid),
+            dry_run=False,
+            clock=self.clock,
+            randomness=self._randomness,
+            read_secret=connection.read_secret,
+            look_up=_look_up,
+            delegation_of=self._delegation_of,
+            ask=self._ask,
+            budget_of=self._budget_of,
+            limits_of=_limits_of,
+            open_zone=self._open_zone,
+            periods=around.periods,
+            free_departures=0,  # a world of few names: one is as good as eleven
+        )
+        if self.elector is not None:
+            workshop = replace(workshop, leadership=self.elector)
+        metrics = Metrics(CollectorRegistry())
+        self.observation = Observation(
+            check=self._check,
+            resolve=self._resolve,
+            checks_in_flight=1000,
+            clock=self.clock,
+            randomness=self._randomness,
+            metrics=metrics,
+            on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
+        )
+        cluster = cast(Cluster, connection)
+        metadata = MetadataWriter(cluster, clock=self.clock.now)
+        outlets = Outlets(metadata, self.clock.wall, leadership=workshop.leadership)
+        self.reporter = Reporter(
+            cluster, component="detour", build=outlets.build, wall_clock=self.clock.wall, clock=self.clock.now
+        )
+        self.engine = Engine(
+            workshop=workshop, observation=self.observation, outlets=outlets, clock=self.clock, metrics=metrics
+        )
+        outlets.connect(self.reporter, self.engine)
+        self.declarations = Declarations(self.engine, read_config_map=connection.read_config_map)
+        runs = [self.observation.run(), self.reporter.run(), metadata.run(), self._follow(connection)]
+        runs += [self._list_again_and_again(connection)] + ([self.elector.run()] if self.elector else [])
+        self._work = [asyncio.ensure_future(each) for each in runs]
+        for task in (*self._work, self.engine.zones.failure):
+            task.add_done_callback(self._ended)
+
+    def _ended(self, work: asyncio.Future[None]) -> None:
+        """Something that must run for ever has ended: the operator ends with it, and is started again."""
+        if not self._is_stopping and self.is_alive:
+            self.on_defect(None if work.cancelled() else work.exception())
+
+    # -- declarations ----------------------------------------------------------------------------------------------
+
+    async def _follow(self, connection: Connection) -> None:
+        """Watch the API server, beginning anew whenever the connection broke."""
+        while True:
+            try:
+                await self._list(connection)
+            except ClusterError:
+                await asyncio.sleep(WATCH_AGAIN)
+                continue
+            ended = asyncio.Event()
+            self._watch = Watch(
+                self._server,
+                partial(self._hand_in, self._take),
+                partial(self._hand_in, ended.set),
+            )
+            for kind in Kind:  # as kopf's own listing does
+                for raw in self._server.listed(kind):
+                    self._take(Seen(kind, raw))
+            await ended.wait()
+            await asyncio.sleep(WATCH_AGAIN)
+
+    def _hand_in(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Let something that comes from outside happen in this process."""
+        self.process.context.run(self._loop.call_soon, callback, *arguments)
+
+    async def _list(self, connection: Connection) -> None:
+        for listed in await connection.list_all(self.clock.now):
+            self._take(listed)
+
+    async def _refresh(self, connection: Connection) -> None:
+        with contextlib.suppress(ClusterError, TimeoutError):
+            await asyncio.wait_for(self._list(connection), LISTED_WITHIN)
+
+    async def _list_again_and_again(self, connection: Connection) -> None:
+        while True:
+            await asyncio.sleep(LISTING_PERIOD)
+            try:
+                await self._list(connection)
+            except ClusterError:
+                continue
+
+    def _take(self, message: Message | DeletionSeen) -> None:
+        self.declarations.take(message, self.clock.now())
+        self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
+
+    # -- what it reaches -------------------------------------------------------------------------------------------
+
+    async def _check(self, target: Target) -> CheckResult:
+        self._surroundings.network.steps += 1
+        await asyncio.sleep(CHECK_TIME)
+        if self.is_blind or self.is_unchecked or target.address in self._surroundings.failing:
+            return CheckResult(False, "Timeout", "no answer in time", target.timing.timeout)
+        return CheckResult(True, "", "", CHECK_TIME)
+
+    async def _resolve(self, hostname: str) -> Resolution:
+        await asyncio.sleep(CHECK_TIME)
+        found = self._surroundings.names.get(hostname)
+        if self.is_blind or self.is_unchecked or found is None:
+            return _unresolved()
+        return _resolved(found)
+
+    async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
+        if self.is_blind:
+            await asyncio.sleep(1.0)
+            raise NoAnswerError(f"{server} does not answer")
+        zone = self._surroundings.zones[server.partition(":")[0]]
+
+        def answer() -> Answer:
+            if rrtype == "NS":
+                return Answer((f"{server_of(zone.name)}.",))
+            if rrtype not in RRType.__members__:
+                return Answer(("the zone's own",)) if rrtype in APEX_TYPES else Answer()
+            asked = canonical(name)
+            found = zone.shown(RRKey(asked, RRType(rrtype)))
+            if found is None and not zone.has_name(asked):  # RFC 4592: who has no name of his own gets the wildcard's
+                found = zone.shown(RRKey(f"*.{asked.partition('.')[2]}", RRType(rrtype)))
+            return Answer(_presented(found.values, found.type), found.ttl) if found else Answer()
+
+        try:
+            return await self._surroundings.network.call(self.caller, f"dns-{zone.name}", answer, latency=QUESTION_TIME)
+        except CallFailedError as error:
+            raise NoAnswerError(f"{server} does not answer ({error})") from None
+
+    async def _delegation_of(self, domain: str) -> Delegation | None:
+        parent = self._surroundings.parent
+        return None if parent is None or self.is_blind else parent.delegation()
+
+    def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
+        if account not in self._budgets:
+            self._budgets[account] = Budget(limits, self.clock.now)
+        self._budgets[account].limit(limits)
+        return self._budgets[account]
+
+    async def _open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider:
+        around = self._surroundings
+        limits = registry.limits_for(zone)
+        simulated = around.zones[hosted_zone(zone.key.name)]
+        if isinstance(zone.settings, AzureDNSSettings):
+            return OneByOneProvider(
+                simulated,
+                domain=zone.domain,
+                settings=zone.settings,
+                limits=limits,
+                pace=pace,
+                caller=self.caller,
+                network=around.network,
+                loop=self._loop,
+            )
+        return AtomicProvider(
+            simulated,
+            limits=limits,
+            pace=pace,
+            caller=self.caller,
+            network=around.network,
+            loop=self._loop,
+            snapshot=isinstance(zone.settings, RFC2136Settings),
+            secret=secret,
+        )
+
+
+def _presented(values: tuple[str, ...], rrtype: RRType) -> tuple[str, ...]:
+    """Return values as a name server shows them."""
+    if rrtype is RRType.TXT:
+        return tuple(f'"{value}"' for value in values)
+    return tuple(f"{value}." for value in values) if rrtype is RRType.CNAME else values
+
+
+def _resolved(addresses: tuple[str, ...]) -> Resolution:
+    return Resolution(ResolutionOutcome.ANSWERED if addresses else ResolutionOutcome.NO_ADDRESSES, addresses, 5.0)
+
+
+def _unresolved() -> Resolution:
+    return Resolution(ResolutionOutcome.FAILED, (), 5.0, message="SERVFAIL")
+
+
+async def _limits_of(zone: Zone) -> ProviderLimits:
+    return registry.limits_for(zone)
+
+
+async def _look_up(hostname: str) -> tuple[str, ...]:
+    return (hostname,)
