@@ -97,7 +97,7 @@ class ZoneGate:
             return self._let(proposal)
         before = self._held.get(key)
         since = before.since if before and before.after == proposal.after else self._clock()
-        leaves, elsewhere = _leaves(proposal), _has_other_place(proposal)
+        leaves, elsewhere = self._leaves(proposal), _has_other_place(proposal)
         self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked, leaves, elsewhere))
         if reason is HoldReason.FREEZE:
             self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
@@ -155,7 +155,7 @@ class ZoneGate:
         key = proposal.record
         if proposal.after != proposal.before:
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=_has_other_place(proposal))
-            leaves = _leaves(proposal)
+            leaves = self._leaves(proposal)
             evacuated = frozenset() if is_nothing else leaves
             if uncounted := proposal.regions_before - proposal.regions_after - evacuated:
                 self._excused[key] = self._excused.get(key, frozenset()) | uncounted
@@ -259,7 +259,16 @@ class ZoneGate:
 
         What was let through and is not written yet is no place that could be kept: it would be brought in, dead.
         """
-        return self._blocks_leaving(proposal.record, _leaves(proposal), elsewhere=_has_other_place(proposal))
+        return self._blocks_leaving(proposal.record, self._leaves(proposal), elsewhere=_has_other_place(proposal))
+
+    def _leaves(self, proposal: Proposal) -> frozenset[str]:
+        """Return the failing regions that a name would leave.
+
+        Those are of the ones that the zone shows it in, or that it is held in and a write on its way puts back.
+        """
+        held = self._held.get(proposal.record)
+        put_back = held.regions if held is not None and proposal.may_land else frozenset()
+        return proposal.evacuates & (proposal.regions_shown | put_back)
 
     def _blocks_leaving(self, record: ObjectKey, regions: frozenset[str], *, elsewhere: bool) -> frozenset[str] | None:
         if not regions:
@@ -389,11 +398,6 @@ class ZoneGate:
         self._last_left = {region: at for region, at in self._last_left.items() if at >= now - self._departures.window}
         counts = {region: self._departures.count(region) for region in self._last_left}
         return {region: (number, self._last_left[region]) for region, number in counts.items() if number}
-
-
-def _leaves(proposal: Proposal) -> frozenset[str]:
-    """Return the failing regions that a name would leave, of those that the zone shows it in."""
-    return proposal.evacuates & proposal.regions_shown
 
 
 def _has_other_place(proposal: Proposal) -> bool:

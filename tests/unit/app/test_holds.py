@@ -1,6 +1,7 @@
 """The safety gate of one zone over time: what it remembers, what it holds, and what an approval is good for."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -614,6 +615,21 @@ def test_a_place_that_a_name_was_let_out_of_before_the_zone_showed_it_counts_onc
     gate.arrived(key("api"))
     gate.shows(key("api"), [ADDRESSES["east"]])
     assert departures.count("east") == 0, "it has left in between: what shows it now is no write of ours"
+
+
+@pytest.mark.parametrize("may_land", [False, True])
+def test_a_place_that_a_write_on_its_way_brings_back_is_left_like_one_that_the_zone_shows(*, may_land: bool) -> None:
+    """The zone's set was damaged while a departure is held, and is being put back."""
+    departures = Departures(free_names=0)
+    departures.remember("south", 5, 10_000.0)
+    gate = ZoneGate(Safety(), clock=lambda: 10_000.0, departures=departures)
+    before, after = sets("api", ["east", "north"]), sets("api", ["north"])
+    places = (frozenset({"east", "north"}), frozenset({"north"}), frozenset({"east"}))
+    proposal = Proposal(key("api"), "api.example.org", before, after, *places, may_land=may_land)
+    assert gate.submit(replace(proposal, regions_shown=frozenset({"east", "north"}), may_land=False)) == before
+    assert gate.submit(proposal) == (before if may_land else after)
+    gate.forget(key("api"))
+    assert gate.submit(proposal) == after, "what was let through, and has not been shown, is no place to keep"
 
 
 @pytest.mark.parametrize("was_written", [False, True])
