@@ -21,7 +21,6 @@ from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
@@ -32,7 +31,8 @@ from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Message, Seen
 from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting import Reporter
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
@@ -220,14 +220,14 @@ class Controller:
         )
         cluster = cast(Cluster, connection)
         metadata = MetadataWriter(cluster, clock=self.clock.now)
-        outlets = Outlets(metadata, self.clock.wall, leadership=workshop.leadership)
+        reporting = Reporting(metadata, self.clock.wall, leadership=workshop.leadership)
         self.reporter = Reporter(
-            cluster, component="detour", build=outlets.build, wall_clock=self.clock.wall, clock=self.clock.now
+            cluster, component="detour", build=reporting.build, wall_clock=self.clock.wall, clock=self.clock.now
         )
         self.engine = Engine(
-            workshop=workshop, observation=self.observation, outlets=outlets, clock=self.clock, metrics=metrics
+            workshop=workshop, observation=self.observation, reporting=reporting, clock=self.clock, metrics=metrics
         )
-        outlets.connect(self.reporter, self.engine)
+        reporting.connect(self.reporter, self.engine)
         self.declarations = Declarations(self.engine, read_config_map=connection.read_config_map)
         runs = [self.observation.run(), self.reporter.run(), metadata.run(), self._follow(connection)]
         runs += [self._list_again_and_again(connection)] + ([self.elector.run()] if self.elector else [])

@@ -7,8 +7,8 @@ from detour.app.history import Transition
 from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.enactment.wishes import NameChange
+from detour.kube.reporting.reporting import Reporting
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES
 
@@ -19,10 +19,10 @@ class Chronicle:
     """Tells of decisions, of their acceptance by a provider, and of the moment when every name server shows them."""
 
     def __init__(
-        self, observation: Observation, outlets: Outlets, *, clock: Clock, metrics: Metrics, dry_run: bool
+        self, observation: Observation, reporting: Reporting, *, clock: Clock, metrics: Metrics, dry_run: bool
     ) -> None:
         self._observation = observation
-        self._outlets = outlets
+        self._reporting = reporting
         self._clock = clock
         self._metrics = metrics
         self._dry_run = dry_run
@@ -38,9 +38,9 @@ class Chronicle:
         told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
         logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
         if transition.is_first:
-            self._outlets.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
+            self._reporting.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
         elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
-            self._outlets.tell(known.subject, "Rerouted", told)
+            self._reporting.tell(known.subject, "Rerouted", told)
 
     def accepted(self, zone: ObjectKey, change: NameChange, known: KnownRecord | None) -> None:
         """A provider has applied a change; `known` is its record, None where that is gone."""
@@ -60,11 +60,11 @@ class Chronicle:
             told = f"{change.hostname} had been changed in zone {zone} by somebody else and was put back"
             told += f"; {change.claimed_by}" if change.claimed_by else ""
             known.keeper.repaired(zone, change)
-            self._outlets.incident(known.subject, "Repaired", told)
+            self._reporting.incident(known.subject, "Repaired", told)
         if change.was_there:
             before = "; ".join(f"{', '.join(each.values)} ({each.type}, TTL {each.ttl} s)" for each in change.was_there)
             told = f"{change.hostname} in zone {zone} was adopted; it had {before}, which status.history keeps"
-            self._outlets.tell(known.subject, "Adopted", told)
+            self._reporting.tell(known.subject, "Adopted", told)
         self._observe_stage(known, "accepted")
 
     def visible(self, zone: ObjectKey, known: KnownRecord) -> None:

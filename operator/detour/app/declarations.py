@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from detour.app.bundles import Bundle, Bundles, Reference
 from detour.kube.annotations import commands_acted_upon
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.defects import told
 from detour.model.endpoint import Region

@@ -23,7 +23,6 @@ from detour.app.leadership import Elector
 from detour.app.leaving import ZoneLeavers
 from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
-from detour.app.outlets import STATUS_RESTORED, Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
 from detour.app.troubles import unread_records, unread_zone
@@ -35,7 +34,8 @@ from detour.health.regionnames import nearest_region
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
-from detour.kube.reporting import Subject
+from detour.kube.reporting.reporting import STATUS_RESTORED, Reporting
+from detour.kube.reporting.subject import Subject
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.translate import record_memory
 from detour.model.defects import told
@@ -61,23 +61,23 @@ class Engine:
         *,
         workshop: Workshop,
         observation: Observation,
-        outlets: Outlets,
+        reporting: Reporting,
         clock: Clock,
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.zones = Zones(workshop, self)
         self._observation = observation
-        self._outlets = outlets
+        self._reporting = reporting
         self._leadership = workshop.leadership
         self._clock = clock
-        self._chronicle = Chronicle(observation, outlets, clock=clock, metrics=metrics, dry_run=workshop.dry_run)
+        self._chronicle = Chronicle(observation, reporting, clock=clock, metrics=metrics, dry_run=workshop.dry_run)
         self._dry_run = workshop.dry_run
         self._records: dict[ObjectKey, KnownRecord] = {}
         self._gatekeeper = Gatekeeper(
             self.zones,
             observation,
-            outlets,
+            reporting,
             clock=clock,
             dry_run=workshop.dry_run,
             references=references,
@@ -86,21 +86,21 @@ class Engine:
         self._farewells = Farewells(
             self.zones,
             observation,
-            outlets,
+            reporting,
             dry_run=workshop.dry_run,
             permits=self._zone_refusal,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
         self._leavers = ZoneLeavers(
             self.zones,
-            outlets,
+            reporting,
             clock=clock,
             permits=self._zone_refusal,
             look_again=self._review_leaving_at,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
         self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
-        self._regions = RegionKeeper(clock, on_news=outlets.mark)
+        self._regions = RegionKeeper(clock, on_news=reporting.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         self._existing = ExistingRecords(clock.now)
         if isinstance(workshop.leadership, Elector):
@@ -115,9 +115,9 @@ class Engine:
 
     def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
         """Take over a FailoverRecord."""
-        self._outlets.follow(subject, raw)
+        self._reporting.follow(subject, raw)
         self._invalid.pop(subject, None)
-        asked = record.failback_now and self._outlets.is_due(subject, FAILBACK_ANNOTATION, raw)
+        asked = record.failback_now and self._reporting.is_due(subject, FAILBACK_ANNOTATION, raw)
         record = replace(record, failback_now=asked)
         known = self._records.get(record.key)
         is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
@@ -129,7 +129,7 @@ class Engine:
             memory = record_memory(raw)
             known = KnownRecord(subject, raw, RecordKeeper(record, memory, self._clock))
             self._records[record.key] = known
-            self._outlets.adopt(subject, raw)
+            self._reporting.adopt(subject, raw)
             published = memory.history[0].values if memory.history else ()
             self._observation.watch(record, memory.endpoints, published=published)
             zones_before: Iterable[ObjectKey] = ()
@@ -149,30 +149,30 @@ class Engine:
 
     def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
         """Take over a DNSZone."""
-        self._outlets.follow(subject, raw)
+        self._reporting.follow(subject, raw)
         self._invalid.pop(subject, None)
-        self._outlets.adopt(subject, raw)
-        wanted = zone.take_over_now and self._outlets.is_due(subject, TAKE_OVER_ANNOTATION, raw)
+        self._reporting.adopt(subject, raw)
+        wanted = zone.take_over_now and self._reporting.is_due(subject, TAKE_OVER_ANNOTATION, raw)
         self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
         self.zone_changed(zone.key)
         self._guard.declared(subject, raw)
         self._look_at_guard()
         self._gatekeeper.look_again_soon()
-        self._outlets.mark(subject)
+        self._reporting.mark(subject)
         self.decide(self._records)
 
     def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
         """Take over a CloudRegion."""
-        self._outlets.follow(subject, raw)
+        self._reporting.follow(subject, raw)
         self._invalid.pop(subject, None)
-        self._outlets.adopt(subject, raw)
+        self._reporting.adopt(subject, raw)
         self._regions.declare(subject, region, ended=drain_ended_in(raw.get("status")))
         self._watch_drain(region.name)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
-        self._outlets.adopt(subject, raw)
+        self._reporting.adopt(subject, raw)
         if subject.kind is Kind.DNS_ZONE:
             self._guard.declared(subject, raw)
             self._look_at_guard()
@@ -181,11 +181,11 @@ class Engine:
         if self._invalid.get(subject) != found:  # said once, however often it is found again
             logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
         self._invalid[subject] = found
-        self._outlets.mark(subject)
+        self._reporting.mark(subject)
 
     def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
         """Keep what the leader wrote, for the day when this process leads."""
-        self._outlets.follow(subject, raw, listed_at)
+        self._reporting.follow(subject, raw, listed_at)
 
     def exists(self, subject: Subject) -> None:
         """Keep that an object is there, whether or not it can be used."""
@@ -206,7 +206,7 @@ class Engine:
         self.zones.leadership_changed()
         if self._leadership.leads:
             self._guard.settle_all()
-            followed = self._outlets.begin_term()
+            followed = self._reporting.begin_term()
             for subject, raw in followed.items():
                 if subject.kind is Kind.DNS_ZONE:
                     self.zones.recall(subject, raw)
@@ -225,7 +225,7 @@ class Engine:
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """Let go of an object. DNS changes only for a record whose deletion was observed and whose policy says so."""
         self._invalid.pop(subject, None)
-        self._outlets.forget(subject)
+        self._reporting.forget(subject)
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 self._existing.go(subject.key)
@@ -241,7 +241,7 @@ class Engine:
 
     def _patch_zone(self, subject: Subject, body: Mapping[str, object]) -> None:
         if not self._dry_run:
-            self._outlets.patch(subject, body)
+            self._reporting.patch(subject, body)
 
     def _look_at_guard(self) -> None:
         if self._guard.look():
@@ -281,10 +281,10 @@ class Engine:
                 self._observation.doubt(record)
                 keeper.healths = self._observation.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
-                self._outlets.incident(known.subject, STATUS_RESTORED, told)
+                self._reporting.incident(known.subject, STATUS_RESTORED, told)
             elif self._leadership.leads and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
-                self._outlets.incident(known.subject, STATUS_RESTORED, told)
+                self._reporting.incident(known.subject, STATUS_RESTORED, told)
             keeper.replaced = self._observation.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
             self._observation.look(record, keeper.looks)
@@ -309,10 +309,10 @@ class Engine:
         is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             outcome = keeper.decision.reason if keeper.decision else ""
-            self._outlets.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw, outcome=outcome)
+            self._reporting.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw, outcome=outcome)
             keeper.update(replace(record, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
-        self._outlets.mark(known.subject)
+        self._reporting.mark(known.subject)
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
         declared = self.zones.declared(key)
@@ -416,21 +416,21 @@ class Engine:
                 self.decide((record,))
             if known.keeper.leaving:
                 self._leavers.review(known)
-            self._outlets.mark(known.subject)
+            self._reporting.mark(known.subject)
 
     def zone_changed(self, zone: ObjectKey) -> None:
         """A zone's own standing has changed."""
         if subject := self.zones.subject(zone):
-            self._outlets.mark(subject)
+            self._reporting.mark(subject)
             keeper, declared = self.zones.keepers.get(zone), self.zones.declared(zone)
             while keeper is not None and keeper.incidents:
                 incident = keeper.incidents.pop(0)
-                self._outlets.incident(subject, incident.reason, incident.message)
+                self._reporting.incident(subject, incident.reason, incident.message)
             if keeper is not None and keeper.stands_by:
                 for each in self.zones.names_of(zone):
                     self._farewells.leave_to_another(each)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
-                self._outlets.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
+                self._reporting.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 
     def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: what nobody declares there any more stays as it is."""
@@ -475,7 +475,7 @@ class Engine:
                 known.awaiting.discard(each)
         self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._farewells.end(known)
-        self._outlets.mark(known.subject)
+        self._reporting.mark(known.subject)
 
     # -- what there is to tell -------------------------------------------------------------------------------------
 
@@ -526,7 +526,7 @@ class Engine:
         """Return how many records are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
         if not self._leadership.leads:
             return dict.fromkeys(("True", "False", "Unknown"), 0)  # the leader knows
-        return self._outlets.readiness()
+        return self._reporting.readiness()
 
     def _is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 from detour.app.known import KnownRecord
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.app.workshop import Forgets
 from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal, Withdrawal
 from detour.kube.metadata import has_finalizer, with_finalizer
+from detour.kube.reporting.reporting import Reporting
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 
@@ -26,7 +26,7 @@ class Farewells:
         self,
         zones: Zones,
         observation: Observation,
-        outlets: Outlets,
+        reporting: Reporting,
         *,
         dry_run: bool,
         permits: Callable[[Record, ObjectKey], Refusal | None],
@@ -34,7 +34,7 @@ class Farewells:
     ) -> None:
         self._zones = zones
         self._observation = observation
-        self._outlets = outlets
+        self._reporting = reporting
         self._dry_run = dry_run
         self._permits = permits
         self._on_withdrawal = on_withdrawal
@@ -44,7 +44,7 @@ class Farewells:
         """See to it that the object bears our finalizer where its names are to go with it, and only then."""
         wanted = known.keeper.record.deletion_policy is DeletionPolicy.DELETE
         if wanted is not has_finalizer(known.raw) and not self._dry_run:
-            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted))
+            self._reporting.patch(known.subject, with_finalizer(known.raw, wanted))
 
     def begin(self, known: KnownRecord) -> None:
         """The record is being deleted: remove its names where its policy says so, then let it go."""
@@ -61,14 +61,14 @@ class Farewells:
             }
             if left := sorted(str(zone) for zone in zones - known.awaiting):
                 told = f"{record.hostname} stays as it is in {', '.join(left)}: no DNSZone, or not ours to write"
-                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+                self._reporting.tell(known.subject, "LeftBehind", told, warning=True)
         for zone in zones & set(self._zones.serving):
             if zone in known.awaiting:
                 self._ask(known, zone)
             else:
                 self._zones.serving[zone].forget(record.key)
         self._leaving[record.key] = known
-        self._outlets.mark(known.subject)
+        self._reporting.mark(known.subject)
         self.end(known)
 
     def may_ask(self, known: KnownRecord, zone: ObjectKey) -> bool:
@@ -86,7 +86,7 @@ class Farewells:
                 self._zones.serving[zone].abandon(record.key)
                 known.awaiting.discard(zone)
                 told = f"{record.hostname} stays as it is in {zone}: another site keeps that zone"
-                self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+                self._reporting.tell(known.subject, "LeftBehind", told, warning=True)
                 self.end(known)
 
     def zone_gone(self, zone: ObjectKey, *, heir: ObjectKey | None) -> None:
@@ -106,7 +106,7 @@ class Farewells:
             if heir is not None and heir not in known.awaiting:
                 self._zones.serving[heir].abandon(record.key)
             told = f"{record.hostname} stays as it is in {zone}: its DNSZone was deleted"
-            self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+            self._reporting.tell(known.subject, "LeftBehind", told, warning=True)
             self.end(known)
 
     def ask_anew(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
@@ -156,4 +156,4 @@ class Farewells:
             return
         self._leaving.pop(known.keeper.record.key, None)
         if not self._dry_run and has_finalizer(known.raw):
-            self._outlets.patch(known.subject, with_finalizer(known.raw, wanted=False))
+            self._reporting.patch(known.subject, with_finalizer(known.raw, wanted=False))

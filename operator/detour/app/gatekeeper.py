@@ -11,7 +11,6 @@ from dataclasses import replace
 from detour.app.clock import Clock
 from detour.app.nameservers import enough
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.suspicion import Suspicion
 from detour.app.zonekeeper import ZoneKeeper
@@ -20,7 +19,8 @@ from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
 from detour.kube.kinds import Kind
 from detour.kube.metadata import without_annotation
-from detour.kube.reporting import Subject
+from detour.kube.reporting.reporting import Reporting
+from detour.kube.reporting.subject import Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 
@@ -39,7 +39,7 @@ class Gatekeeper:
         self,
         zones: Zones,
         observation: Observation,
-        outlets: Outlets,
+        reporting: Reporting,
         *,
         clock: Clock,
         dry_run: bool,
@@ -48,7 +48,7 @@ class Gatekeeper:
     ) -> None:
         self._zones = zones
         self._observation = observation
-        self._outlets = outlets
+        self._reporting = reporting
         self._dry_run = dry_run
         self._decide = decide
         self._alarm: asyncio.TimerHandle | None = None
@@ -150,13 +150,13 @@ class Gatekeeper:
             gate, subject = zonekeeper.gate, self._zones.subject(key)
             zonekeeper.delete_due()
             for each in gate.deletions.take_news():
-                self._outlets.mark(Subject(Kind.FAILOVER_RECORD, each.record, each.uid))
+                self._reporting.mark(Subject(Kind.FAILOVER_RECORD, each.record, each.uid))
             due = gate.due()
             self._looked_at[key] = (gate.version, zonekeeper.zone.approved)
             is_news = self._looked_at[key] != looked_at.get(key)
             if is_news and zonekeeper.approve() and subject is not None:
-                self._outlets.patch(subject, without_annotation(APPROVE_ANNOTATION))
-                self._outlets.tell(subject, "Approved", "the changes that were held were approved by a person")
+                self._reporting.patch(subject, without_annotation(APPROVE_ANNOTATION))
+                self._reporting.tell(subject, "Approved", "the changes that were held were approved by a person")
                 due = gate.held_records()
             self._decide(due)
             if gate.is_pressing:
@@ -164,7 +164,7 @@ class Gatekeeper:
             self._evacuated[key] = gate.evacuated()
             is_news |= self._evacuated[key] != evacuated.get(key, {})
             if subject is not None and (is_news or due):
-                self._outlets.mark(subject)
+                self._reporting.mark(subject)
 
     def _decide_held(self) -> None:
         """What this vantage says is to be believed again, or no longer: decide anew on everything that is held."""

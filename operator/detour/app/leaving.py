@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from detour.app.clock import Clock
 from detour.app.known import KnownRecord
-from detour.app.outlets import Outlets
 from detour.app.zonekeeper import DUPLICATE_ZONE, ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.leaving import (
@@ -16,6 +15,7 @@ from detour.enactment.leaving import (
     reason_to_stay,
 )
 from detour.enactment.wishes import Refusal, Withdrawal
+from detour.kube.reporting.reporting import Reporting
 from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
@@ -29,7 +29,7 @@ class ZoneLeavers:
     def __init__(
         self,
         zones: Zones,
-        outlets: Outlets,
+        reporting: Reporting,
         *,
         clock: Clock,
         permits: Callable[[Record, ObjectKey], Refusal | None],
@@ -37,7 +37,7 @@ class ZoneLeavers:
         on_withdrawal: Callable[[], None],
     ) -> None:
         self._zones = zones
-        self._outlets = outlets
+        self._reporting = reporting
         self._clock = clock
         self._permits = permits
         self._look_again = look_again
@@ -60,7 +60,7 @@ class ZoneLeavers:
                     self._forget(known, zonekeeper)
                 keeper.left(zone)
                 if subject := self._zones.subject(zone):
-                    self._outlets.mark(subject)  # it may have an orphan now
+                    self._reporting.mark(subject)  # it may have an orphan now
         keeper.gather_zones()
         if keeper.leaving:
             for zone in keeper.declared_zones:
@@ -80,7 +80,7 @@ class ZoneLeavers:
             self._review(known, zone, is_approved=is_approved)
         if before != {zone: (each.why, each.is_asked) for zone, each in keeper.leaving.items()}:
             keeper.gather_zones()
-            self._outlets.mark(known.subject)
+            self._reporting.mark(known.subject)
         if keeper.leaving:
             self._look_again(keeper.record.key, self._clock.now() + LOOK_PERIOD)
 
@@ -160,7 +160,7 @@ class ZoneLeavers:
         del known.keeper.leaving[zone]
         known.keeper.left(zone)
         if told is not None:
-            self._outlets.tell(known.subject, "LeftBehind", told, warning=True)
+            self._reporting.tell(known.subject, "LeftBehind", told, warning=True)
 
     def recall(self, known: KnownRecord) -> None:
         """Go on from the status that the leader before us wrote: what it had left already is left."""

@@ -18,7 +18,6 @@ from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics, StateCollector
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
 from detour.app.workshop import Workshop
@@ -36,7 +35,8 @@ from detour.enactment.questions import Questions
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, Message
 from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting import Reporter
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.reporting import Reporting
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 from detour.model.defects import told
@@ -103,11 +103,11 @@ class Operator:
             on_news=lambda keys: self._engine.decide(keys),  # noqa: PLW0108 - the engine is made below
         )
         self._metadata = MetadataWriter(self._cluster, clock=self._clock.now)
-        self._outlets = Outlets(self._metadata, self._clock.wall, leadership=workshop.leadership)
+        self._reporting = Reporting(self._metadata, self._clock.wall, leadership=workshop.leadership)
         self._reporter = Reporter(
             self._cluster,
             component="detour",
-            build=self._outlets.build,
+            build=self._reporting.build,
             wall_clock=self._clock.wall,
             clock=self._clock.now,
         )
@@ -115,12 +115,12 @@ class Operator:
         self._engine = Engine(
             workshop=workshop,
             observation=self._observation,
-            outlets=self._outlets,
+            reporting=self._reporting,
             clock=self._clock,
             metrics=self._metrics,
             references=self._references.pass_now if settings.reference_checks else None,
         )
-        self._outlets.connect(self._reporter, self._engine)
+        self._reporting.connect(self._reporter, self._engine)
         self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
         self._metrics.registry.register(
             StateCollector(

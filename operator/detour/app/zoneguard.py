@@ -13,7 +13,7 @@ from typing import Any
 from detour.enactment.wishes import Refusal
 from detour.kube.kinds import RawObject
 from detour.kube.metadata import has_finalizer, with_finalizer
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 GRACE = 30.0

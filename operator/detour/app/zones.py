@@ -17,7 +17,7 @@ from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, Withdrawal, ZoneReport
 from detour.kube.kinds import RawObject
 from detour.kube.picture import Holds, ZoneObjectPicture
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.kube.resources.memory import deletions_in, evacuations_in
 from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical

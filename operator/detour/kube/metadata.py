@@ -8,7 +8,7 @@ from typing import Any
 
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import RawObject
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.kube.turns import Turns
 from detour.model.defects import told
 

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from detour.kube.kinds import Kind
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.model.record import ObjectKey
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detour.app.declarations import Declarations
 from detour.kube.cluster import ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.model.checks import HTTPCheck
 from detour.model.endpoint import Region
 from detour.model.record import Record

@@ -19,7 +19,6 @@ from detour.app.engine import Engine
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
-from detour.app.outlets import Outlets
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
@@ -30,7 +29,8 @@ from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
 from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting import Reporter
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
@@ -148,13 +148,13 @@ class World:
         )
         cluster = cast(Cluster, self.connection)
         metadata = MetadataWriter(cluster, clock=self.clock.now)
-        outlets = Outlets(metadata, self.clock.wall, leadership=leadership)
+        reporting = Reporting(metadata, self.clock.wall, leadership=leadership)
         clocks = {"wall_clock": self.clock.wall, "clock": self.clock.now}
-        reporter = Reporter(cluster, component="detour", build=outlets.build, **clocks)
+        reporter = Reporter(cluster, component="detour", build=reporting.build, **clocks)
         self.engine = Engine(
-            workshop=workshop, observation=self.observation, outlets=outlets, clock=self.clock, metrics=self.metrics
+            workshop=workshop, observation=self.observation, reporting=reporting, clock=self.clock, metrics=self.metrics
         )
-        outlets.connect(reporter, self.engine)
+        reporting.connect(reporter, self.engine)
         self.declarations = Declarations(self.engine, read_config_map=self.connection.read_config_map)
         api.watchers.append(self._watch)
         work = [self.observation.run(), reporter.run(), metadata.run(), *([self.elector.run()] if self.elector else [])]

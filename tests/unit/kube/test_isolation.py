@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from detour.kube import reporting
 from detour.kube.cluster import NONSENSE, NOT_REACHED, Cluster, ClusterError
 from detour.kube.kinds import Kind
 from detour.kube.metadata import MetadataWriter, has_finalizer, with_finalizer
-from detour.kube.reporting import Reporter, Subject
+from detour.kube.reporting import events, reporter
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.subject import Subject
 from detour.model.record import ObjectKey
 
 from .kubeapi import KubeApi
@@ -75,7 +76,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(reporting, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(reporter, "FIRST_PAUSE", 0.05)
     made = Desk(cluster)
     yield made
     assert not made.task.done(), "nothing ends it"
@@ -154,7 +155,7 @@ async def test_while_nobody_answers_one_status_is_tried_at_a_time_and_all_are_wr
         desk.reporter.mark(subject(name))
     await until(lambda: desk.built)
     await asyncio.sleep(0)
-    assert sum(desk.built.values()) <= 2 * reporting.WRITES_IN_FLIGHT
+    assert sum(desk.built.values()) <= 2 * reporter.WRITES_IN_FLIGHT
     is_away = False
     await until(lambda: all(written(api, name) for name in names))
     assert caplog.text.count("status cannot be written") == 1
@@ -163,17 +164,17 @@ async def test_while_nobody_answers_one_status_is_tried_at_a_time_and_all_are_wr
 @pytest.mark.parametrize("status", [403, 422, 500])
 async def test_an_event_that_is_not_taken_keeps_no_other_waiting(api: KubeApi, desk: Desk, status: int) -> None:
     api.mangle = lambda request: web.Response(status=status) if "/bad/events" in request.path else None
-    desk.reporter.tell(subject("api", "bad"), "First", "not taken")
+    desk.reporter.events.tell(subject("api", "bad"), "First", "not taken")
     for number in range(3):
-        desk.reporter.tell(subject("api", "good"), f"Then{number}", "taken")
+        desk.reporter.events.tell(subject("api", "good"), f"Then{number}", "taken")
     await until(lambda: len(api.events) == 3)
-    await until(lambda: not desk.reporter._events)
+    await until(lambda: not desk.reporter.events._waiting)
     tried = sum("/bad/events" in each for each in api.requests)
-    assert tried == (1 if status < 500 else reporting.EVENT_TRIES), "and it is given up in the end"
+    assert tried == (1 if status < 500 else events.EVENT_TRIES), "and it is given up in the end"
 
 
 async def test_the_name_of_an_event_is_a_valid_one_however_long_the_objects(api: KubeApi, desk: Desk) -> None:
-    desk.reporter.tell(subject("a" * 199 + "-" + "b" * 50), "Told", "x")
+    desk.reporter.events.tell(subject("a" * 199 + "-" + "b" * 50), "Told", "x")
     await until(lambda: api.events)
     assert "-." not in api.events[0]["metadata"]["name"]
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import FINALIZER, MetadataWriter, has_finalizer, with_finalizer
-from detour.kube.reporting import Subject
+from detour.kube.reporting.subject import Subject
 from detour.model.record import ObjectKey
 
 SUBJECT = Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", "api"), "uid-1")

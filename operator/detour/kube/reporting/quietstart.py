@@ -5,11 +5,10 @@ would seem to become unready and ready again: for alerts, for `kubectl wait`, an
 the operator came is not told to be under way until it is well again, is in real trouble, or the quiet time is over.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from detour.kube.kinds import Kind, RawObject
-from detour.kube.reporting import Subject
 from detour.kube.status import Condition
 
 QUIET_TIME = 30.0
@@ -21,34 +20,15 @@ UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEnd
 MAIN_CONDITION = {Kind.FAILOVER_RECORD: "Ready", Kind.DNS_ZONE: "Ready", Kind.CLOUD_REGION: "Healthy"}
 
 
-class QuietStart:
-    """Knows which objects are within their quiet time. `clock` gives seconds."""
+def was_well(kind: Kind, raw: RawObject) -> bool:
+    """Tell whether an object that is seen for the first time was well, and so has a quiet time."""
+    return _is_well(MAIN_CONDITION[kind], raw)
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._until: dict[Subject, float] = {}
 
-    def adopt(self, subject: Subject, raw: RawObject) -> bool:
-        """Begin the quiet time of an object seen for the first time; False where it has none, as it was not well."""
-        if not _is_well(MAIN_CONDITION[subject.kind], raw):
-            return False
-        self._until[subject] = self._clock() + QUIET_TIME
-        return True
-
-    def forget(self, subject: Subject) -> None:
-        """The object is gone."""
-        self._until.pop(subject, None)
-
-    def covers(self, subject: Subject, conditions: Iterable[Condition]) -> bool:
-        """Tell whether these conditions are not worth telling yet; the first ones that are end the quiet time."""
-        until = self._until.get(subject)
-        if until is None:
-            return False
-        main = next(each for each in conditions if each.type == MAIN_CONDITION[subject.kind])
-        if self._clock() < until and not main.holds and main.reason in UNDER_WAY:
-            return True
-        del self._until[subject]
-        return False
+def is_no_news(kind: Kind, conditions: Iterable[Condition]) -> bool:
+    """Tell whether these conditions are not worth telling within the quiet time; the first ones that are end it."""
+    main = next(each for each in conditions if each.type == MAIN_CONDITION[kind])
+    return not main.holds and main.reason in UNDER_WAY
 
 
 def _is_well(condition: str, raw: RawObject) -> bool:

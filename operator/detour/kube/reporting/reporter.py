@@ -1,19 +1,18 @@
-"""Writing status and events: only what changed, merged, a few at a time, and again when the API server was away."""
+"""Writing status: only what changed, merged, a few at a time, and again when the API server was away."""
 
 import asyncio
 import contextlib
 import logging
-import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
-from detour.kube.kinds import GROUP, VERSION, Kind
-from detour.kube.status import Status, timestamp
+from detour.kube.reporting.events import Events
+from detour.kube.reporting.reported import Reported
+from detour.kube.reporting.subject import Subject
+from detour.kube.status import Status
 from detour.kube.turns import Turns
 from detour.model.defects import told
-from detour.model.record import ObjectKey
 
 logger = logging.getLogger(__name__)
 
@@ -28,25 +27,11 @@ LONGEST_PAUSE = 15.0
 LONGEST_REST = 60.0
 """Seconds for which an object whose status is not taken is left alone at most."""
 
-EVENTS_KEPT = 1000
-"""Events that wait while the API server is away; older ones are dropped."""
-
-EVENT_TRIES = 5
-"""How often an event is sent that the API server answers, but does not take."""
-
 REFUSALS = (400, 413, 422)
 """Answers that mean the status itself, which no other try will change until the status does."""
 
 UNWATCHED_FIELDS = ("latencyMilliseconds", "confirmedAt")
 """Fields that are written along with others, but are no reason to write."""
-
-
-class Subject(NamedTuple):
-    """The object that a status or an event is about; its namespace is empty for a CloudRegion."""
-
-    kind: Kind
-    key: ObjectKey
-    uid: str
 
 
 class Reporter:
@@ -65,31 +50,31 @@ class Reporter:
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
-        self._component = component
         self._build = build
-        self._wall_clock = wall_clock
         self._clock = clock
-        self._known_at: dict[Subject, float] = {}  # since when we know what it bears: we adopted it, or wrote it
-        self._ours: set[Subject] = set()
-        self._written: dict[Subject, Status] = {}
-        self._versions: dict[Subject, int] = {}
-        self._in_flight: set[Subject] = set()
+        self.events = Events(cluster, component=component, wall_clock=wall_clock)
+        self.objects: dict[Subject, Reported] = {}
         self._dirty: dict[Subject, None] = {}
         self._turns: Turns[Subject] = Turns(first=FIRST_PAUSE, longest=LONGEST_REST, clock=clock)
         self._refused: dict[tuple[Subject | str, int], Subject] = {}  # told of an object or namespace, and by which
-        self._events: deque[tuple[str, Mapping[str, Any], int]] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
-        self._told = asyncio.Event()
-        self._event_number = 0
         self._is_cut_off = False
+
+    def of(self, subject: Subject) -> Reported:
+        """Return what is known of `subject`, which is kept from now on."""
+        known = self.objects.get(subject)
+        if known is None:
+            known = self.objects[subject] = Reported(subject)
+        return known
 
     def adopt(self, subject: Subject, status: Mapping[str, Any], version: str) -> None:
         """Start from the status that the object bears, with this resourceVersion."""
-        if subject not in self._written:
-            self._written[subject] = dict(status)
-            if version.isdecimal():
-                self._versions[subject] = int(version)
-                self._known_at[subject] = self._clock()
+        known = self.of(subject)
+        if known.is_found:
+            return
+        known.is_found, known.status = True, dict(status)
+        if version.isdecimal():
+            known.version, known.known_at = int(version), self._clock()
 
     def seen(self, subject: Subject, status: Mapping[str, Any], version: str, listed_at: float | None) -> bool:
         """Compare what an object bears with what we wrote, or found; where somebody else changed it, that is undone.
@@ -99,24 +84,24 @@ class Reporter:
         where a watch did. What a watch shows of an older version is an echo of an earlier write of ours. A listing
         that began after our last write is none: there the API server's own data went back.
         """
-        if subject not in self._versions or subject in self._in_flight or not version.isdecimal():
+        known = self.objects.get(subject)
+        if known is None or known.version is None or known.is_in_flight or not version.isdecimal():
             return False
-        is_listed_since = listed_at is not None and listed_at > self._known_at.get(subject, math.inf)
-        if int(version) <= self._versions[subject] and not is_listed_since:
+        is_listed_since = listed_at is not None and known.known_at is not None and listed_at > known.known_at
+        if int(version) <= known.version and not is_listed_since:
             return False
-        if _is_same(status, self._written.get(subject, {})):
+        if _is_same(status, known.status):
             return False
-        self._written[subject] = dict(status)
-        self._versions[subject] = int(version)
+        known.status, known.version = dict(status), int(version)
         self.mark(subject)
-        return subject in self._ours or not status
+        return known.is_ours or not status
 
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
-        self._written.pop(subject, None)
-        self._versions.pop(subject, None)
-        self._known_at.pop(subject, None)
-        self._ours.discard(subject)
+        self.objects.pop(subject, None)
+        self._leave_alone(subject)
+
+    def _leave_alone(self, subject: Subject) -> None:
         self._dirty.pop(subject, None)
         self._turns.went_well(subject)
         self._forget_refusals(subject)
@@ -128,39 +113,14 @@ class Reporter:
 
     def status_of(self, subject: Subject) -> Mapping[str, Any]:
         """Return the status last written, or found, at `subject`."""
-        return self._written.get(subject, {})
-
-    def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
-        """Create an event about `subject`."""
-        self._event_number += 1
-        now = timestamp(self._wall_clock())
-        namespace = subject.key.namespace or "default"
-        stamp = f"{int(self._wall_clock() * 1000):x}.{self._event_number:x}"
-        body = {
-            "metadata": {"name": f"{subject.key.name[:200].rstrip('-.')}.{stamp}", "namespace": namespace},
-            "involvedObject": {
-                "apiVersion": f"{GROUP}/{VERSION}",
-                "kind": subject.kind.title,
-                "name": subject.key.name,
-                "namespace": subject.key.namespace or None,
-                "uid": subject.uid,
-            },
-            "reason": reason,
-            "message": message[:1024],
-            "type": "Warning" if warning else "Normal",
-            "source": {"component": self._component},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        self._events.append((namespace, body, 0))
-        self._told.set()
+        known = self.objects.get(subject)
+        return known.status if known is not None else {}
 
     async def run(self) -> None:
         """Write what there is to write, until cancelled. Events never keep a status waiting."""
         await asyncio.gather(
             _again_and_again(self._news, self.flush, self._next_turn),
-            _again_and_again(self._told, self._flush_events, lambda: None),
+            _again_and_again(self.events.news, self.events.flush, lambda: None),
         )
 
     async def flush(self) -> bool:
@@ -178,21 +138,6 @@ class Reporter:
 
     def _next_turn(self) -> float | None:
         return self._turns.next_in(self._dirty)
-
-    async def _flush_events(self) -> bool:
-        later = []
-        while self._events:
-            namespace, body, tries = first = self._events[0]
-            status = await self._create(namespace, body)
-            if status == NOT_REACHED:
-                break
-            if self._events and self._events[0] is first:
-                self._events.popleft()
-            if status is not None and tries + 1 < EVENT_TRIES:
-                later.append((namespace, body, tries + 1))  # the others first
-        is_done = not (self._events or later)
-        self._events.extend(later)
-        return is_done
 
     async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
         async with slots:
@@ -212,29 +157,29 @@ class Reporter:
                     logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
 
     async def _write_now(self, subject: Subject) -> None:
-        written = self._written.get(subject, {})
-        status = self._build(subject, written)
-        if status is None or _is_same(status, written):
+        known = self.objects.get(subject) or Reported(subject)
+        status = self._build(subject, known.status)
+        if status is None or _is_same(status, known.status):
             self._turns.went_well(subject)
             return
-        self._in_flight.add(subject)
+        known.is_in_flight = True
         try:
             patched = await self._cluster.patch(
                 subject.kind,
                 subject.key.namespace,
                 subject.key.name,
-                {"status": _replacing(written, status)},
+                {"status": _replacing(known.status, status)},
                 status=True,
             )
         finally:
-            self._in_flight.discard(subject)
-        self._written[subject] = status
+            known.is_in_flight = False
         metadata = patched.get("metadata")
         version = str(metadata.get("resourceVersion") or "") if isinstance(metadata, Mapping) else ""
-        self._known_at[subject] = self._clock()
-        self._ours.add(subject)
+        if not known.is_found:
+            self.objects.setdefault(subject, known)
+        known.status, known.known_at, known.is_found, known.is_ours = status, self._clock(), True, True
         if version.isdecimal():
-            self._versions[subject] = int(version)
+            known.version = int(version)
         self._turns.went_well(subject)
         self._forget_refusals(subject)
         if self._is_cut_off:
@@ -244,7 +189,9 @@ class Reporter:
     def _give_up(self, subject: Subject, error: ClusterError) -> None:
         """Leave a status for later: all of them where the API server is away, else this one alone, longer each time."""
         if error.status == 404:
-            self.forget(subject)
+            if (known := self.objects.get(subject)) is not None:
+                known.is_gone()
+            self._leave_alone(subject)
             return
         self._dirty.setdefault(subject)
         if error.status == NOT_REACHED:
@@ -261,22 +208,11 @@ class Reporter:
         logger.error("the status of %s %s is not taken: %s", subject.kind.title, subject.key, error)
         if is_about_it:
             message = f"{error} to this object's status, so what it shows is old; checks and DNS go on"
-            self.tell(subject, "StatusRefused", message, warning=True)
+            self.events.tell(subject, "StatusRefused", message, warning=True)
 
     def _forget_refusals(self, subject: Subject) -> None:
         if self._refused:
             self._refused = {key: by for key, by in self._refused.items() if by != subject}
-
-    async def _create(self, namespace: str, body: Mapping[str, Any]) -> int | None:
-        """Return None where an event was taken, or will never be, else the status of the error."""
-        try:
-            await self._cluster.create_event(namespace, body)
-        except ClusterError as error:
-            # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
-            return None if 400 <= error.status < 500 and error.status != 429 else error.status
-        except Exception as error:
-            logger.error("an event could not be made, and is dropped: %s", told(error))
-        return None
 
 
 def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from detour.app.commands import Commands
-from detour.app.quietstart import QUIET_TIME, QuietStart
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
 from detour.kube.annotations import SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
 from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import MetadataWriter
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
-from detour.kube.reporting import Reporter, Subject
+from detour.kube.reporting import commands
+from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
+from detour.kube.reporting.reported import Reported
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.subject import Subject
+from detour.kube.reporting.transitions import conditions_in, transitions
 from detour.kube.status import (
     Condition,
     Status,
@@ -30,7 +33,6 @@ from detour.kube.status import (
     zone_conditions,
     zone_status,
 )
-from detour.kube.transitions import Transitions
 from detour.model.record import ObjectKey
 
 STATUS_RESTORED = "StatusRestored"
@@ -53,7 +55,7 @@ class Pictures(Protocol):
         """Return what there is to tell of a region."""
 
 
-class Outlets:
+class Reporting:
     """Status, events and metadata patches for every kind of object."""
 
     def __init__(
@@ -61,15 +63,8 @@ class Outlets:
     ) -> None:
         self._metadata = metadata
         self._leadership = leadership
-        self._followed: dict[Subject, RawObject] = {}
         self._wall_clock = wall_clock
-        self._transitions = Transitions()
-        self._quiet_start = QuietStart(wall_clock)
-        self._adopted: set[Subject] = set()
-        self._incidents: dict[Subject, Status] = {}  # the last one of each, of this term
-        self._commands = Commands()
-        self._complaints: dict[Subject, Refusal] = {}
-        self._ready: dict[Subject, str] = {}  # of each FailoverRecord, its condition Ready as it is told
+        self._followed: dict[Subject, None] = {}
         self._readiness = Counter[str]()
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
@@ -81,16 +76,18 @@ class Outlets:
 
     def adopt(self, subject: Subject, raw: RawObject) -> None:
         """Start from the status that an object bears."""
-        status = _status(raw)
+        status, known = _status(raw), self._writer.of(subject)
         self._writer.adopt(subject, status, _version(raw))
-        self._transitions.adopt(subject, status)
-        self._read_annotations(subject, raw)
-        if subject.kind is Kind.FAILOVER_RECORD and subject not in self._ready:
-            self._count_readiness(subject, "Unknown")
-        if subject not in self._adopted:
-            self._adopted.add(subject)
-            self._commands.adopt(subject, raw)
-            if self._quiet_start.adopt(subject, raw):
+        if known.told is None:
+            known.told = conditions_in(status)
+        self._read_annotations(known, raw)
+        if subject.kind is Kind.FAILOVER_RECORD and known.ready is None:
+            self._count_readiness(known, "Unknown")
+        if not known.is_adopted:
+            known.is_adopted = True
+            commands.adopt(known.acted, raw)
+            if was_well(subject.kind, raw):
+                known.quiet_until = self._wall_clock() + QUIET_TIME
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
     def follow(self, subject: Subject, raw: RawObject, listed_at: float | None = None) -> None:
@@ -99,9 +96,11 @@ class Outlets:
         The leader puts back what somebody else changed. The others remember it, to go on from there if they come to
         lead.
         """
-        self._read_annotations(subject, raw)
+        known = self._writer.of(subject)
+        self._read_annotations(known, raw)
         if not self._leadership.leads:
-            self._followed[subject] = raw
+            known.followed = raw
+            self._followed[subject] = None
             return
         if self._writer.seen(subject, _status(raw), _version(raw), listed_at):
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
@@ -109,44 +108,46 @@ class Outlets:
 
     def begin_term(self) -> Mapping[Subject, RawObject]:
         """This process leads now: go on from the status that each object bears, which is returned."""
-        followed, self._followed = self._followed, {}
-        self._incidents.clear()
+        subjects, self._followed = self._followed, {}
+        objects = self._writer.objects
+        followed = {each: raw for each in subjects if each in objects and (raw := objects[each].followed) is not None}
+        for known in objects.values():
+            known.incident = None
         for subject, raw in followed.items():
             self.forget(subject)
             self.adopt(subject, raw)
-        for subject in self._adopted:
-            self.mark(subject)
+        for subject, known in objects.items():
+            if known.is_adopted:
+                self.mark(subject)
         return followed
 
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
+        known = self._writer.objects.get(subject)
+        if known is not None:
+            self._count_readiness(known, None)
         self._followed.pop(subject, None)
         self._writer.forget(subject)
-        self._transitions.forget(subject)
-        self._quiet_start.forget(subject)
-        self._adopted.discard(subject)
-        self._incidents.pop(subject, None)
-        self._commands.forget(subject)
-        self._complaints.pop(subject, None)
-        self._count_readiness(subject, None)
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""
         self._writer.mark(subject)
 
     def _mark_again(self, subject: Subject) -> None:
-        if subject in self._adopted:
+        known = self._writer.objects.get(subject)
+        if known is not None and known.is_adopted:
             self.mark(subject)
 
     def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
         """Create an event."""
         if self._leadership.leads:
-            self._writer.tell(subject, reason, message, warning=warning)
+            self._writer.events.tell(subject, reason, message, warning=warning)
 
     def incident(self, subject: Subject, reason: str, message: str) -> None:
         """Create an event about something that was found wrong, and keep it in the status, which outlives the event."""
         if self._leadership.leads:
-            self._incidents[subject] = {"at": timestamp(self._wall_clock()), "reason": reason, "message": message}
+            told = {"at": timestamp(self._wall_clock()), "reason": reason, "message": message}
+            self._writer.of(subject).incident = told
             self.tell(subject, reason, message, warning=True)
             self.mark(subject)
 
@@ -155,27 +156,26 @@ class Outlets:
 
         One that it bears at first sight, before it has a status, is none.
         """
-        value = command_in(raw, annotation)
-        if value is None or not is_due(raw, annotation) or (subject not in self._adopted and not raw.get("status")):
+        value, known = command_in(raw, annotation), self._writer.objects.get(subject)
+        is_adopted = known is not None and known.is_adopted
+        if value is None or not is_due(raw, annotation) or not (is_adopted or raw.get("status")):
             return False
-        return self._commands.is_new(subject, annotation, value)
+        return known is None or commands.is_new(known.acted, annotation, value)
 
     def acted_upon(self, subject: Subject, annotation: str, raw: RawObject, *, outcome: str = "") -> None:
         """The command that an object bears was acted upon, with this `outcome`: its value does nothing more."""
-        value = command_in(raw, annotation)
-        if value is not None and self._leadership.leads and self._commands.is_new(subject, annotation, value):
-            self._commands.acted(subject, annotation, value)
+        value, known = command_in(raw, annotation), self._writer.of(subject)
+        if value is not None and self._leadership.leads and commands.is_new(known.acted, annotation, value):
+            commands.note(known.acted, annotation, value)
             done = f"was acted upon ({outcome})" if outcome else "was acted upon"
             told = f"{annotation}={value} {done}; to ask again, give it another time or number"
             self.tell(subject, "CommandDone", told)
             self.mark(subject)
 
-    def _read_annotations(self, subject: Subject, raw: RawObject) -> None:
-        found = complaints(subject.kind, raw)
-        self._complaints.pop(subject, None)
-        if found:
-            more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            self._complaints[subject] = Refusal("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}")
+    def _read_annotations(self, known: Reported, raw: RawObject) -> None:
+        found = complaints(known.subject.kind, raw)
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        known.complaint = Refusal("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}") if found else None
 
     def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
@@ -189,36 +189,40 @@ class Outlets:
 
     def build(self, subject: Subject, previous: Mapping[str, Any]) -> Status | None:
         """Return the present status of `subject`, telling the transitions since the last one."""
-        built = self._build(subject, previous) if self._leadership.leads else None
+        known = self._writer.objects.get(subject) or Reported(subject)
+        built = self._build(known, previous) if self._leadership.leads else None
         if built is None:
             return None
         status, conditions = built
         if subject.kind is Kind.FAILOVER_RECORD:
-            self._count_readiness(subject, conditions[0].status)
-        if self._quiet_start.covers(subject, conditions):
-            return None
-        for each in self._transitions.news(subject, conditions):
+            self._count_readiness(known, conditions[0].status)
+        if known.quiet_until is not None:
+            if self._wall_clock() < known.quiet_until and is_no_news(subject.kind, conditions):
+                return None
+            known.quiet_until = None
+        known.told = known.told if known.told is not None else {}
+        for each in transitions(subject.kind, known.told, conditions):
             self.tell(subject, each.reason, each.message, warning=each.warning)
-        last = self._incidents.get(subject) or previous.get("lastIncident")
-        commands = self._commands.status(subject)
-        return {**status, **({"lastIncident": last} if last else {}), **({"commands": commands} if commands else {})}
+        last = known.incident or previous.get("lastIncident")
+        acted = commands.status_of(known.acted)
+        return {**status, **({"lastIncident": last} if last else {}), **({"commands": acted} if acted else {})}
 
     def readiness(self) -> Mapping[str, int]:
         """Return how many FailoverRecords are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
         return {each: self._readiness[each] for each in ("True", "False", "Unknown")}
 
-    def _count_readiness(self, subject: Subject, ready: str | None) -> None:
-        before = self._ready.pop(subject, None)
-        if before is not None:
-            self._readiness[before] -= 1
+    def _count_readiness(self, known: Reported, ready: str | None) -> None:
+        if known.ready is not None:
+            self._readiness[known.ready] -= 1
         if ready is not None:
-            self._ready[subject] = ready
             self._readiness[ready] += 1
+        known.ready = ready
 
-    def _build(self, subject: Subject, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
+    def _build(self, known: Reported, previous: Mapping[str, Any]) -> tuple[Status, tuple[Condition, ...]] | None:
         assert self._pictures is not None  # noqa: S101 - connected before anything runs
+        subject = known.subject
         now = self._wall_clock()
-        complaint = self._complaints.get(subject)
+        complaint = known.complaint
         if refused := self._pictures.refusal_of(subject):
             return _refused_status(subject, previous, *refused, now=now)
         match subject.kind:
@@ -229,7 +233,7 @@ class Outlets:
                     return record_status(record, previous, now, conditions), conditions
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):
-                    value = self._commands.another_value(subject, TAKE_OVER_ANNOTATION)
+                    value = commands.another_value(known.acted, TAKE_OVER_ANNOTATION)
                     warnings = (*zone.warnings, *([complaint] if complaint else []))
                     zone = replace(zone, take_over=value, warnings=warnings)
                     conditions = zone_conditions(zone)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from detour.kube.kinds import Kind
-from detour.kube.reporting import Subject
+from detour.kube.reporting.reported import States
 from detour.kube.status import Condition
 
 QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
@@ -31,39 +31,28 @@ class Transition(NamedTuple):
     warning: bool
 
 
-class Transitions:
-    """Remembers what was told of each object."""
+def conditions_in(status: Mapping[str, Any]) -> States:
+    """Return the conditions of a status, as if they had been told."""
+    return {
+        str(each.get("type")): (
+            {"True": True, "False": False}.get(str(each.get("status"))),
+            str(each.get("reason")),
+        )
+        for each in status.get("conditions") or ()
+        if isinstance(each, Mapping)
+    }
 
-    def __init__(self) -> None:
-        self._told: dict[Subject, dict[str, tuple[bool | None, str]]] = {}
 
-    def adopt(self, subject: Subject, status: Mapping[str, Any]) -> None:
-        """Take what the object's status says as told already."""
-        found = {
-            str(each.get("type")): (
-                {"True": True, "False": False}.get(str(each.get("status"))),
-                str(each.get("reason")),
-            )
-            for each in status.get("conditions") or ()
-            if isinstance(each, Mapping)
-        }
-        self._told.setdefault(subject, found)
-
-    def forget(self, subject: Subject) -> None:
-        """The object is gone."""
-        self._told.pop(subject, None)
-
-    def news(self, subject: Subject, conditions: Iterable[Condition]) -> list[Transition]:
-        """Return the transitions since the last call."""
-        told = self._told.setdefault(subject, {})
-        found = []
-        for each in conditions:
-            state = (each.holds, each.reason)
-            if each.type not in TELLING_CONDITIONS[subject.kind] or each.reason in QUIET_REASONS:
-                continue
-            before = told.get(each.type)
-            told[each.type] = state
-            bad = each.holds is (each.type in BAD_WHEN_TRUE) and each.reason not in GOOD_REASONS
-            if before != state and (each.holds or bad or before is not None or each.type not in TOLD_WHEN_TRUE):
-                found.append(Transition(each.reason, each.message, bad))
-        return found
+def transitions(kind: Kind, told: States, conditions: Iterable[Condition]) -> list[Transition]:
+    """Return the transitions since what was `told`, which is brought up to date."""
+    found = []
+    for each in conditions:
+        state = (each.holds, each.reason)
+        if each.type not in TELLING_CONDITIONS[kind] or each.reason in QUIET_REASONS:
+            continue
+        before = told.get(each.type)
+        told[each.type] = state
+        bad = each.holds is (each.type in BAD_WHEN_TRUE) and each.reason not in GOOD_REASONS
+        if before != state and (each.holds or bad or before is not None or each.type not in TOLD_WHEN_TRUE):
+            found.append(Transition(each.reason, each.message, bad))
+    return found

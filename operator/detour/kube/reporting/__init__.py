@@ -1,0 +1,1 @@
+"""What people read of an object: its status, its events, and patches of its metadata."""
