@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ async def all_are(stage: Stage, kind: str, status: str) -> bool:
 async def test_the_story_passes(shared_stage: Stage, story: str) -> None:
     told: list[str] = []
     await begin(shared_stage)
-    play = partial(import_module(scenarios.STORIES[story][0]).play, slack=acceptance.UNTIMED)
+    play = partial(scenarios.load(story), slack=acceptance.UNTIMED)
     result = await play(shared_stage, told.append)
 
     assert result.passed, f"{story}: {result.figures()}\n" + "\n".join(told)
