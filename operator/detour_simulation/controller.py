@@ -8,19 +8,17 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
 from prometheus_client import CollectorRegistry
 
+from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import LISTING_PERIOD, Declarations
-from detour.app.engine import Engine
+from detour.app.declarations import LISTING_PERIOD
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
-from detour.app.observation import Observation
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
@@ -30,9 +28,6 @@ from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Message, Seen
-from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
@@ -167,9 +162,7 @@ class Controller:
             task.cancel()
         try:
             await asyncio.wait_for(self.engine.zones.stop(), 8.0)
-            await asyncio.wait_for(self.reporter.flush(), 1.0)
-            if self.elector is not None:
-                await asyncio.wait_for(self.elector.resign(), 1.0)
+            await self.parts.say_goodbye(1.0)
         except TimeoutError:
             pass
         finally:
@@ -179,16 +172,6 @@ class Controller:
         around = self._surroundings
         connection = Connection(self._server, self.caller, around.network)
         self.clock = Clock(now=self._loop.time, wall=lambda: WALL + self.wall_offset + self._loop.time() - START)
-        if self._has_rivals:
-            self.elector = Elector(
-                connection,
-                namespace=LEASE[0],
-                name=LEASE[1],
-                identity=self.name.replace("#", "_"),
-                clock=self.clock,
-                on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made below
-                refresh=partial(self._refresh, connection),
-            )
         workshop = Workshop(
             owner=around.owner,
             site=self._site,
@@ -206,32 +189,21 @@ class Controller:
             periods=around.periods,
             free_departures=0,  # a world of few names: one is as good as eleven
         )
-        if self.elector is not None:
-            workshop = replace(workshop, leadership=self.elector)
-        metrics = Metrics(CollectorRegistry())
-        self.observation = Observation(
-            check=self._check,
-            resolve=self._resolve,
+        election = None
+        if self._has_rivals:
+            identity = self.name.replace("#", "_")
+            election = Election(connection, *LEASE, identity, partial(self._refresh, connection))
+        parts = Assembly(
+            workshop,
+            Ports(cast(Cluster, connection), check=self._check, resolve=self._resolve),
+            metrics=Metrics(CollectorRegistry()),
             checks_in_flight=1000,
-            clock=self.clock,
-            randomness=self._randomness,
-            metrics=metrics,
-            on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
+            election=election,
         )
-        cluster = cast(Cluster, connection)
-        metadata = MetadataWriter(cluster, clock=self.clock.now)
-        reporting = Reporting(metadata, self.clock.wall, leadership=workshop.leadership)
-        self.reporter = Reporter(
-            cluster, component="detour", build=reporting.build, wall_clock=self.clock.wall, clock=self.clock.now
-        )
-        self.engine = Engine(
-            workshop=workshop, observation=self.observation, reporting=reporting, clock=self.clock, metrics=metrics
-        )
-        reporting.connect(self.reporter, self.engine)
-        self.declarations = Declarations(self.engine, read_config_map=connection.read_config_map)
-        runs = [self.observation.run(), self.reporter.run(), metadata.run(), self._follow(connection)]
-        runs += [self._list_again_and_again(connection)] + ([self.elector.run()] if self.elector else [])
-        self._work = [asyncio.ensure_future(each) for each in runs]
+        self.parts, self.elector, self.engine, self.observation = parts, parts.elector, parts.engine, parts.observation
+        self.declarations, self.reporter = parts.declarations, parts.reporter
+        follows = (self._follow(connection), self._list_again_and_again(connection))
+        self._work = [asyncio.ensure_future(each) for each in (*(run() for run in parts.work.values()), *follows)]
         for task in (*self._work, self.engine.zones.failure):
             task.add_done_callback(self._ended)
 
@@ -283,8 +255,7 @@ class Controller:
                 continue
 
     def _take(self, message: Message | DeletionSeen) -> None:
-        self.declarations.take(message, self.clock.now())
-        self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
+        self.parts.take(message)
 
     # -- what it reaches -------------------------------------------------------------------------------------------
 

@@ -137,8 +137,15 @@ class Gatekeeper:
 
     def look_again_soon(self) -> None:
         """Look, before long, whether the time has come for anything that a safety gate holds."""
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(HOLD_PERIOD, self._look_again)
+        self._look_again_in(HOLD_PERIOD)
+
+    def _look_again_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None:
+            if self._alarm.when() <= loop.time() + seconds:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_later(seconds, self._look_again)
 
     def _look_again(self) -> None:
         if self._alarm is not None:
@@ -161,7 +168,9 @@ class Gatekeeper:
             self._decide(due)
             if gate.is_pressing:
                 self.look_again_soon()
-            self._evacuated[key] = gate.evacuated()
+            self._evacuated[key] = left = gate.evacuated()
+            for _, at in left.values():  # a status tells of it until then
+                self._look_again_in(max(0.0, at + gate.safety.window - self._clock.now()) + HOLD_PERIOD)
             is_news |= self._evacuated[key] != evacuated.get(key, {})
             if subject is not None and (is_news or due):
                 self._reporting.mark(subject)

@@ -11,13 +11,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import LISTING_PERIOD, Declarations
-from detour.app.engine import Engine
-from detour.app.leadership import Elector
+from detour.app.declarations import LISTING_PERIOD
 from detour.app.metrics import Metrics, StateCollector
-from detour.app.observation import Observation
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
 from detour.app.workshop import Workshop
@@ -29,14 +27,10 @@ from detour.checks.run import run_check
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.keptgoing import kept_going
-from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
 from detour.enactment.questions import Questions
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import Kind, Message
-from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.reporting import Reporting
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 from detour.model.defects import told
@@ -75,13 +69,11 @@ class Operator:
         GCCollector(registry=self._metrics.registry)
         randomness = random.SystemRandom()
         self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
-        self._elector = self._make_elector(settings)
         self._questions = Questions()
         workshop = Workshop(
             owner=settings.owner,
             site=settings.site,
             named_site=ClusterSite(settings.site, self._cluster.namespace_uid),
-            leadership=self._elector or SOLE_LEADER,
             dry_run=settings.dry_run,
             clock=self._clock,
             randomness=randomness,
@@ -93,59 +85,36 @@ class Operator:
             open_zone=partial(registry.open_zone, permitted=PermittedEndpoints.from_text(settings.permitted_endpoints)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
         )
-        self._observation = Observation(
-            check=self._check,
-            resolve=self._resolve,
-            checks_in_flight=settings.checks_in_flight,
-            clock=self._clock,
-            randomness=randomness,
-            metrics=self._metrics,
-            on_news=lambda keys: self._engine.decide(keys),  # noqa: PLW0108 - the engine is made below
-        )
-        self._metadata = MetadataWriter(self._cluster, clock=self._clock.now)
-        self._reporting = Reporting(self._metadata, self._clock.wall, leadership=workshop.leadership)
-        self._reporter = Reporter(
-            self._cluster,
-            component="detour",
-            build=self._reporting.build,
-            wall_clock=self._clock.wall,
-            clock=self._clock.now,
-        )
         self._references = References(settings.reference_checks, self._clock.now)
-        self._engine = Engine(
-            workshop=workshop,
-            observation=self._observation,
-            reporting=self._reporting,
-            clock=self._clock,
+        self._parts = Assembly(
+            workshop,
+            Ports(
+                self._cluster,
+                check=self._check,
+                resolve=self._resolve,
+                references=self._references.pass_now if settings.reference_checks else None,
+            ),
             metrics=self._metrics,
-            references=self._references.pass_now if settings.reference_checks else None,
+            checks_in_flight=settings.checks_in_flight,
+            election=self._stand_for(settings),
         )
-        self._reporting.connect(self._reporter, self._engine)
-        self._declarations = Declarations(self._engine, read_config_map=self._cluster.read_config_map)
+        engine, declarations, leadership = self._parts.engine, self._parts.declarations, self._parts.leadership
         self._metrics.registry.register(
             StateCollector(
-                self._engine.zone_states,
-                self._engine.readiness,
-                unread=lambda: self._declarations.unread,
-                leads=lambda: workshop.leadership.leads,
+                engine.zone_states,
+                engine.readiness,
+                unread=lambda: declarations.unread,
+                leads=lambda: leadership.leads,
                 clock=self._clock.now,
             )
         )
         self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)
 
-    def _make_elector(self, settings: Settings) -> Elector | None:
+    def _stand_for(self, settings: Settings) -> Election | None:
         if settings.lease is None:
             return None
         namespace, name = settings.lease
-        return Elector(
-            self._election,
-            namespace=namespace,
-            name=name,
-            identity=settings.identity,
-            clock=self._clock,
-            on_change=lambda: self._engine.leadership_changed(),  # noqa: PLW0108 - the engine is made later
-            refresh=self._list_before_leading,
-        )
+        return Election(self._election, namespace, name, settings.identity, self._list_before_leading)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until something of ours breaks."""
@@ -164,22 +133,18 @@ class Operator:
         watcher.start()
         logger.info("operator %r is up%s", self._settings.owner, " (dry run)" if self._settings.dry_run else "")
         chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "checking": self._observation.run,
-            "reporting": self._reporter.run,
-            "writing metadata": self._metadata.run,
+            **self._parts.work,
             "listing": self._list_again_and_again,
             "the chores": self._do_chores,
         }
         if self._settings.reference_checks:
             chores["the reference checks"] = self._references.watch
-        if self._elector is not None:
-            chores["the election"] = self._elector.run
         work = [asyncio.create_task(kept_going(what, each)) for what, each in chores.items()]
         stopped = asyncio.create_task(stop.wait())
         try:
-            ends: list[asyncio.Future[Any]] = [stopped, self._engine.zones.failure, *work]
+            ends: list[asyncio.Future[Any]] = [stopped, self._parts.engine.zones.failure, *work]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for each in (self._engine.zones.failure, *work):
+            for each in (self._parts.engine.zones.failure, *work):
                 if each.done():
                     each.result()
         finally:
@@ -191,13 +156,11 @@ class Operator:
         for task in work:
             task.cancel()
         try:
-            await asyncio.wait_for(self._engine.zones.stop(), STOP_WITHIN)
+            await asyncio.wait_for(self._parts.engine.zones.stop(), STOP_WITHIN)
         except TimeoutError:
             told = "zones were still being read or written after %g s: what is open is settled at the next start"
             logger.warning(told, STOP_WITHIN)
-        for last in (self._reporter.flush(), *([self._elector.resign()] if self._elector else [])):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(last, LAST_WORDS_WITHIN)
+        await self._parts.say_goodbye(LAST_WORDS_WITHIN)
         await self._web.stop()
         self._questions.close()
         self._cluster.close()
@@ -205,14 +168,9 @@ class Operator:
         logger.info("stopped")
 
     def _deliverer(self, loop: asyncio.AbstractEventLoop) -> Callable[[Message], None]:
-        def take(message: Message) -> None:
-            self._declarations.take(message, self._clock.now())
-            self._engine.zones_listed = Kind.DNS_ZONE in self._declarations.listed
-            self._engine.unread = self._declarations.unread
-
         def deliver(message: Message) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(take, message)
+                loop.call_soon_threadsafe(self._parts.take, message)
 
         return deliver
 
@@ -242,18 +200,18 @@ class Operator:
                 except Exception as error:
                     what = "reading what records and zones refer to"
                     logger.error("%s met an error of Detour's own; it goes on: %s", what, told(error))
-            self._metrics.checks_overdue.set(self._observation.scheduler.overdue)
+            self._metrics.checks_overdue.set(self._parts.observation.scheduler.overdue)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)
 
     async def _read_bundles(self, _: int) -> None:
-        if self._declarations.bundles.are_due(self._clock.now()):
-            await self._declarations.bundles.refresh(self._clock.now())
+        if self._parts.declarations.bundles.are_due(self._clock.now()):
+            await self._parts.declarations.bundles.refresh(self._clock.now())
 
     async def _read_namespaces(self, rounds: int) -> None:
-        if self._engine.zones.selects_namespaces and rounds % 5 == 0:
+        if self._parts.engine.zones.selects_namespaces and rounds % 5 == 0:
             try:
-                self._engine.namespaces_listed(await self._cluster.namespace_labels())
+                self._parts.engine.namespaces_listed(await self._cluster.namespace_labels())
             except ClusterError as error:
                 logger.debug("namespaces: %s", error)
 
@@ -273,9 +231,9 @@ class Operator:
         return self._budgets[account]
 
     def _not_ready(self) -> str | None:
-        missing = [kind for kind in Kind if kind not in self._declarations.listed]
+        missing = [kind for kind in Kind if kind not in self._parts.declarations.listed]
         if not missing:
             return None
-        why = {each: told for kind in missing for each, told in self._declarations.unread.get(kind, {}).items()}
+        why = {each: told for kind in missing for each, told in self._parts.declarations.unread.get(kind, {}).items()}
         told = "".join(f"; {f'namespace {each}: ' if each else ''}{reason}" for each, reason in why.items())
         return f"not listed yet: {', '.join(kind.title for kind in missing)}{told}"

@@ -12,25 +12,18 @@ from typing import cast
 
 from prometheus_client import CollectorRegistry
 
+from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
-from detour.app.declarations import Declarations
-from detour.app.engine import Engine
-from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
-from detour.app.observation import Observation
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
-from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
 from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
-from detour.kube.metadata import MetadataWriter
-from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
@@ -117,13 +110,10 @@ class World:
         self.secret_error: ClusterError | None = None
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         budget = Budget(clouds.limits, loop.time)
-        self.elector = self._stand_for_election(identity) if identity else None
-        leadership: Leadership = self.elector or SOLE_LEADER
         workshop = Workshop(
             owner="production",
             site=site,
             named_site=ClusterSite(site, self.connection.namespace_uid),
-            leadership=leadership,
             dry_run=dry_run,
             clock=self.clock,
             randomness=random.Random(1),
@@ -137,28 +127,17 @@ class World:
             free_departures=free_departures,
         )
         self.metrics = Metrics(CollectorRegistry())
-        self.observation = Observation(
-            check=self._check,
-            resolve=self._resolve,
-            checks_in_flight=1000,
-            clock=self.clock,
-            randomness=random.Random(2),
+        self.parts = Assembly(
+            workshop,
+            Ports(cast(Cluster, self.connection), check=self._check, resolve=self._resolve),
             metrics=self.metrics,
-            on_news=lambda keys: self.engine.decide(keys),  # noqa: PLW0108 - the engine is made below
+            checks_in_flight=1000,
+            election=Election(self.connection, *LEASE, identity) if identity else None,
         )
-        cluster = cast(Cluster, self.connection)
-        metadata = MetadataWriter(cluster, clock=self.clock.now)
-        reporting = Reporting(metadata, self.clock.wall, leadership=leadership)
-        clocks = {"wall_clock": self.clock.wall, "clock": self.clock.now}
-        reporter = Reporter(cluster, component="detour", build=reporting.build, **clocks)
-        self.engine = Engine(
-            workshop=workshop, observation=self.observation, reporting=reporting, clock=self.clock, metrics=self.metrics
-        )
-        reporting.connect(reporter, self.engine)
-        self.declarations = Declarations(self.engine, read_config_map=self.connection.read_config_map)
+        self.engine, self.observation, self.elector = self.parts.engine, self.parts.observation, self.parts.elector
+        self.declarations = self.parts.declarations
         api.watchers.append(self._watch)
-        work = [self.observation.run(), reporter.run(), metadata.run(), *([self.elector.run()] if self.elector else [])]
-        self._work = [asyncio.create_task(each) for each in work]
+        self._work = [asyncio.create_task(run()) for run in self.parts.work.values()]
         self.list()
 
     def list(self) -> None:
@@ -181,17 +160,6 @@ class World:
         """Reach the API server again, and list what was missed."""
         self.connection.is_cut = False
         self.list()
-
-    def _stand_for_election(self, identity: str) -> Elector:
-        namespace, name = LEASE
-        return Elector(
-            self.connection,
-            namespace=namespace,
-            name=name,
-            identity=identity,
-            clock=self.clock,
-            on_change=lambda: self.engine.leadership_changed(),  # noqa: PLW0108 - the engine is made later
-        )
 
     def _watch(self, message: Seen | DeletionSeen) -> None:
         if self.connection.is_cut:

@@ -1,0 +1,141 @@
+"""An operator put together of its parts: by the process, by the simulation and by tests, in one and the same way.
+
+What differs between them is what the parts reach: `Ports`. Nothing runs before `work` is run.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detour.app.declarations import Declarations
+from detour.app.engine import Engine
+from detour.app.handover import LeaseStore
+from detour.app.leadership import Elector
+from detour.app.metrics import Metrics
+from detour.app.observation import Observation
+from detour.app.workshop import Workshop
+from detour.checks.resolver import Resolution
+from detour.kube.cluster import Cluster
+from detour.kube.kinds import Kind, Message
+from detour.kube.metadata import MetadataWriter
+from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.reporting import Reporting
+from detour.model.checks import CheckResult, Target
+from detour.model.record import ObjectKey
+
+COMPONENT = "detour"
+"""Who the events come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What an operator reaches beside its zones, whose ports are those of a `Workshop`.
+
+    `cluster` takes status, events and metadata. `check` runs one check, `resolve` looks a hostname up. `references`
+    runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers.
+    """
+
+    cluster: Cluster
+    check: Callable[[Target], Awaitable[CheckResult]]
+    resolve: Callable[[str], Awaitable[Resolution]]
+    references: Callable[[], Awaitable[bool]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """How a replica stands for election: at a Lease in `store`, with an `identity` that no other process ever has.
+
+    `refresh` brings what is declared up to date before an elected replica leads.
+    """
+
+    store: LeaseStore
+    namespace: str
+    name: str
+    identity: str
+    refresh: Callable[[], Awaitable[None]] | None = None
+
+
+class Assembly:
+    """The parts of one operator, connected. Without an `election` it leads."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        ports: Ports,
+        *,
+        metrics: Metrics,
+        checks_in_flight: int,
+        election: Election | None = None,
+    ) -> None:
+        self.clock = clock = workshop.clock
+        self.metrics = metrics
+        self.elector = self._elector(election) if election is not None else None
+        if self.elector is not None:
+            workshop = replace(workshop, leadership=self.elector)
+        self.leadership = workshop.leadership
+        self.observation = Observation(
+            check=ports.check,
+            resolve=ports.resolve,
+            checks_in_flight=checks_in_flight,
+            clock=clock,
+            randomness=workshop.randomness,
+            metrics=metrics,
+            on_news=self._decide,
+        )
+        self.metadata = MetadataWriter(ports.cluster, clock=clock.now)
+        self.reporting = Reporting(self.metadata, clock.wall, leadership=self.leadership)
+        self.reporter = Reporter(
+            ports.cluster, component=COMPONENT, build=self.reporting.build, wall_clock=clock.wall, clock=clock.now
+        )
+        self.engine = Engine(
+            workshop=workshop,
+            observation=self.observation,
+            reporting=self.reporting,
+            clock=clock,
+            metrics=metrics,
+            references=ports.references,
+        )
+        self.reporting.connect(self.reporter, self.engine)
+        self.declarations = Declarations(self.engine, read_config_map=ports.cluster.read_config_map)
+
+    def _elector(self, election: Election) -> Elector:
+        return Elector(
+            election.store,
+            namespace=election.namespace,
+            name=election.name,
+            identity=election.identity,
+            clock=self.clock,
+            on_change=self._leadership_changed,
+            refresh=election.refresh,
+        )
+
+    def _leadership_changed(self) -> None:
+        self.engine.leadership_changed()
+
+    def _decide(self, records: Iterable[ObjectKey]) -> None:
+        self.engine.decide(records)
+
+    def take(self, message: Message) -> None:
+        """Take in what is declared."""
+        self.declarations.take(message, self.clock.now())
+        self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
+        self.engine.unread = self.declarations.unread
+
+    @property
+    def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs for as long as the operator does, by what it is."""
+        work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "checking": self.observation.run,
+            "reporting": self.reporter.run,
+            "writing metadata": self.metadata.run,
+        }
+        return work if self.elector is None else {**work, "the election": self.elector.run}
+
+    async def say_goodbye(self, within: float) -> None:
+        """Write the last status and give the Lease up, each within so many seconds; what runs was cancelled before."""
+        for last in (self.reporter.flush(), *([self.elector.resign()] if self.elector else [])):
+            try:
+                await asyncio.wait_for(last, within)
+            except TimeoutError:
+                continue
