@@ -8,6 +8,7 @@ FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
         "frozen regions:278",
         "frozen regions:1222847",
+        "frozen regions:1351743",
         "general:1309812",
         "sites:1252864",
         "sites:1226256",

@@ -13,6 +13,7 @@ from detour_simulation.history import (
     Approved,
     Befell,
     ClockJumped,
+    Declared,
     Event,
     HealthChanged,
     History,
@@ -72,13 +73,20 @@ class _Departures:
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
         self._withdrew: dict[str, float] = {}  # by name: when an address last left it that had failed, for any reason
+        self._out_until: dict[tuple[str, str], float] = {}  # name and endpoint, site and region: until when taken out
         self._in_the_way: dict[str, tuple[float, float]] = {}  # by zone: since and until when calls may not get through
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
         match event:
             case RegionDeclared(site=site, region=region, drained=drained):
+                if (site, region) in self._drained and not drained:
+                    self._out_until[site, region] = event.at
                 (self._drained.add if drained else self._drained.discard)((site, region))
+            case Declared(record=record) if record is not None:
+                for known in self._replay.declared(record.hostname):
+                    out = [each.name for each in known.endpoints if each.state is AdminState.DRAINED]
+                    self._out_until.update({(record.hostname, each): event.at for each in out})
             case HealthChanged(address=address, works=works):
                 self._failed_at[address] = event.at if works else float("inf")
             case Approved(zone=zone):
@@ -191,7 +199,10 @@ class _Departures:
             for endpoint in record.endpoints:
                 replaced = record.strategy is Strategy.PRIORITY and endpoint.priority > best  # by a better one
                 is_out = (terms.sites.get(event.by, ""), endpoint.region) in self._drained
-                taken_out = endpoint.state is AdminState.DRAINED or is_out
+                places = ((hostname, endpoint.name), (terms.sites.get(event.by, ""), endpoint.region))
+                out_until = max(self._out_until.get(each, NEVER) for each in places)
+                was_out = out_until >= self._decided_since(event)  # decided then, and written late
+                taken_out = endpoint.state is AdminState.DRAINED or is_out or was_out
                 fails = bool(lately.intersection(endpoint.addresses))
                 if fails and not replaced and not taken_out and endpoint.region not in _regions(record, after):
                     yield endpoint.region
