@@ -1,5 +1,6 @@
 """What a mutant is, and how the product is made one for the time of a run. Nothing of this is in the product."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,9 +33,11 @@ class Mutant:
 
 @contextmanager
 def replaced(*replacements: Replacement) -> Iterator[None]:
-    """Replace attributes for a while."""
+    """Replace attributes for a while. Raises AttributeError where there is none: a mutant would switch nothing off."""
     with ExitStack() as stack:
         for owner, name, new in replacements:
+            if not hasattr(owner, name) and f"self.{name}" not in inspect.getsource(owner):
+                raise AttributeError(f"{owner!r} has no {name} to be replaced")
             if name in owner.__dict__:
                 stack.callback(setattr, owner, name, owner.__dict__[name])
             else:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detour.app.engine import Engine
+from detour.app.existing import ExistingRecords
 from detour.app.handover import Handover
 from detour.app.observation import Observation
 from detour.app.zonekeeper import ZoneKeeper
@@ -19,12 +19,12 @@ from detour_simulation.mutant import Mutant, Replacement
 def _newest_has_it() -> tuple[Replacement, ...]:
     return (
         (reconcile, "_winner", lambda wishes, marker: max(wishes, key=lambda each: (each.adopt, each.record))),
-        (Engine, "record_exists", lambda self, record: False),
+        (ExistingRecords, "may_be", lambda self, record: False),
     )
 
 
 def _nobody_is_ever_gone() -> tuple[Replacement, ...]:
-    return ((Engine, "record_exists", lambda self, record: True),)
+    return ((ExistingRecords, "may_be", lambda self, record: True),)
 
 
 def _old_evidence_counts() -> tuple[Replacement, ...]:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from detour.enactment import fence
+from detour.enactment.fence import Fence
 from detour_simulation.mutant import Mutant, replaced
 from detour_simulation.mutants import MUTANTS
 
@@ -33,3 +34,8 @@ def test_an_unknown_mutant_is_named() -> None:
 
 def test_a_run_restores_what_is_random() -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", vars(fence)["secrets"].token_hex(8))
+
+
+def test_a_mutant_of_what_is_not_there_any_more_is_no_mutant() -> None:
+    with pytest.raises(AttributeError, match="has no gone"), replaced((Fence, "gone", None)):
+        pass

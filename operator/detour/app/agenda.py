@@ -1,4 +1,4 @@
-"""Which records are to be planned, and when: now, with everything else that is due, or at a time of their own."""
+"""When the next sweep is, and which records it plans: now, with all else that is due, or at a time of their own."""
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
@@ -7,9 +7,9 @@ from detour.model.record import ObjectKey
 
 
 class Agenda:
-    """Gathers records that are due and hands them to `sweep` together. `clock` gives the event loop's seconds."""
+    """Calls `sweep` once there is something to do, which takes what is due. `clock` gives the event loop's seconds."""
 
-    def __init__(self, sweep: Callable[[tuple[ObjectKey, ...]], None], clock: Callable[[], float]) -> None:
+    def __init__(self, sweep: Callable[[], None], clock: Callable[[], float]) -> None:
         self._sweep = sweep
         self._clock = clock
         self._due: dict[ObjectKey, None] = {}  # in the order of their coming, so that a run can be repeated exactly
@@ -19,8 +19,18 @@ class Agenda:
     def add(self, keys: Iterable[ObjectKey]) -> None:
         """These records are due."""
         self._due.update(dict.fromkeys(keys))
-        if self._due and self._next is None:
-            self._next = asyncio.get_running_loop().call_soon(self._hand_over)
+        if self._due:
+            self.wake()
+
+    def wake(self) -> None:
+        """There is something to do, if not for records that are due already."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._begin)
+
+    def take(self) -> tuple[ObjectKey, ...]:
+        """Return the records that are due, in the order in which they came to be."""
+        due, self._due = tuple(self._due), {}
+        return due
 
     def ring_at(self, name: Hashable, at: float, ring: Callable[[], None]) -> None:
         """Call `ring` at `at` (engine seconds), in place of what was to be called for `name` before."""
@@ -32,7 +42,6 @@ class Agenda:
         if alarm := self._alarms.pop(name, None):
             alarm.cancel()
 
-    def _hand_over(self) -> None:
+    def _begin(self) -> None:
         self._next = None
-        due, self._due = tuple(self._due), {}
-        self._sweep(due)
+        self._sweep()

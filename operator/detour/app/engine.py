@@ -18,6 +18,19 @@ from detour.app.existing import ExistingRecords
 from detour.app.farewells import Farewells
 from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
 from detour.app.handover import Eyes
+from detour.app.inbox import (
+    Accepted,
+    DeletionsWait,
+    DeparturesChanged,
+    Event,
+    Forgets,
+    Inbox,
+    RecordChanged,
+    Visible,
+    Withdrawn,
+    WrittenOtherwise,
+    ZoneChanged,
+)
 from detour.app.known import KnownRecord
 from detour.app.leadership import Elector
 from detour.app.leaving import ZoneLeavers
@@ -26,7 +39,7 @@ from detour.app.observation import Observation
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
 from detour.app.troubles import unread_records, unread_zone
-from detour.app.workshop import Forgets, Workshop
+from detour.app.workshop import Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal, Withdrawal
@@ -50,7 +63,7 @@ DRAIN_PERIOD = 30.0
 
 
 class Engine:
-    """Connects declarations, checks, planner and zones. Implements `Declared` and `ZoneWatcher`.
+    """Connects declarations, checks, planner and zones. Implements `Declared`.
 
     `references` runs the reference checks that clear a suspected vantage; without it they are the questions whether the
     zones' authoritative servers answer.
@@ -66,7 +79,10 @@ class Engine:
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        self.zones = Zones(workshop, self)
+        self._agenda = Agenda(self._sweep, clock.now)
+        self._inbox = Inbox(self._agenda.wake)
+        self._existing = ExistingRecords(clock.now)
+        self.zones = Zones(workshop, self._inbox, record_exists=self._existing.may_be)
         self._observation = observation
         self._reporting = reporting
         self._leadership = workshop.leadership
@@ -102,12 +118,10 @@ class Engine:
         self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, on_news=reporting.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
-        self._existing = ExistingRecords(clock.now)
         if isinstance(workshop.leadership, Elector):
             workshop.leadership.look_through(Eyes(is_blind=self._is_blind, sees=self._sees))
         self._regions_used: Counter[str] = Counter()
         self._namespaces: Mapping[str, dict[str, str]] = {}
-        self._agenda = Agenda(self._decide_due, clock.now)
         self.zones_listed = False
         self.unread: Mapping[Kind, Mapping[str, str]] = {}
 
@@ -154,7 +168,7 @@ class Engine:
         self._reporting.adopt(subject, raw)
         wanted = zone.take_over_now and self._reporting.is_due(subject, TAKE_OVER_ANNOTATION, raw)
         self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
-        self.zone_changed(zone.key)
+        self._zone_changed(zone.key)
         self._guard.declared(subject, raw)
         self._look_at_guard()
         self._gatekeeper.look_again_soon()
@@ -196,10 +210,6 @@ class Engine:
         """Every object of a kind was shown."""
         if kind is Kind.FAILOVER_RECORD:
             self._existing.all_known()
-
-    def record_exists(self, record: ObjectKey) -> bool:
-        """Tell whether a FailoverRecord is there, valid or not, or may be for all that is known (ZoneWatcher)."""
-        return self._existing.may_be(record)
 
     def leadership_changed(self) -> None:
         """Go on from what the leader before left behind, or fall silent."""
@@ -258,6 +268,33 @@ class Engine:
     def decide(self, keys: Iterable[ObjectKey]) -> None:
         """Plan these records anew, with everything else that is due by then."""
         self._agenda.add(keys)
+
+    def _sweep(self) -> None:
+        """Take in what has come, and decide what is due by that."""
+        for event in self._inbox.take():
+            try:
+                self._note(event)
+            except Exception as error:
+                logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
+        if due := self._agenda.take():
+            self._decide_due(due)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case RecordChanged(record):
+                self._record_changed(record)
+            case ZoneChanged(zone):
+                self._zone_changed(zone)
+            case Accepted(zone, change):
+                self._accepted(zone, change)
+            case Visible(zone, record):
+                self._visible(zone, record)
+            case Withdrawn(zone, withdrawal):
+                self._withdrawn(zone, withdrawal)
+            case DeparturesChanged() | DeletionsWait():
+                self._gatekeeper.look_again_soon()
+            case WrittenOtherwise(before):
+                self._written_otherwise(before)
 
     def _decide_due(self, due: Iterable[ObjectKey]) -> None:
         drained = self._regions.drained()
@@ -380,7 +417,7 @@ class Engine:
                 if known.awaiting is not None and not keeper.in_force:
                     keeper.abandon(record.key)  # its finalizer is gone: whoever writes the zone has removed the name
                 keeper.forget(record.key)
-            self.zone_changed(zone)  # it may have an orphan now
+            self._zone_changed(zone)  # it may have an orphan now
 
     def _count_regions(self, record: Record, number: int) -> None:
         for region in _regions_of(record):
@@ -405,9 +442,9 @@ class Engine:
         elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
             asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
 
-    # -- from the zones (ZoneWatcher) ------------------------------------------------------------------------------
+    # -- from the zones (the inbox) --------------------------------------------------------------------------------
 
-    def record_changed(self, record: ObjectKey) -> None:
+    def _record_changed(self, record: ObjectKey) -> None:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
@@ -418,7 +455,7 @@ class Engine:
                 self._leavers.review(known)
             self._reporting.mark(known.subject)
 
-    def zone_changed(self, zone: ObjectKey) -> None:
+    def _zone_changed(self, zone: ObjectKey) -> None:
         """A zone's own standing has changed."""
         if subject := self.zones.subject(zone):
             self._reporting.mark(subject)
@@ -432,7 +469,7 @@ class Engine:
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._reporting.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
 
-    def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
+    def _written_otherwise(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: what nobody declares there any more stays as it is."""
         for known in self._records.values():
             zones = [*known.keeper.declared_zones, *known.keeper.leaving]
@@ -443,27 +480,19 @@ class Engine:
         self.decide(self._records)
         self._gatekeeper.look_again_soon()  # deletions that wait were handed on
 
-    def departures_changed(self) -> None:
-        """A name has left a failing region, or is back: what is held may pass now, and every zone tells how many."""
-        self._gatekeeper.look_again_soon()
-
-    def deletions_wait(self) -> None:
-        """Deletions that were under way wait for a zone's safety gate again."""
-        self._gatekeeper.look_again_soon()
-
-    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
+    def _accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
         self._chronicle.accepted(zone, change, self._records.get(change.record))
         if change.is_repair:
             self.decide((change.record,))  # which also sets the time when the name is contested no more
 
-    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
+    def _visible(self, zone: ObjectKey, record: ObjectKey) -> None:
         """All authoritative servers of a zone show what was changed last."""
         known = self._records.get(record)
         if known is not None:
             self._chronicle.visible(zone, known)
 
-    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
+    def _withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
         """A record's name is gone from a zone."""
         known = self._records.get(withdrawal.record)
         if known is None:

@@ -5,9 +5,9 @@ Its names go or stay with its policy. An object whose names are to go is kept by
 
 from collections.abc import Callable, Mapping
 
+from detour.app.inbox import Forgets
 from detour.app.known import KnownRecord
 from detour.app.observation import Observation
-from detour.app.workshop import Forgets
 from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal, Withdrawal

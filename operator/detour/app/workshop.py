@@ -1,8 +1,8 @@
-"""What the keeper of a zone works with, and whom it tells."""
+"""What the keeper of a zone works with."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,52 +14,9 @@ from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Withdrawal
-from detour.model.record import ObjectKey
 from detour.model.zone import Zone
 from detour.planning.departures import FREE_NAMES
 from detour.providers import registry
-
-
-class Forgets(Protocol):
-    """Who is written for a DNSZone."""
-
-    def forget(self, record: ObjectKey) -> None:
-        """The record wants nothing here any more; what it published stays."""
-
-    def abandon(self, record: ObjectKey) -> None:
-        """Let the name that the record asked to be removed stay."""
-
-
-class ZoneWatcher(Protocol):
-    """Who is told of a zone's news: the engine."""
-
-    def record_changed(self, record: ObjectKey) -> None:
-        """A record's standing in the zone has changed."""
-
-    def zone_changed(self, zone: ObjectKey) -> None:
-        """The zone's own standing has changed."""
-
-    def record_exists(self, record: ObjectKey) -> bool:
-        """Tell whether a FailoverRecord is there, valid or not, or may be for all that is known."""
-
-    def zones_changed(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
-        """For these DNSZones others are written than before: `written_before`."""
-
-    def departures_changed(self) -> None:
-        """A name has left a failing region, or is back there."""
-
-    def deletions_wait(self) -> None:
-        """Deletions that were under way wait for a zone's safety gate again."""
-
-    def accepted(self, zone: ObjectKey, change: NameChange) -> None:
-        """The provider has applied a change."""
-
-    def visible(self, zone: ObjectKey, record: ObjectKey) -> None:
-        """All authoritative servers show what was changed last."""
-
-    def withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
-        """A deleted record's name is gone from the zone."""
 
 
 class OpenZone(Protocol):

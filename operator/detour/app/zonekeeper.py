@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import partial
 
 from detour.app.holds import ZoneGate
+from detour.app.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
 from detour.app.lookout import Lookout, Sight
 from detour.app.troubles import secret_trouble, site_trouble, unforeseen_trouble
-from detour.app.workshop import Workshop, ZoneWatcher
+from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation
 from detour.enactment.budget import ZoneBudget
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
@@ -63,10 +64,11 @@ class ZoneKeeper:
         self,
         zone: Zone,
         workshop: Workshop,
-        watcher: ZoneWatcher,
+        inbox: Inbox,
         *,
         known: Generation,
         departures: Departures,
+        record_exists: Callable[[ObjectKey], bool],
         admit: Callable[[ObjectKey, Identity | None], Refusal | None],
     ) -> None:
         self.zone = zone
@@ -75,7 +77,8 @@ class ZoneKeeper:
         self.incidents: list[Refusal] = []
         self._was_in_force = False
         self._workshop = workshop
-        self._watcher = watcher
+        self._inbox = inbox
+        self._record_exists = record_exists
         self._known = known
         self._site: Site | None = None
         self._secret: Secret | None = None
@@ -96,7 +99,7 @@ class ZoneKeeper:
             enactor=lambda: self._enactor,
             on_visible=self._visible,
             on_news=self._tell_claimants,
-            on_delegation=lambda: watcher.zone_changed(self.zone.key),
+            on_delegation=self._tell,
         )
 
     # -- from the engine -------------------------------------------------------------------------------------------
@@ -316,7 +319,7 @@ class ZoneKeeper:
             for withdrawal in recalled:
                 self.gate.deletions.ask_again(withdrawal)
             if recalled:
-                self._watcher.deletions_wait()
+                self._inbox.put(DeletionsWait())
         self._enactor = self._enactor_task = None
         self.gate.end_term()
 
@@ -438,7 +441,7 @@ class ZoneKeeper:
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
             delete_command=partial(delete_command, zone),
-            record_exists=self._watcher.record_exists,
+            record_exists=self._record_exists,
         )
         fence = Fence(
             owner=settings.owner,
@@ -466,12 +469,15 @@ class ZoneKeeper:
         self._lookout.look_up_again()  # what the servers are called is known now
         return None
 
+    def _tell(self) -> None:
+        self._inbox.put(ZoneChanged(self.zone.key))
+
     def _set_trouble(self, trouble: Refusal | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
-            self._watcher.zone_changed(self.zone.key)
+            self._tell()
             for record in tuple(self._wishes):
-                self._watcher.record_changed(record)
+                self._inbox.put(RecordChanged(record))
 
     # -- from the enactor ------------------------------------------------------------------------------------------
 
@@ -486,7 +492,7 @@ class ZoneKeeper:
             self._lookout.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):
             self._lookout.refused(wish.hostname)
-        self._watcher.record_changed(record)
+        self._inbox.put(RecordChanged(record))
 
     def zone_changed(self) -> None:
         """Tell the engine, and about the records where a trouble came or went (Observer)."""
@@ -495,21 +501,21 @@ class ZoneKeeper:
         elif not self.in_force and self._was_in_force:
             self.gate.end_term()
         self._was_in_force = self.in_force
-        self._watcher.zone_changed(self.zone.key)
+        self._tell()
         trouble = self._enactor.trouble if self._enactor else None
         if trouble != self._told_trouble:
             self._told_trouble = trouble
             for record in tuple(self._wishes):
-                self._watcher.record_changed(record)
+                self._inbox.put(RecordChanged(record))
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
         """Tell the engine, and look at the name (Observer)."""
         self._lookout.wrote(change.hostname)
-        self._watcher.accepted(self.zone.key, change)
+        self._inbox.put(Accepted(self.zone.key, change))
 
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         """Tell the engine (Observer)."""
-        self._watcher.withdrawn(self.zone.key, withdrawal)
+        self._inbox.put(Withdrawn(self.zone.key, withdrawal))
 
     def incident(self, incident: Refusal) -> None:
         """Keep it for the engine to tell; look for fresh credentials where it is about them (Observer)."""
@@ -517,18 +523,18 @@ class ZoneKeeper:
             self._reopen.set()
         else:
             self.incidents.append(incident)
-            self._watcher.zone_changed(self.zone.key)
+            self._tell()
 
     # -- from the lookout ------------------------------------------------------------------------------------------
 
     def _visible(self, hostname: str) -> None:
         for record in tuple(self._claimants.get(hostname, ())):  # who hears of it may leave the zone by that
-            self._watcher.visible(self.zone.key, record)
-            self._watcher.record_changed(record)
+            self._inbox.put(Visible(self.zone.key, record))
+            self._inbox.put(RecordChanged(record))
 
     def _tell_claimants(self, hostname: str) -> None:
         for record in tuple(self._claimants.get(hostname, ())):
-            self._watcher.record_changed(record)
+            self._inbox.put(RecordChanged(record))
 
     def _is_owned(self, hostname: str) -> bool:
         """Tell whether any of the records that claim `hostname` owns it here."""

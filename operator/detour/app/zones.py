@@ -6,12 +6,13 @@ Which zone a DNSZone stands for is what its provider says: not how the object sp
 import asyncio
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from detour.app.inbox import DeparturesChanged, Inbox, WrittenOtherwise
 from detour.app.metrics import ZoneState
 from detour.app.twins import Twins
-from detour.app.workshop import Workshop, ZoneWatcher
+from detour.app.workshop import Workshop
 from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, Withdrawal, ZoneReport
@@ -47,14 +48,15 @@ class Zones:
     the same zone.
     """
 
-    def __init__(self, workshop: Workshop, watcher: ZoneWatcher) -> None:
+    def __init__(self, workshop: Workshop, inbox: Inbox, *, record_exists: Callable[[ObjectKey], bool]) -> None:
         self.keepers: dict[ObjectKey, ZoneKeeper] = {}
         self.serving: dict[ObjectKey, ZoneKeeper] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workshop = workshop
-        self._watcher = watcher
+        self._inbox = inbox
+        self._record_exists = record_exists
         self._declared: dict[ObjectKey, _Declared] = {}
-        self._departures = Departures(workshop.free_departures, on_change=watcher.departures_changed)
+        self._departures = Departures(workshop.free_departures, on_change=self._departures_changed)
         self._twins = Twins(workshop.clock.now)
         self._deleted: dict[ObjectKey, tuple[int, float]] = {}  # of DNSZones that are gone: deletions, and the last
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
@@ -216,15 +218,19 @@ class Zones:
                 "need all of them to sign with keys known to each (RFC 8901)",
             )
 
+    def _departures_changed(self) -> None:
+        self._inbox.put(DeparturesChanged())
+
     def _start(self, declared: _Declared) -> None:
         if _remembered_generation(declared.raw) != NEVER:
             self._had_worked.add(declared.zone.key)
         keeper = ZoneKeeper(
             declared.zone,
             self._workshop,
-            self._watcher,
+            self._inbox,
             known=_remembered_generation(declared.raw),
             departures=self._departures,
+            record_exists=self._record_exists,
             admit=self._admit,
         )
         self.keepers[declared.zone.key] = self.serving[declared.zone.key] = keeper
@@ -265,7 +271,7 @@ class Zones:
                     self._hand_on(keeper.give_up(), made, self.serving[key])
                 keeper.look_at_twins()
         if changed:
-            self._watcher.zones_changed(before)
+            self._inbox.put(WrittenOtherwise(before))
 
     def _hand_on(self, left: Iterable[Withdrawal], made: tuple[int, float], heir: ZoneKeeper) -> None:
         heir.gate.deletions.remember(*made)
