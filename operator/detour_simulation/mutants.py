@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app import deletions, engine, holds, recordkeeper, zonekeeper, zones
+from detour.app import engine, recordkeeper, zonekeeper, zones
 from detour.app.declarations import Declarations
 from detour.app.observation import Observation
 from detour.enactment import enactor, fence, reconcile
@@ -30,10 +30,12 @@ from detour.model.rrset import ANSWER_TYPES, address_sets
 from detour.planning import planner
 from detour.planning import situation as situation_module
 from detour.planning.candidates import Candidate
-from detour.planning.departures import Departures
-from detour.planning.gate import HoldReason
 from detour.planning.grounds import Grounded
 from detour.planning.planner import plan
+from detour.planning.safety import deletions
+from detour.planning.safety import gate as gate_module
+from detour.planning.safety.departures import Departures
+from detour.planning.safety.rules import HoldReason
 from detour.planning.selection import choose
 from detour.planning.situation import Situation, View
 from detour.providers.azuredns import provider as azuredns
@@ -192,24 +194,24 @@ def _no_memory() -> tuple[Replacement, ...]:
 
 def _not(reason: HoldReason) -> Callable[[], tuple[Replacement, ...]]:
     def off() -> tuple[Replacement, ...]:
-        before = vars(holds)["hold"]
+        before = vars(gate_module)["hold"]
 
         def hold(*arguments: Any, **rest: Any) -> HoldReason | None:
             found: HoldReason | None = before(*arguments, **rest)
             return None if found is reason else found
 
-        return ((holds, "hold", hold),)
+        return ((gate_module, "hold", hold),)
 
     return off
 
 
 def _each_zone_counts_alone() -> tuple[Replacement, ...]:
-    before = holds.ZoneGate.__init__
+    before = gate_module.ZoneGate.__init__
 
-    def init(self: holds.ZoneGate, safety: Any, *, clock: Any, departures: Any) -> None:
+    def init(self: gate_module.ZoneGate, safety: Any, *, clock: Any, departures: Any) -> None:
         before(self, safety, clock=clock, departures=Departures(0))
 
-    return ((holds.ZoneGate, "__init__", init),)
+    return ((gate_module.ZoneGate, "__init__", init),)
 
 
 def _old_evidence_counts() -> tuple[Replacement, ...]:
@@ -224,7 +226,7 @@ def _no_panic() -> tuple[Replacement, ...]:
 
 
 def _no_freeze_of_decided() -> tuple[Replacement, ...]:
-    return ((holds.ZoneGate, "freezes", lambda self, record: False),)
+    return ((gate_module.ZoneGate, "freezes", lambda self, record: False),)
 
 
 def _no_freeze() -> tuple[Replacement, ...]:

@@ -10,8 +10,8 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment import reconcile
 from detour.enactment.precedence import STANDSTILL, Precedence
 from detour.planning import planner
-from detour.planning.departures import Departures
 from detour.planning.grounds import Grounded
+from detour.planning.safety.departures import Departures
 from detour.planning.selection import choose
 from detour_simulation.mutant import Mutant, Replacement
 

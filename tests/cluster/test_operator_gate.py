@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from detour.planning.departures import FREE_NAMES
+from detour.planning.safety.departures import FREE_NAMES
 from detour_lab.services.services import Mode
 
 from .measuring import metric

@@ -42,7 +42,7 @@ from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
-from detour.enactment.wishes import NameChange, Refusal, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal
 from detour.health.regionnames import nearest_region
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
 from detour.kube.kinds import Kind, RawObject
@@ -54,6 +54,7 @@ from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)

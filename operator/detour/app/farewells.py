@@ -10,10 +10,11 @@ from detour.app.known import KnownRecord
 from detour.app.observation import Observation
 from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
-from detour.enactment.wishes import Refusal, Withdrawal
+from detour.enactment.wishes import Refusal
 from detour.kube.metadata import has_finalizer, with_finalizer
 from detour.kube.reporting.reporting import Reporting
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.withdrawal import Withdrawal
 
 
 class Farewells:

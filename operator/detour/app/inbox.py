@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from detour.enactment.wishes import NameChange, Withdrawal
+from detour.enactment.wishes import NameChange
 from detour.model.record import ObjectKey
+from detour.model.withdrawal import Withdrawal
 
 
 class Forgets(Protocol):

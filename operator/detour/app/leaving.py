@@ -14,10 +14,11 @@ from detour.enactment.leaving import (
     leaving_digest,
     reason_to_stay,
 )
-from detour.enactment.wishes import Refusal, Withdrawal
+from detour.enactment.wishes import Refusal
 from detour.kube.reporting.reporting import Reporting
 from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.withdrawal import Withdrawal
 
 LOOK_PERIOD = 5.0
 """Seconds between two looks at what keeps a name where it is, if nothing happens before."""

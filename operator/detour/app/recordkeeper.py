@@ -11,18 +11,18 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
-from detour.kube.picture import RecordPicture, ZonePicture, values_of
+from detour.kube.picture import RecordPicture, ZonePicture
 from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
-from detour.model.rrset import RRset
+from detour.model.rrset import RRset, values_of
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
-from detour.planning.gate import Proposal
 from detour.planning.grounds import NO_LOOKS, Looks
 from detour.planning.planner import plan
-from detour.planning.presence import Presence
 from detour.planning.rotation import AT_REST
+from detour.planning.safety.presence import Presence
+from detour.planning.safety.rules import Proposal
 from detour.planning.situation import Situation, Standing
 
 SMALLEST_VALUE_LIMIT = 20

@@ -15,7 +15,7 @@ from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.sites import Site
 from detour.model.zone import Zone
-from detour.planning.departures import FREE_NAMES
+from detour.planning.safety.departures import FREE_NAMES
 from detour.providers import registry
 
 

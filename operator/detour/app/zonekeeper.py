@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from detour.app.holds import ZoneGate
 from detour.app.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
 from detour.app.lookout import Lookout, Sight
 from detour.app.troubles import secret_trouble, site_trouble, unforeseen_trouble
@@ -26,14 +25,16 @@ from detour.enactment.guarded import GuardedProvider
 from detour.enactment.leaving import ParentView
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal, ZoneReport, is_throttling
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, ZoneReport, is_throttling
 from detour.kube.cluster import ClusterError
-from detour.kube.picture import values_of
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
+from detour.model.rrset import values_of
+from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
-from detour.planning.departures import Departures
+from detour.planning.safety.departures import Departures
+from detour.planning.safety.gate import ZoneGate
 from detour.providers import registry
 from detour.providers.commands import delete_command
 

@@ -51,19 +51,11 @@ from detour.enactment.sites import Site
 from detour.enactment.tenure import Tenure
 from detour.enactment.view import ZoneView
 from detour.enactment.waiting import news_within
-from detour.enactment.wishes import (
-    NameChange,
-    Refusal,
-    Urgency,
-    Wish,
-    WishReport,
-    Withdrawal,
-    ZoneReport,
-    is_throttling,
-)
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, ZoneReport, is_throttling
 from detour.enactment.zonereader import ZoneReader
 from detour.model.defects import told
 from detour.model.record import ObjectKey
+from detour.model.withdrawal import Withdrawal
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from detour.enactment.contract import StoredSet
 from detour.enactment.reconcile import Outcome
 from detour.enactment.view import NameView
-from detour.enactment.wishes import Refusal, Urgency, Wish, Withdrawal
+from detour.enactment.wishes import Refusal, Urgency, Wish
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
+from detour.model.withdrawal import Withdrawal
 
 Answers = tuple[RRset, ...]
 

@@ -16,11 +16,12 @@ from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
 from detour.enactment.sticking import Sticking
 from detour.enactment.view import NameView, ZoneView
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
+from detour.model.withdrawal import Withdrawal
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@
 
 from typing import Protocol
 
-from detour.enactment.wishes import NameChange, Refusal, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
+from detour.model.withdrawal import Withdrawal
 
 
 class Observer(Protocol):

@@ -10,11 +10,12 @@ from detour.enactment.contract import Change, OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
 from detour.enactment.registries import EXTERNAL_DNS, is_claim
 from detour.enactment.view import NameView
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish
 from detour.model.names import is_within
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset, RRType
-from detour.planning.gate import never_empty
+from detour.model.withdrawal import Withdrawal
+from detour.planning.safety.rules import never_empty
 
 OPAQUE_ANSWERS = frozenset({*ANSWER_TYPES, "ALIAS", "ANAME"})
 """Types of opaque sets that answer in place of addresses: those that Detour writes, and what providers have beside."""

@@ -48,15 +48,6 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """The observed deletion of a FailoverRecord whose policy is to take its name along."""
-
-    record: ObjectKey
-    uid: str
-    hostname: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a wish cannot be granted. `reason` is a condition's CamelCase word, `message` says what to do."""
 

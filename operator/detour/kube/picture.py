@@ -9,11 +9,10 @@ from detour.enactment.wishes import Refusal, ZoneReport
 from detour.health.regions import RegionHealth
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
-from detour.model.rrset import RRset
 from detour.model.zone import Zone
 from detour.planning.decision import Basis
-from detour.planning.departures import Blocked
-from detour.planning.gate import HoldReason
+from detour.planning.safety.held import NOTHING_HELD, Holds
+from detour.planning.safety.rules import HoldReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +24,6 @@ class Revision:
     reason: str
     at: float
     was_there: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HeldChange:
-    """A change that the safety gate holds; `line` says it in one line for people."""
-
-    reason: HoldReason
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """All that the gate of a zone holds; `digest` stands for exactly that, and is empty where nothing is held.
-
-    `blocked` says which departures hold a change that would leave one more region; its time is in seconds
-    since the Unix epoch, or in engine seconds while a gate tells of it.
-    """
-
-    changes: tuple[HeldChange, ...] = ()
-    digest: str = ""
-    blocked: Blocked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +89,7 @@ class ZoneObjectPicture:
     provider: str
     report: ZoneReport
     warnings: tuple[Refusal, ...] = ()
-    holds: Holds = Holds()
+    holds: Holds = NOTHING_HELD
     evacuated: tuple[tuple[str, int, float], ...] = ()
     deleted: tuple[int, float] | None = None
     take_over: str = "now"
@@ -126,8 +104,3 @@ class RegionPicture:
     health: RegionHealth
     since: float
     drain_ended: float | None = None
-
-
-def values_of(sets: tuple[RRset, ...]) -> tuple[str, ...]:
-    """Return every value of `sets`, in their order."""
-    return tuple(value for each in sets for value in each.values)

@@ -14,8 +14,8 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.zone import Safety
 from detour.planning.decision import Basis, Serving
-from detour.planning.departures import FREE_NAMES, FREE_SHARE, Blocked
-from detour.planning.gate import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
+from detour.planning.safety.departures import FREE_NAMES, FREE_SHARE, Blocked
+from detour.planning.safety.rules import FREE_DELETIONS, FREE_SHARE_OF_DELETIONS, HoldReason
 from detour.planning.trial import PATIENCE
 
 NOT_READ = "the zone has not been read yet"

@@ -104,3 +104,8 @@ def address_sets(name: str, ttl: int, addresses: Iterable[str]) -> tuple[RRset, 
     for address in addresses:
         families.setdefault(address_type(address), []).append(address)
     return tuple(RRset(name, family, ttl, tuple(families[family])) for family in sorted(families))
+
+
+def values_of(sets: tuple[RRset, ...]) -> tuple[str, ...]:
+    """Return every value of `sets`, in their order."""
+    return tuple(value for each in sets for value in each.values)

@@ -28,7 +28,7 @@ from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
-from detour.planning.departures import FREE_NAMES
+from detour.planning.safety.departures import FREE_NAMES
 from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import until
 

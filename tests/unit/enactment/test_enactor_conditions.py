@@ -7,9 +7,9 @@ import pytest
 
 from detour.enactment.contract import OpaqueSet, UnavailableError, ZoneContents
 from detour.enactment.ledger import HIGHEST_COUNT
-from detour.enactment.wishes import Withdrawal
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import ONE_BY_ONE, Fault, MemoryProvider, MemoryZone
 
 from .writer import API, ONE, SIX, TWO, Writer, a_ledger, a_set, key, marker_of, wish

@@ -8,9 +8,10 @@ import pytest
 from detour.enactment import names as names_module
 from detour.enactment.enactor import QUARANTINE
 from detour.enactment.reconcile import Outcome
-from detour.enactment.wishes import Wish, Withdrawal
+from detour.enactment.wishes import Wish
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE
 
 from .writer import API, ONE, TWO, Writer, key, marker_of, wish

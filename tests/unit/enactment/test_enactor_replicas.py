@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from detour.enactment.precedence import STANDSTILL
-from detour.enactment.wishes import Withdrawal
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryZone
 
 from .writer import API, ONE, THREE, TWO, Writer, a_ledger, a_set, key, marker_of, wish

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from detour.enactment.budget import Budget, ZoneBudget
-from detour.enactment.wishes import Withdrawal
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider, MemoryZone
 
 from .writer import API, DOMAIN, LEDGER, ONE, SIX, THREE, TWO, Writer, a_set, key, marker_of, wish

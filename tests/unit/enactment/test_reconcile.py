@@ -8,9 +8,10 @@ from detour.enactment.contract import OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, reconcile
 from detour.enactment.view import NameView
-from detour.enactment.wishes import Urgency, Wish, Withdrawal
+from detour.enactment.wishes import Urgency, Wish
 from detour.model.names import marker_name
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType
+from detour.model.withdrawal import Withdrawal
 
 from .writer import API, DOMAIN, ONE, OWNER, SIX, TWO, a_set, key, marker_of, wish
 

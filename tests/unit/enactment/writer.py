@@ -12,11 +12,12 @@ from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.markers import Marker
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, Withdrawal
+from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
 from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import until
 

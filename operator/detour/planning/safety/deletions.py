@@ -7,10 +7,10 @@ too many none goes, and not the first ten. Who asks for a name that is not his o
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detour.enactment.wishes import Withdrawal
 from detour.model.record import ObjectKey
+from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Safety
-from detour.planning.gate import HoldReason, deletions_allowed
+from detour.planning.safety.rules import HoldReason, deletions_allowed
 
 GATHERING_TIME = 2.0
 """Seconds for which a deletion waits for others."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detour.model.record import ObjectKey
-from detour.planning.departures import FREE_NAMES, Blocked, Departures
+from detour.planning.safety.departures import FREE_NAMES, Blocked, Departures
 
 WINDOW = 600.0
 ZONE = "zone"

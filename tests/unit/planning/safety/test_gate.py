@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from detour.app.deletions import GATHERING_TIME, Deletions
-from detour.app.holds import ZoneGate
-from detour.enactment.wishes import Withdrawal
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
+from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Safety
-from detour.planning.departures import Departures
-from detour.planning.gate import HoldReason, Proposal
+from detour.planning.safety.deletions import GATHERING_TIME, Deletions
+from detour.planning.safety.departures import Departures
+from detour.planning.safety.gate import ZoneGate
+from detour.planning.safety.rules import HoldReason, Proposal
 
 WINDOW = 600.0
 ADDRESSES = {"east": "192.0.2.1", "west": "192.0.2.2", "north": "192.0.2.3"}

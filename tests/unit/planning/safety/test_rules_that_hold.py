@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
 from detour.model.zone import Safety
-from detour.planning.gate import (
+from detour.planning.safety.rules import (
     HoldReason,
     Proposal,
     deletions_allowed,

@@ -6,14 +6,14 @@ A change that is held stays undone: what was let through before is written, and 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from detour.app.deletions import Deletions
-from detour.enactment.wishes import Withdrawal
-from detour.kube.picture import HeldChange, Holds, values_of
 from detour.model.record import ObjectKey
-from detour.model.rrset import RRset
+from detour.model.rrset import RRset, values_of
+from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Safety
-from detour.planning.departures import Departures
-from detour.planning.gate import HoldReason, Proposal, held_digest, hold, staying_in
+from detour.planning.safety.deletions import Deletions
+from detour.planning.safety.departures import Departures
+from detour.planning.safety.held import HeldChange, Holds
+from detour.planning.safety.rules import HoldReason, Proposal, held_digest, hold, staying_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRType
-from detour.planning.gate import never_empty
+from detour.planning.safety.rules import never_empty
 
 NAME = "api.example.org"
 KEYS = {kind: RRKey(NAME, kind) for kind in RRType}

@@ -10,10 +10,10 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Strategy
 from detour.model.rrset import RRset, address_sets
 from detour.planning.decision import Basis
-from detour.planning.gate import Proposal
-from detour.planning.presence import Presence
+from detour.planning.safety.presence import Presence
+from detour.planning.safety.rules import Proposal
 
-from .situations import record
+from ..situations import record  # noqa: TID252 - the root is on no path, so a sibling is reached so
 
 HOSTNAME = "api.example.org"
 NOW = 70.0

@@ -11,7 +11,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.model.rrset import RRset
 from detour.planning.decision import Basis
-from detour.planning.gate import Proposal
+from detour.planning.safety.rules import Proposal
 
 CLOCKS_APART = 10.0
 """Seconds by which the clocks of two replicas may differ."""

@@ -1,0 +1,1 @@
+"""The safety gate: what passes, what waits, and what counts."""
