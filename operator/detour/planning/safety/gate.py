@@ -3,8 +3,9 @@
 A change that is held stays undone: what was let through before is written, and put back where somebody changes it.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, values_of
@@ -14,6 +15,8 @@ from detour.planning.safety.deletions import Deletions
 from detour.planning.safety.departures import Departures
 from detour.planning.safety.held import HeldChange, Holds
 from detour.planning.safety.rules import HoldReason, Proposal, held_digest, hold, staying_in
+
+NOTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,28 @@ class _Held:
     elsewhere: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _Name:
+    """What the gate knows of one name.
+
+    `let_through` are the sets that passed last, `regions` where it has, or is to have, values. It was let out of the
+    regions `leaving`, in which the zone may still show it; of those in `unshown` before the zone showed it there; and
+    of those in `stopped`, before a freeze stopped that: each with the values by which it would show. `excused` are
+    regions that it left without counting, until it is back there.
+    """
+
+    let_through: tuple[RRset, ...] | None = None
+    regions: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    unshown: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING)
+    stopped: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING)
+    excused: frozenset[str] = frozenset()
+
+
+UNKNOWN = _Name()
+"""What is known of a name that the gate has not met: never written to."""
+
+
 class ZoneGate:
     """Lets changes of one zone through, or holds them. `clock` gives engine seconds.
 
@@ -44,14 +69,9 @@ class ZoneGate:
         self.deletions = Deletions(clock)
         self._clock = clock
         self._departures = departures
-        self._let_through: dict[ObjectKey, tuple[RRset, ...]] = {}
-        self._regions: dict[ObjectKey, frozenset[str]] = {}
+        self._names: dict[ObjectKey, _Name] = {}
         self._began_at = clock()
         self._last_left: dict[str, float] = {}  # when a name of this zone left a region last, for its status
-        self._leaving: dict[ObjectKey, frozenset[str]] = {}  # regions let go of, which the zone may still show
-        self._unshown: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of before the zone showed it
-        self._stopped: dict[ObjectKey, dict[str, frozenset[str]]] = {}  # let go of, and stopped by a freeze
-        self._excused: dict[ObjectKey, frozenset[str]] = {}  # regions left without counting, until it is back there
         self._held: dict[ObjectKey, _Held] = {}
         self._blocked: dict[ObjectKey, _Held] = {}  # of these, what departures hold
         self._changes = 0
@@ -76,7 +96,10 @@ class ZoneGate:
 
     def last(self, record: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of `record` that were let through last."""
-        return self._let_through.get(record)
+        return self._names.get(record, UNKNOWN).let_through
+
+    def _name(self, record: ObjectKey) -> _Name:
+        return self._names.setdefault(record, _Name())
 
     def freezes(self, record: ObjectKey) -> bool:
         """Tell whether the zone is frozen, and no person approved a change of `record` since."""
@@ -100,13 +123,14 @@ class ZoneGate:
         leaves, elsewhere = self._leaves(proposal), _has_other_place(proposal)
         self._hold(key, _Held(reason, _change_line(proposal), since, proposal.after, blocked, leaves, elsewhere))
         if reason is HoldReason.FREEZE:
-            self._let_through.pop(key, None)  # what a freeze stopped is decided anew when it ends, and counted then
+            name = self._name(key)
+            name.let_through = None  # what a freeze stopped is decided anew when it ends, and counted then
             for region in sorted(self._set_leaving(key, frozenset())):
                 if region in proposal.regions_shown:
                     if not proposal.may_land:
                         self._departures.come_back(key, region, zone=self)
                     if values := proposal.values_in.get(region):  # unless it has been written, and we don't know yet
-                        self._stopped.setdefault(key, {})[region] = values
+                        name.stopped = {**name.stopped, region: values}
                 else:
                     self._is_gone(key, region, self._clock())
         if reason is HoldReason.REGIONS:
@@ -129,17 +153,16 @@ class ZoneGate:
 
     def survey(self, proposal: Proposal) -> None:
         """Take note of where the name stands before anything passes: how much leaves a region is judged by that."""
-        key = proposal.record
-        if not self._leaving.get(key, frozenset()) & proposal.regions_shown:
+        key, name = proposal.record, self._name(proposal.record)
+        if not name.leaving & proposal.regions_shown:
             self._has_gone(key)
         if proposal.regions_before or not proposal.before:  # of an edited place nobody knows the region any more
             self._place(key, proposal.regions_before)
-        uncertain = {*self._leaving.get(key, ()), *self._stopped.get(key, ())} if proposal.may_land else ()
+        uncertain = {*name.leaving, *name.stopped} if proposal.may_land else ()
         self._is_back(key, (proposal.regions_before & proposal.regions_shown).difference(uncertain))
         if self._clock() < self._began_at + self._departures.window:
             for region, since in sorted(proposal.absent.items()):  # the leader before us may have evacuated it, untold
-                is_excused = region in self._excused.get(key, ())
-                is_known = is_excused or self._departures.was_seen_gone(key, region, zone=self)
+                is_known = region in name.excused or self._departures.was_seen_gone(key, region, zone=self)
                 if region not in proposal.regions_shown and not is_known:
                     self._is_gone(key, region, since)
 
@@ -152,20 +175,18 @@ class ZoneGate:
         return is_approved
 
     def _let(self, proposal: Proposal) -> tuple[RRset, ...]:
-        key = proposal.record
+        key, name = proposal.record, self._name(proposal.record)
         if proposal.after != proposal.before:
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=_has_other_place(proposal))
             leaves = self._leaves(proposal)
             evacuated = frozenset() if is_nothing else leaves
-            if uncounted := proposal.regions_before - proposal.regions_after - evacuated:
-                self._excused[key] = self._excused.get(key, frozenset()) | uncounted
+            name.excused |= proposal.regions_before - proposal.regions_after - evacuated
             self._let_go_unshown(proposal, frozenset() if is_nothing else proposal.evacuates - leaves)
             for region in sorted(evacuated):
                 self._note(region, self._clock())
                 self._departures.leave(key, region, self._clock(), zone=self)
-            self._set_leaving(key, (self._leaving.get(key, frozenset()) | evacuated) - proposal.regions_after)
-        self._let_through[key] = proposal.after
-        self._stopped.pop(key, None)
+            self._set_leaving(key, (name.leaving | evacuated) - proposal.regions_after)
+        name.let_through, name.stopped = proposal.after, NOTHING
         self._place(key, proposal.regions_after)
         return proposal.after
 
@@ -174,11 +195,11 @@ class ZoneGate:
 
         A write that puts it there may be on its way.
         """
-        known = self._unshown.pop(proposal.record, {})
-        known |= {region: values for region, values in proposal.values_in.items() if region in regions}
-        unshown = {region: values for region, values in known.items() if region not in proposal.regions_after}
-        if unshown:
-            self._unshown[proposal.record] = unshown
+        name = self._name(proposal.record)
+        if name.unshown or regions:
+            new = {region: values for region, values in proposal.values_in.items() if region in regions}
+            known = {**name.unshown, **new}
+            name.unshown = {region: its for region, its in known.items() if region not in proposal.regions_after}
 
     def shows(self, record: ObjectKey, values: Iterable[str]) -> None:
         """The zone has these values.
@@ -186,42 +207,33 @@ class ZoneGate:
         A region that the name was let out of unseen is one that it is leaving, where it is among them; one that a
         freeze was to keep it in has been left, where it is not.
         """
-        shown = frozenset(values)
-        if record in self._unshown:
-            leaving = self._take(self._unshown, record, lambda its: not its.isdisjoint(shown))
+        shown, name = frozenset(values), self._names.get(record, UNKNOWN)
+        if name.unshown:
+            leaving = {region for region, its in name.unshown.items() if not its.isdisjoint(shown)}
+            name.unshown = {region: its for region, its in name.unshown.items() if region not in leaving}
             for region in sorted(leaving):
                 self._note(region, self._clock())
                 self._departures.leave(record, region, self._clock(), zone=self)
-            self._set_leaving(record, self._leaving.get(record, frozenset()) | leaving)
-        if record in self._stopped:
-            for region in sorted(self._take(self._stopped, record, lambda its: its.isdisjoint(shown))):
+            self._set_leaving(record, name.leaving | leaving)
+        if name.stopped:
+            gone = {region for region, its in name.stopped.items() if its.isdisjoint(shown)}
+            name.stopped = {region: its for region, its in name.stopped.items() if region not in gone}
+            for region in sorted(gone):
                 self._is_gone(record, region, self._clock())
-
-    @staticmethod
-    def _take(
-        known: dict[ObjectKey, dict[str, frozenset[str]]], record: ObjectKey, which: Callable[[frozenset[str]], bool]
-    ) -> frozenset[str]:
-        """Take the regions out of `known` whose values are those asked for."""
-        regions = known.pop(record)
-        taken = frozenset(region for region, values in regions.items() if which(values))
-        if left := {region: values for region, values in regions.items() if region not in taken}:
-            known[record] = left
-        return taken
 
     def arrived(self, record: ObjectKey, *, stands: bool = True) -> None:
         """What was let through last stands in the zone, or is not to be had there."""
         self._has_gone(record)
-        if stands:
-            self._unshown.pop(record, None)
-            self._is_back(record, self._regions.get(record, frozenset()))
+        if stands and (name := self._names.get(record)) is not None:
+            name.unshown = NOTHING
+            self._is_back(record, name.regions)
 
     def _is_back(self, record: ObjectKey, regions: frozenset[str]) -> None:
         """The zone shows the name in these regions: what it counted for there ends, or would not have counted."""
         for region in regions:
             self._departures.come_back(record, region, zone=self)
-        excused = self._excused.pop(record, frozenset()) - regions
-        if excused:
-            self._excused[record] = excused
+        if (name := self._names.get(record)) is not None:
+            name.excused -= regions
 
     def _has_gone(self, record: ObjectKey) -> None:
         """What the name was to leave it has left, or never will: the window begins now."""
@@ -231,9 +243,9 @@ class ZoneGate:
 
     def _set_leaving(self, record: ObjectKey, regions: frozenset[str]) -> frozenset[str]:
         """Take note which regions the zone may still show the name in; return those of before."""
-        before = self._leaving.pop(record, frozenset())
-        if regions:
-            self._leaving[record] = regions
+        before = self._names.get(record, UNKNOWN).leaving
+        if regions != before:
+            self._name(record).leaving = regions
         for region in regions - before:
             self._departures.begin(record, region)
         for region in before - regions:
@@ -278,44 +290,42 @@ class ZoneGate:
 
     def _place(self, record: ObjectKey, regions: frozenset[str]) -> None:
         """Take note that a name has, or is to have, values in these regions."""
-        before = self._regions.pop(record, None)
-        if regions:
-            self._regions[record] = regions
-        if regions and before is None:
+        before = self._names.get(record, UNKNOWN).regions
+        if regions != before:
+            self._name(record).regions = regions
+        if regions and not before:
             self._departures.manage(record)
-        elif before is not None and not regions:
+        elif before and not regions:
             self._departures.release(record, zone=self)
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
         self._place(record, frozenset())
-        self._excused.pop(record, None)
         self.set_aside(record)
+        self._names.pop(record, None)
 
     def set_aside(self, record: ObjectKey) -> None:
         """What was let through, held or approved for the record does not count any more: it is suspended."""
-        self._let_through.pop(record, None)
         self._hold(record, None)
         self._approved.pop(record, None)
         self._thawed.discard(record)
-        self._unshown.pop(record, None)
-        self._stopped.pop(record, None)
+        if (name := self._names.get(record)) is not None:
+            name.let_through, name.unshown, name.stopped = None, NOTHING, NOTHING
         self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
 
     def end_term(self) -> None:
         """The zone is written here no more: what was let through may never be seen to arrive."""
-        for record in list(self._leaving):
-            self._set_leaving(record, frozenset())
+        for record, name in self._names.items():
+            if name.leaving:
+                self._set_leaving(record, frozenset())
 
     def begin_term(self) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
         self._began_at = self._clock()
         self._departures.keep_for(self, self.safety.window)
         self.end_term()
-        self._excused.clear()
-        self._unshown.clear()
-        self._stopped.clear()
-        self._let_through.clear()
+        for name in self._names.values():
+            name.let_through, name.excused, name.unshown, name.stopped = None, frozenset(), NOTHING, NOTHING
         self._held.clear()
         self._blocked.clear()
         self._changes += 1
@@ -377,9 +387,10 @@ class ZoneGate:
     def close(self) -> None:
         """The zone is written here no more. What has left it counts until the window ends, or it is seen to be back."""
         self.end_term()
-        for record in self._regions:
-            self._departures.release(record, zone=self)
-        self._regions.clear()
+        for record, name in self._names.items():
+            if name.regions:
+                self._departures.release(record, zone=self)
+                name.regions = frozenset()
         self._departures.keep_for(self, 0.0)
 
     def holds(self) -> Holds:
