@@ -275,7 +275,7 @@ class Engine:
         for event in self._inbox.take():
             try:
                 self._note(event)
-            except Exception as error:
+            except Exception as error:  # a defect of ours that one zone's news bring to light stops no other's
                 logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
         if due := self._agenda.take():
             self._decide_due(due)

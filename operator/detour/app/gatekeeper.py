@@ -170,7 +170,7 @@ class Gatekeeper:
                 self.look_again_soon()
             self._evacuated[key] = left = gate.evacuated()
             for _, at in left.values():  # a status tells of it until then
-                self._look_again_in(max(0.0, at + gate.safety.window - self._clock.now()) + HOLD_PERIOD)
+                self._look_again_in(max(0.0, at + gate.counts_for - self._clock.now()) + HOLD_PERIOD)
             is_news |= self._evacuated[key] != evacuated.get(key, {})
             if subject is not None and (is_news or due):
                 self._reporting.mark(subject)

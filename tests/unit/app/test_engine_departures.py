@@ -2,6 +2,8 @@
 
 import asyncio
 
+from detour.app.inbox import Withdrawn
+from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault
 
@@ -79,3 +81,37 @@ OTHER = [{"name": "other"}]
 def evacuated(world: World, zone: str) -> dict[str, int]:
     told = world.api.status(zone, DZ).get("evacuations", ())
     return {each["region"]: each["names"] for each in told}
+
+
+async def test_a_status_tells_of_departures_for_as_long_as_they_count_and_nobody_polls_for_that(boot: Boot) -> None:
+    """The longest window of all zones counts, not that of the zone itself."""
+    longer = dns_zone("second", uid="z-2", domain="example.net", safety={"panicThreshold": 100, "window": "20m"})
+    world = boot(dns_zone(safety={"panicThreshold": 100, "window": "1m"}), longer, api())
+    await world.until(lambda: ready(world))
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: "evacuations" in world.api.status("main", DZ))
+    await asyncio.sleep(120)
+    looks = 0
+    gate = next(each.gate for each in world.engine.zones.keepers.values() if each.zone.domain == "example.org")
+    evacuated = gate.evacuated
+
+    def counted() -> dict[str, tuple[int, float]]:
+        nonlocal looks
+        looks += 1
+        return evacuated()
+
+    gate.evacuated = counted  # type: ignore[method-assign]  # nothing else tells how often it is looked at
+    await asyncio.sleep(600)
+    assert "evacuations" in world.api.status("main", DZ), "it counts for twenty minutes"
+    assert looks < 60
+    await asyncio.sleep(600)
+    assert "evacuations" not in world.api.status("main", DZ)
+
+
+async def test_news_of_a_zone_that_break_something_stop_no_others(boot: Boot) -> None:
+    world = boot(dns_zone(**CALM), api())
+    await world.until(lambda: ready(world))
+    world.engine._inbox.put(Withdrawn(ObjectKey("shop", "main"), None))  # type: ignore[arg-type]  # odd on purpose
+    world.engine.decide((ObjectKey("shop", "api"),))
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: world.answers() == {"192.0.2.3"})

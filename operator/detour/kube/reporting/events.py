@@ -81,6 +81,6 @@ class Events:
         except ClusterError as error:
             # Refused ones (a namespace that is going away, say) are dropped: an event is no reason to hold the rest.
             return None if 400 <= error.status < 500 and error.status != 429 else error.status
-        except Exception as error:
+        except Exception as error:  # what is wrong with one event keeps no other waiting
             logger.error("an event could not be made, and is dropped: %s", told(error))
         return None

@@ -22,16 +22,7 @@ MAIN_CONDITION = {Kind.FAILOVER_RECORD: "Ready", Kind.DNS_ZONE: "Ready", Kind.CL
 
 def was_well(kind: Kind, raw: RawObject) -> bool:
     """Tell whether an object that is seen for the first time was well, and so has a quiet time."""
-    return _is_well(MAIN_CONDITION[kind], raw)
-
-
-def is_no_news(kind: Kind, conditions: Iterable[Condition]) -> bool:
-    """Tell whether these conditions are not worth telling within the quiet time; the first ones that are end it."""
-    main = next(each for each in conditions if each.type == MAIN_CONDITION[kind])
-    return not main.holds and main.reason in UNDER_WAY
-
-
-def _is_well(condition: str, raw: RawObject) -> bool:
+    condition = MAIN_CONDITION[kind]
     metadata, status = raw.get("metadata"), raw.get("status")
     listed = status.get("conditions") if isinstance(status, Mapping) else None
     generation = metadata.get("generation") if isinstance(metadata, Mapping) else None
@@ -41,3 +32,9 @@ def _is_well(condition: str, raw: RawObject) -> bool:
         for each in found
         if isinstance(each, Mapping)
     )
+
+
+def is_no_news(kind: Kind, conditions: Iterable[Condition]) -> bool:
+    """Tell whether these conditions are not worth telling within the quiet time; the first ones that are end it."""
+    main = next(each for each in conditions if each.type == MAIN_CONDITION[kind])
+    return not main.holds and main.reason in UNDER_WAY

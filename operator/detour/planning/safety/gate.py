@@ -402,6 +402,11 @@ class ZoneGate:
         blocked = self._departures.explain(regions, window=self._departures.window) if regions is not None else None
         return Holds(tuple(HeldChange(reason, line) for reason, line, _ in changes), digest, blocked)
 
+    @property
+    def counts_for(self) -> float:
+        """Seconds for which a departure counts: the longest window of all zones, not this one's own."""
+        return self._departures.window
+
     def evacuated(self) -> dict[str, tuple[int, float]]:
         """Return the regions that names of this zone have left within the window: how many in all, and when last."""
         now = self._clock()
