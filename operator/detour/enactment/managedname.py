@@ -34,8 +34,8 @@ class ManagedName:
     `wishes` are what records want there, `withdrawals` what was asked to be removed. `urgency` is that of another look
     at it, None while it is clean; `outcome` is what the last look said. `owner` is the record that the marker in the
     zone names, `generation` the ledger's when this process last wrote the name. `settled` is how it was left, `sent`
-    what writes on their way make of it, `unanswered` the sets that a request may still change. `early_tries` says how
-    often in a row a change was tried again before its pause was over.
+    what writes on their way make of it, `unanswered` the sets that a request may still change. A change that is refused
+    is tried again after `early_pause` seconds once the name stands otherwise.
     """
 
     hostname: str
@@ -49,7 +49,7 @@ class ManagedName:
     settled: Answers | None = None
     sent: frozenset[Answers] = frozenset()
     unanswered: frozenset[StoredSet] = frozenset()
-    early_tries: int = 0
+    early_pause: float = 0.0
 
     @property
     def is_wanted(self) -> bool:

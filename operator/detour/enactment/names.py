@@ -26,7 +26,8 @@ from detour.model.withdrawal import Withdrawal
 logger = logging.getLogger(__name__)
 
 EARLY = 2.0
-"""Seconds to the second early try of a change that was refused; each one after that waits as long again."""
+LONGEST_EARLY = 64.0
+"""Seconds to the second early try of a change that was refused, doubling up to the longest."""
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Names:
         self._dirty: dict[Urgency, dict[str, ManagedName]] = {urgency: {} for urgency in Urgency}
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
-        self._sent: set[str] = set()  # names of which something was sent, and nothing applied since
+        self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
         self._sticking = Sticking()
         self._census = Census()
 
@@ -157,7 +158,7 @@ class Names:
 
     def on_their_way(self) -> list[ObjectKey]:
         """Return the records of names of which something was sent, and nothing applied since."""
-        self._sent = {each for each in self._sent if each in self._names and self._names[each].sent}
+        self._sent = {each: None for each in self._sent if each in self._names and self._names[each].sent}
         return [record for each in self._sent for record in self._names[each].wishes]
 
     def undecide(self) -> None:
@@ -228,8 +229,8 @@ class Names:
         refused as well, later each time (2 s, 4 s, ...), so that whoever changes the name at will sets no pace.
         """
         if (name := self._names.get(hostname)) is not None:
-            early = now + (EARLY**name.early_tries if name.early_tries else 0.0)
-            self._set_aside(name, Quarantine(refusal, now + pause, seen and seen.kept(), min(early, now + pause)))
+            early = now + min(pause, name.early_pause)
+            self._set_aside(name, Quarantine(refusal, now + pause, seen and seen.kept(), early))
             self._mark(name, Urgency.HOUSEKEEPING)
 
     def _set_aside(self, name: ManagedName, quarantine: Quarantine) -> None:
@@ -355,7 +356,7 @@ class Names:
         )
         outcome = _touching(outcome, name, view)
         if name.quarantine is not None and name.quarantine.seen not in (None, found):
-            name.early_tries += 1
+            name.early_pause = min(LONGEST_EARLY, max(EARLY, 2 * name.early_pause))
             self._set_aside(name, replace(name.quarantine, until=name.quarantine.early, seen=None))
         if outcome.change and name.quarantine is not None:
             refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
@@ -397,7 +398,7 @@ class Names:
                 name = self._names[hostname]
                 quarantine, name.quarantine = name.quarantine, None
                 if quarantine and until > quarantine.early:
-                    name.early_tries = 0
+                    name.early_pause = 0.0
                 self._mark(self._names[hostname], Urgency.HOUSEKEEPING)
 
     def sent(self, change: NameChange, view: ZoneView) -> None:
@@ -405,7 +406,7 @@ class Names:
         name = self._names.get(change.hostname)
         if name is not None and change.record in name.wishes:
             name.sent |= {_made_by(change, view)}
-            self._sent.add(change.hostname)
+            self._sent[change.hostname] = None
 
     def refused(self, changes: Iterable[NameChange]) -> None:
         """Take note that certainly nothing of `changes` is, or comes, in the zone."""
@@ -420,10 +421,11 @@ class Names:
         """
         found = view.at(change.hostname)
         self._census.seen(change.hostname, is_ours=self._is_ours(found))
+        self._sent.pop(change.hostname, None)
         name = self._names.get(change.hostname)
         if name is None:
             return
-        name.unanswered, name.sent, name.early_tries = frozenset(), frozenset(), 0
+        name.unanswered, name.sent, name.early_pause = frozenset(), frozenset(), 0.0
         if change.record in name.wishes:
             self._own(name, change.record)
             name.settled = stored = found.answers

@@ -314,6 +314,20 @@ async def test_whoever_changes_a_refused_name_at_will_sets_no_pace(start: Start)
     await writer.settled("api", within=QUARANTINE)
 
 
+async def test_a_refused_name_that_is_changed_for_a_day_is_still_tried(start: Start) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    writer.provider.refused.add(API)
+    writer.want(wish("api", TWO))
+    await writer.until(lambda: writer.refusal("api") == "RefusedByProvider")
+    for number in range(3000):
+        writer.zone.put(a_set(API, f"192.0.2.{100 + number % 100}"))
+        writer.enactor.suspect(API)
+        await asyncio.sleep(QUARANTINE / 2)
+    writer.provider.refused.clear()
+    await writer.settled("api", within=2 * QUARANTINE)
+
+
 async def test_once_a_lost_write_is_settled_by_another_whom_it_concerned_is_told(start: Start) -> None:
     writer = start()
     await writer.publish(wish("api", ONE))
