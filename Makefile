@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 ZONE ?=
 PROVIDER ?=
 MINUTES ?= 20
+RUNS ?= 10
 SEED ?=
 # Keep compiled modules, whatever the environment says: every process that the tests start reads them.
 export PYTHONDONTWRITEBYTECODE :=
@@ -14,7 +15,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate mutants bench clean packages
+.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate properties mutants bench clean packages
 
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
@@ -24,6 +25,7 @@ help:
 	@echo "make acceptance   the long figures at full size, and what is promised in seconds (40 min)"
 	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
+	@echo "make properties RUNS=10   examples of the properties that no run has tried before"
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
 	@echo "make bench NAMES='1000 3000'   what a number of names costs, on a real API server and BIND (10 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
@@ -92,6 +94,13 @@ acceptance: setup packages
 # As many processes as there are cores, or JOBS of them. PROFILE is one of those of `python -m detour_simulation simulate --help`, the usual mix without it.
 simulate: setup
 	@$(BIN)/python -m detour_simulation simulate --schedules=$(or $(SCHEDULES),200) --seed=$(or $(SEED),1) $(if $(PROFILE),--profile="$(PROFILE)") --jobs=$(or $(JOBS),$(CORES))
+
+properties: setup
+	@for run in $$(seq $(RUNS)); do \
+		seed=$$RANDOM; echo "== run $$run of $(RUNS): examples from seed $$seed"; \
+		DETOUR_SEED=1 $(BIN)/python -m pytest -q -n $(CORES) -m hypothesis --durations=0 --durations-min=60 \
+			--hypothesis-seed=$$seed tests/unit || exit 1; \
+	done
 
 mutants: setup
 	@$(BIN)/python -m detour_simulation mutants

@@ -14,8 +14,8 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 SEED = "DETOUR_SEED"
 """The environment variable that sets the seed of the schedules that are played, 1 unless set.
 
-A run plays the same as the one before, so that what it finds comes from the change at hand. New ones are played by
-`make simulate`, or here with another seed.
+A run plays the same as the one before, so that what it finds comes from the change at hand; the same with the examples
+that are generated for properties. New ones are played by `make simulate` and `make properties`, or here with a seed.
 """
 
 STORIES = "stories"
@@ -40,8 +40,13 @@ SLOW = ("unit/lab/test_lab_operatorprocess", "unit/lab/test_lab_steppedclock", "
 
 
 def pytest_configure() -> None:
-    """Let no example fail by its time."""
-    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    """Let no example fail by its time, and generate the same ones in each run, unless a seed asks for others."""
+    settings.register_profile(
+        "any machine",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=SEED not in os.environ,
+    )
     settings.load_profile("any machine")
 
 

@@ -134,7 +134,8 @@ def test_who_is_not_known_to_work_keeps_a_place_but_never_gains_one(situation: S
             for each in ruling.serving if ruling.basis is Basis.CHOSEN else ():
                 health = situation.healths[each.endpoint]
                 if health.verdict is not Verdict.HEALTHY:
-                    assert set(each.values) & places or each.endpoint in (view.serving or ())
+                    stands_for = {*each.values, *(address for address, _ in health.addresses)}
+                    assert stands_for & places or each.endpoint in (view.serving or ())
                     assert health.verdict is Verdict.UNKNOWN or places.intersection(each.values)
                 if health.verdict is not Verdict.HEALTHY and situation.record.publish is Publish.ADDRESS:
                     healthy = {value for value, verdict in health.addresses if verdict is Verdict.HEALTHY}
