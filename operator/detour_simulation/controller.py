@@ -53,6 +53,9 @@ LISTED_WITHIN = 5.0
 LEASE = ("detour-system", "detour")
 APEX_TYPES = ("SOA", "NS")
 CHECK_TIME = 0.01
+AT_ONCE = (40, 1, 2)
+"""Objects that a process takes in or decides for before others have their turn, by the seed: as with few, or many."""
+
 QUESTION_TIME = 0.002
 
 
@@ -99,6 +102,7 @@ class Controller:
         self.elector: Elector | None = None
         self._surroundings = surroundings
         self._loop = surroundings.loop
+        self._at_once = AT_ONCE[seed % len(AT_ONCE)]
         self._randomness = random.Random(f"{seed} {name}")
         self.caller = Caller(name, random.Random(f"{seed} calls of {name}"), self.crash)
         self._server = server
@@ -188,6 +192,7 @@ class Controller:
             open_zone=self._open_zone,
             periods=around.periods,
             free_departures=0,  # a world of few names: one is as good as eleven
+            at_once=self._at_once,
         )
         election = None
         if self._has_rivals:
@@ -244,7 +249,9 @@ class Controller:
 
     async def _refresh(self, connection: Connection) -> None:
         with contextlib.suppress(ClusterError, TimeoutError):
-            await asyncio.wait_for(self._list(connection), LISTED_WITHIN)
+            async with asyncio.timeout(LISTED_WITHIN):
+                await self._list(connection)
+                await self.parts.taken()
 
     async def _list_again_and_again(self, connection: Connection) -> None:
         while True:

@@ -32,6 +32,17 @@ class Agenda:
         due, self._due = tuple(self._due), {}
         return due
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no record is due."""
+        return not self._due
+
+    def strike(self, key: ObjectKey) -> bool:
+        """Take a record off those that are due; True where it was."""
+        was_due = key in self._due
+        self._due.pop(key, None)
+        return was_due
+
     def ring_at(self, name: Hashable, at: float, ring: Callable[[], None]) -> None:
         """Call `ring` at `at` (engine seconds), in place of what was to be called for `name` before."""
         self.silence(name)

@@ -11,6 +11,7 @@ from typing import Any
 from detour.app.declarations import Declarations
 from detour.app.engine import Engine
 from detour.app.handover import LeaseStore
+from detour.app.intake import Intake
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
@@ -98,6 +99,12 @@ class Assembly:
         )
         self.reporting.connect(self.reporter, self.engine)
         self.declarations = Declarations(self.engine, read_config_map=ports.cluster.read_config_map)
+        self._intake = Intake(
+            self.declarations.taking,
+            listed=lambda: self.declarations.listed,
+            on_step=self._tell_what_is_listed,
+            at_once=workshop.at_once,
+        )
 
     def _elector(self, election: Election) -> Elector:
         return Elector(
@@ -117,8 +124,14 @@ class Assembly:
         self.engine.decide(records)
 
     def take(self, message: Message) -> None:
-        """Take in what is declared."""
-        self.declarations.take(message, self.clock.now())
+        """Take in what is declared, when it is its turn."""
+        self._intake.put(message, self.clock.now())
+
+    async def taken(self) -> None:
+        """Wait until everything is taken in that was declared by now."""
+        await self._intake.emptied()
+
+    def _tell_what_is_listed(self) -> None:
         self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
         self.engine.unread = self.declarations.unread
 

@@ -5,7 +5,7 @@ declaration before it stays in force.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from detour.app.bundles import Bundle, Bundles, Reference
@@ -79,7 +79,15 @@ class Declarations:
         self.unread: dict[Kind, Mapping[str, str]] = {}
 
     def take(self, message: Message, now: float) -> None:
-        """Take in one message; `now` in engine seconds. Never raises: who breaks us loses his turn."""
+        """Take in one message at once (see `taking`)."""
+        for _ in self.taking(message, now):
+            pass
+
+    def taking(self, message: Message, now: float) -> Iterator[None]:
+        """Take in one message that came at `now` (engine seconds), with a pause after each of a listing's objects.
+
+        Never raises: who breaks us loses his turn.
+        """
         match message:
             case Seen(kind, raw):
                 self._see(kind, raw, now)
@@ -92,6 +100,7 @@ class Declarations:
                 for raw in raws:
                     if not self._is_older(_subject(kind, raw), began_at):
                         self._see(kind, raw, now, began_at)
+                    yield
                 self._gone_at = {
                     each: at for each, at in self._gone_at.items() if each.kind is not kind or at > began_at
                 }
@@ -100,8 +109,9 @@ class Declarations:
                     self._declared.all_listed(kind)
                 for subject in [each for each in self._seen_at if each.kind is kind and each not in present]:
                     is_covered = namespaces is None or subject.key.namespace in namespaces
-                    if is_covered and self._seen_at[subject] < began_at:
+                    if is_covered and self._seen_at.get(subject, began_at) < began_at:
                         self._lose(subject, now, observed=False)
+                        yield
 
     def _is_older(self, subject: Subject, listed_at: float) -> bool:
         """Tell whether a listing that began at `listed_at` shows an object as it was before what a watch has shown."""

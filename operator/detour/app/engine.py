@@ -38,6 +38,7 @@ from detour.app.metrics import Metrics, ZoneState
 from detour.app.observation import Observation
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.regionkeeper import RegionKeeper
+from detour.app.round import Round
 from detour.app.troubles import unread_records, unread_zone
 from detour.app.workshop import Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
@@ -58,6 +59,9 @@ from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
+
+EVENTS_AT_ONCE = 200
+"""News of the zones that are taken in before others have their turn."""
 
 DRAIN_PERIOD = 30.0
 """Seconds between two looks at a drain that is to end."""
@@ -81,6 +85,8 @@ class Engine:
         references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._agenda = Agenda(self._sweep, clock.now)
+        self._round = Round(workshop.at_once)
+        self._touched: dict[str, None] = {}  # regions to be judged at the end of the round
         self._inbox = Inbox(self._agenda.wake)
         self._existing = ExistingRecords(clock.now)
         self.zones = Zones(workshop, self._inbox, record_exists=self._existing.may_be)
@@ -271,14 +277,23 @@ class Engine:
         self._agenda.add(keys)
 
     def _sweep(self) -> None:
-        """Take in what has come, and decide what is due by that."""
-        for event in self._inbox.take():
+        """Take in what has come, and go on with what is due by that; what is left waits for the next turn."""
+        for event in self._inbox.take(EVENTS_AT_ONCE):
             try:
                 self._note(event)
             except Exception as error:  # a defect of ours that one zone's news bring to light stops no other's
                 logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
-        if due := self._agenda.take():
-            self._decide_due(due)
+        if not self._round.is_under_way:
+            self._round.begin(self._agenda.take())
+        if self._round.is_under_way:
+            drained = self._regions.drained()
+            self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
+        if not self._round.is_under_way:
+            touched, self._touched = self._touched, {}
+            for name in touched:
+                self._regions.judge(name)
+        if self._round.is_under_way or not (self._inbox.is_empty and self._agenda.is_empty):
+            self._agenda.wake()
 
     def _note(self, event: Event) -> None:
         match event:
@@ -297,17 +312,23 @@ class Engine:
             case WrittenOtherwise(before):
                 self._written_otherwise(before)
 
-    def _decide_due(self, due: Iterable[ObjectKey]) -> None:
-        drained = self._regions.drained()
-        touched: set[str] = set()
-        records = [known for key in due if (known := self._records.get(key)) is not None and known.awaiting is None]
-        for step in (lambda known: touched.update(self._plan(known, drained)), self._survey, self._hand_on):
-            records = [known for known in records if _succeeds(step, known)]
-        for name in touched:
-            self._regions.judge(name)
+    def _decide(self, key: ObjectKey, *, drained: frozenset[str]) -> bool:
+        """Decide for one record, and let the safety gates know; False where there is nothing to pass on."""
+        known = self._records.get(key)
+        if known is None or known.awaiting is not None:
+            return False
+        return _succeeds(partial(self._plan, drained=drained), known) and _succeeds(self._survey, known)
 
-    def _plan(self, known: KnownRecord, drained: frozenset[str]) -> set[str]:
-        """Plan one record; return the regions whose endpoints have a new verdict."""
+    def _pass_on(self, key: ObjectKey, *, drained: frozenset[str]) -> None:
+        """Hand on what was decided for one record, or what is by now, where something has come up meanwhile."""
+        if self._agenda.strike(key) and not self._decide(key, drained=drained):
+            return
+        known = self._records.get(key)
+        if known is not None and known.awaiting is None:
+            _succeeds(self._hand_on, known)
+
+    def _plan(self, known: KnownRecord, drained: frozenset[str]) -> None:
+        """Plan one record, and note the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
         keeper.healths = self._observation.health(record, keeper.healths)
         keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
@@ -326,9 +347,8 @@ class Engine:
             keeper.replaced = self._observation.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
             self._observation.look(record, keeper.looks)
-        return self._regions.note(
-            record.key, [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
-        )
+        placed = [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
+        self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))
 
     def _survey(self, known: KnownRecord) -> None:
         if known.keeper.refusal is None:

@@ -3,6 +3,7 @@
 Nobody is called back: whoever has news puts an event, and what follows from it is decided with all else that is due.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,7 +91,7 @@ class Inbox:
 
     def __init__(self, on_news: Callable[[], None]) -> None:
         self._on_news = on_news
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         self._waiting: set[Event] = set()
 
     def put(self, event: Event) -> None:
@@ -102,8 +103,13 @@ class Inbox:
         self._events.append(event)
         self._on_news()
 
-    def take(self) -> list[Event]:
-        """Return what has come since the last time."""
-        events, self._events = self._events, []
-        self._waiting.clear()
+    def take(self, at_most: int) -> list[Event]:
+        """Return what has come, the oldest first; the rest stays for the next time."""
+        events = [self._events.popleft() for _ in range(min(at_most, len(self._events)))]
+        self._waiting.difference_update(each for each in events if isinstance(each, _ONCE))
         return events
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits to be taken."""
+        return not self._events

@@ -14,6 +14,7 @@ from detour.model.record import ObjectKey
 
 CHECK_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 STAGE_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 ZoneState = tuple[ObjectKey, str, ZoneReport, Tally | None]
 """Key of a DNSZone, its provider, how it stands, and what its enactor counted."""
@@ -35,6 +36,12 @@ class Metrics:
         self.targets = Gauge("detour_targets", "Targets under check.", registry=registry)
         self.checks_overdue = Gauge(
             "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
+        )
+        self.loop_lag = Histogram(
+            "detour_loop_lag_seconds",
+            "By how much the event loop came late to what was due: meanwhile no check ended and no name moved.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
         )
         self.decisions = Counter("detour_decisions", "Sets decided for records.", ["basis"], registry=registry)
         self.stage_seconds = Histogram(

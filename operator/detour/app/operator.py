@@ -15,6 +15,7 @@ from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
 from detour.app.declarations import LISTING_PERIOD
+from detour.app.heartbeat import Heartbeat
 from detour.app.metrics import Metrics, StateCollector
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
@@ -136,6 +137,7 @@ class Operator:
             **self._parts.work,
             "listing": self._list_again_and_again,
             "the chores": self._do_chores,
+            "the heartbeat": Heartbeat(self._metrics.loop_lag.observe).run,
         }
         if self._settings.reference_checks:
             chores["the reference checks"] = self._references.watch
@@ -177,7 +179,9 @@ class Operator:
     async def _list_before_leading(self) -> None:
         """See what is declared now, as far as that can be had within a moment."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._list(), LISTED_WITHIN)
+            async with asyncio.timeout(LISTED_WITHIN):
+                await self._list()
+                await self._parts.taken()
 
     async def _list(self) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from detour.app.clock import Clock
+from detour.app.round import AT_ONCE
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget
@@ -35,7 +36,8 @@ class Workshop:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
 
     `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave
-    regions by failures beside the regions that are free: `free_departures` (see `planning.departures`).
+    regions by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects
+    are taken in, or decided for, before others have their turn: `at_once`.
     """
 
     owner: str
@@ -54,3 +56,4 @@ class Workshop:
     periods: Periods = DEFAULT_PERIODS
     leadership: Leadership = SOLE_LEADER
     free_departures: int = FREE_NAMES
+    at_once: int = AT_ONCE

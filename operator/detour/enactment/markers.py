@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from detour.model.names import marker_name
 from detour.model.record import ObjectKey
@@ -9,6 +10,9 @@ from detour.model.rrset import RRset, RRType
 
 MARKER_TTL = 300
 """Seconds."""
+
+REMEMBERED = 1 << 14
+"""Texts that are not read a second time: a marker is looked at several times whenever anything becomes of its name."""
 
 _FORMAT = re.compile(
     r"detour/1 owner=(?P<owner>[a-z0-9-]+) namespace=(?P<namespace>[a-z0-9-]+) "
@@ -32,7 +36,10 @@ class Marker:
 
 def parse_marker(rrset: RRset | None) -> Marker | None:
     """Return what a marker's record set says, or None where it is missing or garbled."""
-    if rrset is None or len(rrset.values) != 1:
-        return None
-    match = _FORMAT.fullmatch(rrset.values[0])
+    return None if rrset is None or len(rrset.values) != 1 else _read(rrset.values[0])
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(text: str) -> Marker | None:
+    match = _FORMAT.fullmatch(text)
     return match and Marker(match["owner"], ObjectKey(match["namespace"], match["name"]), match["uid"])

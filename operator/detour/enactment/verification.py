@@ -20,7 +20,7 @@ from typing import Protocol
 from detour.enactment.answering import Ages, Comparison, Difference, Kind, Showing, compared
 from detour.enactment.asking import Ask, NoAnswerError, UnreachableError
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.waiting import news_within
+from detour.enactment.waiting import news_within, together
 from detour.model.rrset import RRset, RRType
 
 FIRST_LOOK = 0.02
@@ -202,7 +202,7 @@ class Verifier:
         if watched.changed_at is None:
             found = await self._at_one_host(watched)
         else:
-            found = await asyncio.gather(*(self._at_host(each, watched) for each in self._hosts))
+            found = await together([self._at_host(each, watched) for each in self._hosts])
         if self._watched.get(watched.hostname) is not watched:
             return  # something newer is expected by now
         now = self._clock()
@@ -241,7 +241,7 @@ class Verifier:
         """Return what one server shows, asked at those of its addresses that can be reached."""
         now = self._clock()
         asked = [each for each in addresses if self._unreached.get(each, (0.0, ""))[0] <= now] or list(addresses)
-        found = dict(zip(asked, await asyncio.gather(*(self._at(each, watched) for each in asked)), strict=True))
+        found = dict(zip(asked, await together([self._at(each, watched) for each in asked]), strict=True))
         is_reached = any(shown.is_reached for shown in found.values())
         for address, shown in found.items():
             self._unreached.pop(address, None)

@@ -1,7 +1,11 @@
-"""Waiting for news, but not for ever."""
+"""Waiting for news, but not for ever, and for several things at once."""
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 async def news_within(news: asyncio.Event, seconds: float | None) -> None:
@@ -13,3 +17,8 @@ async def news_within(news: asyncio.Event, seconds: float | None) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await news.wait()
+
+
+async def together(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Return what each of these gives; they run side by side, and one alone without a task of its own."""
+    return [await work[0]] if len(work) == 1 else list(await asyncio.gather(*work))

@@ -441,7 +441,7 @@ async def test_a_region_with_many_records_moves_in_as_few_batches_as_can_be(boot
     before = len(clouds.providers[-1].applied)
     world.down = set(ONE)
     await world.until(lambda: all(world.answers(name) == TWO for name in names))
-    assert len(clouds.providers[-1].applied) - before == 1
+    assert len(clouds.providers[-1].applied) - before <= 2  # the first names do not wait for the last ones
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.LATE, Fault.THROTTLED])

@@ -16,6 +16,7 @@ from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
 from detour.app.metrics import Metrics
+from detour.app.round import AT_ONCE
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
@@ -94,6 +95,7 @@ class World:
         site: Site = HERE,
         identity: str | None = None,
         free_departures: int = FREE_NAMES,
+        at_once: int = AT_ONCE,
         kinds: Sequence[Kind] = tuple(Kind),
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -125,6 +127,7 @@ class World:
             limits_of=clouds.limits_of,
             open_zone=clouds.open_zone,
             free_departures=free_departures,
+            at_once=at_once,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(

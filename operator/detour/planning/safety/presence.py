@@ -5,6 +5,7 @@ The safety gate counts regions; here is told which regions a change concerns, an
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
@@ -15,6 +16,11 @@ from detour.planning.safety.rules import Proposal
 
 CLOCKS_APART = 10.0
 """Seconds by which the clocks of two replicas may differ."""
+
+
+@lru_cache(maxsize=4096)
+def _as_set(addresses: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(addresses)  # records that share an endpoint share its set
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,14 @@ class Presence:
         values = _values(sets)
         return [each for each in self.record.endpoints if values & self.values_of(each)]
 
-    def values_of(self, endpoint: Endpoint) -> set[str]:
+    def values_of(self, endpoint: Endpoint) -> frozenset[str]:
         """Return the values that an endpoint may have in DNS."""
         if endpoint.hostname is not None and self.record.publish is Publish.CNAME:
-            return {endpoint.hostname}
+            return frozenset((endpoint.hostname,))
+        if endpoint.addresses:
+            return _as_set(endpoint.addresses)
         health = self.healths.get(endpoint.name)
-        return set(endpoint.addresses) or {address for address, _ in (health.addresses if health else ())}
+        return frozenset(address for address, _ in (health.addresses if health else ()))
 
     def checked_for(self, endpoint: Endpoint, values: frozenset[str]) -> frozenset[str]:
         """Return the addresses of an endpoint that are checked for any of these values."""
