@@ -27,7 +27,7 @@ help:
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
 	@echo "make properties RUNS=10   examples of the properties that no run has tried before"
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
-	@echo "make bench NAMES='1000 3000'   what a number of names costs, on a real API server and BIND (10 min)"
+	@echo "make bench NAMES='1000 10000'   what a number of names costs, on a real API server and BIND (30 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
 
@@ -106,7 +106,7 @@ mutants: setup
 	@$(BIN)/python -m detour_simulation mutants
 
 bench: setup packages
-	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 3000)
+	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 10000)
 
 soak: setup packages
 	@$(BIN)/python -m detour_lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))

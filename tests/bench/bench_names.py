@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import statistics
 import sys
 import time
@@ -35,13 +36,18 @@ DOMAIN = "bench.example"
 NAMESPACE = "bench"
 EAST, WEST = "127.0.0.10", "127.0.0.20"
 PORT = 18_500
-SIZES = (1_000, 3_000)
+SIZES = (1_000, 10_000)
 PATIENCE = 900.0
 """Seconds after which a phase is given up; its figure is then infinite."""
 
 EDITS = 15
 IDLE = float(os.environ.get("BENCH_IDLE", "60"))
 """Seconds for which the idle operator is watched."""
+
+LOOKS_REST = 4
+"""How many times as long as a look takes nobody looks again: so looking costs a fifth of a core at most."""
+
+LAG = re.compile(r'detour_loop_lag_seconds_bucket{le="([^"]+)"} ([0-9.]+)')
 
 CRDS = Path(__file__).parents[2] / "crds"
 RESULTS = Path(__file__).parents[2] / "build" / "bench"
@@ -141,6 +147,12 @@ class World:
         path = f"/apis/detour.dev/v1alpha1/namespaces/{NAMESPACE}/failoverrecords"
         return sum(_is_ready(item) for item in _listed(self.plane, path))
 
+    def is_told(self) -> bool:
+        """Tell whether every status says that the name is served from the east, as it is."""
+        path = f"/apis/detour.dev/v1alpha1/namespaces/{NAMESPACE}/failoverrecords"
+        told = (item.get("status", {}).get("summary", {}).get("serving") for item in _listed(self.plane, path))
+        return sum(each == "east" for each in told) >= self.size
+
     async def edit(self, number: int, *, swapped: bool) -> None:
         path = f"/apis/detour.dev/v1alpha1/namespaces/{NAMESPACE}/failoverrecords/r{number}"
         await asyncio.to_thread(self.plane.merge, path, {"spec": {"endpoints": endpoints(swapped=swapped)}})
@@ -150,13 +162,18 @@ class World:
         fields = Path(f"/proc/{self.operator.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def scrape(self) -> tuple[float, int]:
-        """Return the seconds and bytes of one scrape of /metrics."""
+    def scrape(self) -> tuple[float, str]:
+        """Return the seconds that one scrape of /metrics takes, and what it says."""
         began = time.monotonic()
         url = f"{self.operator.url}/metrics"
         with urllib.request.urlopen(url, timeout=120) as answer:  # noqa: S310 - our own operator
-            size = len(answer.read())
-        return time.monotonic() - began, size
+            text = answer.read().decode()
+        return time.monotonic() - began, text
+
+    def longest_lag(self) -> float:
+        """Return the bound in seconds under which the event loop has always come late by, as its histogram tells."""
+        found = [(float(bound), float(count)) for bound, count in LAG.findall(self.scrape()[1])]
+        return min((bound for bound, count in found if count == found[-1][1]), default=float("inf"))
 
 
 def _listed(plane: ControlPlane, path: str) -> Iterator[dict[str, Any]]:
@@ -176,13 +193,18 @@ def _is_ready(item: dict[str, Any]) -> bool:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], interval: float) -> float:
-    """Return the seconds until `condition` holds, infinity where that takes too long."""
+    """Return the seconds until `condition` holds, infinity where that takes too long.
+
+    Who looks takes from what is measured: a look that took long is followed by a pause of several times as long.
+    """
     began = time.monotonic()
-    while not await condition():
+    while True:
+        looked_at = time.monotonic()
+        if await condition():
+            return time.monotonic() - began
         if time.monotonic() - began > PATIENCE:
             return float("inf")
-        await asyncio.sleep(interval)
-    return time.monotonic() - began
+        await asyncio.sleep(max(interval, LOOKS_REST * (time.monotonic() - looked_at)))
 
 
 async def measure(world: World) -> dict[str, float]:
@@ -223,9 +245,11 @@ async def measure(world: World) -> dict[str, float]:
     tell(idle_percent=(world.cpu_seconds() - before) / IDLE * 100, idle_megabytes=world.operator.rss_megabytes())
 
     scrapes = [await asyncio.to_thread(world.scrape) for _ in range(3)]
-    tell(scrape=statistics.median(took for took, _ in scrapes), scrape_bytes=scrapes[0][1])
+    tell(scrape=statistics.median(took for took, _ in scrapes), scrape_bytes=len(scrapes[0][1]))
 
     await fail_over(world, tell, all_at)
+    tell(longest_loop_lag=await asyncio.to_thread(world.longest_lag))
+    tell(status_settled=await until(lambda: asyncio.to_thread(world.is_told), 1.0))
 
     await world.operator.terminate()
     await world.operator.start(wait_until_ready=False)
