@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, RawObject, Seen
+from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.kube.status import timestamp
 from detour.kube.translate import record_from
+from detour.model.objects import Kind, RawObject
 from detour.model.record import ObjectKey, Record
 from detour_simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_simulation.hosted import hosted_zone

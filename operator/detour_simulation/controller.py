@@ -27,9 +27,10 @@ from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Message, Seen
+from detour.kube.kinds import DeletionSeen, Message, Seen
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import AzureDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour_simulation.generator import NAMESPACE
 from detour_simulation.hosted import hosted_zone
 from detour_simulation.schedule import Fault, Step

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from detour.enactment.markers import parse_marker
-from detour.kube.kinds import Kind
 from detour.model.names import marker_name
+from detour.model.objects import Kind
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.rrset import RRKey, RRset, RRType
 from detour_simulation.controller import Controller

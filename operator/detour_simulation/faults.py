@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour_simulation import claimants, dnszones, outsiders
 from detour_simulation.controller import LEASE
 from detour_simulation.history import BlindChanged, ClockJumped

@@ -23,9 +23,9 @@ from detour.enactment.precedence import Precedence
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import Urgency
 from detour.enactment.zonereader import ZoneReader
-from detour.kube.resources.memory import RecordMemory
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
+from detour.model.memory import RecordMemory
 from detour.model.rrset import ANSWER_TYPES, address_sets
 from detour.planning import planner
 from detour.planning import situation as situation_module

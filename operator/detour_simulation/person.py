@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, STILL_DELEGATED
 from detour.enactment.wishes import Refusal
-from detour.kube.kinds import Kind
 from detour.model.names import marker_name
+from detour.model.objects import Kind
 from detour.model.record import Record
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRType
 from detour_simulation import expectation

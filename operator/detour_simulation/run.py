@@ -16,8 +16,8 @@ from detour.enactment.ledger import Ledger
 from detour.enactment.markers import Marker
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
-from detour.kube.kinds import Kind
 from detour.model.generation import Generation
+from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 from detour_simulation import expectation, honesty, person

@@ -18,11 +18,12 @@ from detour.app.observation import Observation
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution
 from detour.kube.cluster import Cluster
-from detour.kube.kinds import Kind, Message
+from detour.kube.kinds import Message
 from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
+from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 
 COMPONENT = "detour"

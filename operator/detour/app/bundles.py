@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from detour.kube.cluster import ClusterError
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Subject
 
 PERIOD = 60.0
 """Seconds between two readings of a ConfigMap that is there."""

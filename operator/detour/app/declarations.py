@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 from detour.app.bundles import Bundle, Bundles, Reference
 from detour.kube.annotations import commands_acted_upon
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
-from detour.kube.reporting.subject import Subject
+from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.defects import told
 from detour.model.endpoint import Region
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey, Record
 from detour.model.zone import Zone
 

@@ -46,14 +46,13 @@ from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal
 from detour.health.regionnames import nearest_region
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
-from detour.kube.kinds import Kind, RawObject
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting.reporting import STATUS_RESTORED, Reporting
-from detour.kube.reporting.subject import Subject
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone

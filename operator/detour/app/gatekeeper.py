@@ -17,10 +17,9 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
 from detour.kube.annotations import APPROVE_ANNOTATION
-from detour.kube.kinds import Kind
 from detour.kube.metadata import without_annotation
 from detour.kube.reporting.reporting import Reporting
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
 

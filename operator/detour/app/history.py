@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from detour.app.clock import Clock
 from detour.kube.picture import Revision
-from detour.kube.resources.memory import RecordMemory
+from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, values_of
 from detour.planning.decision import Basis, Ruling

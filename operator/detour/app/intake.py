@@ -8,7 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from detour.kube.kinds import DeletionSeen, Kind, Message, Seen
+from detour.kube.kinds import DeletionSeen, Message, Seen
+from detour.model.objects import Kind
 
 
 class Intake:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from detour.app.recordkeeper import RecordKeeper
-from detour.kube.kinds import RawObject
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import RawObject, Subject
 from detour.model.record import ObjectKey
 
 

@@ -8,8 +8,8 @@ from prometheus_client.registry import Collector
 
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import ZoneReport
-from detour.kube.kinds import Kind
 from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target
+from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 
 CHECK_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)

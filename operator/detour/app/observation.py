@@ -22,10 +22,10 @@ from detour.checks.scheduler import CheckScheduler
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
-from detour.kube.resources.memory import EndpointMemory
 from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
+from detour.model.memory import EndpointMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.planning.grounds import Looks

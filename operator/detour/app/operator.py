@@ -31,10 +31,11 @@ from detour.enactment.keptgoing import kept_going
 from detour.enactment.periods import Periods
 from detour.enactment.questions import Questions
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import Kind, Message
+from detour.kube.kinds import Message
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 from detour.model.defects import told
+from detour.model.objects import Kind
 from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
 

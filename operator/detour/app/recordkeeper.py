@@ -12,8 +12,8 @@ from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
 from detour.kube.picture import RecordPicture, ZonePicture
-from detour.kube.resources.memory import RecordMemory
 from detour.model.health import EndpointHealth, Verdict
+from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRset, values_of
 from detour.planning.candidates import is_drained

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from detour.app.clock import Clock
 from detour.health.regions import RegionHealth, region_health
 from detour.kube.picture import RegionPicture
-from detour.kube.reporting.subject import Subject
 from detour.model.endpoint import AdminState, Region
 from detour.model.health import Verdict
+from detour.model.objects import Subject
 from detour.model.record import ObjectKey
 
 SAME = 1.0

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detour.enactment.wishes import Refusal
-from detour.kube.kinds import RawObject
 from detour.kube.metadata import has_finalizer, with_finalizer
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import RawObject, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 GRACE = 30.0

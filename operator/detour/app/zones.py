@@ -16,12 +16,11 @@ from detour.app.workshop import Workshop
 from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, ZoneReport
-from detour.kube.kinds import RawObject
 from detour.kube.picture import ZoneObjectPicture
-from detour.kube.reporting.subject import Subject
 from detour.kube.resources.memory import deletions_in, evacuations_in
 from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical
+from detour.model.objects import RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import NamespacesFrom, Zone

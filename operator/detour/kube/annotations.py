@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from detour.kube.kinds import GROUP, Kind
+from detour.kube.kinds import GROUP
 from detour.kube.resources.timestamps import parse_time
+from detour.model.objects import Kind
 
 FAILBACK_ANNOTATION = f"{GROUP}/failback"
 TAKE_OVER_ANNOTATION = f"{GROUP}/take-over"

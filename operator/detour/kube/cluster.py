@@ -22,9 +22,10 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from detour import __version__
-from detour.kube.kinds import GROUP, VERSION, Kind, RawObject
+from detour.kube.kinds import GROUP, VERSION
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
+from detour.model.objects import Kind, RawObject
 
 if TYPE_CHECKING:
     from kubernetes import client

@@ -1,35 +1,12 @@
-"""The three kinds of objects that Detour watches, and the messages that carry them to the engine."""
+"""Where the API server has Detour's objects, and the messages that carry them to the engine."""
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from detour.model.objects import Kind, RawObject
 
 GROUP = "detour.dev"
 VERSION = "v1alpha1"
-
-RawObject = Mapping[str, Any]
-"""An object as the API server sends it."""
-
-
-class Kind(enum.Enum):
-    """A kind, with the plural under which the API serves it."""
-
-    FAILOVER_RECORD = ("FailoverRecord", "failoverrecords")
-    DNS_ZONE = ("DNSZone", "dnszones")
-    CLOUD_REGION = ("CloudRegion", "cloudregions")
-
-    @property
-    def title(self) -> str:
-        return self.value[0]
-
-    @property
-    def plural(self) -> str:
-        return self.value[1]
-
-    @property
-    def is_namespaced(self) -> bool:
-        return self is not Kind.CLOUD_REGION
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 import kopf
 
-from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Kind, RawObject, Seen
+from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Seen
 from detour.kube.login import connection_info
+from detour.model.objects import Kind, RawObject
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import RawObject
-from detour.kube.reporting.subject import Subject
 from detour.kube.turns import Turns
 from detour.model.defects import told
+from detour.model.objects import RawObject, Subject
 
 logger = logging.getLogger(__name__)
 

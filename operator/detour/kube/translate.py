@@ -24,19 +24,14 @@ from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNS
 from detour.kube.resources.durations import seconds
 from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec
 from detour.kube.resources.healthcheck import HealthCheck
-from detour.kube.resources.memory import (
-    EndpointMemory,
-    HistoryMemory,
-    RecordMemory,
-    ZoneMemory,
-    memory_in,
-)
+from detour.kube.resources.memory import memory_in
 from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
 from detour.kube.resources.timestamps import parse_time
 from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint, Region
+from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Record
 from detour.model.zone import (
     AllowedNamespaces,

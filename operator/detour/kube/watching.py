@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, Seen, Unread
+from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.kube.kopfwatch import KopfWatch
 from detour.kube.versions import DataVersions, Mark
 from detour.model.defects import told
+from detour.model.objects import Kind
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, RawObject, Seen
+from detour.kube.kinds import DeletionSeen, Seen
+from detour.model.objects import Kind, RawObject
 from detour_simulation.apiserver import merged
 
 KINDS = {each.title: each for each in Kind}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 
 from .objects import changed, failover_record
 from .world import World

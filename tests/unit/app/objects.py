@@ -3,8 +3,7 @@
 import copy
 from typing import Any
 
-from detour.kube.kinds import Kind
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from detour.app.declarations import Declarations
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, RawObject, Seen, Unread
-from detour.kube.reporting.subject import Subject
+from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.model.checks import HTTPCheck
 from detour.model.endpoint import Region
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import Record
 from detour.model.zone import Zone
 

@@ -9,8 +9,8 @@ import pytest
 
 from detour.app.recordkeeper import RecordKeeper
 from detour.enactment.ledger import parse_ledger
-from detour.kube.kinds import Kind
 from detour.model.names import ledger_name, marker_name
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRset, RRType
 from detour_simulation.memoryzone import Fault
 

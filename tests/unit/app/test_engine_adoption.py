@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detour.app.contest import QUIET, REPEATED
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRset, RRType
 
 from .gating import EAST, annotate, message, record, told

@@ -8,7 +8,7 @@ import pytest
 
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault
 from detour_simulation.virtualtime import holds

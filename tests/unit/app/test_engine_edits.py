@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour_simulation.virtualtime import holds
 
 from .gating import EAST, WEST, annotate, digest, frozen, message

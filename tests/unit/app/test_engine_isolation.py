@@ -10,7 +10,7 @@ import pytest
 
 from detour.enactment.contract import Batch, CredentialsRefusedError, ZoneContents, ZoneFacts
 from detour.kube.cluster import NOT_REACHED, ClusterError
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour_simulation.memoryzone import MemoryProvider
 
 from .gating import EAST, WEST, record

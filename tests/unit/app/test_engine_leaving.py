@@ -11,7 +11,7 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.checks.resolver import Delegation
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import holds

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 
 from .objects import changed, dns_zone, failover_record
 from .world import World

@@ -10,8 +10,8 @@ import pytest
 
 from detour.enactment.contract import ZoneFacts
 from detour.enactment.ledger import parse_ledger
-from detour.kube.kinds import Kind
 from detour.model.names import ledger_name
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
 from detour_simulation.memoryzone import MemoryProvider
 

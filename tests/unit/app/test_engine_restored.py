@@ -4,7 +4,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 from detour_simulation.virtualtime import holds
 
 from .objects import dns_zone, failover_record

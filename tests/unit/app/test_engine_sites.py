@@ -9,8 +9,8 @@ import pytest
 
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.sites import Site
-from detour.kube.kinds import Kind
 from detour.model.names import ledger_name
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
 from detour_simulation.memoryzone import MemoryProvider
 

@@ -9,8 +9,8 @@ import pytest
 from detour.enactment.ledger import Ledger
 from detour.enactment.wishes import Wish
 from detour.kube.cluster import ClusterError
-from detour.kube.kinds import Kind
 from detour.model.generation import Generation
+from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault, MemoryZone
 from detour_simulation.virtualtime import holds

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from detour.kube.kinds import Kind, RawObject
+from detour.model.objects import Kind, RawObject
 from detour.model.rrset import address_sets
 
 from .gating import annotate, message, ready

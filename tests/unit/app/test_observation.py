@@ -14,10 +14,10 @@ from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.checks.periodic import STANDSTILL
 from detour.checks.resolver import Resolution, ResolutionOutcome
-from detour.kube.resources.memory import EndpointMemory
 from detour.kube.translate import record_from
 from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
+from detour.model.memory import EndpointMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRType
 from detour_simulation.virtualtime import until

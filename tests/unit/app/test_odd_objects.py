@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from detour.kube.kinds import Kind
+from detour.model.objects import Kind
 
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .world import World

@@ -12,9 +12,9 @@ from detour.app.history import HISTORY_LENGTH
 from detour.app.recordkeeper import RecordKeeper
 from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import WishReport
-from detour.kube.resources.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Evidence, Verdict
+from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
 from detour.planning.decision import Basis

@@ -8,12 +8,11 @@ import pytest
 
 from detour.app.clock import Clock
 from detour.app.regionkeeper import RegionKeeper
-from detour.kube.kinds import Kind
-from detour.kube.reporting.subject import Subject
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.status import region_conditions, region_status
 from detour.model.endpoint import AdminState, Region
 from detour.model.health import Verdict
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 from .objects import cloud_region, dns_zone, failover_record

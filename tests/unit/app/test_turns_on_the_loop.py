@@ -13,7 +13,8 @@ from detour.app.inbox import DeparturesChanged, Inbox, RecordChanged, Visible
 from detour.app.intake import Intake
 from detour.app.round import Round
 from detour.enactment.contract import Batch, ZoneContents
-from detour.kube.kinds import Kind, Listed, Message, Seen
+from detour.kube.kinds import Listed, Message, Seen
+from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 
 ONE, TWO = {"192.0.2.1"}, {"192.0.2.2"}

@@ -7,8 +7,8 @@ import pytest
 
 from detour.app.zoneguard import GRACE, RELEASE_AFTER, Needs, must_stay
 from detour.enactment.contract import UnavailableError
-from detour.kube.kinds import Kind
 from detour.kube.metadata import FINALIZER
+from detour.model.objects import Kind
 from detour_simulation.memoryzone import Fault
 
 from .objects import changed, dns_zone, failover_record

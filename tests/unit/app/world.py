@@ -24,9 +24,10 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
 from detour.enactment.sites import Site
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Seen
+from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
+from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
 from detour.model.zone import Zone
 from detour.planning.safety.departures import FREE_NAMES

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from detour.kube.kinds import GROUP, VERSION, Kind
+from detour.kube.kinds import GROUP, VERSION
+from detour.model.objects import Kind
 from detour_lab.clouds.apiserver import APIServer
 
 Mangle = Callable[[web.Request], web.Response | None]

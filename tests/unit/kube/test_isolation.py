@@ -12,11 +12,10 @@ import pytest
 from aiohttp import web
 
 from detour.kube.cluster import NONSENSE, NOT_REACHED, Cluster, ClusterError
-from detour.kube.kinds import Kind
 from detour.kube.metadata import MetadataWriter, has_finalizer, with_finalizer
 from detour.kube.reporting import events, reporter
 from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 from .kubeapi import KubeApi

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import FINALIZER, MetadataWriter, has_finalizer, with_finalizer
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
 SUBJECT = Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", "api"), "uid-1")

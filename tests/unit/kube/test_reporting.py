@@ -3,9 +3,8 @@
 from typing import cast
 
 from detour.kube.cluster import Cluster
-from detour.kube.kinds import Kind
 from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.subject import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 RECORD = Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", "api"), "u-1")

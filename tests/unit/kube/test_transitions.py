@@ -2,10 +2,10 @@
 
 import pytest
 
-from detour.kube.kinds import Kind
 from detour.kube.reporting.reported import States
 from detour.kube.reporting.transitions import transitions
 from detour.kube.status import Condition
+from detour.model.objects import Kind
 
 NOT_PINNED = Condition("Pinned", False, "NotPinned", "health decides")
 PINNED = Condition("Pinned", True, "PinnedByUser", "pinned to revision 1")

@@ -14,8 +14,9 @@ from aiohttp import web
 from detour.kube import cluster as cluster_module
 from detour.kube import watching
 from detour.kube.cluster import Cluster, ClusterError
-from detour.kube.kinds import DeletionSeen, Kind, Listed, Message, Seen, Unread
+from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.kube.watching import Watcher
+from detour.model.objects import Kind
 
 from .kubeapi import KubeApi
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from detour.kube import annotations
 from detour.kube.annotations import COMMANDS, command_in, commands_acted_upon
-from detour.kube.kinds import RawObject
+from detour.model.objects import RawObject
 
 Acted = dict[str, list[str]]
 

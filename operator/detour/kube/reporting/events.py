@@ -8,9 +8,9 @@ from typing import Any
 
 from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
 from detour.kube.kinds import GROUP, VERSION
-from detour.kube.reporting.subject import Subject
 from detour.kube.status import timestamp
 from detour.model.defects import told
+from detour.model.objects import Subject
 
 logger = logging.getLogger(__name__)
 

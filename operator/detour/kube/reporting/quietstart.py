@@ -8,8 +8,8 @@ the operator came is not told to be under way until it is well again, is in real
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from detour.kube.kinds import Kind, RawObject
 from detour.kube.status import Condition
+from detour.model.objects import Kind, RawObject
 
 QUIET_TIME = 30.0
 """Seconds after an object was first seen; a start takes a few, on a busy machine more."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detour.enactment.wishes import Refusal
-from detour.kube.kinds import RawObject
-from detour.kube.reporting.subject import Subject
 from detour.kube.status import Status
+from detour.model.objects import RawObject, Subject
 
 States = dict[str, tuple[bool | None, str]]
 """By type of condition, whether it holds (None: unknown) and its reason."""

@@ -9,10 +9,10 @@ from typing import Any
 from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
 from detour.kube.reporting.events import Events
 from detour.kube.reporting.reported import Reported
-from detour.kube.reporting.subject import Subject
 from detour.kube.status import Status
 from detour.kube.turns import Turns
 from detour.model.defects import told
+from detour.model.objects import Subject
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,12 @@ from typing import Any, Protocol
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
 from detour.kube.annotations import SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
-from detour.kube.kinds import Kind, RawObject
 from detour.kube.metadata import MetadataWriter
 from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import commands
 from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
 from detour.kube.reporting.reported import Reported
 from detour.kube.reporting.reporter import Reporter
-from detour.kube.reporting.subject import Subject
 from detour.kube.reporting.transitions import conditions_in, transitions
 from detour.kube.status import (
     Condition,
@@ -33,6 +31,7 @@ from detour.kube.status import (
     zone_conditions,
     zone_status,
 )
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
 STATUS_RESTORED = "StatusRestored"

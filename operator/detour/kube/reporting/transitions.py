@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from detour.kube.kinds import Kind
 from detour.kube.reporting.reported import States
 from detour.kube.status import Condition
+from detour.model.objects import Kind
 
 QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
 """Reasons of conditions that are on their way to another."""
