@@ -1,0 +1,70 @@
+"""What an earlier status tells of a FailoverRecord: where a process that starts, or comes to lead, goes on from.
+
+What is *published* is never taken from here; the zone itself says that.
+"""
+
+from dataclasses import dataclass
+
+from detour.model.generation import Generation
+from detour.model.health import Verdict
+from detour.model.record import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointMemory:
+    """What was believed of an endpoint. Times in seconds since the Unix epoch, latency in seconds."""
+
+    name: str
+    verdict: Verdict
+    since: float | None = None
+    failed_at: float | None = None
+    reason: str = ""
+    message: str = ""
+    latency: float | None = None
+    addresses: tuple[tuple[str, Verdict], ...] = ()
+    confirmed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMemory:
+    """What was last known of the record in one zone. `values` are addresses, or one CNAME target.
+
+    `zone_id` is the provider's own name for the zone; `is_leaving` says that the record was leaving it.
+    """
+
+    key: ObjectKey
+    published: bool = False
+    generation: Generation | None = None
+    values: tuple[str, ...] = ()
+    verified_at: float | None = None
+    zone_id: str | None = None
+    is_leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMemory:
+    """A set that was published under `revision`, or `was_there` before. `at` in seconds since the Unix epoch."""
+
+    revision: int
+    values: tuple[str, ...]
+    reason: str = ""
+    at: float | None = None
+    was_there: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMemory:
+    """One FailoverRecord's earlier status. `revision` 0 and empty tuples where it says nothing.
+
+    `failed_back_at` is in seconds since the Unix epoch.
+    """
+
+    observed_generation: int = 0
+    revision: int = 0
+    plan_reason: str = ""
+    decided_at: float | None = None
+    serving: tuple[str, ...] = ()
+    endpoints: tuple[EndpointMemory, ...] = ()
+    zones: tuple[ZoneMemory, ...] = ()
+    history: tuple[HistoryMemory, ...] = ()
+    failed_back_at: float | None = None

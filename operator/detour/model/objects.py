@@ -1,0 +1,38 @@
+"""The three kinds of objects that people declare, and how one of them is named."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from detour.model.record import ObjectKey
+
+RawObject = Mapping[str, Any]
+"""An object as the API server sends it."""
+
+
+class Kind(enum.Enum):
+    """A kind, with the plural under which the API serves it."""
+
+    FAILOVER_RECORD = ("FailoverRecord", "failoverrecords")
+    DNS_ZONE = ("DNSZone", "dnszones")
+    CLOUD_REGION = ("CloudRegion", "cloudregions")
+
+    @property
+    def title(self) -> str:
+        return self.value[0]
+
+    @property
+    def plural(self) -> str:
+        return self.value[1]
+
+    @property
+    def is_namespaced(self) -> bool:
+        return self is not Kind.CLOUD_REGION
+
+
+class Subject(NamedTuple):
+    """The object that a status or an event is about; its namespace is empty for a CloudRegion."""
+
+    kind: Kind
+    key: ObjectKey
+    uid: str
