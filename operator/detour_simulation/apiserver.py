@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.kube.status import timestamp
 from detour.kube.translate import record_from

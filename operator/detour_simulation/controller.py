@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -19,6 +20,7 @@ from detour.app.clustersite import ClusterSite
 from detour.app.declarations import LISTING_PERIOD
 from detour.app.leadership import Elector
 from detour.app.metrics import Metrics
+from detour.app.providers import PROVIDERS
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
@@ -26,7 +28,8 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
-from detour.kube.cluster import Cluster, ClusterError
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Message, Seen
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
@@ -189,8 +192,7 @@ class Controller:
             delegation_of=self._delegation_of,
             ask=self._ask,
             budget_of=self._budget_of,
-            limits_of=_limits_of,
-            open_zone=self._open_zone,
+            providers=replace(PROVIDERS, limits_of=_limits_of, open_zone=self._open_zone),
             periods=around.periods,
             free_departures=0,  # a world of few names: one is as good as eleven
             at_once=self._at_once,

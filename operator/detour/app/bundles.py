@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.objects import Subject
 
 PERIOD = 60.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.app.clock import Clock
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.kube.lease import Lease, Move, Sighting, lease_body, lease_from, next_move, sight
 
 logger = logging.getLogger(__name__)

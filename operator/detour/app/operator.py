@@ -6,6 +6,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from detour.app.clustersite import ClusterSite
 from detour.app.declarations import LISTING_PERIOD
 from detour.app.heartbeat import Heartbeat
 from detour.app.metrics import Metrics, StateCollector
+from detour.app.providers import PROVIDERS
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
 from detour.app.workshop import Workshop
@@ -30,7 +32,8 @@ from detour.enactment.contract import ProviderLimits
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.periods import Periods
 from detour.enactment.questions import Questions
-from detour.kube.cluster import Cluster, ClusterError
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
@@ -72,6 +75,7 @@ class Operator:
         randomness = random.SystemRandom()
         self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
         self._questions = Questions()
+        permitted = PermittedEndpoints.from_text(settings.permitted_endpoints)
         workshop = Workshop(
             owner=settings.owner,
             site=settings.site,
@@ -84,7 +88,7 @@ class Operator:
             delegation_of=self._resolver.delegation,
             ask=self._questions.ask,
             budget_of=self._budget_of,
-            open_zone=partial(registry.open_zone, permitted=PermittedEndpoints.from_text(settings.permitted_endpoints)),
+            providers=replace(PROVIDERS, open_zone=partial(registry.open_zone, permitted=permitted)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
         )
         self._references = References(settings.reference_checks, self._clock.now)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from detour.app.clustersite import NAMESPACE
 from detour.enactment.wishes import Refusal
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone
 

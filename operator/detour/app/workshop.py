@@ -1,34 +1,20 @@
 """What the keeper of a zone works with."""
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from detour.app.clock import Clock
 from detour.app.round import AT_ONCE
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget
-from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
+from detour.enactment.contract import ProviderLimits, Secret
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.sites import Site
-from detour.model.zone import Zone
+from detour.engine.ports import Providers
 from detour.planning.safety.departures import FREE_NAMES
-from detour.providers import registry
-
-
-class OpenZone(Protocol):
-    """How a zone's provider is opened; `registry.open_zone` says what it may raise."""
-
-    async def __call__(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider: ...
-
-
-async def _limits_of(zone: Zone) -> ProviderLimits:
-    await asyncio.to_thread(registry.kind_of(zone.settings).load)  # importing an SDK takes its time
-    return registry.limits_for(zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +37,7 @@ class Workshop:
     delegation_of: Callable[[str], Awaitable[Delegation | None]]
     ask: Ask
     budget_of: Callable[[str, ProviderLimits], Budget]
-    limits_of: Callable[[Zone], Awaitable[ProviderLimits]] = _limits_of
-    open_zone: OpenZone = registry.open_zone
+    providers: Providers
     periods: Periods = DEFAULT_PERIODS
     leadership: Leadership = SOLE_LEADER
     free_departures: int = FREE_NAMES

@@ -26,7 +26,7 @@ from detour.enactment.leaving import ParentView
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, ZoneReport, is_throttling
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -35,8 +35,6 @@ from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
 from detour.planning.safety.departures import Departures
 from detour.planning.safety.gate import ZoneGate
-from detour.providers import registry
-from detour.providers.commands import delete_command
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +76,7 @@ class ZoneKeeper:
         self.incidents: list[Refusal] = []
         self._was_in_force = False
         self._workshop = workshop
+        self._providers = workshop.providers
         self._inbox = inbox
         self._record_exists = record_exists
         self._known = known
@@ -410,15 +409,15 @@ class ZoneKeeper:
 
         A connection in use stays until the new one has found the zone: credentials that are refused replace nothing.
         """
-        self._limits = await self._workshop.limits_of(zone)
-        budget = ZoneBudget(self._workshop.budget_of(registry.account_of(zone, secret or None), self._limits))
-        provider = GuardedProvider(await self._workshop.open_zone(zone, secret=secret or None, pace=budget.request))
+        self._limits = await self._providers.limits_of(zone)
+        budget = ZoneBudget(self._workshop.budget_of(self._providers.account_of(zone, secret or None), self._limits))
+        provider = GuardedProvider(await self._providers.open_zone(zone, secret=secret or None, pace=budget.request))
         is_taken = False
         try:
             facts = await provider.describe()
             if self._stopping:
                 return None  # the DNSZone is gone, and its name may be another one's by now
-            self._identity = (registry.kind_of(zone.settings).name, *facts.identity)
+            self._identity = (self._providers.name_of(zone.settings), *facts.identity)
             is_same = self._connected == _connection(zone) and self._enactor is not None
             is_same = is_same and self._enactor is not None and self._enactor.identity == facts.identity
             if not is_same and self._enactor is not None:
@@ -441,7 +440,7 @@ class ZoneKeeper:
             site=site,
             dry_run=self._workshop.dry_run,
             periods=self._workshop.periods,
-            delete_command=partial(delete_command, zone),
+            delete_command=partial(self._providers.delete_command, zone),
             record_exists=self._record_exists,
         )
         fence = Fence(

@@ -26,7 +26,6 @@ from detour.model.withdrawal import Withdrawal
 from detour.model.zone import NamespacesFrom, Zone
 from detour.planning.safety.departures import Departures
 from detour.planning.safety.held import Holds
-from detour.providers import registry
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +53,7 @@ class Zones:
         self.serving: dict[ObjectKey, ZoneKeeper] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workshop = workshop
+        self._provider_of = workshop.providers.name_of
         self._inbox = inbox
         self._record_exists = record_exists
         self._declared: dict[ObjectKey, _Declared] = {}
@@ -150,7 +150,7 @@ class Zones:
         report, keeper = self._report(key), self.keepers.get(key)
         return ZoneObjectPicture(
             zone=found.zone,
-            provider=registry.kind_of(found.zone.settings).name,
+            provider=self._provider_of(found.zone.settings),
             report=report,
             warnings=(*_silence(keeper), *_warnings(report), *self._delegation_warnings(found.zone, report)),
             holds=self._on_the_wall(keeper.gate.holds()) if keeper else Holds(),
@@ -176,7 +176,12 @@ class Zones:
         """Give the state of every zone, for metrics."""
         for key, each in self._declared.items():
             keeper = self.keepers.get(key)
-            yield key, registry.kind_of(each.zone.settings).name, self._report(key), keeper.tally if keeper else None
+            yield (
+                key,
+                self._provider_of(each.zone.settings),
+                self._report(key),
+                keeper.tally if keeper else None,
+            )
 
     def leadership_changed(self) -> None:
         """This process leads now, or does no longer."""

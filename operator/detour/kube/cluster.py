@@ -22,6 +22,7 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from detour import __version__
+from detour.engine.ports import NONSENSE, NOT_REACHED, ClusterError
 from detour.kube.kinds import GROUP, VERSION
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
@@ -50,10 +51,6 @@ THREADS = 8
 ORDINARY = (404, 409)
 """Answers that are part of life: an object that is gone, or newer than we knew."""
 
-NOT_REACHED = 0
-NONSENSE = 200
-"""What `ClusterError.status` is where nobody answered, and where the answer is not what it should be."""
-
 GONE = 410
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -70,17 +67,6 @@ class Listing(NamedTuple):
 
     items: list[RawObject]
     version: str
-
-
-class ClusterError(Exception):
-    """A call to the API server failed. `status` is the HTTP status, NOT_REACHED or NONSENSE.
-
-    The text never quotes an answer.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Cluster:

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from detour.kube.cluster import Cluster, ClusterError
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.turns import Turns
 from detour.model.defects import told
 from detour.model.objects import RawObject, Subject

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
+from detour.engine.ports import NOT_REACHED, ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.kube.kopfwatch import KopfWatch
 from detour.kube.versions import DataVersions, Mark

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Seen
 from detour.model.objects import Kind, RawObject
 from detour_simulation.apiserver import merged

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detour.app.declarations import Declarations
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.model.checks import HTTPCheck
 from detour.model.endpoint import Region

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from detour.enactment.contract import Batch, CredentialsRefusedError, ZoneContents, ZoneFacts
-from detour.kube.cluster import NOT_REACHED, ClusterError
+from detour.engine.ports import NOT_REACHED, ClusterError
 from detour.model.objects import Kind
 from detour_simulation.memoryzone import MemoryProvider
 

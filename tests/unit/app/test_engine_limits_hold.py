@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from detour.enactment.contract import Pace, Secret
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.zone import Zone
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import holds

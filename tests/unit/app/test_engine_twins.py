@@ -8,7 +8,7 @@ import pytest
 
 from detour.enactment.ledger import Ledger
 from detour.enactment.wishes import Wish
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType

@@ -7,7 +7,7 @@ import pytest
 
 from detour.app.clock import Clock
 from detour.app.leadership import Elector
-from detour.kube.cluster import ClusterError
+from detour.engine.ports import ClusterError
 from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
 from detour_simulation.virtualtime import until
 

@@ -8,6 +8,7 @@ import asyncio
 import copy
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from detour.app.assembly import Assembly, Election, Ports
 from detour.app.clock import Clock
 from detour.app.clustersite import ClusterSite
 from detour.app.metrics import Metrics
+from detour.app.providers import PROVIDERS
 from detour.app.round import AT_ONCE
 from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
@@ -23,7 +25,8 @@ from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
 from detour.enactment.sites import Site
-from detour.kube.cluster import Cluster, ClusterError
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
@@ -125,8 +128,7 @@ class World:
             delegation_of=self._no_delegation,
             ask=self._ask,
             budget_of=lambda account, limits: budget,
-            limits_of=clouds.limits_of,
-            open_zone=clouds.open_zone,
+            providers=replace(PROVIDERS, limits_of=clouds.limits_of, open_zone=clouds.open_zone),
             free_departures=free_departures,
             at_once=at_once,
         )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from detour.kube.cluster import NONSENSE, NOT_REACHED, Cluster, ClusterError
+from detour.engine.ports import NONSENSE, NOT_REACHED, ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.metadata import MetadataWriter, has_finalizer, with_finalizer
 from detour.kube.reporting import events, reporter
 from detour.kube.reporting.reporter import Reporter

@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from detour.kube.cluster import Cluster, ClusterError
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.metadata import FINALIZER, MetadataWriter, has_finalizer, with_finalizer
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey

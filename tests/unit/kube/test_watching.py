@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from detour.engine.ports import ClusterError
 from detour.kube import cluster as cluster_module
 from detour.kube import watching
-from detour.kube.cluster import Cluster, ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.kube.watching import Watcher
 from detour.model.objects import Kind

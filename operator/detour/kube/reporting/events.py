@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
+from detour.engine.ports import NOT_REACHED, ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.kinds import GROUP, VERSION
 from detour.kube.status import timestamp
 from detour.model.defects import told

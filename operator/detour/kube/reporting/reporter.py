@@ -6,7 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from detour.kube.cluster import NOT_REACHED, Cluster, ClusterError
+from detour.engine.ports import NOT_REACHED, ClusterError
+from detour.kube.cluster import Cluster
 from detour.kube.reporting.events import Events
 from detour.kube.reporting.reported import Reported
 from detour.kube.status import Status
