@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Seen
-from detour.kube.status import timestamp
 from detour.kube.translate import record_from
 from detour.model.objects import Kind, RawObject
 from detour.model.record import ObjectKey, Record
+from detour.model.timestamps import timestamp
 from detour_simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_simulation.hosted import hosted_zone
 from detour_simulation.hostnames import as_judged

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from detour.enactment.contract import Change
 from detour.enactment.wishes import NameChange, Refusal
-from detour.kube.status import timestamp
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
+from detour.model.timestamps import timestamp
 
 REPEATED = 3
 """Repairs of one name in one zone, none longer than `QUIET` after the one before, from which on it is contested."""

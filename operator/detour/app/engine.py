@@ -44,9 +44,9 @@ from detour.app.workshop import Workshop
 from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal
+from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.health.regionnames import nearest_region
 from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
-from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting.reporting import STATUS_RESTORED, Reporting
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.translate import record_memory

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detour.app.clock import Clock
-from detour.kube.picture import Revision
+from detour.engine.pictures import Revision
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, values_of

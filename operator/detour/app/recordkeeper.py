@@ -11,7 +11,7 @@ from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
-from detour.kube.picture import RecordPicture, ZonePicture
+from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Record

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detour.app.clock import Clock
+from detour.engine.pictures import RegionPicture
 from detour.health.regions import RegionHealth, region_health
-from detour.kube.picture import RegionPicture
 from detour.model.endpoint import AdminState, Region
 from detour.model.health import Verdict
 from detour.model.objects import Subject

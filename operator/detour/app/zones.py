@@ -16,7 +16,7 @@ from detour.app.workshop import Workshop
 from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, ZoneReport
-from detour.kube.picture import ZoneObjectPicture
+from detour.engine.pictures import ZoneObjectPicture
 from detour.kube.resources.memory import deletions_in, evacuations_in
 from detour.model.generation import NEVER, Generation
 from detour.model.names import canonical

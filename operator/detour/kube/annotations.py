@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from detour.kube.kinds import GROUP
-from detour.kube.resources.timestamps import parse_time
 from detour.model.objects import Kind
+from detour.model.timestamps import parse_time
 
 FAILBACK_ANNOTATION = f"{GROUP}/failback"
 TAKE_OVER_ANNOTATION = f"{GROUP}/take-over"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from detour.kube.resources.timestamps import parse_time
+from detour.model.timestamps import parse_time
 
 LEASE_SECONDS = 10
 """For how long a Lease holds after it was renewed; a leader that is killed is replaced a little later."""

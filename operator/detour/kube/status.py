@@ -1,17 +1,16 @@
 """From what there is to report to the status that `kubectl` shows. Pure: times come in, nothing is written here."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE
 from detour.enactment.wishes import Refusal, is_throttling
-from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
+from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
+from detour.model.timestamps import timestamp
 from detour.model.zone import Safety
 from detour.planning.decision import Basis, Serving
 from detour.planning.safety.departures import FREE_NAMES, FREE_SHARE, Blocked
@@ -40,12 +39,6 @@ class Condition:
     def status(self) -> str:
         """What Kubernetes calls it: `True`, `False` or `Unknown`."""
         return "Unknown" if self.holds is None else str(self.holds)
-
-
-@functools.lru_cache(maxsize=4096)  # a status tells the same times each time that it is built
-def timestamp(at: float) -> str:
-    """Return `at` (seconds since the Unix epoch) as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def conditions_status(

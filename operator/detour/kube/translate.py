@@ -27,12 +27,12 @@ from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.memory import memory_in
 from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
-from detour.kube.resources.timestamps import parse_time
 from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint, Region
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Record
+from detour.model.timestamps import parse_time
 from detour.model.zone import (
     AllowedNamespaces,
     AzureDNSSettings,

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detour.kube.resources.failoverrecord_status import FailoverRecordStatus
-from detour.kube.resources.timestamps import format_time, parse_time
 from detour.kube.translate import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory, record_memory
 from detour.model.generation import Generation
 from detour.model.health import Verdict
 from detour.model.record import ObjectKey
+from detour.model.timestamps import format_time, parse_time
 
 STATUS: dict[str, Any] = {
     "observedGeneration": 3,

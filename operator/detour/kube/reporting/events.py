@@ -9,9 +9,9 @@ from typing import Any
 from detour.engine.ports import NOT_REACHED, ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import GROUP, VERSION
-from detour.kube.status import timestamp
 from detour.model.defects import told
 from detour.model.objects import Subject
+from detour.model.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
+from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.annotations import SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
 from detour.kube.metadata import MetadataWriter
-from detour.kube.picture import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.kube.reporting import commands
 from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
 from detour.kube.reporting.reported import Reported
@@ -27,12 +27,12 @@ from detour.kube.status import (
     record_status,
     region_conditions,
     region_status,
-    timestamp,
     zone_conditions,
     zone_status,
 )
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
+from detour.model.timestamps import timestamp
 
 STATUS_RESTORED = "StatusRestored"
 """The reason of the event that a status was not what this installation had last written."""

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from detour.kube.resources.rules import shaped
-from detour.kube.resources.timestamps import parse_time
 from detour.kube.resources.values import LABEL, NAME_LABEL, is_address
 from detour.model.generation import Generation
 from detour.model.health import Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import ObjectKey
+from detour.model.timestamps import parse_time
 
 _TARGET = shaped(f"({NAME_LABEL}[.])+{LABEL}", "a CNAME target")
 LARGEST_COUNTER = 2**63 - 1

@@ -1,5 +1,6 @@
 """Times as Kubernetes writes them (RFC 3339 in UTC), to and from seconds since the Unix epoch."""
 
+import functools
 import re
 from datetime import UTC, datetime
 
@@ -25,3 +26,9 @@ def format_time(moment: float) -> str:
     whole = datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = milliseconds % 1000
     return f"{whole}.{fraction:03d}Z" if fraction else f"{whole}Z"
+
+
+@functools.lru_cache(maxsize=4096)  # a status tells the same times each time that it is built
+def timestamp(at: float) -> str:
+    """Return `at` (seconds since the Unix epoch) as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
