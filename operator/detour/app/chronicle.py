@@ -8,7 +8,7 @@ from detour.app.known import KnownRecord
 from detour.app.metrics import Metrics
 from detour.app.observation import Observation
 from detour.enactment.wishes import NameChange
-from detour.kube.reporting.reporting import Reporting
+from detour.engine.ports import Reports
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES
 
@@ -19,7 +19,7 @@ class Chronicle:
     """Tells of decisions, of their acceptance by a provider, and of the moment when every name server shows them."""
 
     def __init__(
-        self, observation: Observation, reporting: Reporting, *, clock: Clock, metrics: Metrics, dry_run: bool
+        self, observation: Observation, reporting: Reports, *, clock: Clock, metrics: Metrics, dry_run: bool
     ) -> None:
         self._observation = observation
         self._reporting = reporting

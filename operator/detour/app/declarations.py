@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from detour.app.bundles import Bundle, Bundles, Reference
+from detour.engine.ports import Origin
 from detour.kube.annotations import commands_acted_upon
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
+from detour.kube.origins import origin_of
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.defects import told
 from detour.model.endpoint import Region
@@ -32,19 +34,19 @@ LISTING_PERIOD = 60.0
 class Declared(Protocol):
     """Who is told what is declared: the engine."""
 
-    def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
+    def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
         """A FailoverRecord is new, changed, or about to be deleted."""
 
-    def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
+    def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """A DNSZone is new or changed."""
 
-    def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
+    def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """A CloudRegion is new or changed."""
 
-    def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
+    def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """An object cannot be used as it is; what it declared before stays in force."""
 
-    def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
+    def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
         """Nothing of an object has changed but its status; `listed_at` is when the listing began that shows it."""
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
@@ -152,7 +154,7 @@ class Declarations:
         self._seen_at[subject] = now if listed_at is None else listed_at
         self._declared.exists(subject)
         if self._fingerprints.get(subject) == fingerprint and not again:
-            self._declared.status_seen(subject, raw, listed_at)
+            self._declared.status_seen(subject, origin_of(raw), listed_at)
             return
         self._fingerprints[subject] = fingerprint
         reference = _reference(subject, raw)
@@ -172,7 +174,9 @@ class Declarations:
         logger.error("%s could not be taken in; it is tried again: %s", what, told(error))
         why = f"this object could not be taken in ({type(error).__name__}), a defect of Detour's: please report it"
         try:
-            self._declared.invalid(subject, "NotUnderstood", f"{why}; what it declared before stays in force", raw)
+            self._declared.invalid(
+                subject, "NotUnderstood", f"{why}; what it declared before stays in force", origin_of(raw)
+            )
         except Exception as another:
             logger.error("nor could that be said on it: %s", told(another))
 
@@ -182,16 +186,16 @@ class Declarations:
                 case Kind.FAILOVER_RECORD:
                     bundle = self._bundle(subject, raw)
                     if bundle is not None and bundle.text is None:
-                        self._declared.invalid(subject, bundle.reason, bundle.message, raw)
+                        self._declared.invalid(subject, bundle.reason, bundle.message, origin_of(raw))
                         return
                     text = None if bundle is None else bundle.text
-                    self._declared.record_declared(subject, record_from(raw, text), raw)
+                    self._declared.record_declared(subject, record_from(raw, text), origin_of(raw))
                 case Kind.DNS_ZONE:
-                    self._declared.zone_declared(subject, zone_from(raw), raw)
+                    self._declared.zone_declared(subject, zone_from(raw), origin_of(raw))
                 case Kind.CLOUD_REGION:
-                    self._declared.region_declared(subject, region_from(raw), raw)
+                    self._declared.region_declared(subject, region_from(raw), origin_of(raw))
         except DeclarationError as error:
-            self._declared.invalid(subject, "Invalid", str(error), raw)
+            self._declared.invalid(subject, "Invalid", str(error), origin_of(raw))
 
     def _bundle(self, subject: Subject, raw: RawObject) -> Bundle | None:
         reference = _reference(subject, raw)

@@ -45,14 +45,11 @@ from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.app.zones import Zones
 from detour.enactment.wishes import NameChange, Refusal
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
+from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
 from detour.health.regionnames import nearest_region
-from detour.kube.annotations import FAILBACK_ANNOTATION, TAKE_OVER_ANNOTATION
-from detour.kube.reporting.reporting import STATUS_RESTORED, Reporting
-from detour.kube.resources.memory import drain_ended_in
-from detour.kube.translate import record_memory
 from detour.model.defects import told
 from detour.model.endpoint import Region
-from detour.model.objects import Kind, RawObject, Subject
+from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
@@ -78,7 +75,7 @@ class Engine:
         *,
         workshop: Workshop,
         observation: Observation,
-        reporting: Reporting,
+        reporting: Reports,
         clock: Clock,
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
@@ -88,7 +85,7 @@ class Engine:
         self._touched: dict[str, None] = {}  # regions to be judged at the end of the round
         self._inbox = Inbox(self._agenda.wake)
         self._existing = ExistingRecords(clock.now)
-        self.zones = Zones(workshop, self._inbox, record_exists=self._existing.may_be)
+        self.zones = Zones(workshop, self._inbox, record_exists=self._existing.may_be, memory_of=reporting.zone_memory)
         self._observation = observation
         self._reporting = reporting
         self._leadership = workshop.leadership
@@ -121,7 +118,7 @@ class Engine:
             look_again=self._review_leaving_at,
             on_withdrawal=self._gatekeeper.look_again_soon,
         )
-        self._guard = ZoneGuard(self._patch_zone, clock=clock.now)
+        self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, on_news=reporting.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
         if isinstance(workshop.leadership, Elector):
@@ -133,28 +130,28 @@ class Engine:
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
 
-    def record_declared(self, subject: Subject, record: Record, raw: RawObject) -> None:
+    def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
         """Take over a FailoverRecord."""
-        self._reporting.follow(subject, raw)
+        self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
-        asked = record.failback_now and self._reporting.is_due(subject, FAILBACK_ANNOTATION, raw)
+        asked = record.failback_now and self._reporting.is_due(subject, Command.FAILBACK, origin)
         record = replace(record, failback_now=asked)
         known = self._records.get(record.key)
-        is_leaving = bool(raw.get("metadata", {}).get("deletionTimestamp"))
+        is_leaving = origin.is_being_deleted
         if known is not None and known.awaiting is not None and not is_leaving:
             self._count_regions(known.keeper.record, -1)
             self._farewells.take_back(known)  # the API server's data went back to a time before its deletion
             known = None
         if known is None:
-            memory = record_memory(raw)
-            known = KnownRecord(subject, raw, RecordKeeper(record, memory, self._clock))
+            memory = self._reporting.record_memory(origin)
+            known = KnownRecord(subject, origin, RecordKeeper(record, memory, self._clock))
             self._records[record.key] = known
-            self._reporting.adopt(subject, raw)
+            self._reporting.adopt(subject, origin)
             published = memory.history[0].values if memory.history else ()
             self._observation.watch(record, memory.endpoints, published=published)
             zones_before: Iterable[ObjectKey] = ()
         else:
-            known.subject, known.raw = subject, raw
+            known.subject, known.origin = subject, origin
             zones_before = known.keeper.record.zones
             self._count_regions(known.keeper.record, -1)
             known.keeper.update(record)
@@ -167,45 +164,44 @@ class Engine:
         self._farewells.keep_finalizer(known)
         self.decide((record.key,))
 
-    def zone_declared(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
+    def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """Take over a DNSZone."""
-        self._reporting.follow(subject, raw)
+        self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
-        self._reporting.adopt(subject, raw)
-        wanted = zone.take_over_now and self._reporting.is_due(subject, TAKE_OVER_ANNOTATION, raw)
-        self.zones.declare(subject, replace(zone, take_over_now=wanted), raw)
+        self._reporting.adopt(subject, origin)
+        wanted = zone.take_over_now and self._reporting.is_due(subject, Command.TAKE_OVER, origin)
+        self.zones.declare(subject, replace(zone, take_over_now=wanted), origin)
         self._zone_changed(zone.key)
-        self._guard.declared(subject, raw)
+        self._guard.declared(subject, origin)
         self._look_at_guard()
         self._gatekeeper.look_again_soon()
         self._reporting.mark(subject)
         self.decide(self._records)
 
-    def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
+    def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """Take over a CloudRegion."""
-        self._reporting.follow(subject, raw)
+        self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
-        self._reporting.adopt(subject, raw)
-        self._regions.declare(subject, region, ended=drain_ended_in(raw.get("status")))
+        self._reporting.adopt(subject, origin)
+        self._regions.declare(subject, region, ended=self._reporting.drain_ended(origin))
         self._watch_drain(region.name)
         self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
 
-    def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
+    def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
-        self._reporting.adopt(subject, raw)
+        self._reporting.adopt(subject, origin)
         if subject.kind is Kind.DNS_ZONE:
-            self._guard.declared(subject, raw)
+            self._guard.declared(subject, origin)
             self._look_at_guard()
-        generation = raw.get("metadata", {}).get("generation") or 0
-        found = (int(generation), Refusal(reason, message))
+        found = (origin.generation, Refusal(reason, message))
         if self._invalid.get(subject) != found:  # said once, however often it is found again
             logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
         self._invalid[subject] = found
         self._reporting.mark(subject)
 
-    def status_seen(self, subject: Subject, raw: RawObject, listed_at: float | None) -> None:
+    def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
         """Keep what the leader wrote, for the day when this process leads."""
-        self._reporting.follow(subject, raw, listed_at)
+        self._reporting.follow(subject, origin, listed_at)
 
     def exists(self, subject: Subject) -> None:
         """Keep that an object is there, whether or not it can be used."""
@@ -223,14 +219,14 @@ class Engine:
         if self._leadership.leads:
             self._guard.settle_all()
             followed = self._reporting.begin_term()
-            for subject, raw in followed.items():
+            for subject, origin in followed.items():
                 if subject.kind is Kind.DNS_ZONE:
-                    self.zones.recall(subject, raw)
+                    self.zones.recall(subject, origin)
             self.zones.all_recalled()
             for known in self._records.values():
-                before, known.raw = known.raw, followed.get(known.subject, known.raw)
-                known.keeper.recall(record_memory(known.raw))
-                known.keeper.has_followed = known.raw.get("status") != before.get("status")  # it saw a leader at work
+                before, known.origin = known.origin, followed.get(known.subject, known.origin)
+                known.keeper.recall(self._reporting.record_memory(known.origin))
+                known.keeper.has_followed = self._reporting.tells_otherwise(known.origin, before)  # of a leader at work
                 self._farewells.keep_finalizer(known)
                 self._farewells.end(known)
                 if known.awaiting is None:
@@ -255,9 +251,9 @@ class Engine:
                 self._regions.remove(subject.key.name)
                 self.decide(self._records)
 
-    def _patch_zone(self, subject: Subject, body: Mapping[str, object]) -> None:
+    def _hold_zone(self, subject: Subject, origin: Origin, wanted: bool) -> None:
         if not self._dry_run:
-            self._reporting.patch(subject, body)
+            self._reporting.hold(subject, origin, wanted)
 
     def _look_at_guard(self) -> None:
         if self._guard.look():
@@ -366,7 +362,7 @@ class Engine:
         is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             outcome = keeper.decision.reason if keeper.decision else ""
-            self._reporting.acted_upon(known.subject, FAILBACK_ANNOTATION, known.raw, outcome=outcome)
+            self._reporting.acted_upon(known.subject, Command.FAILBACK, known.origin, outcome=outcome)
             keeper.update(replace(record, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._reporting.mark(known.subject)
@@ -453,7 +449,7 @@ class Engine:
             self._leavers.review(known)
 
     def _begin_farewell(self, known: KnownRecord) -> None:
-        if not known.raw.get("metadata", {}).get("deletionTimestamp"):
+        if not known.origin.is_being_deleted:
             return  # the API server's data went back to a time before its deletion
         if self.zones_listed:
             self._farewells.begin(known)
@@ -487,7 +483,7 @@ class Engine:
                 for each in self.zones.names_of(zone):
                     self._farewells.leave_to_another(each)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
-                self._reporting.acted_upon(subject, TAKE_OVER_ANNOTATION, self.zones.taken_over(zone))
+                self._reporting.acted_upon(subject, Command.TAKE_OVER, self.zones.taken_over(zone))
 
     def _written_otherwise(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: what nobody declares there any more stays as it is."""

@@ -11,8 +11,7 @@ from detour.app.observation import Observation
 from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal
-from detour.kube.metadata import has_finalizer, with_finalizer
-from detour.kube.reporting.reporting import Reporting
+from detour.engine.ports import Reports
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
 
@@ -27,7 +26,7 @@ class Farewells:
         self,
         zones: Zones,
         observation: Observation,
-        reporting: Reporting,
+        reporting: Reports,
         *,
         dry_run: bool,
         permits: Callable[[Record, ObjectKey], Refusal | None],
@@ -44,8 +43,8 @@ class Farewells:
     def keep_finalizer(self, known: KnownRecord) -> None:
         """See to it that the object bears our finalizer where its names are to go with it, and only then."""
         wanted = known.keeper.record.deletion_policy is DeletionPolicy.DELETE
-        if wanted is not has_finalizer(known.raw) and not self._dry_run:
-            self._reporting.patch(known.subject, with_finalizer(known.raw, wanted))
+        if wanted is not known.origin.has_finalizer and not self._dry_run:
+            self._reporting.hold(known.subject, known.origin, wanted)
 
     def begin(self, known: KnownRecord) -> None:
         """The record is being deleted: remove its names where its policy says so, then let it go."""
@@ -156,5 +155,5 @@ class Farewells:
         if known.awaiting is None or known.awaiting:
             return
         self._leaving.pop(known.keeper.record.key, None)
-        if not self._dry_run and has_finalizer(known.raw):
-            self._reporting.patch(known.subject, with_finalizer(known.raw, wanted=False))
+        if not self._dry_run and known.origin.has_finalizer:
+            self._reporting.hold(known.subject, known.origin, wanted=False)

@@ -16,9 +16,7 @@ from detour.app.suspicion import Suspicion
 from detour.app.zonekeeper import ZoneKeeper
 from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
-from detour.kube.annotations import APPROVE_ANNOTATION
-from detour.kube.metadata import without_annotation
-from detour.kube.reporting.reporting import Reporting
+from detour.engine.ports import Command, Reports
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
@@ -38,7 +36,7 @@ class Gatekeeper:
         self,
         zones: Zones,
         observation: Observation,
-        reporting: Reporting,
+        reporting: Reports,
         *,
         clock: Clock,
         dry_run: bool,
@@ -161,7 +159,7 @@ class Gatekeeper:
             self._looked_at[key] = (gate.version, zonekeeper.zone.approved)
             is_news = self._looked_at[key] != looked_at.get(key)
             if is_news and zonekeeper.approve() and subject is not None:
-                self._reporting.patch(subject, without_annotation(APPROVE_ANNOTATION))
+                self._reporting.take_off(subject, Command.APPROVE)
                 self._reporting.tell(subject, "Approved", "the changes that were held were approved by a person")
                 due = gate.held_records()
             self._decide(due)

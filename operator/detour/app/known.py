@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from detour.app.recordkeeper import RecordKeeper
-from detour.model.objects import RawObject, Subject
+from detour.engine.ports import Origin
+from detour.model.objects import Subject
 from detour.model.record import ObjectKey
 
 
@@ -12,6 +13,6 @@ class KnownRecord:
     """What the engine has of a record; `awaiting` are the zones that still hold the name of one being deleted."""
 
     subject: Subject
-    raw: RawObject
+    origin: Origin
     keeper: RecordKeeper
     awaiting: set[ObjectKey] | None = None

@@ -15,7 +15,7 @@ from detour.enactment.leaving import (
     reason_to_stay,
 )
 from detour.enactment.wishes import Refusal
-from detour.kube.reporting.reporting import Reporting
+from detour.engine.ports import Reports
 from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
@@ -30,7 +30,7 @@ class ZoneLeavers:
     def __init__(
         self,
         zones: Zones,
-        reporting: Reporting,
+        reporting: Reports,
         *,
         clock: Clock,
         permits: Callable[[Record, ObjectKey], Refusal | None],

@@ -6,13 +6,12 @@ before. It never waits for ever: for records that are being deleted `RELEASE_AFT
 good, and for records that nobody deletes yet `GRACE`, as `kubectl delete -f` takes objects one after the other.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from detour.enactment.wishes import Refusal
-from detour.kube.metadata import has_finalizer, with_finalizer
-from detour.model.objects import RawObject, Subject
+from detour.engine.ports import Origin
+from detour.model.objects import Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 
 GRACE = 30.0
@@ -25,6 +24,7 @@ LOOK_PERIOD = 5.0
 """Seconds between two looks at a zone that waits."""
 
 NAMED = 3
+UNKNOWN = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Guarded:
     """`deleted_at` (engine seconds) is when its deletion was first seen, `patched` what we last asked of the object."""
 
     subject: Subject | None = None
-    raw: RawObject = field(default_factory=dict)
+    origin: Origin = UNKNOWN
     deleted_at: float | None = None
     live: set[ObjectKey] = field(default_factory=set)
     leaving: set[ObjectKey] = field(default_factory=set)
@@ -55,21 +55,24 @@ class _Guarded:
 
 
 class ZoneGuard:
-    """Keeps the finalizer of every DNSZone as it should be; `patch` changes metadata, `clock` gives seconds."""
+    """Keeps the finalizer of every DNSZone as it should be.
 
-    def __init__(self, patch: Callable[[Subject, Mapping[str, Any]], None], *, clock: Callable[[], float]) -> None:
-        self._patch = patch
+    `hold` lets an object bear it, or not; `clock` gives seconds.
+    """
+
+    def __init__(self, hold: Callable[[Subject, Origin, bool], None], *, clock: Callable[[], float]) -> None:
+        self._hold = hold
         self._clock = clock
         self._zones: dict[ObjectKey, _Guarded] = {}
         self._needed: dict[ObjectKey, frozenset[ObjectKey]] = {}
 
-    def declared(self, subject: Subject, raw: RawObject) -> None:
+    def declared(self, subject: Subject, origin: Origin) -> None:
         """A DNSZone is new or changed, perhaps its metadata alone."""
         guarded = self._zones.setdefault(subject.key, _Guarded())
-        is_deleted = bool(raw.get("metadata", {}).get("deletionTimestamp"))
+        is_deleted = origin.is_being_deleted
         if guarded.subject != subject or not is_deleted:
             guarded.deleted_at = None
-        guarded.subject, guarded.raw, guarded.patched = subject, raw, None
+        guarded.subject, guarded.origin, guarded.patched = subject, origin, None
         if is_deleted and guarded.deleted_at is None:
             guarded.deleted_at = self._clock()
         self._settle(guarded)
@@ -154,12 +157,12 @@ class ZoneGuard:
             return
         deleted_for = None if guarded.deleted_at is None else self._clock() - guarded.deleted_at
         wanted = must_stay(Needs(len(guarded.live), len(guarded.leaving)), deleted_for)
-        bears = has_finalizer(guarded.raw)
+        bears = guarded.origin.has_finalizer
         if wanted and deleted_for is not None and not bears:
             return  # the API server takes no finalizer for an object that is being deleted
         if wanted is not (bears if guarded.patched is None else guarded.patched):
             guarded.patched = wanted
-            self._patch(guarded.subject, with_finalizer(guarded.raw, wanted))
+            self._hold(guarded.subject, guarded.origin, wanted)
 
 
 def _listed(records: Collection[ObjectKey]) -> str:

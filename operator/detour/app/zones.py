@@ -17,10 +17,11 @@ from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, ZoneReport
 from detour.engine.pictures import ZoneObjectPicture
-from detour.kube.resources.memory import deletions_in, evacuations_in
-from detour.model.generation import NEVER, Generation
+from detour.engine.ports import Origin
+from detour.model.generation import NEVER
+from detour.model.memory import DNSZoneMemory
 from detour.model.names import canonical
-from detour.model.objects import RawObject, Subject
+from detour.model.objects import Subject
 from detour.model.record import ObjectKey
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import NamespacesFrom, Zone
@@ -37,8 +38,7 @@ NEGATIVE_TTL_WARNING = 60
 class _Declared:
     subject: Subject
     zone: Zone
-    raw: RawObject
-    created: str
+    origin: Origin
 
 
 class Zones:
@@ -48,7 +48,14 @@ class Zones:
     the same zone.
     """
 
-    def __init__(self, workshop: Workshop, inbox: Inbox, *, record_exists: Callable[[ObjectKey], bool]) -> None:
+    def __init__(
+        self,
+        workshop: Workshop,
+        inbox: Inbox,
+        *,
+        record_exists: Callable[[ObjectKey], bool],
+        memory_of: Callable[[Origin], DNSZoneMemory],
+    ) -> None:
         self.keepers: dict[ObjectKey, ZoneKeeper] = {}
         self.serving: dict[ObjectKey, ZoneKeeper] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -56,6 +63,7 @@ class Zones:
         self._provider_of = workshop.providers.name_of
         self._inbox = inbox
         self._record_exists = record_exists
+        self._memory_of = memory_of
         self._declared: dict[ObjectKey, _Declared] = {}
         self._departures = Departures(workshop.free_departures, on_change=self._departures_changed)
         self._twins = Twins(workshop.clock.now)
@@ -63,10 +71,9 @@ class Zones:
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
 
-    def declare(self, subject: Subject, zone: Zone, raw: RawObject) -> None:
+    def declare(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """A DNSZone is new or changed."""
-        created = str(raw.get("metadata", {}).get("creationTimestamp") or "")
-        declared = self._declared[zone.key] = _Declared(subject, zone, raw, created)
+        declared = self._declared[zone.key] = _Declared(subject, zone, origin)
         if keeper := self.keepers.get(zone.key):
             keeper.update(zone)
         else:
@@ -96,13 +103,13 @@ class Zones:
         self._hand_on(left, self._deleted.pop(key, (0, 0.0)), self.serving[heirs[0]])
         return heirs[0]
 
-    def taken_over(self, key: ObjectKey) -> RawObject:
+    def taken_over(self, key: ObjectKey) -> Origin:
         """A person's command to take the zone over was acted upon; return the object that bears it."""
         found = self._declared[key]
         self._declared[key] = replace(found, zone=replace(found.zone, take_over_now=False))
         if keeper := self.keepers.get(key):
             keeper.update(self._declared[key].zone)
-        return found.raw
+        return found.origin
 
     def declared(self, key: ObjectKey) -> Zone | None:
         """Return a DNSZone as declared."""
@@ -228,19 +235,20 @@ class Zones:
         self._inbox.put(DeparturesChanged())
 
     def _start(self, declared: _Declared) -> None:
-        if _remembered_generation(declared.raw) != NEVER:
+        memory = self._memory_of(declared.origin)
+        if memory.generation != NEVER:
             self._had_worked.add(declared.zone.key)
         keeper = ZoneKeeper(
             declared.zone,
             self._workshop,
             self._inbox,
-            known=_remembered_generation(declared.raw),
+            known=memory.generation,
             departures=self._departures,
             record_exists=self._record_exists,
             admit=self._admit,
         )
         self.keepers[declared.zone.key] = self.serving[declared.zone.key] = keeper
-        self._remember(declared.raw, keeper)
+        self._remember(memory, keeper)
         keeper.gate.deletions.remember(*self._deleted.pop(declared.zone.key, (0, 0.0)))
         task = asyncio.create_task(kept_going(f"the keeper of DNSZone {declared.zone.key}", keeper.run))
         self._tasks[task] = keeper
@@ -265,7 +273,7 @@ class Zones:
     def _look_for_twins(self) -> None:
         """See to it that of the DNSZones that stand for one zone at a provider only the first is written."""
         self._note_work(self._twins.namesakes)
-        changed = self._twins.look(lambda key: self._declared[key].created)
+        changed = self._twins.look(lambda key: self._declared[key].origin.created)
         before = {key: self.serving[key] for key in changed if key in self.serving}
         for key in changed:
             if (own := self.keepers.get(key)) is not None:
@@ -284,37 +292,31 @@ class Zones:
         for withdrawal in left:
             heir.withdraw(withdrawal)
 
-    def recall(self, subject: Subject, raw: RawObject) -> None:
+    def recall(self, subject: Subject, origin: Origin) -> None:
         """Go on from what the leader before us wrote on a DNSZone."""
         if keeper := self.keepers.get(subject.key):
-            self._remember(raw, keeper)
+            memory = self._memory_of(origin)
+            self._remember(memory, keeper)
             keeper.gate.begin_term()
-            if _remembered_generation(raw) != NEVER:
+            if memory.generation != NEVER:
                 self._twins.at_work(subject.key)
 
     def all_recalled(self) -> None:
         """What the leader before us wrote is known: who came first under it still does."""
         self._look_for_twins()
 
-    def _remember(self, raw: RawObject, keeper: ZoneKeeper) -> None:
+    def _remember(self, memory: DNSZoneMemory, keeper: ZoneKeeper) -> None:
         """Count what the leader before us wrote of regions that names have left, and of names that it deleted."""
-        if (deletions := deletions_in(raw.get("status"))) is not None:
-            keeper.gate.deletions.remember(deletions[0], self._workshop.clock.from_the_wall(deletions[1]))
-        for region, names, at in evacuations_in(raw.get("status")):
+        if memory.deletions is not None:
+            names, at = memory.deletions
+            keeper.gate.deletions.remember(names, self._workshop.clock.from_the_wall(at))
+        for region, names, at in memory.evacuations:
             self._departures.remember(region, names, self._workshop.clock.from_the_wall(at))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) and not self.failure.done():
             self.failure.set_exception(error)
-
-
-def _remembered_generation(raw: RawObject) -> Generation:
-    """Return the ledger's generation that a DNSZone's status tells of; the lowest where it tells of none."""
-    status = raw.get("status")
-    ledger = status.get("ledger") if isinstance(status, dict) else None
-    text = ledger.get("generation") if isinstance(ledger, dict) else None
-    return (Generation.parse(text) if isinstance(text, str) else None) or NEVER
 
 
 def _silence(keeper: ZoneKeeper | None) -> Iterable[Refusal]:

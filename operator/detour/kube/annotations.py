@@ -11,14 +11,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from detour.engine.ports import Command
 from detour.kube.kinds import GROUP
 from detour.model.objects import Kind
 from detour.model.timestamps import parse_time
 
-FAILBACK_ANNOTATION = f"{GROUP}/failback"
-TAKE_OVER_ANNOTATION = f"{GROUP}/take-over"
-APPROVE_ANNOTATION = f"{GROUP}/approve"
+FAILBACK_ANNOTATION = f"{GROUP}/{Command.FAILBACK.value}"
+TAKE_OVER_ANNOTATION = f"{GROUP}/{Command.TAKE_OVER.value}"
+APPROVE_ANNOTATION = f"{GROUP}/{Command.APPROVE.value}"
 PIN_ANNOTATION = f"{GROUP}/pin"
+
+ANNOTATIONS = {each: f"{GROUP}/{each.value}" for each in Command}
 
 KNOWN = {
     Kind.FAILOVER_RECORD: (FAILBACK_ANNOTATION, PIN_ANNOTATION, APPROVE_ANNOTATION),

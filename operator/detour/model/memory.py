@@ -5,7 +5,7 @@ What is *published* is never taken from here; the zone itself says that.
 
 from dataclasses import dataclass
 
-from detour.model.generation import Generation
+from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
 from detour.model.record import ObjectKey
 
@@ -68,3 +68,16 @@ class RecordMemory:
     zones: tuple[ZoneMemory, ...] = ()
     history: tuple[HistoryMemory, ...] = ()
     failed_back_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DNSZoneMemory:
+    """One DNSZone's earlier status: the ledger's generation (the lowest where it tells of none).
+
+    `deletions` are how many names were deleted lately, and when the last was; `evacuations` the regions that names have
+    left, how many, and when. Times in seconds since the Unix epoch.
+    """
+
+    generation: Generation = NEVER
+    deletions: tuple[int, float] | None = None
+    evacuations: tuple[tuple[str, int, float], ...] = ()

@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Refusal
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
-from detour.kube.annotations import SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
-from detour.kube.metadata import MetadataWriter
+from detour.engine.ports import STATUS_RESTORED, Command, Origin
+from detour.kube.annotations import ANNOTATIONS, SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
+from detour.kube.metadata import MetadataWriter, with_finalizer, without_annotation
+from detour.kube.origins import origin_of
 from detour.kube.reporting import commands
 from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
 from detour.kube.reporting.reported import Reported
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.transitions import conditions_in, transitions
+from detour.kube.resources.memory import dns_zone_memory_in, drain_ended_in
 from detour.kube.status import (
     Condition,
     Status,
@@ -30,12 +33,11 @@ from detour.kube.status import (
     zone_conditions,
     zone_status,
 )
+from detour.kube.translate import record_memory
+from detour.model.memory import DNSZoneMemory, RecordMemory
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.timestamps import timestamp
-
-STATUS_RESTORED = "StatusRestored"
-"""The reason of the event that a status was not what this installation had last written."""
 
 
 class Pictures(Protocol):
@@ -73,8 +75,9 @@ class Reporting:
         self._reporter = reporter
         self._pictures = pictures
 
-    def adopt(self, subject: Subject, raw: RawObject) -> None:
+    def adopt(self, subject: Subject, origin: Origin) -> None:
         """Start from the status that an object bears."""
+        raw: RawObject = origin.shown
         status, known = _status(raw), self._writer.of(subject)
         self._writer.adopt(subject, status, _version(raw))
         if known.told is None:
@@ -89,12 +92,13 @@ class Reporting:
                 known.quiet_until = self._wall_clock() + QUIET_TIME
                 asyncio.get_running_loop().call_later(QUIET_TIME + 0.1, self._mark_again, subject)
 
-    def follow(self, subject: Subject, raw: RawObject, listed_at: float | None = None) -> None:
+    def follow(self, subject: Subject, origin: Origin, listed_at: float | None = None) -> None:
         """Look at an object of which only the status is new.
 
         The leader puts back what somebody else changed. The others remember it, to go on from there if they come to
         lead.
         """
+        raw: RawObject = origin.shown
         known = self._writer.of(subject)
         self._read_annotations(known, raw)
         if not self._leadership.leads:
@@ -105,16 +109,18 @@ class Reporting:
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
             self.incident(subject, STATUS_RESTORED, told)
 
-    def begin_term(self) -> Mapping[Subject, RawObject]:
+    def begin_term(self) -> Mapping[Subject, Origin]:
         """This process leads now: go on from the status that each object bears, which is returned."""
         subjects, self._followed = self._followed, {}
         objects = self._writer.objects
-        followed = {each: raw for each in subjects if each in objects and (raw := objects[each].followed) is not None}
+        followed = {
+            each: origin_of(raw) for each in subjects if each in objects and (raw := objects[each].followed) is not None
+        }
         for known in objects.values():
             known.incident = None
-        for subject, raw in followed.items():
+        for subject, origin in followed.items():
             self.forget(subject)
-            self.adopt(subject, raw)
+            self.adopt(subject, origin)
         for subject, known in objects.items():
             if known.is_adopted:
                 self.mark(subject)
@@ -150,20 +156,22 @@ class Reporting:
             self.tell(subject, reason, message, warning=True)
             self.mark(subject)
 
-    def is_due(self, subject: Subject, annotation: str, raw: RawObject) -> bool:
+    def is_due(self, subject: Subject, command: Command, origin: Origin) -> bool:
         """Tell whether an object bears a command that was not acted upon yet, as far as its status or we know.
 
         One that it bears at first sight, before it has a status, is none.
         """
+        raw, annotation = origin.shown, ANNOTATIONS[command]
         value, known = command_in(raw, annotation), self._writer.objects.get(subject)
         is_adopted = known is not None and known.is_adopted
         if value is None or not is_due(raw, annotation) or not (is_adopted or raw.get("status")):
             return False
         return known is None or commands.is_new(known.acted, annotation, value)
 
-    def acted_upon(self, subject: Subject, annotation: str, raw: RawObject, *, outcome: str = "") -> None:
+    def acted_upon(self, subject: Subject, command: Command, origin: Origin, *, outcome: str = "") -> None:
         """The command that an object bears was acted upon, with this `outcome`: its value does nothing more."""
-        value, known = command_in(raw, annotation), self._writer.of(subject)
+        annotation = ANNOTATIONS[command]
+        value, known = command_in(origin.shown, annotation), self._writer.of(subject)
         if value is not None and self._leadership.leads and commands.is_new(known.acted, annotation, value):
             commands.note(known.acted, annotation, value)
             done = f"was acted upon ({outcome})" if outcome else "was acted upon"
@@ -176,10 +184,34 @@ class Reporting:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         known.complaint = Refusal("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}") if found else None
 
-    def patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
+    def take_off(self, subject: Subject, command: Command) -> None:
+        """Remove a command from an object."""
+        self._patch(subject, without_annotation(ANNOTATIONS[command]))
+
+    def hold(self, subject: Subject, origin: Origin, wanted: bool) -> None:
+        """Let an object bear our finalizer, which keeps it from going, or not."""
+        self._patch(subject, with_finalizer(origin.shown, wanted))
+
+    def _patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
         if self._leadership.leads:
             self._metadata.patch(subject, body)
+
+    def record_memory(self, origin: Origin) -> RecordMemory:
+        """Return what the status of a FailoverRecord tells."""
+        return record_memory(origin.shown)
+
+    def zone_memory(self, origin: Origin) -> DNSZoneMemory:
+        """Return what the status of a DNSZone tells."""
+        return dns_zone_memory_in(_status(origin.shown))
+
+    def drain_ended(self, origin: Origin) -> float | None:
+        """Return the end of a drain that the status of a CloudRegion tells of as over (seconds since 1970)."""
+        return drain_ended_in(_status(origin.shown))
+
+    def tells_otherwise(self, origin: Origin, before: Origin) -> bool:
+        """Tell whether an object's status says something else than it did before."""
+        return bool(origin.shown.get("status") != before.shown.get("status"))
 
     @property
     def _writer(self) -> Reporter:

@@ -10,9 +10,9 @@ from typing import Any
 
 from detour.kube.resources.rules import shaped
 from detour.kube.resources.values import LABEL, NAME_LABEL, is_address
-from detour.model.generation import Generation
+from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
-from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
+from detour.model.memory import DNSZoneMemory, EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import ObjectKey
 from detour.model.timestamps import parse_time
 
@@ -37,6 +37,12 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
         history=_distinct_history(root.get("history")),
         failed_back_at=_time(root.get("failedBackAt")),
     )
+
+
+def dns_zone_memory_in(status: object) -> DNSZoneMemory:
+    """Return what makes sense of a DNSZone's status. Never raises."""
+    generation = _generation(_mapping(_mapping(status).get("ledger")).get("generation"))
+    return DNSZoneMemory(generation or NEVER, deletions_in(status), tuple(evacuations_in(status)))
 
 
 def evacuations_in(status: object) -> Iterator[tuple[str, int, float]]:

@@ -1,0 +1,21 @@
+"""An object as the API server shows it, as the engine knows where a declaration came from."""
+
+from collections.abc import Mapping
+
+from detour.engine.ports import Origin
+from detour.kube.metadata import has_finalizer
+from detour.model.objects import RawObject
+
+
+def origin_of(raw: RawObject) -> Origin:
+    """Return what the engine may know of an object beside its declaration."""
+    found = raw.get("metadata")
+    metadata = found if isinstance(found, Mapping) else {}
+    generation = metadata.get("generation")
+    return Origin(
+        created=str(metadata.get("creationTimestamp") or ""),
+        generation=int(generation) if isinstance(generation, int) else 0,
+        is_being_deleted=bool(metadata.get("deletionTimestamp")),
+        has_finalizer=has_finalizer(raw),
+        shown=raw,
+    )
