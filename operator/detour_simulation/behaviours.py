@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app import declarations, observation, recordkeeper
+from detour.app import declarations
+from detour.engine import observation, recordkeeper
 from detour.health.thresholds import Streak
 from detour.model.checks import CheckResult, CheckTiming
 from detour.model.endpoint import AdminState

@@ -15,20 +15,20 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from detour.app.assembly import Assembly, Election, Ports
-from detour.app.clock import Clock
-from detour.app.clustersite import ClusterSite
 from detour.app.declarations import LISTING_PERIOD
 from detour.app.leadership import Elector
-from detour.app.metrics import Metrics
 from detour.app.providers import PROVIDERS
-from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
+from detour.engine.clock import Clock
+from detour.engine.clustersite import ClusterSite
+from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
+from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Message, Seen
 from detour.model.checks import CheckResult, Target

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app import engine, recordkeeper, zonekeeper, zones
 from detour.app.declarations import Declarations
-from detour.app.observation import Observation
 from detour.enactment import enactor, fence, reconcile
 from detour.enactment.contract import Batch, Change, ProviderError, StoredSet, ZoneContents
 from detour.enactment.enactor import Enactor
@@ -23,6 +21,9 @@ from detour.enactment.precedence import Precedence
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import Urgency
 from detour.enactment.zonereader import ZoneReader
+from detour.engine import recordkeeper, zonekeeper, zones
+from detour.engine.observation import Observation
+from detour.kube.reporting.reporting import Reporting
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
 from detour.model.memory import RecordMemory
@@ -186,7 +187,7 @@ def _unknown_loses_its_place() -> tuple[Replacement, ...]:
 
 
 def _no_memory() -> tuple[Replacement, ...]:
-    return ((engine, "record_memory", lambda raw: RecordMemory()),)
+    return ((Reporting, "record_memory", lambda self, origin: RecordMemory()),)
 
 
 # -- the gate ------------------------------------------------------------------------------------------------------

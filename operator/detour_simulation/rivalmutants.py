@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detour.app.existing import ExistingRecords
 from detour.app.handover import Handover
-from detour.app.observation import Observation
-from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment import reconcile
 from detour.enactment.precedence import STANDSTILL, Precedence
+from detour.engine.existing import ExistingRecords
+from detour.engine.observation import Observation
+from detour.engine.zonekeeper import ZoneKeeper
 from detour.planning import planner
 from detour.planning.grounds import Grounded
 from detour.planning.safety.departures import Departures

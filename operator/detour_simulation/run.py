@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from detour.app import nameservers
 from detour.enactment import fence
 from detour.enactment.ledger import Ledger
 from detour.enactment.markers import Marker
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
+from detour.engine import nameservers
 from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app import declarations, leaving, recordkeeper
-from detour.app.leaving import ZoneLeavers
-from detour.app.zonekeeper import ZoneKeeper
-from detour.app.zones import Zones
+from detour.app import declarations
 from detour.enactment.leaving import ParentView
 from detour.enactment.wishes import Refusal
+from detour.engine import leaving, recordkeeper
+from detour.engine.leaving import ZoneLeavers
+from detour.engine.zonekeeper import ZoneKeeper
+from detour.engine.zones import Zones
 from detour.model.record import DeletionPolicy, Record
 from detour_simulation.mutant import Mutant, Off, Replacement
 

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from detour.app.metrics import Metrics, StateCollector
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import Refusal, ZoneReport
+from detour.engine.metrics import Metrics, StateCollector
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour_lab.controlplane import ControlPlane

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from detour.app.declarations import Declarations
-from detour.app.engine import Engine
-from detour.app.handover import LeaseStore
+from detour.app.handover import Eyes, LeaseStore
 from detour.app.intake import Intake
 from detour.app.leadership import Elector
-from detour.app.metrics import Metrics
-from detour.app.observation import Observation
-from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution
+from detour.engine.engine import Engine
+from detour.engine.metrics import Metrics
+from detour.engine.observation import Observation
+from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.metadata import MetadataWriter
@@ -99,6 +99,8 @@ class Assembly:
             references=ports.references,
         )
         self.reporting.connect(self.reporter, self.engine)
+        if self.elector is not None:
+            self.elector.look_through(Eyes(is_blind=self.engine.is_blind, sees=self.engine.sees))
         self.declarations = Declarations(self.engine, read_config_map=ports.cluster.read_config_map)
         self._intake = Intake(
             self.declarations.taking,

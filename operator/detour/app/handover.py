@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from detour.app.clock import Clock
+from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import Lease, Move, Sighting, lease_body, lease_from, next_move, sight
 

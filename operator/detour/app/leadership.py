@@ -9,8 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from detour.app.clock import Clock
 from detour.app.handover import CONFLICT, GONE, Eyes, Handover, LeaseStore
+from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import RENEW_PERIOD, Lease, Move, Sighting, lease_body, lease_from, next_move, sight
 from detour.model.defects import told

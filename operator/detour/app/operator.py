@@ -13,15 +13,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from detour.app.assembly import Assembly, Election, Ports
-from detour.app.clock import Clock
-from detour.app.clustersite import ClusterSite
 from detour.app.declarations import LISTING_PERIOD
 from detour.app.heartbeat import Heartbeat
-from detour.app.metrics import Metrics, StateCollector
 from detour.app.providers import PROVIDERS
 from detour.app.settings import Settings
 from detour.app.web import HealthServer
-from detour.app.workshop import Workshop
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.reference import References
@@ -32,7 +28,11 @@ from detour.enactment.contract import ProviderLimits
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.periods import Periods
 from detour.enactment.questions import Questions
+from detour.engine.clock import Clock
+from detour.engine.clustersite import ClusterSite
+from detour.engine.metrics import Metrics, StateCollector
 from detour.engine.ports import ClusterError
+from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.watching import Watcher

@@ -1,8 +1,8 @@
 """When a name counts as contested, and what is said of it."""
 
-from detour.app.contest import QUIET, REPEATED, Contest, after_repair, contested
 from detour.enactment.contract import Change, StoredSet
 from detour.enactment.wishes import NameChange, Urgency
+from detour.engine.contest import QUIET, REPEATED, Contest, after_repair, contested
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 

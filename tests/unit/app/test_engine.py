@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from detour.app.recordkeeper import RecordKeeper
 from detour.enactment.ledger import parse_ledger
+from detour.engine.recordkeeper import RecordKeeper
 from detour.model.names import ledger_name, marker_name
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRset, RRType

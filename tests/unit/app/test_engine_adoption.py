@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detour.app.contest import QUIET, REPEATED
+from detour.engine.contest import QUIET, REPEATED
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRset, RRType
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from detour.app.inbox import Withdrawn
+from detour.engine.inbox import Withdrawn
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault

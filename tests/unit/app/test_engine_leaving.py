@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from detour.app.zonekeeper import ZoneKeeper
 from detour.checks.resolver import Delegation
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts
 from detour.engine.ports import ClusterError
+from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone

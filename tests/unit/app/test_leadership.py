@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from detour.app.clock import Clock
 from detour.app.leadership import Elector
+from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
 from detour_simulation.virtualtime import until

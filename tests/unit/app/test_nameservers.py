@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from detour.app.nameservers import DELEGATION_RETRY, LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.ledger import Ledger
 from detour.enactment.precedence import Precedence
 from detour.enactment.sites import Site
+from detour.engine.nameservers import DELEGATION_RETRY, LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
 from detour.model.generation import Generation
 
 DOMAIN, NAME = "example.org", "production._detour.example.org"

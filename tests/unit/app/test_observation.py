@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from detour.app.clock import Clock
-from detour.app.metrics import Metrics
-from detour.app.observation import Observation
 from detour.checks.periodic import STANDSTILL
 from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.engine.clock import Clock
+from detour.engine.metrics import Metrics
+from detour.engine.observation import Observation
 from detour.kube.translate import record_from
 from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from detour.app.clock import Clock
-from detour.app.history import HISTORY_LENGTH
-from detour.app.recordkeeper import RecordKeeper
-from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.wishes import WishReport
+from detour.engine.clock import Clock
+from detour.engine.history import HISTORY_LENGTH
+from detour.engine.recordkeeper import RecordKeeper
+from detour.engine.zonekeeper import ZoneKeeper
 from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from detour.app.clock import Clock
-from detour.app.regionkeeper import RegionKeeper
+from detour.engine.clock import Clock
+from detour.engine.regionkeeper import RegionKeeper
 from detour.kube.resources.memory import drain_ended_in
 from detour.kube.status import region_conditions, region_status
 from detour.model.endpoint import AdminState, Region

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from detour.app.suspicion import REFERENCE_PERIOD, Suspicion
+from detour.engine.suspicion import REFERENCE_PERIOD, Suspicion
 from detour_simulation.virtualtime import until
 
 WINDOW, THRESHOLD = 600.0, 0.5

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detour.app.turnedbad import TurnedBad
+from detour.engine.turnedbad import TurnedBad
 
 KEYS = st.sampled_from("abcdef")
 

@@ -9,10 +9,10 @@ from tests.unit.app.gating import Boot
 from tests.unit.app.objects import dns_zone, failover_record
 
 from detour.app.heartbeat import PERIOD, Heartbeat
-from detour.app.inbox import DeparturesChanged, Inbox, RecordChanged, Visible
 from detour.app.intake import Intake
-from detour.app.round import Round
 from detour.enactment.contract import Batch, ZoneContents
+from detour.engine.inbox import DeparturesChanged, Inbox, RecordChanged, Visible
+from detour.engine.round import Round
 from detour.kube.kinds import Listed, Message, Seen
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey

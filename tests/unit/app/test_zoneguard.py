@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from detour.app.zoneguard import GRACE, RELEASE_AFTER, Needs, must_stay
 from detour.enactment.contract import UnavailableError
+from detour.engine.zoneguard import GRACE, RELEASE_AFTER, Needs, must_stay
 from detour.kube.metadata import FINALIZER
 from detour.model.objects import Kind
 from detour_simulation.memoryzone import Fault

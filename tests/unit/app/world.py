@@ -14,18 +14,18 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from detour.app.assembly import Assembly, Election, Ports
-from detour.app.clock import Clock
-from detour.app.clustersite import ClusterSite
-from detour.app.metrics import Metrics
 from detour.app.providers import PROVIDERS
-from detour.app.round import AT_ONCE
-from detour.app.workshop import Workshop
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
 from detour.enactment.sites import Site
+from detour.engine.clock import Clock
+from detour.engine.clustersite import ClusterSite
+from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
+from detour.engine.round import AT_ONCE
+from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.model.checks import CheckResult, Target

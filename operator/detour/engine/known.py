@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from detour.app.recordkeeper import RecordKeeper
 from detour.engine.ports import Origin
+from detour.engine.recordkeeper import RecordKeeper
 from detour.model.objects import Subject
 from detour.model.record import ObjectKey
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from detour.app.clustersite import NAMESPACE
 from detour.enactment.wishes import Refusal
+from detour.engine.clustersite import NAMESPACE
 from detour.engine.ports import ClusterError
 from detour.model.record import ObjectKey
 from detour.model.zone import Zone

@@ -10,15 +10,15 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from detour.app.awaited import Awaited
-from detour.app.clock import Clock
-from detour.app.metrics import Metrics
-from detour.app.sight import Sight
-from detour.app.turnedbad import TurnedBad
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.checks.scheduler import CheckScheduler
+from detour.engine.awaited import Awaited
+from detour.engine.clock import Clock
+from detour.engine.metrics import Metrics
+from detour.engine.sight import Sight
+from detour.engine.turnedbad import TurnedBad
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from detour.app.clock import Clock
+from detour.engine.clock import Clock
 from detour.engine.pictures import Revision
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey

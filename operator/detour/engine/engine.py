@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from detour.app.agenda import Agenda
-from detour.app.chronicle import Chronicle
-from detour.app.clock import Clock
-from detour.app.existing import ExistingRecords
-from detour.app.farewells import Farewells
-from detour.app.gatekeeper import HOLD_PERIOD, Gatekeeper
-from detour.app.handover import Eyes
-from detour.app.inbox import (
+from detour.enactment.wishes import NameChange, Refusal
+from detour.engine.agenda import Agenda
+from detour.engine.chronicle import Chronicle
+from detour.engine.clock import Clock
+from detour.engine.existing import ExistingRecords
+from detour.engine.farewells import Farewells
+from detour.engine.gatekeeper import HOLD_PERIOD, Gatekeeper
+from detour.engine.inbox import (
     Accepted,
     DeletionsWait,
     DeparturesChanged,
@@ -31,21 +31,19 @@ from detour.app.inbox import (
     WrittenOtherwise,
     ZoneChanged,
 )
-from detour.app.known import KnownRecord
-from detour.app.leadership import Elector
-from detour.app.leaving import ZoneLeavers
-from detour.app.metrics import Metrics, ZoneState
-from detour.app.observation import Observation
-from detour.app.recordkeeper import RecordKeeper
-from detour.app.regionkeeper import RegionKeeper
-from detour.app.round import Round
-from detour.app.troubles import unread_records, unread_zone
-from detour.app.workshop import Workshop
-from detour.app.zoneguard import LOOK_PERIOD, ZoneGuard
-from detour.app.zones import Zones
-from detour.enactment.wishes import NameChange, Refusal
+from detour.engine.known import KnownRecord
+from detour.engine.leaving import ZoneLeavers
+from detour.engine.metrics import Metrics, ZoneState
+from detour.engine.observation import Observation
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
+from detour.engine.recordkeeper import RecordKeeper
+from detour.engine.regionkeeper import RegionKeeper
+from detour.engine.round import Round
+from detour.engine.troubles import unread_records, unread_zone
+from detour.engine.workshop import Workshop
+from detour.engine.zoneguard import LOOK_PERIOD, ZoneGuard
+from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
 from detour.model.defects import told
 from detour.model.endpoint import Region
@@ -121,8 +119,6 @@ class Engine:
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, on_news=reporting.mark)
         self._invalid: dict[Subject, tuple[int, Refusal]] = {}
-        if isinstance(workshop.leadership, Elector):
-            workshop.leadership.look_through(Eyes(is_blind=self._is_blind, sees=self._sees))
         self._regions_used: Counter[str] = Counter()
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
@@ -573,13 +569,13 @@ class Engine:
             return dict.fromkeys(("True", "False", "Unknown"), 0)  # the leader knows
         return self._reporting.readiness()
 
-    def _is_blind(self) -> bool:
+    def is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""
         return self._observation.is_blind() or self._gatekeeper.is_suspected
 
-    def _sees(self) -> bool:
+    def sees(self) -> bool:
         """Tell whether checks of this replica passed lately, and are believed."""
-        return self._observation.has_seen() and not self._is_blind()
+        return self._observation.has_seen() and not self.is_blind()
 
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""

@@ -2,10 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from detour.app.clock import Clock
-from detour.app.known import KnownRecord
-from detour.app.zonekeeper import DUPLICATE_ZONE, ZoneKeeper
-from detour.app.zones import Zones
 from detour.enactment.leaving import (
     STILL_DELEGATED,
     Arrival,
@@ -15,7 +11,11 @@ from detour.enactment.leaving import (
     reason_to_stay,
 )
 from detour.enactment.wishes import Refusal
+from detour.engine.clock import Clock
+from detour.engine.known import KnownRecord
 from detour.engine.ports import Reports
+from detour.engine.zonekeeper import DUPLICATE_ZONE, ZoneKeeper
+from detour.engine.zones import Zones
 from detour.model.names import is_below
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal

@@ -9,15 +9,15 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from detour.app.inbox import DeparturesChanged, Inbox, WrittenOtherwise
-from detour.app.metrics import ZoneState
-from detour.app.twins import Twins
-from detour.app.workshop import Workshop
-from detour.app.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Refusal, ZoneReport
+from detour.engine.inbox import DeparturesChanged, Inbox, WrittenOtherwise
+from detour.engine.metrics import ZoneState
 from detour.engine.pictures import ZoneObjectPicture
 from detour.engine.ports import Origin
+from detour.engine.twins import Twins
+from detour.engine.workshop import Workshop
+from detour.engine.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.model.generation import NEVER
 from detour.model.memory import DNSZoneMemory
 from detour.model.names import canonical

@@ -4,8 +4,6 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from detour.app.clock import Clock
-from detour.app.round import AT_ONCE
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
 from detour.enactment.budget import Budget
@@ -13,7 +11,9 @@ from detour.enactment.contract import ProviderLimits, Secret
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.sites import Site
+from detour.engine.clock import Clock
 from detour.engine.ports import Providers
+from detour.engine.round import AT_ONCE
 from detour.planning.safety.departures import FREE_NAMES
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from detour.app.zonekeeper import Identity
+from detour.engine.zonekeeper import Identity
 from detour.model.record import ObjectKey
 
 MADE_ANEW_WITHIN = 3600.0

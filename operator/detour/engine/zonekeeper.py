@@ -10,10 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from detour.app.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
-from detour.app.lookout import Lookout, Sight
-from detour.app.troubles import secret_trouble, site_trouble, unforeseen_trouble
-from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation
 from detour.enactment.budget import ZoneBudget
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
@@ -26,7 +22,11 @@ from detour.enactment.leaving import ParentView
 from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, ZoneReport, is_throttling
+from detour.engine.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
+from detour.engine.lookout import Lookout, Sight
 from detour.engine.ports import ClusterError
+from detour.engine.troubles import secret_trouble, site_trouble, unforeseen_trouble
+from detour.engine.workshop import Workshop
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey

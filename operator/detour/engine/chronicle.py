@@ -2,12 +2,12 @@
 
 import logging
 
-from detour.app.clock import Clock
-from detour.app.history import Transition
-from detour.app.known import KnownRecord
-from detour.app.metrics import Metrics
-from detour.app.observation import Observation
 from detour.enactment.wishes import NameChange
+from detour.engine.clock import Clock
+from detour.engine.history import Transition
+from detour.engine.known import KnownRecord
+from detour.engine.metrics import Metrics
+from detour.engine.observation import Observation
 from detour.engine.ports import Reports
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from detour.app.clock import Clock
-from detour.app.nameservers import enough
-from detour.app.observation import Observation
-from detour.app.recordkeeper import RecordKeeper
-from detour.app.suspicion import Suspicion
-from detour.app.zonekeeper import ZoneKeeper
-from detour.app.zones import Zones
 from detour.checks.reference import LATELY, Counting
+from detour.engine.clock import Clock
+from detour.engine.nameservers import enough
+from detour.engine.observation import Observation
 from detour.engine.ports import Command, Reports
+from detour.engine.recordkeeper import RecordKeeper
+from detour.engine.suspicion import Suspicion
+from detour.engine.zonekeeper import ZoneKeeper
+from detour.engine.zones import Zones
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from detour.app.clock import Clock
+from detour.engine.clock import Clock
 from detour.engine.pictures import RegionPicture
 from detour.health.regions import RegionHealth, region_health
 from detour.model.endpoint import AdminState, Region

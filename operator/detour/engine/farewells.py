@@ -5,13 +5,13 @@ Its names go or stay with its policy. An object whose names are to go is kept by
 
 from collections.abc import Callable, Mapping
 
-from detour.app.inbox import Forgets
-from detour.app.known import KnownRecord
-from detour.app.observation import Observation
-from detour.app.zonekeeper import ZoneKeeper
-from detour.app.zones import Zones
 from detour.enactment.wishes import Refusal
+from detour.engine.inbox import Forgets
+from detour.engine.known import KnownRecord
+from detour.engine.observation import Observation
 from detour.engine.ports import Reports
+from detour.engine.zonekeeper import ZoneKeeper
+from detour.engine.zones import Zones
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
 

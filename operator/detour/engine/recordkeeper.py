@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from detour.app.clock import Clock
-from detour.app.contest import Contest, after_repair, contested
-from detour.app.history import History, Transition
-from detour.app.zonekeeper import ZoneKeeper
 from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
 from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
+from detour.engine.clock import Clock
+from detour.engine.contest import Contest, after_repair, contested
+from detour.engine.history import History, Transition
 from detour.engine.pictures import RecordPicture, ZonePicture
+from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Record

@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from detour.app.nameservers import LOOK_UP_RETRY, NameServers
-from detour.app.workshop import Workshop
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.enactor import Enactor
@@ -19,6 +17,8 @@ from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
+from detour.engine.nameservers import LOOK_UP_RETRY, NameServers
+from detour.engine.workshop import Workshop
 from detour.model.names import canonical, ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
