@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from detour.app import declarations
-from detour.engine import observation, recordkeeper
+from detour.engine import recordkeeper, targets
 from detour.health.thresholds import Streak
 from detour.model.checks import CheckResult, CheckTiming
 from detour.model.endpoint import AdminState
@@ -28,30 +28,30 @@ def _observing(change: Callable[[Streak, CheckResult, CheckTiming], CheckTiming 
     """Let `change` choose the thresholds with which a result counts, or None where it shall count for nothing."""
 
     def off() -> tuple[Replacement, ...]:
-        before = vars(observation)["observe"]
+        before = vars(targets)["observe"]
 
         def observe(streak: Streak, result: CheckResult, timing: CheckTiming, *at: float, **rest: float) -> Streak:
             counts = change(streak, result, timing)
             found: Streak = streak if counts is None else before(streak, result, counts, *at, **rest)
             return found
 
-        return ((observation, "observe", observe),)
+        return ((targets, "observe", observe),)
 
     return off
 
 
 def _no_recheck() -> tuple[Replacement, ...]:
-    return ((observation, "next_delay", lambda streak, timing: timing.interval),)
+    return ((targets, "next_delay", lambda streak, timing: timing.interval),)
 
 
 def _no_second_look_up() -> tuple[Replacement, ...]:
-    before = observation.Observation._resolved
+    before = targets.Targets._resolved
 
     def resolved(self: Any, key: Any, resolution: Any, started: float) -> float:
         delay: float = before(self, key, resolution, started)
         return NEVER_AGAIN if resolution.addresses else delay
 
-    return ((observation.Observation, "_resolved", resolved),)
+    return ((targets.Targets, "_resolved", resolved),)
 
 
 # -- what is decided -----------------------------------------------------------------------------------------------

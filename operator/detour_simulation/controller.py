@@ -26,9 +26,9 @@ from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
+from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
-from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Message, Seen
 from detour.model.checks import CheckResult, Target
@@ -180,7 +180,7 @@ class Controller:
         around = self._surroundings
         connection = Connection(self._server, self.caller, around.network)
         self.clock = Clock(now=self._loop.time, wall=lambda: WALL + self.wall_offset + self._loop.time() - START)
-        workshop = Workshop(
+        environment = Environment(
             owner=around.owner,
             site=self._site,
             named_site=ClusterSite(self._site, connection.namespace_uid),
@@ -202,13 +202,13 @@ class Controller:
             identity = self.name.replace("#", "_")
             election = Election(connection, *LEASE, identity, partial(self._refresh, connection))
         parts = Assembly(
-            workshop,
+            environment,
             Ports(cast(Cluster, connection), check=self._check, resolve=self._resolve),
             metrics=Metrics(CollectorRegistry()),
             checks_in_flight=1000,
             election=election,
         )
-        self.parts, self.elector, self.engine, self.observation = parts, parts.elector, parts.engine, parts.observation
+        self.parts, self.elector, self.engine, self.targets = parts, parts.elector, parts.engine, parts.targets
         self.declarations, self.reporter = parts.declarations, parts.reporter
         follows = (self._follow(connection), self._list_again_and_again(connection))
         self._work = [asyncio.ensure_future(each) for each in (*(run() for run in parts.work.values()), *follows)]

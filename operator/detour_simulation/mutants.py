@@ -17,12 +17,12 @@ from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
 from detour.enactment.ledger import Ledger
 from detour.enactment.names import Names
-from detour.enactment.precedence import Precedence
+from detour.enactment.takeover import Takeover
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import Urgency
 from detour.enactment.zonereader import ZoneReader
 from detour.engine import recordkeeper, zonekeeper, zones
-from detour.engine.observation import Observation
+from detour.engine.targets import Targets
 from detour.kube.reporting.reporting import Reporting
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
@@ -147,8 +147,8 @@ def _published_from_status() -> tuple[Replacement, ...]:
 
 def _silence_counts() -> tuple[Replacement, ...]:
     return (
-        (Precedence, "_stood_still", lambda self, rival: self._clock() - rival.since),
-        (Precedence, "judge", _judge_without_looking),
+        (Takeover, "_stood_still", lambda self, rival: self._clock() - rival.since),
+        (Takeover, "judge", _judge_without_looking),
     )
 
 
@@ -159,7 +159,7 @@ def _judge_without_looking(self: Any, stored: Any, **rest: Any) -> Any:
     return _JUDGE(self, stored, **rest)
 
 
-_JUDGE = Precedence.judge
+_JUDGE = Takeover.judge
 
 
 def _zones_share_places() -> tuple[Replacement, ...]:
@@ -223,7 +223,7 @@ def _old_evidence_counts() -> tuple[Replacement, ...]:
 
 
 def _no_panic() -> tuple[Replacement, ...]:
-    return (*_not(HoldReason.PANIC)(), (Observation, "doubt_since", lambda self, at: None))
+    return (*_not(HoldReason.PANIC)(), (Targets, "doubt_since", lambda self, at: None))
 
 
 def _no_freeze_of_decided() -> tuple[Replacement, ...]:
@@ -277,14 +277,14 @@ async def _unkept(self: Any) -> None:
     """Work as it would without a last resort for errors of any kind."""
     while not self._stopping:
         self._news.clear()
-        delay = self._setbacks.delay
+        delay = self._backoff.delay
         if delay == 0.0:
             try:
                 delay = await self._step() or 0.0
             except ProviderError as error:
                 delay = self._fail(error)
             else:
-                self._setbacks.over()
+                self._backoff.over()
         if delay > 0.0:
             await news_within(self._news, delay)
 

@@ -7,7 +7,7 @@ that, so a condition whose advice does not help shows as a run that never comes 
 from typing import TYPE_CHECKING
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, STILL_DELEGATED
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.model.names import marker_name
 from detour.model.objects import Kind
 from detour.model.record import Record
@@ -69,7 +69,7 @@ def _let_leave(run: "Run", record: Record) -> bool:
     return bool(left)
 
 
-def _do(run: "Run", record: Record, zone: SimulatedZone, refusal: Refusal) -> None:
+def _do(run: "Run", record: Record, zone: SimulatedZone, refusal: Explanation) -> None:
     marker = RRKey(marker_name(record.hostname), RRType.TXT)
     _tell(run, f"a person does what {record.key.name} asks for in {zone.name}: {refusal.reason}")
     match refusal.reason:

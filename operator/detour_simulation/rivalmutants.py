@@ -5,9 +5,9 @@ from typing import Any
 
 from detour.app.handover import Handover
 from detour.enactment import reconcile
-from detour.enactment.precedence import STANDSTILL, Precedence
+from detour.enactment.takeover import STANDSTILL, Takeover
 from detour.engine.existing import ExistingRecords
-from detour.engine.observation import Observation
+from detour.engine.targets import Targets
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.planning import planner
 from detour.planning.grounds import Grounded
@@ -35,7 +35,7 @@ def _old_evidence_counts() -> tuple[Replacement, ...]:
 
 
 def _remembered_is_known() -> tuple[Replacement, ...]:
-    return ((Observation, "remembered", lambda self, record: frozenset()), *_old_evidence_counts())
+    return ((Targets, "remembered", lambda self, record: frozenset()), *_old_evidence_counts())
 
 
 def _no_handover() -> tuple[Replacement, ...]:
@@ -46,11 +46,11 @@ def _no_handover() -> tuple[Replacement, ...]:
 
 
 def _no_patience_with_namesakes() -> tuple[Replacement, ...]:
-    return ((Precedence, "_standstill", lambda self: 0.0),)
+    return ((Takeover, "_standstill", lambda self: 0.0),)
 
 
 def _same_patience_each_time() -> tuple[Replacement, ...]:
-    return ((Precedence, "_standstill", lambda self: STANDSTILL),)
+    return ((Takeover, "_standstill", lambda self: STANDSTILL),)
 
 
 def _decided_is_gone() -> tuple[Replacement, ...]:

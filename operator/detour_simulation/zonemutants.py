@@ -6,7 +6,7 @@ from typing import Any
 
 from detour.app import declarations
 from detour.enactment.leaving import ParentView
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.engine import leaving, recordkeeper
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.zonekeeper import ZoneKeeper
@@ -21,8 +21,8 @@ def _staying(**changes: Any) -> Off:
     def off() -> tuple[Replacement, ...]:
         before = vars(leaving)["reason_to_stay"]
 
-        def reason_to_stay(zone: Any, **known: Any) -> Refusal | None:
-            found: Refusal | None = before(zone, **{**known, **changes})
+        def reason_to_stay(zone: Any, **known: Any) -> Explanation | None:
+            found: Explanation | None = before(zone, **{**known, **changes})
             return found
 
         return ((leaving, "reason_to_stay", reason_to_stay),)
@@ -89,9 +89,9 @@ def _everything_deleted() -> tuple[Replacement, ...]:
 
 def _once_a_twin() -> tuple[Replacement, ...]:
     """Who once stood aside for an older DNSZone does so for ever."""
-    before, aside = Zones.twin_of, dict[tuple[int, Any], Refusal]()
+    before, aside = Zones.twin_of, dict[tuple[int, Any], Explanation]()
 
-    def twin_of(self: Zones, key: Any) -> Refusal | None:
+    def twin_of(self: Zones, key: Any) -> Explanation | None:
         if (found := before(self, key)) is not None:
             aside[id(self), key] = found
         return aside.get((id(self), key))

@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from detour.enactment.delivery import Tally
-from detour.enactment.wishes import Refusal, ZoneReport
+from detour.enactment.wishes import Explanation, ZoneReport
 from detour.engine.metrics import Metrics, StateCollector
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -43,7 +43,7 @@ def alerts(plane: ControlPlane, *settings: str) -> list[Alert]:
 def families() -> dict[str, set[str]]:
     """Return the labels of each metric family that the operator has, by the name under which it is asked for."""
     metrics = Metrics(CollectorRegistry())
-    standby = Refusal("Standby", "another site keeps it")
+    standby = Explanation("Standby", "another site keeps it")
     report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60, standby=standby, ledger_seen_at=0.0)
     state = (ObjectKey("dns", "zone"), "rfc2136", report, Tally())
     ready = {"True": 1, "False": 0, "Unknown": 0}

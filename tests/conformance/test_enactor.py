@@ -15,7 +15,7 @@ from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
 from detour.enactment.verification import Verifier
-from detour.enactment.wishes import Refusal, Wish, WishReport
+from detour.enactment.wishes import Explanation, Wish, WishReport
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType, address_sets
 from detour_lab.dns.realservers import RealBIND
@@ -35,7 +35,7 @@ class Desk:
         clock = asyncio.get_running_loop().time
         periods = Periods(audit=1.0)
         self.server = server
-        self.incidents: list[Refusal] = []
+        self.incidents: list[Explanation] = []
         self.seen: dict[str, str] = {}
         self.enactor = Enactor(
             EnactorSettings("prod", server.domain, Site("here"), periods=periods),
@@ -50,7 +50,7 @@ class Desk:
         self.verifier = Verifier(ask=ask, clock=clock, random=lambda: 0.5, witness=self, periods=periods)
         self.verifier.use([server.server.address])
 
-    def incident(self, incident: Refusal) -> None:
+    def incident(self, incident: Explanation) -> None:
         self.incidents.append(incident)
 
     def record_changed(self, record: ObjectKey) -> None:
@@ -111,10 +111,10 @@ class Desk:
                 return
             await asyncio.sleep(0.02)
 
-    async def refused(self, record: ObjectKey, reason: str) -> Refusal:
+    async def refused(self, record: ObjectKey, reason: str) -> Explanation:
         """Wait until the record is refused for this reason."""
 
-        def why() -> Refusal | None:
+        def why() -> Explanation | None:
             report = self.enactor.report(record)
             return report.refusal if report else None
 

@@ -14,9 +14,9 @@ from detour.app.intake import Intake
 from detour.app.leadership import Elector
 from detour.checks.resolver import Resolution
 from detour.engine.engine import Engine
+from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
-from detour.engine.observation import Observation
-from detour.engine.workshop import Workshop
+from detour.engine.targets import Targets
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.metadata import MetadataWriter
@@ -32,7 +32,7 @@ COMPONENT = "detour"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What an operator reaches beside its zones, whose ports are those of a `Workshop`.
+    """What an operator reaches beside its zones, whose ports are those of an `Environment`.
 
     `cluster` takes status, events and metadata. `check` runs one check, `resolve` looks a hostname up. `references`
     runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers.
@@ -63,25 +63,25 @@ class Assembly:
 
     def __init__(
         self,
-        workshop: Workshop,
+        environment: Environment,
         ports: Ports,
         *,
         metrics: Metrics,
         checks_in_flight: int,
         election: Election | None = None,
     ) -> None:
-        self.clock = clock = workshop.clock
+        self.clock = clock = environment.clock
         self.metrics = metrics
         self.elector = self._elector(election) if election is not None else None
         if self.elector is not None:
-            workshop = replace(workshop, leadership=self.elector)
-        self.leadership = workshop.leadership
-        self.observation = Observation(
+            environment = replace(environment, leadership=self.elector)
+        self.leadership = environment.leadership
+        self.targets = Targets(
             check=ports.check,
             resolve=ports.resolve,
             checks_in_flight=checks_in_flight,
             clock=clock,
-            randomness=workshop.randomness,
+            randomness=environment.randomness,
             metrics=metrics,
             on_news=self._decide,
         )
@@ -91,8 +91,8 @@ class Assembly:
             ports.cluster, component=COMPONENT, build=self.reporting.build, wall_clock=clock.wall, clock=clock.now
         )
         self.engine = Engine(
-            workshop=workshop,
-            observation=self.observation,
+            environment=environment,
+            targets=self.targets,
             reporting=self.reporting,
             clock=clock,
             metrics=metrics,
@@ -106,7 +106,7 @@ class Assembly:
             self.declarations.taking,
             listed=lambda: self.declarations.listed,
             on_step=self._tell_what_is_listed,
-            at_once=workshop.at_once,
+            at_once=environment.at_once,
         )
 
     def _elector(self, election: Election) -> Elector:
@@ -142,7 +142,7 @@ class Assembly:
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What runs for as long as the operator does, by what it is."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "checking": self.observation.run,
+            "checking": self.targets.run,
             "reporting": self.reporter.run,
             "writing metadata": self.metadata.run,
         }

@@ -30,9 +30,9 @@ from detour.enactment.periods import Periods
 from detour.enactment.questions import Questions
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
+from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics, StateCollector
 from detour.engine.ports import ClusterError
-from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.watching import Watcher
@@ -76,7 +76,7 @@ class Operator:
         self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
         self._questions = Questions()
         permitted = PermittedEndpoints.from_text(settings.permitted_endpoints)
-        workshop = Workshop(
+        environment = Environment(
             owner=settings.owner,
             site=settings.site,
             named_site=ClusterSite(settings.site, self._cluster.namespace_uid),
@@ -93,7 +93,7 @@ class Operator:
         )
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(
-            workshop,
+            environment,
             Ports(
                 self._cluster,
                 check=self._check,
@@ -209,7 +209,7 @@ class Operator:
                 except Exception as error:
                     what = "reading what records and zones refer to"
                     logger.error("%s met an error of Detour's own; it goes on: %s", what, told(error))
-            self._metrics.checks_overdue.set(self._parts.observation.scheduler.overdue)
+            self._metrics.checks_overdue.set(self._parts.targets.scheduler.overdue)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)
 

@@ -21,8 +21,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from detour.enactment.backoff import Backoff
 from detour.enactment.batches import BatchFiller
 from detour.enactment.budget import ZoneBudget
+from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import (
     Batch,
     CredentialsRefusedError,
@@ -35,23 +37,21 @@ from detour.enactment.contract import (
     ZoneMissingError,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
-from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
+from detour.enactment.holding import Holding
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import Names
 from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
-from detour.enactment.precedence import STANDBY, Precedence, Yielding
 from detour.enactment.reconcile import DeleteCommand, RecordExists, ZoneRules, no_command, nobody_exists
-from detour.enactment.setbacks import Setbacks
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
-from detour.enactment.tenure import Tenure
+from detour.enactment.takeover import STANDBY, Takeover, Yielding
 from detour.enactment.view import ZoneView
 from detour.enactment.waiting import news_within
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport, ZoneReport, is_throttling
+from detour.enactment.wishes import Explanation, NameChange, Urgency, Wish, WishReport, ZoneReport, is_throttling
 from detour.enactment.zonereader import ZoneReader
 from detour.model.defects import told
 from detour.model.record import ObjectKey
@@ -127,14 +127,14 @@ class Enactor:
         )
         self.is_replaced = False
         self.tally = Tally()
-        self._setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
-        self._reading_setbacks = Setbacks(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._delivery = Delivery(fence, self.tally, clock=clock)
         site = settings.site
-        self.precedence = Precedence(
+        self.takeover = Takeover(
             owner=settings.owner, domain=settings.domain, site=site, leadership=leadership, clock=clock
         )
-        self._tenure = Tenure(fence, self.precedence, site=site, leadership=leadership, clock=clock, observer=observer)
+        self._holding = Holding(fence, self.takeover, site=site, leadership=leadership, clock=clock, observer=observer)
 
     # -- what is wished ------------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Enactor:
 
     def ledger_shown(self, ledger: Ledger | None) -> None:
         """A name server shows this as our ledger; read it through the API where that is not just propagation."""
-        if self._tenure.is_contradicted_by(ledger):
+        if self._holding.is_contradicted_by(ledger):
             self._reader.suspect_ledger()
             self._news.set()
 
@@ -208,14 +208,14 @@ class Enactor:
         self._budget = budget
         self._budget.account.tell(self._observer.zone_changed)
         self._reader.reconnect(facts)
-        self._setbacks.reset()
-        self._reading_setbacks.reset()
+        self._backoff.reset()
+        self._reading_backoff.reset()
         self._news.set()
         await before.close()
 
     def allow_take_over(self, allowed: bool) -> None:
         """Claim the zone also where another site is in force, as long as a person says so."""
-        self._tenure.allow_take_over(allowed)
+        self._holding.allow_take_over(allowed)
         self._news.set()
 
     def need(self, needed: bool) -> None:
@@ -225,7 +225,7 @@ class Enactor:
 
     def reconsider(self) -> None:
         """The leadership has changed, or another site's ledger was looked at: see again whether to write."""
-        self._tenure.reconsider()
+        self._holding.reconsider()
         self._news.set()
 
     # -- what is the case ----------------------------------------------------------------------------------------
@@ -240,19 +240,19 @@ class Enactor:
         """Tell whether what is decided for the zone counts here; in a dry run, whether it would."""
         if self._settings.dry_run:
             return self._reader.is_read and self._leadership.leads
-        return self._tenure.in_force
+        return self._holding.in_force
 
     @property
-    def standby(self) -> Refusal | None:
+    def standby(self) -> Explanation | None:
         """Why the zone is left to somebody else, None where it is not."""
-        return self._tenure.standby
+        return self._holding.standby
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how `record` stands in this zone, or None where it wishes nothing here."""
         report = self._names.report(
             record,
             self._view,
-            doubtful=not self._tenure.holds or self._reader.is_doubtful,
+            doubtful=not self._holding.holds or self._reader.is_doubtful,
             unsettled=self._fence.unsettled,
             sending=self._is_sending or self._delivery.doubt is not None,
         )
@@ -270,13 +270,13 @@ class Enactor:
         return self._reader.view if self._reader.is_read else None
 
     @property
-    def trouble(self) -> Refusal | None:
+    def trouble(self) -> Explanation | None:
         """The last error that still holds, or why the zone is left to somebody else where it should not be.
 
         That the provider asks for patience comes last: it hides nothing worse.
         """
         standby = self.standby
-        found = [self._setbacks.trouble, self._reading_setbacks.trouble]
+        found = [self._backoff.trouble, self._reading_backoff.trouble]
         found.append(standby if standby is not None and standby.reason != STANDBY else None)
         troubles = sorted((each for each in found if each is not None), key=is_throttling)
         return next(iter(troubles), None)
@@ -284,14 +284,14 @@ class Enactor:
     @property
     def _is_throttled(self) -> bool:
         """Tell whether the provider asks for patience: the account is paused, or nothing has gone well since."""
-        setbacks = (self._setbacks, self._reading_setbacks)
-        return self._budget.account.is_paused or any(is_throttling(each.trouble) for each in setbacks)
+        both = (self._backoff, self._reading_backoff)
+        return self._budget.account.is_paused or any(is_throttling(each.trouble) for each in both)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
         view, facts = self._view, self._reader.facts
         ledger = parse_ledger(stored.rrset) if view and (stored := view.get(self._fence.key)) else None
-        holds = self._tenure.holds
+        holds = self._holding.holds
         idle = not self._must_hold()
         standby, trouble = self.standby, self.trouble
         is_well = trouble is None or is_throttling(trouble)
@@ -307,11 +307,11 @@ class Enactor:
             pending=self._names.pending_count,
             trouble=trouble,
             is_throttled=self._is_throttled,
-            in_force=self._tenure.in_force,
+            in_force=self._holding.in_force,
             standby=standby,
             missing=self._names.unmarked if view and standby else (),
-            ledger_seen_at=None if holds else self.precedence.seen_at,
-            ledger_moved_at=None if holds else self.precedence.moved_at,
+            ledger_seen_at=None if holds else self.takeover.seen_at,
+            ledger_moved_at=None if holds else self.takeover.moved_at,
         )
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -334,14 +334,14 @@ class Enactor:
     async def _work(self) -> None:
         while not self._stopping:
             self._news.clear()
-            delay = self._setbacks.delay
+            delay = self._backoff.delay
             if delay == 0.0:
                 try:
                     done = await self._step()
                 except ProviderError as error:
                     delay = self._fail(error)
                 except asyncio.CancelledError:
-                    if not is_escaped():
+                    if not is_of_a_library():
                         raise
                     delay = self._fail(UnavailableError("a call to the provider ended as if it had been cancelled"))
                 except Exception as error:
@@ -351,19 +351,19 @@ class Enactor:
                 else:
                     delay = done or 0.0
                     if done is not None:
-                        self._setbacks.over()
+                        self._backoff.over()
             if delay > 0.0:
                 await news_within(self._news, delay)
 
     def _fail(self, error: ProviderError) -> float:
         """Note `error` and return the seconds to wait before the next step."""
         self._look_into(error)
-        return self._setbacks.met(error, self._budget)
+        return self._backoff.met(error, self._budget)
 
     def _look_into(self, error: ProviderError) -> None:
         """See whether there are fresh credentials, or another zone, where the error may come from the lack of them."""
         if isinstance(error, CredentialsRefusedError):
-            self._observer.incident(Refusal(error.reason, str(error)))
+            self._observer.incident(Explanation(error.reason, str(error)))
         if isinstance(error, ZoneMissingError):
             self._reader.look_for_zone()
 
@@ -372,13 +372,13 @@ class Enactor:
 
         None where that says nothing of what failed before: what is read beside the work goes well though writes fail.
         """
-        if self._reader.must_describe and self._tenure.in_force:
+        if self._reader.must_describe and self._holding.in_force:
             self._reader.begin_describing(self._provider)
         elif self._reader.must_describe:
             self._was_described(is_same=await self._reader.describe(self._provider))
             return None
         self._names.end_quarantines(self._clock())
-        if self._tenure.has_lapsed:
+        if self._holding.has_lapsed:
             self._fence.release()
             self._leave_force()
         if self._delivery.doubt is not None:
@@ -388,11 +388,11 @@ class Enactor:
             return None
         elif self._reader.is_due:
             return await self._read_zone()
-        elif self._clock() >= self._tenure.renewal_due:
+        elif self._clock() >= self._holding.renewal_due:
             await self._send([], Urgency.LEDGER)
         elif self._reader.has_suspects:
             return await self._read_suspects()
-        elif self._must_hold() and not self._tenure.holds:
+        elif self._must_hold() and not self._holding.holds:
             return await self._take_over()
         elif self._names.is_dirty and await self._write():
             return 0.0
@@ -413,7 +413,7 @@ class Enactor:
         return not self._settings.dry_run and is_needed and self._leadership.leads
 
     def _idle_time(self) -> float:
-        times = (self._reader.due_at, self._names.next_retry, self._tenure.renewal_due)
+        times = (self._reader.due_at, self._names.next_retry, self._holding.renewal_due)
         due = min(at for at in times if at is not None)
         return max(0.01, min(due - self._clock(), LONGEST_REST))
 
@@ -421,7 +421,7 @@ class Enactor:
 
     async def _read_zone(self) -> float | None:
         """Read the zone: where that is owed, before anything else; when its time has come, beside the work."""
-        if self._tenure.in_force and not self._reader.is_doubtful:
+        if self._holding.in_force and not self._reader.is_doubtful:
             self._reader.begin(self._provider)
             return None
         self._budget.urgency = Urgency.FAILOVER
@@ -431,11 +431,11 @@ class Enactor:
 
     def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
-        self._reading_setbacks.over()
-        if self._tenure.holds:
+        self._reading_backoff.over()
+        if self._holding.holds:
             self._watch_ledger()
-        if self._tenure.holds:
-            self._tenure.in_force = True
+        if self._holding.holds:
+            self._holding.in_force = True
         self._names.all_reread(self._reader.view)
         self._names.set_aside(self._clock())
         self._tell_all()
@@ -450,7 +450,7 @@ class Enactor:
             hostnames = self._reader.take_news()
         except ProviderError as error:
             self._look_into(error)
-            self._reader.retry_at(self._clock() + self._reading_setbacks.met(error, self._budget))
+            self._reader.retry_at(self._clock() + self._reading_backoff.met(error, self._budget))
             return
         if hostnames is None:
             self._was_read()
@@ -459,7 +459,7 @@ class Enactor:
 
     async def _read_suspects(self) -> float | None:
         """Read the names in question: beside the work where there is any."""
-        if self._tenure.in_force and not self._reader.is_doubtful:
+        if self._holding.in_force and not self._reader.is_doubtful:
             self._reader.begin_suspects(self._provider)
             return None
         self._budget.urgency = Urgency.REPAIR
@@ -467,8 +467,8 @@ class Enactor:
         return 0.0
 
     def _names_were_read(self, hostnames: Sequence[str]) -> None:
-        self._reading_setbacks.over()
-        if self._tenure.holds:
+        self._reading_backoff.over()
+        if self._holding.holds:
             self._watch_ledger()
         for hostname in hostnames:
             self._names.reread(hostname, self._reader.view)
@@ -492,17 +492,17 @@ class Enactor:
 
     async def _take_over(self) -> float:
         """Claim the zone, or leave it to whoever has precedence; return the seconds until the next step."""
-        if (delay := self._tenure.claim_delay) > 0.0:
+        if (delay := self._holding.claim_delay) > 0.0:
             return delay
-        yielding = self.precedence.keeps_waiting()
+        yielding = self.takeover.keeps_waiting()
         if yielding is None:
             self._budget.urgency = Urgency.LEDGER
             await self._reader.read_names(self._provider, ())
             stored = self._reader.view.get(self._fence.key)
-            claim = self._tenure.claim(stored, is_fresh=not self._names.any_marked(self._reader.view))
+            claim = self._holding.claim(stored, is_fresh=not self._names.any_marked(self._reader.view))
             if isinstance(claim, Batch):
                 await self._apply(claim, [])
-                if self._tenure.holds:
+                if self._holding.holds:
                     self._claimed()
                 return 0.0
             yielding = claim
@@ -510,8 +510,8 @@ class Enactor:
 
     async def _yield_to(self, yielding: Yielding) -> float:
         """Look at the names of a zone that somebody else keeps, and leave them as they are."""
-        self._tenure.yield_to(yielding)
-        if self._tenure.in_force:
+        self._holding.yield_to(yielding)
+        if self._holding.in_force:
             self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
             await self._write()
@@ -519,18 +519,18 @@ class Enactor:
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
-        self._tenure.claimed()
+        self._holding.claimed()
         self._reader.owe()  # what was read before the claim may have been changed by the one before us
 
     def _stand_by(self, stored: StoredSet | None) -> None:
         """Another writer holds the zone: leave it alone while its ledger moves."""
         self.tally.superseded += 1
-        self._tenure.superseded_by(stored)
+        self._holding.superseded_by(stored)
         self._leave_force()
 
     def _leave_force(self) -> None:
         """What was decided for this zone is void: whoever comes into force next decides on what the zone holds then."""
-        self._tenure.in_force = False
+        self._holding.in_force = False
         self._reader.cancel()
         self._names.undecide()
         self._tell_all()
@@ -541,10 +541,10 @@ class Enactor:
         await self._reader.read_names(self._provider, (each.hostname for each in doubt.work))
         was_unsettled = self._fence.unsettled
         finding = self._delivery.settle(doubt, self._reader.view, atomic=self._provider.limits.atomic)
-        self._setbacks.wait_until(self._delivery.pause_until)
+        self._backoff.wait_until(self._delivery.pause_until)
         self._quarantine(finding.refused, doubt.error)
         match finding.settlement:
-            case Settlement.APPLIED if doubt.claims or not self._tenure.in_force:
+            case Settlement.APPLIED if doubt.claims or not self._holding.in_force:
                 self._claimed()  # or the Lease was lost and came back meanwhile: what was decided before is void
             case Settlement.APPLIED if self._provider.limits.atomic:
                 self._applied(doubt.work)
@@ -555,7 +555,7 @@ class Enactor:
             case _:
                 pass
         if finding.settlement in (Settlement.APPLIED, Settlement.EARLIER_APPLIED):
-            self._tenure.moved()
+            self._holding.moved()
         if finding.settlement is Settlement.UNCHANGED and not doubt.lost:
             self._names.refused(doubt.work)
         for each in doubt.work:
@@ -567,7 +567,7 @@ class Enactor:
 
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
         if refused is not None:
-            refusal, seen = Refusal("RefusedByProvider", str(error)), self._reader.view.at(refused.hostname)
+            refusal, seen = Explanation("RefusedByProvider", str(error)), self._reader.view.at(refused.hostname)
             self._names.quarantine(refused.hostname, refusal, now=self._clock(), pause=QUARANTINE, seen=seen)
             self._observer.record_changed(refused.record)
 
@@ -578,14 +578,14 @@ class Enactor:
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
-        room = await self._room(wanted) if self._tenure.holds else wanted
+        room = await self._room(wanted) if self._holding.holds else wanted
         if room is None:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
         awaited = self._reader.awaited
         settled = self._names.fill(
-            filler, self._reader.view, now=self._clock(), writable=self._tenure.holds, awaited=awaited
+            filler, self._reader.view, now=self._clock(), writable=self._holding.holds, awaited=awaited
         )
         for record in settled.records:
             self._observer.record_changed(record)
@@ -608,11 +608,11 @@ class Enactor:
         urgency = self._names.urgency
 
         def is_overtaken() -> bool:
-            is_late = self._clock() >= self._tenure.renewal_due
+            is_late = self._clock() >= self._holding.renewal_due
             return is_late or self._names.urgency < urgency or self._stopping or not self._leadership.leads
 
         return await self._budget.room(
-            wanted, urgency, news=self._news, due=self._tenure.renewal_due, unless=is_overtaken
+            wanted, urgency, news=self._news, due=self._holding.renewal_due, unless=is_overtaken
         )
 
     async def _send(self, work: Sequence[NameChange], urgency: Urgency) -> None:
@@ -633,7 +633,7 @@ class Enactor:
             self._is_sending = False
         if stored is None:
             return
-        self._tenure.moved()
+        self._holding.moved()
         self._reader.wrote(batch, stored)
         self._applied(work)
         if was_unsettled:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Collection
 from typing import TypeVar
 
+from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import (
     Batch,
     OutcomeUnknownError,
@@ -20,7 +21,6 @@ from detour.enactment.contract import (
     ZoneContents,
     ZoneFacts,
 )
-from detour.enactment.escaped import is_escaped
 from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class GuardedProvider:
         except ProviderError:
             raise
         except asyncio.CancelledError as error:
-            if not is_escaped():
+            if not is_of_a_library():
                 raise
             raise OutcomeUnknownError(_told("writing to the zone", error)) from None
         except Exception as error:
@@ -78,7 +78,7 @@ async def _reading(what: str, answer: Awaitable[Found], kind: type[Found]) -> Fo
     except ProviderError:
         raise
     except asyncio.CancelledError as error:
-        if not is_escaped():
+        if not is_of_a_library():
             raise
         raise UnexpectedAnswerError(_told(what, error)) from None
     except Exception as error:

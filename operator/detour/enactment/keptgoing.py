@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from detour.enactment.escaped import is_escaped
+from detour.enactment.cancellation import is_of_a_library
 from detour.model.defects import told
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ async def kept_going(what: str, work: Callable[[], Coroutine[Any, Any, None]]) -
         try:
             await work()
         except asyncio.CancelledError:
-            if not is_escaped():
+            if not is_of_a_library():
                 raise
             logger.error("%s ended as if it had been cancelled; it goes on", what)
         except Exception as error:

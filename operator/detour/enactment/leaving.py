@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.model.record import ObjectKey
 
 NOT_THERE_YET = "NotThereYet"
@@ -33,7 +33,7 @@ class LeavingZone:
     """
 
     since: float
-    why: Refusal | None = None
+    why: Explanation | None = None
     is_asked: bool = False
 
 
@@ -108,23 +108,23 @@ def reason_to_stay(
     is_suspended: bool,
     is_approved: bool,
     now: float,
-) -> Refusal | None:
+) -> Explanation | None:
     """Return why the name stays in `zone` for now, None where it may go.
 
     `same_zone` is another DNSZone for the same hosted zone that the record may use: removing the name from one would
     remove it from both, which nobody can approve.
     """
     if same_zone is not None:
-        return Refusal(SAME_HOSTED_ZONE, f"DNSZone {same_zone} stands for the same hosted zone as {zone}")
+        return Explanation(SAME_HOSTED_ZONE, f"DNSZone {same_zone} stands for the same hosted zone as {zone}")
     if is_suspended:
-        return Refusal(SUSPENDED, "the record is suspended: nothing is written")
+        return Explanation(SUSPENDED, "the record is suspended: nothing is written")
     if is_approved:
         return None
     missing = [f"{each.zone}: {each.trouble}" for each in arrivals if each.trouble is not None]
     if missing:
-        return Refusal(NOT_THERE_YET, f"it has not arrived everywhere else yet ({'; '.join(missing[:3])})")
+        return Explanation(NOT_THERE_YET, f"it has not arrived everywhere else yet ({'; '.join(missing[:3])})")
     if (why := parent.keeps(zone, now)) is not None:
-        return Refusal(STILL_DELEGATED, why)
+        return Explanation(STILL_DELEGATED, why)
     return None
 
 

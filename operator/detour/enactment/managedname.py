@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from detour.enactment.contract import StoredSet
 from detour.enactment.reconcile import Outcome
 from detour.enactment.view import NameView
-from detour.enactment.wishes import Refusal, Urgency, Wish
+from detour.enactment.wishes import Explanation, Urgency, Wish
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
@@ -21,7 +21,7 @@ class Quarantine:
     Both in engine seconds.
     """
 
-    refusal: Refusal
+    refusal: Explanation
     until: float
     seen: NameView | None = None
     early: float = 0.0

@@ -16,7 +16,7 @@ from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
 from detour.enactment.sticking import Sticking
 from detour.enactment.view import NameView, ZoneView
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish, WishReport
+from detour.enactment.wishes import Explanation, NameChange, Urgency, Wish, WishReport
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -221,7 +221,7 @@ class Names:
                 self._own(name, marker.record)
 
     def quarantine(
-        self, hostname: str, refusal: Refusal, *, now: float, pause: float, seen: NameView | None = None
+        self, hostname: str, refusal: Explanation, *, now: float, pause: float, seen: NameView | None = None
     ) -> None:
         """Leave `hostname` alone for `pause` seconds, or until somebody wishes something else for it.
 
@@ -337,7 +337,7 @@ class Names:
             hostname = name.hostname
             logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
             why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
-            refusal = Refusal("InternalError", why)
+            refusal = Explanation("InternalError", why)
             return Outcome(None, dict.fromkeys(name.wishes, refusal), is_put_off=True)
 
     def _judge(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:

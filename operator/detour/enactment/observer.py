@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from detour.enactment.wishes import NameChange, Refusal
+from detour.enactment.wishes import Explanation, NameChange
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
 from detour.model.withdrawal import Withdrawal
@@ -23,5 +23,5 @@ class Observer(Protocol):
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         """The name of a deleted record is gone, or was found not to be its own."""
 
-    def incident(self, incident: Refusal) -> None:
+    def incident(self, incident: Explanation) -> None:
         """Something happened to the zone that a person should know: refused credentials, a ledger put back."""

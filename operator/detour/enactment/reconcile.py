@@ -10,7 +10,7 @@ from detour.enactment.contract import Change, OpaqueSet, StoredSet
 from detour.enactment.markers import Marker, parse_marker
 from detour.enactment.registries import EXTERNAL_DNS, is_claim
 from detour.enactment.view import NameView
-from detour.enactment.wishes import NameChange, Refusal, Urgency, Wish
+from detour.enactment.wishes import Explanation, NameChange, Urgency, Wish
 from detour.model.names import is_within
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset, RRType
@@ -62,7 +62,7 @@ class Outcome:
     """
 
     change: NameChange | None
-    refusals: dict[ObjectKey, Refusal]
+    refusals: dict[ObjectKey, Explanation]
     owner: ObjectKey | None = None
     denied: ObjectKey | None = None
     is_put_off: bool = False
@@ -100,7 +100,7 @@ def reconcile(
     if not changes:
         return Outcome(None, refusals, winner.record)
     if empty := _empties(found, changes, deletion_observed=False):
-        return Outcome(None, {**refusals, winner.record: Refusal("WouldBeEmpty", empty)})
+        return Outcome(None, {**refusals, winner.record: Explanation("WouldBeEmpty", empty)})
     adopts = marker is None and not winner.was_published
     change = NameChange(
         hostname,
@@ -119,8 +119,8 @@ def _winner(wishes: Sequence[Wish], marker: Marker | None) -> Wish:
     return marked[0] if marked else min(wishes, key=lambda each: (not each.was_published, each.created, each.record))
 
 
-def _conflict(loser: Wish, winner: Wish) -> Refusal:
-    return Refusal(
+def _conflict(loser: Wish, winner: Wish) -> Explanation:
+    return Explanation(
         "NameConflict",
         f"{loser.hostname} is already published by FailoverRecord {winner.record}: delete one of the two, "
         "or give this one another hostname",
@@ -138,17 +138,17 @@ def _is_of(marker: Marker, withdrawal: Withdrawal, rules: ZoneRules) -> bool:
 
 def _refusal(
     wish: Wish, found: NameView, marker: Marker | None, shadow: OpaqueSet | None, rules: ZoneRules, *, left: bool
-) -> Refusal | None:
+) -> Explanation | None:
     """Return why the name is not to be had; `left` says that the record in the marker is giving it up just now."""
     if not is_within(wish.hostname, rules.domain):
-        return Refusal(
+        return Explanation(
             "HostnameOutsideZone",
             f"{wish.hostname} is not within {rules.domain}: name a DNSZone whose domain holds it in spec.zones",
         )
     if shadow is not None:
         return _in_shadow(wish, shadow, rules)
     if marker is not None and marker.owner != rules.owner:
-        return Refusal(
+        return Explanation(
             "OwnedByAnother",
             f"{wish.hostname} belongs to the Detour installation {marker.owner!r} (record {marker.record}): "
             f"let that one give it up first, then delete the marker {found.marker.rrset.name if found.marker else ''}"
@@ -156,39 +156,39 @@ def _refusal(
         )
     is_anothers = marker is not None and marker.record != wish.record and not left
     if is_anothers and marker is not None and rules.record_exists(marker.record):
-        return Refusal(
+        return Explanation(
             "OwnedByAnotherRecord",
             f"{wish.hostname} is published by FailoverRecord {marker.record}, which is there, or was a moment ago: "
             "delete that one first, or choose another hostname",
         )
     if is_anothers and marker is not None and not wish.adopt:
-        return Refusal(
+        return Explanation(
             "OwnedByAnotherRecord",
             f"{wish.hostname} was published by FailoverRecord {marker.record}, which is gone and left it: set "
             "spec.adopt to true to take it over",
         )
     if found.opaque_marker is not None and not wish.was_published:
-        return Refusal(
+        return Explanation(
             "MarkerUnreadable",
             f"the TXT record at {found.opaque_marker.name} cannot be read ({found.opaque_marker.why}), so it is "
             f"unclear who owns {wish.hostname}: remove that record",
         )
     if marker is None and found.marker is not None and not (wish.was_published or wish.adopt):
-        return Refusal(
+        return Explanation(
             "MarkerUnreadable",
             f"the TXT record at {found.marker.rrset.name} is no marker of Detour's, so it is unclear who owns "
             f"{wish.hostname}: set spec.adopt to true, or remove that record"
             f"{_by_hand(rules, found.marker.rrset)}",
         )
     if found.claims and marker is None and not wish.was_published and wish.adopt_from != EXTERNAL_DNS:
-        return Refusal(
+        return Explanation(
             "OwnedByExternalDNS",
             f"{found.claims[0].told}, and would write over it again and again: take {wish.hostname} out of the source "
             f"that it reads, or take the name over together with its mark: `{_adopt(wish, EXTERNAL_DNS)}`",
         )
     taken = marker is None and not wish.was_published and (found.answers or _opaque_answers(found))
     if taken and not wish.adopt:
-        return Refusal(
+        return Explanation(
             "NameTaken",
             f"{wish.hostname} exists and bears no mark of Detour's: choose another hostname, or take it over with "
             f"`{_adopt(wish)}`",
@@ -196,26 +196,26 @@ def _refusal(
     return None
 
 
-def _in_shadow(wish: Wish, shadow: OpaqueSet, rules: ZoneRules) -> Refusal:
+def _in_shadow(wish: Wish, shadow: OpaqueSet, rules: ZoneRules) -> Explanation:
     if shadow.type == "DNAME":
-        return Refusal(
+        return Explanation(
             "BelowDNAME",
             f"{shadow.name} has a DNAME, which sends every name below it elsewhere, so {wish.hostname} would not be "
             "seen in this zone: remove the DNAME, or choose another hostname",
         )
-    return Refusal(
+    return Explanation(
         "BelowZoneCut",
         f"{shadow.name} is delegated away from {rules.domain}, so {wish.hostname} would not be seen there: "
         f"use a DNSZone for {shadow.name}",
     )
 
 
-def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Refusal | None:
+def _across_types(wish: Wish, marker: Marker | None, found: NameView) -> Explanation | None:
     """Return why a name that is being adopted cannot be: it is of another kind."""
     adopts = marker is None and not wish.was_published and found.answers
     if not adopts or wish.sets is None or not _crosses_types(wish.sets, found):
         return None
-    return Refusal(
+    return Explanation(
         "AdoptAcrossTypes",
         f"{wish.hostname} exists with types {_types(found)}: a name can only be adopted by a record that publishes the "
         "same kind (addresses or CNAME)",
@@ -228,12 +228,12 @@ def _adopt(wish: Wish, tool: str | None = None) -> str:
     return f"kubectl patch failoverrecord/{wish.record.name} -n {wish.record.namespace} {patch}"
 
 
-def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Refusal | None:
+def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Explanation | None:
     """Return what else stands at the name and is in the way."""
     name = sets[0].name
     if blocking := _opaque_answers(found):
         each = blocking[0]
-        return Refusal(
+        return Explanation(
             "OpaqueSet",
             f"{name} has a set that Detour cannot represent ({each.type} {each.why}): remove it, or choose another "
             "hostname",
@@ -241,13 +241,13 @@ def _obstacle(sets: tuple[RRset, ...], found: NameView, rules: ZoneRules) -> Ref
     publishes_cname = sets[0].type is RRType.CNAME
     others = [each.type for each in found.opaque] + [kind.value for kind in found.sets if kind is RRType.TXT]
     if publishes_cname and others:
-        return Refusal(
+        return Explanation(
             "NameInUse",
             f"{name} has other data ({', '.join(sorted(others))}) and a CNAME cannot stand beside any (RFC 1034 "
             "§3.6.2): remove it, or use publish: Address",
         )
     if not rules.atomic and _crosses_types(sets, found):
-        return Refusal(
+        return Explanation(
             "TypeReplaced",
             f"{name} now has type {_types(found)} and this provider cannot swap types in one step: delete that set by "
             f"hand, and Detour will publish the name again{_by_hand(rules, *found.answers)}",

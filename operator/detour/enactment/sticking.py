@@ -10,7 +10,7 @@ seen to be right, is somebody else.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.model.rrset import RRKey, RRset
 
 TRIES = 3
@@ -97,7 +97,7 @@ class Sticking:
         written = self._written.get(hostname)
         return written is not None and written.is_read and written.misses > 1 and found == written.found
 
-    def news(self) -> Iterator[tuple[str, Refusal, float]]:
+    def news(self) -> Iterator[tuple[str, Explanation, float]]:
         """Give each name that does not keep what is written, why, and for how many seconds to leave it alone. Once."""
         for hostname, written in list(self._written.items()):
             if written.misses >= TRIES and written.is_read and not written.is_told:
@@ -112,8 +112,8 @@ class Sticking:
             del self._ttls[key]
 
 
-def _refusal(hostname: str, written: _Written, pause: float) -> Refusal:
-    return Refusal(
+def _refusal(hostname: str, written: _Written, pause: float) -> Explanation:
+    return Explanation(
         "WriteDoesNotStick",
         f"{hostname} was written {written.misses} times with {_told(written.made)}, which the provider took, and each "
         f"time it held {_told(written.found)} right after: look for a policy of the server's that changes or drops it; "

@@ -48,7 +48,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Explanation:
     """Why a wish cannot be granted. `reason` is a condition's CamelCase word, `message` says what to do."""
 
     reason: str
@@ -93,7 +93,7 @@ class WishReport:
 
     published: tuple[RRset, ...]
     in_sync: bool
-    refusal: Refusal | None = None
+    refusal: Explanation | None = None
     would_publish: tuple[RRset, ...] | None = None
     generation: Generation | None = None
     owns: bool = False
@@ -105,7 +105,7 @@ class WishReport:
     may_land: bool = False
 
 
-def is_throttling(trouble: Refusal | None) -> bool:
+def is_throttling(trouble: Explanation | None) -> bool:
     """Tell whether `trouble` is no more than that the provider asks for patience."""
     return trouble is not None and trouble.reason == ThrottledError.reason
 
@@ -130,10 +130,10 @@ class ZoneReport:
     owned: int = 0
     orphans: tuple[str, ...] = ()
     pending: int = 0
-    trouble: Refusal | None = None
+    trouble: Explanation | None = None
     is_throttled: bool = False
     in_force: bool = False
-    standby: Refusal | None = None
+    standby: Explanation | None = None
     ledger_seen_at: float | None = None
     ledger_moved_at: float | None = None
     held: int = 0

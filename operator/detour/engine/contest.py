@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from detour.enactment.contract import Change
-from detour.enactment.wishes import NameChange, Refusal
+from detour.enactment.wishes import Explanation, NameChange
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
 from detour.model.timestamps import timestamp
@@ -51,10 +51,10 @@ def after_repair(contest: Contest | None, zone: ObjectKey, change: NameChange, *
     return replace(contest, count=count, last=wall, ends_at=ends_at, found=found, claimed_by=change.claimed_by)
 
 
-def contested(contests: Iterable[Contest], now: float) -> Refusal | None:
+def contested(contests: Iterable[Contest], now: float) -> Explanation | None:
     """Return what there is to say of the names that are contested at `now` (engine seconds)."""
     told = [_sentence(each) for each in contests if each.count >= REPEATED and now < each.ends_at]
-    return Refusal("Contested", "; ".join(told)) if told else None
+    return Explanation("Contested", "; ".join(told)) if told else None
 
 
 def _sentence(contest: Contest) -> str:

@@ -11,13 +11,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from detour.enactment.wishes import NameChange, Refusal
-from detour.engine.agenda import Agenda
-from detour.engine.chronicle import Chronicle
+from detour.enactment.wishes import Explanation, NameChange
 from detour.engine.clock import Clock
+from detour.engine.environment import Environment
 from detour.engine.existing import ExistingRecords
-from detour.engine.farewells import Farewells
-from detour.engine.gatekeeper import HOLD_PERIOD, Gatekeeper
+from detour.engine.gates import HOLD_PERIOD, Gates
 from detour.engine.inbox import (
     Accepted,
     DeletionsWait,
@@ -34,14 +32,16 @@ from detour.engine.inbox import (
 from detour.engine.known import KnownRecord
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.metrics import Metrics, ZoneState
-from detour.engine.observation import Observation
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
+from detour.engine.progress import Progress
 from detour.engine.recordkeeper import RecordKeeper
 from detour.engine.regionkeeper import RegionKeeper
+from detour.engine.removals import Removals
 from detour.engine.round import Round
+from detour.engine.sweepqueue import SweepQueue
+from detour.engine.targets import Targets
 from detour.engine.troubles import unread_records, unread_zone
-from detour.engine.workshop import Workshop
 from detour.engine.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
@@ -71,42 +71,44 @@ class Engine:
     def __init__(
         self,
         *,
-        workshop: Workshop,
-        observation: Observation,
+        environment: Environment,
+        targets: Targets,
         reporting: Reports,
         clock: Clock,
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        self._agenda = Agenda(self._sweep, clock.now)
-        self._round = Round(workshop.at_once)
+        self._queue = SweepQueue(self._sweep, clock.now)
+        self._round = Round(environment.at_once)
         self._touched: dict[str, None] = {}  # regions to be judged at the end of the round
-        self._inbox = Inbox(self._agenda.wake)
+        self._inbox = Inbox(self._queue.wake)
         self._existing = ExistingRecords(clock.now)
-        self.zones = Zones(workshop, self._inbox, record_exists=self._existing.may_be, memory_of=reporting.zone_memory)
-        self._observation = observation
+        self.zones = Zones(
+            environment, self._inbox, record_exists=self._existing.may_be, memory_of=reporting.zone_memory
+        )
+        self._targets = targets
         self._reporting = reporting
-        self._leadership = workshop.leadership
+        self._leadership = environment.leadership
         self._clock = clock
-        self._chronicle = Chronicle(observation, reporting, clock=clock, metrics=metrics, dry_run=workshop.dry_run)
-        self._dry_run = workshop.dry_run
+        self._progress = Progress(targets, reporting, clock=clock, metrics=metrics, dry_run=environment.dry_run)
+        self._dry_run = environment.dry_run
         self._records: dict[ObjectKey, KnownRecord] = {}
-        self._gatekeeper = Gatekeeper(
+        self._gates = Gates(
             self.zones,
-            observation,
+            targets,
             reporting,
             clock=clock,
-            dry_run=workshop.dry_run,
+            dry_run=environment.dry_run,
             references=references,
             decide=self.decide,
         )
-        self._farewells = Farewells(
+        self._removals = Removals(
             self.zones,
-            observation,
+            targets,
             reporting,
-            dry_run=workshop.dry_run,
+            dry_run=environment.dry_run,
             permits=self._zone_refusal,
-            on_withdrawal=self._gatekeeper.look_again_soon,
+            on_withdrawal=self._gates.look_again_soon,
         )
         self._leavers = ZoneLeavers(
             self.zones,
@@ -114,11 +116,11 @@ class Engine:
             clock=clock,
             permits=self._zone_refusal,
             look_again=self._review_leaving_at,
-            on_withdrawal=self._gatekeeper.look_again_soon,
+            on_withdrawal=self._gates.look_again_soon,
         )
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, on_news=reporting.mark)
-        self._invalid: dict[Subject, tuple[int, Refusal]] = {}
+        self._invalid: dict[Subject, tuple[int, Explanation]] = {}
         self._regions_used: Counter[str] = Counter()
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
@@ -136,7 +138,7 @@ class Engine:
         is_leaving = origin.is_being_deleted
         if known is not None and known.awaiting is not None and not is_leaving:
             self._count_regions(known.keeper.record, -1)
-            self._farewells.take_back(known)  # the API server's data went back to a time before its deletion
+            self._removals.take_back(known)  # the API server's data went back to a time before its deletion
             known = None
         if known is None:
             memory = self._reporting.record_memory(origin)
@@ -144,20 +146,20 @@ class Engine:
             self._records[record.key] = known
             self._reporting.adopt(subject, origin)
             published = memory.history[0].values if memory.history else ()
-            self._observation.watch(record, memory.endpoints, published=published)
+            self._targets.watch(record, memory.endpoints, published=published)
             zones_before: Iterable[ObjectKey] = ()
         else:
             known.subject, known.origin = subject, origin
             zones_before = known.keeper.record.zones
             self._count_regions(known.keeper.record, -1)
             known.keeper.update(record)
-            self._observation.watch(record)
+            self._targets.watch(record)
         self._count_regions(record, 1)
         if is_leaving:
-            self._begin_farewell(known)
+            self._begin_removal(known)
             return
         self._leavers.leave(known, known.keeper.zones_left_behind(zones_before))
-        self._farewells.keep_finalizer(known)
+        self._removals.keep_finalizer(known)
         self.decide((record.key,))
 
     def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
@@ -170,7 +172,7 @@ class Engine:
         self._zone_changed(zone.key)
         self._guard.declared(subject, origin)
         self._look_at_guard()
-        self._gatekeeper.look_again_soon()
+        self._gates.look_again_soon()
         self._reporting.mark(subject)
         self.decide(self._records)
 
@@ -189,7 +191,7 @@ class Engine:
         if subject.kind is Kind.DNS_ZONE:
             self._guard.declared(subject, origin)
             self._look_at_guard()
-        found = (origin.generation, Refusal(reason, message))
+        found = (origin.generation, Explanation(reason, message))
         if self._invalid.get(subject) != found:  # said once, however often it is found again
             logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
         self._invalid[subject] = found
@@ -223,8 +225,8 @@ class Engine:
                 before, known.origin = known.origin, followed.get(known.subject, known.origin)
                 known.keeper.recall(self._reporting.record_memory(known.origin))
                 known.keeper.has_followed = self._reporting.tells_otherwise(known.origin, before)  # of a leader at work
-                self._farewells.keep_finalizer(known)
-                self._farewells.end(known)
+                self._removals.keep_finalizer(known)
+                self._removals.end(known)
                 if known.awaiting is None:
                     self._leavers.recall(known)
                     self._leavers.leave(known, known.keeper.zones_left_behind())
@@ -241,7 +243,7 @@ class Engine:
             case Kind.DNS_ZONE:
                 heir = self.zones.remove(subject.key)
                 self._guard.gone(subject.key)
-                self._farewells.zone_gone(subject.key, heir=heir)
+                self._removals.zone_gone(subject.key, heir=heir)
                 self.decide(self._records)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
@@ -253,7 +255,7 @@ class Engine:
 
     def _look_at_guard(self) -> None:
         if self._guard.look():
-            self._agenda.ring_at("zones that are being deleted", self._clock.now() + LOOK_PERIOD, self._look_at_guard)
+            self._queue.ring_at("zones that are being deleted", self._clock.now() + LOOK_PERIOD, self._look_at_guard)
 
     def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
         """Take over the labels of all namespaces, for zones that select by them."""
@@ -265,7 +267,7 @@ class Engine:
 
     def decide(self, keys: Iterable[ObjectKey]) -> None:
         """Plan these records anew, with everything else that is due by then."""
-        self._agenda.add(keys)
+        self._queue.add(keys)
 
     def _sweep(self) -> None:
         """Take in what has come, and go on with what is due by that; what is left waits for the next turn."""
@@ -275,7 +277,7 @@ class Engine:
             except Exception as error:  # a defect of ours that one zone's news bring to light stops no other's
                 logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
         if not self._round.is_under_way:
-            self._round.begin(self._agenda.take())
+            self._round.begin(self._queue.take())
         if self._round.is_under_way:
             drained = self._regions.drained()
             self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
@@ -283,8 +285,8 @@ class Engine:
             touched, self._touched = self._touched, {}
             for name in touched:
                 self._regions.judge(name)
-        if self._round.is_under_way or not (self._inbox.is_empty and self._agenda.is_empty):
-            self._agenda.wake()
+        if self._round.is_under_way or not (self._inbox.is_empty and self._queue.is_empty):
+            self._queue.wake()
 
     def _note(self, event: Event) -> None:
         match event:
@@ -299,7 +301,7 @@ class Engine:
             case Withdrawn(zone, withdrawal):
                 self._withdrawn(zone, withdrawal)
             case DeparturesChanged() | DeletionsWait():
-                self._gatekeeper.look_again_soon()
+                self._gates.look_again_soon()
             case WrittenOtherwise(before):
                 self._written_otherwise(before)
 
@@ -312,7 +314,7 @@ class Engine:
 
     def _pass_on(self, key: ObjectKey, *, drained: frozenset[str]) -> None:
         """Hand on what was decided for one record, or what is by now, where something has come up meanwhile."""
-        if self._agenda.strike(key) and not self._decide(key, drained=drained):
+        if self._queue.strike(key) and not self._decide(key, drained=drained):
             return
         known = self._records.get(key)
         if known is not None and known.awaiting is None:
@@ -321,40 +323,40 @@ class Engine:
     def _plan(self, known: KnownRecord, drained: frozenset[str]) -> None:
         """Plan one record, and note the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
-        keeper.healths = self._observation.health(record, keeper.healths)
+        keeper.healths = self._targets.health(record, keeper.healths)
         keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
-        loop = self._observation.loop_in(record)
+        loop = self._targets.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
-            remembered = self._observation.remembered(record)
+            remembered = self._targets.remembered(record)
             if keeper.memory_is_outdated(self.zones.serving) and (remembered or not keeper.has_followed):
-                self._observation.doubt(record)
-                keeper.healths = self._observation.health(record, {})
+                self._targets.doubt(record)
+                keeper.healths = self._targets.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._reporting.incident(known.subject, STATUS_RESTORED, told)
             elif self._leadership.leads and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._reporting.incident(known.subject, STATUS_RESTORED, told)
-            keeper.replaced = self._observation.replaced_that_works(record.key)
+            keeper.replaced = self._targets.replaced_that_works(record.key)
             keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
-            self._observation.look(record, keeper.looks)
+            self._targets.look(record, keeper.looks)
         placed = [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
         self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))
 
     def _survey(self, known: KnownRecord) -> None:
         if known.keeper.refusal is None:
-            self._gatekeeper.survey(known.keeper)
+            self._gates.survey(known.keeper)
 
     def _hand_on(self, known: KnownRecord) -> None:
         """Hand on what one record wants."""
         keeper, record = known.keeper, known.keeper.record
         if keeper.refusal is None:
-            passed = self._gatekeeper.hand_over(keeper)
+            passed = self._gates.hand_over(keeper)
             transition = keeper.publish(passed, counts=not (record.suspend or self._dry_run))
             if transition is not None:
-                self._chronicle.decided(known, transition)
+                self._progress.decided(known, transition)
             if keeper.decide_again_at is not None:
-                self._agenda.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
+                self._queue.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
         is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             outcome = keeper.decision.reason if keeper.decision else ""
@@ -363,14 +365,14 @@ class Engine:
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._reporting.mark(known.subject)
 
-    def _zone_refusal(self, record: Record, key: ObjectKey) -> Refusal | None:
+    def _zone_refusal(self, record: Record, key: ObjectKey) -> Explanation | None:
         declared = self.zones.declared(key)
         if declared is None:
             if not self.zones_listed:
                 return None
             if why := self.unread.get(Kind.DNS_ZONE, {}).get(key.namespace):
                 return unread_zone(key, why)
-            return Refusal(
+            return Explanation(
                 "ZoneMissing",
                 f"DNSZone {key} does not exist: create it, or correct spec.zones; what was published there stays as it "
                 "is, and follows no failure meanwhile",
@@ -379,7 +381,7 @@ class Engine:
         if written is not declared and not self._permits(written, record):
             return self.zones.twin_of(key)  # the credentials of the older one are not this record's to use
         if not self._permits(declared, record):
-            return Refusal(
+            return Explanation(
                 "NamespaceNotAllowed",
                 f"DNSZone {key} takes no records from namespace {record.key.namespace}: its spec.allowedNamespaces "
                 "has to permit that",
@@ -395,10 +397,10 @@ class Engine:
         """Look again when a drain is over, and now and then before, as the wall clock may have been set right."""
         left = self._regions.drain_ends_in(region)
         if left is None:
-            self._agenda.silence(region)
+            self._queue.silence(region)
         else:
             look = partial(self._look_at_drain, region)
-            self._agenda.ring_at(region, self._clock.now() + min(left + 0.1, DRAIN_PERIOD), look)
+            self._queue.ring_at(region, self._clock.now() + min(left + 0.1, DRAIN_PERIOD), look)
 
     def _look_at_drain(self, region: str) -> None:
         self._watch_drain(region)
@@ -411,10 +413,10 @@ class Engine:
         if known is None or known.subject.uid != subject.uid:
             return
         del self._records[subject.key]
-        self._farewells.forget(subject.key)
-        self._observation.forget(subject.key)
+        self._removals.forget(subject.key)
+        self._targets.forget(subject.key)
         self._guard.forget(subject.key)
-        self._agenda.silence(subject.key)
+        self._queue.silence(subject.key)
         record = known.keeper.record
         self._count_regions(record, -1)
         for region in self._regions.note(record.key, ()):
@@ -422,9 +424,9 @@ class Engine:
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
-            if keeper is not None and withdraws and not self._dry_run and self._farewells.may_ask(known, zone):
+            if keeper is not None and withdraws and not self._dry_run and self._removals.may_ask(known, zone):
                 keeper.withdraw(Withdrawal(record.key, record.uid, record.hostname))
-                self._gatekeeper.look_again_soon()
+                self._gates.look_again_soon()
             elif keeper is not None:
                 if known.awaiting is not None and not keeper.in_force:
                     keeper.abandon(record.key)  # its finalizer is gone: whoever writes the zone has removed the name
@@ -438,21 +440,21 @@ class Engine:
                 del self._regions_used[region]
 
     def _review_leaving_at(self, key: ObjectKey, at: float) -> None:
-        self._agenda.ring_at(("leaving", key), at, partial(self._review_leaving, key))
+        self._queue.ring_at(("leaving", key), at, partial(self._review_leaving, key))
 
     def _review_leaving(self, key: ObjectKey) -> None:
         if (known := self._records.get(key)) is not None:
             self._leavers.review(known)
 
-    def _begin_farewell(self, known: KnownRecord) -> None:
+    def _begin_removal(self, known: KnownRecord) -> None:
         if not known.origin.is_being_deleted:
             return  # the API server's data went back to a time before its deletion
         if self.zones_listed:
-            self._farewells.begin(known)
-            self._farewells.call_off(known)
+            self._removals.begin(known)
+            self._removals.call_off(known)
             self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         elif self._records.get(known.keeper.record.key) is known:  # nobody knows yet which zones there are
-            asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_farewell, known)
+            asyncio.get_running_loop().call_later(HOLD_PERIOD, self._begin_removal, known)
 
     # -- from the zones (the inbox) --------------------------------------------------------------------------------
 
@@ -460,7 +462,7 @@ class Engine:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
-            waits = known.keeper.undecided is not None or self._gatekeeper.holds(known.keeper)
+            waits = known.keeper.undecided is not None or self._gates.holds(known.keeper)
             if waits or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))
             if known.keeper.leaving:
@@ -477,7 +479,7 @@ class Engine:
                 self._reporting.incident(subject, incident.reason, incident.message)
             if keeper is not None and keeper.stands_by:
                 for each in self.zones.names_of(zone):
-                    self._farewells.leave_to_another(each)
+                    self._removals.leave_to_another(each)
             if keeper is not None and keeper.in_force and declared is not None and declared.take_over_now:
                 self._reporting.acted_upon(subject, Command.TAKE_OVER, self.zones.taken_over(zone))
 
@@ -488,13 +490,13 @@ class Engine:
             for before in [written_before[each] for each in zones if each in written_before]:
                 if all(self.zones.serving.get(each) is not before for each in zones):
                     before.forget(known.keeper.record.key)
-        self._farewells.ask_anew(written_before)
+        self._removals.ask_anew(written_before)
         self.decide(self._records)
-        self._gatekeeper.look_again_soon()  # deletions that wait were handed on
+        self._gates.look_again_soon()  # deletions that wait were handed on
 
     def _accepted(self, zone: ObjectKey, change: NameChange) -> None:
         """A provider has applied a change."""
-        self._chronicle.accepted(zone, change, self._records.get(change.record))
+        self._progress.accepted(zone, change, self._records.get(change.record))
         if change.is_repair:
             self.decide((change.record,))  # which also sets the time when the name is contested no more
 
@@ -502,7 +504,7 @@ class Engine:
         """All authoritative servers of a zone show what was changed last."""
         known = self._records.get(record)
         if known is not None:
-            self._chronicle.visible(zone, known)
+            self._progress.visible(zone, known)
 
     def _withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
         """A record's name is gone from a zone."""
@@ -515,12 +517,12 @@ class Engine:
             if known.awaiting is not None:
                 known.awaiting.discard(each)
         self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
-        self._farewells.end(known)
+        self._removals.end(known)
         self._reporting.mark(known.subject)
 
     # -- what there is to tell -------------------------------------------------------------------------------------
 
-    def refusal_of(self, subject: Subject) -> tuple[int, Refusal] | None:
+    def refusal_of(self, subject: Subject) -> tuple[int, Explanation] | None:
         """Return the generation of an object that cannot be used, and why."""
         return self._invalid.get(subject)
 
@@ -534,12 +536,12 @@ class Engine:
         warning = self._region_warning(known.keeper.record)
         return replace(picture, warnings=(*picture.warnings, warning)) if warning else picture
 
-    def _region_warning(self, record: Record) -> Refusal | None:
+    def _region_warning(self, record: Record) -> Explanation | None:
         """Return what there is to say of a region that nobody else knows."""
         for each in record.endpoints:
             nearest = nearest_region(each.region, declared=self._regions.names, used=self._regions_used)
             if nearest is not None:
-                return Refusal(
+                return Explanation(
                     "UnknownRegion",
                     f"endpoint {each.name} names region {each.region}, which is not known; the nearest is {nearest}: "
                     "it fails and is drained on its own until the name is corrected, or declared as a CloudRegion",
@@ -571,11 +573,11 @@ class Engine:
 
     def is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""
-        return self._observation.is_blind() or self._gatekeeper.is_suspected
+        return self._targets.is_blind() or self._gates.is_suspected
 
     def sees(self) -> bool:
         """Tell whether checks of this replica passed lately, and are believed."""
-        return self._observation.has_seen() and not self.is_blind()
+        return self._targets.has_seen() and not self.is_blind()
 
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""
@@ -597,8 +599,8 @@ def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:
     return True
 
 
-def _loop_refusal(record: Record, hostname: str) -> Refusal:
-    return Refusal(
+def _loop_refusal(record: Record, hostname: str) -> Explanation:
+    return Explanation(
         "HostnameLoop",
         f"endpoint hostname {hostname} is {record.hostname} itself or leads back to it: give the endpoint a name of "
         "its own",

@@ -10,7 +10,7 @@ from detour.enactment.leaving import (
     leaving_digest,
     reason_to_stay,
 )
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.engine.clock import Clock
 from detour.engine.known import KnownRecord
 from detour.engine.ports import Reports
@@ -33,7 +33,7 @@ class ZoneLeavers:
         reporting: Reports,
         *,
         clock: Clock,
-        permits: Callable[[Record, ObjectKey], Refusal | None],
+        permits: Callable[[Record, ObjectKey], Explanation | None],
         look_again: Callable[[ObjectKey, float], None],
         on_withdrawal: Callable[[], None],
     ) -> None:
@@ -112,7 +112,9 @@ class ZoneLeavers:
         if why is None and not is_approved and not parent.is_fresh(self._clock.now()):
             zonekeeper.look_at_parent()  # it was looked at minutes ago, and may name the zone again
             if not found.is_asked:
-                why = Refusal(STILL_DELEGATED, f"where the world is sent for the domain of {zone} is asked once more")
+                why = Explanation(
+                    STILL_DELEGATED, f"where the world is sent for the domain of {zone} is asked once more"
+                )
         found.why = why
         if why is None and not found.is_asked:
             found.is_asked = True

@@ -10,7 +10,7 @@ from typing import Any
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask, NoAnswerError, UnreachableError, split_server
 from detour.enactment.ledger import Ledger, ledger_in_answer
-from detour.enactment.precedence import Precedence
+from detour.enactment.takeover import Takeover
 from detour.model.names import canonical
 from detour.model.rrset import is_address
 
@@ -101,12 +101,12 @@ class NameServers:
                 return None
         return None
 
-    async def watch_ledger(self, name: str, precedence: Precedence) -> None:
+    async def watch_ledger(self, name: str, takeover: Takeover) -> None:
         """Ask every server once for the ledger of another site, and tell what they show. Silence is no news."""
         answers = await asyncio.gather(*(self._ledger_at(server, name) for server in self.servers))
         for ledger in answers:
             if ledger is not None:
-                precedence.saw(ledger)
+                takeover.saw(ledger)
 
     async def _ledger_at(self, server: str, name: str) -> Ledger | None:
         try:

@@ -5,7 +5,7 @@ Times are seconds since the Unix epoch.
 
 from dataclasses import dataclass
 
-from detour.enactment.wishes import Refusal, ZoneReport
+from detour.enactment.wishes import Explanation, ZoneReport
 from detour.health.regions import RegionHealth
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
@@ -40,9 +40,9 @@ class ZonePicture:
     would_publish: tuple[str, ...] | None = None
     generation: str | None = None
     verified_at: float | None = None
-    refusal: Refusal | None = None
+    refusal: Explanation | None = None
     message: str = ""
-    standby: Refusal | None = None
+    standby: Explanation | None = None
     held: HoldReason | None = None
     zone_id: str | None = None
 
@@ -63,12 +63,12 @@ class RecordPicture:
     revisions: tuple[Revision, ...]
     zones: tuple[ZonePicture, ...]
     dry_run: bool
-    refusal: Refusal | None = None
+    refusal: Explanation | None = None
     pending: str | None = None
     being_deleted: bool = False
-    pin_refusal: Refusal | None = None
-    leaving: tuple[tuple[ZonePicture, Refusal | None], ...] = ()
-    warnings: tuple[Refusal, ...] = ()
+    pin_refusal: Explanation | None = None
+    leaving: tuple[tuple[ZonePicture, Explanation | None], ...] = ()
+    warnings: tuple[Explanation, ...] = ()
     failed_back_at: float | None = None
 
     @property
@@ -88,7 +88,7 @@ class ZoneObjectPicture:
     zone: Zone
     provider: str
     report: ZoneReport
-    warnings: tuple[Refusal, ...] = ()
+    warnings: tuple[Explanation, ...] = ()
     holds: Holds = NOTHING_HELD
     evacuated: tuple[tuple[str, int, float], ...] = ()
     deleted: tuple[int, float] | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
+from detour.enactment.wishes import Explanation, NameChange, Wish, WishReport
 from detour.engine.clock import Clock
 from detour.engine.contest import Contest, after_repair, contested
 from detour.engine.history import History, Transition
@@ -36,8 +36,8 @@ class RecordKeeper:
         self.record = self.declared = record
         self.leaving: dict[ObjectKey, LeavingZone] = {}
         self.memory = memory
-        self.refusal: Refusal | None = None
-        self.zone_refusals: dict[ObjectKey, Refusal] = {}
+        self.refusal: Explanation | None = None
+        self.zone_refusals: dict[ObjectKey, Explanation] = {}
         self.healths: dict[str, EndpointHealth] = _remembered(memory, clock)
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
@@ -336,7 +336,7 @@ class RecordKeeper:
             self._on_the_way[zone] = frozenset(values_of(sets))
 
     @property
-    def pin_refusal(self) -> Refusal | None:
+    def pin_refusal(self) -> Explanation | None:
         """Why the pin of this record cannot be followed, or None."""
         pinned = self.decision is not None and self.decision.basis is Basis.PINNED
         if self.record.pin is None or self.decision is None or pinned:
@@ -346,7 +346,9 @@ class RecordKeeper:
             why = f"status.history has no revision {self.record.pin!r}, it has {known or 'none yet'}"
         else:
             why = f"no value of revision {self.record.pin} is declared any more"
-        return Refusal("PinInvalid", f"{why}: correct the annotation detour.dev/pin or remove it; health decides now")
+        return Explanation(
+            "PinInvalid", f"{why}: correct the annotation detour.dev/pin or remove it; health decides now"
+        )
 
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
         """Return the zones that this process writes, and where it knows how the name stands and may have it."""
@@ -438,7 +440,7 @@ class RecordKeeper:
             warnings=self._warnings(),
         )
 
-    def _warnings(self) -> tuple[Refusal, ...]:
+    def _warnings(self) -> tuple[Explanation, ...]:
         found = contested(self._contests.values(), self._clock.now())
         return () if found is None else (found,)
 

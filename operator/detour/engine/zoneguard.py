@@ -9,7 +9,7 @@ good, and for records that nobody deletes yet `GRACE`, as `kubectl delete -f` ta
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.engine.ports import Origin
 from detour.model.objects import Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
@@ -112,7 +112,7 @@ class ZoneGuard:
             self._settle(guarded)
         return bool(waiting)
 
-    def warning(self, zone: ObjectKey) -> Refusal | None:
+    def warning(self, zone: ObjectKey) -> Explanation | None:
         """Return what there is to say on a DNSZone that is being deleted and still waits."""
         guarded = self._zones.get(zone)
         if guarded is None or guarded.deleted_at is None:
@@ -125,7 +125,7 @@ class ZoneGuard:
         if guarded.live:
             waits.append(f"{GRACE:g} s for {_listed(guarded.live)}, to be deleted as well")
         told = " and ".join(waits) or "for nothing of Detour's any more"
-        return Refusal(
+        return Explanation(
             "BeingDeleted",
             f"this DNSZone is being deleted and waits {told}; until then it is served as before. Afterwards the names "
             "of records that still use it stay as they are and follow no failure: apply the DNSZone again to undo that",

@@ -12,21 +12,21 @@ from functools import partial
 
 from detour.checks.resolver import Delegation
 from detour.enactment.budget import ZoneBudget
+from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
 from detour.enactment.delivery import Tally
 from detour.enactment.enactor import Enactor, EnactorSettings
-from detour.enactment.escaped import is_escaped
 from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
 from detour.enactment.leaving import ParentView
-from detour.enactment.precedence import HELD_BY_ANOTHER_SITE, STANDBY
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport, ZoneReport, is_throttling
+from detour.enactment.takeover import HELD_BY_ANOTHER_SITE, STANDBY
+from detour.enactment.wishes import Explanation, NameChange, Wish, WishReport, ZoneReport, is_throttling
+from detour.engine.environment import Environment
 from detour.engine.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
-from detour.engine.lookout import Lookout, Sight
 from detour.engine.ports import ClusterError
+from detour.engine.serverwatch import ServerWatch, Sight
 from detour.engine.troubles import secret_trouble, site_trouble, unforeseen_trouble
-from detour.engine.workshop import Workshop
 from detour.model.defects import told
 from detour.model.generation import Generation
 from detour.model.record import ObjectKey
@@ -62,29 +62,29 @@ class ZoneKeeper:
     def __init__(
         self,
         zone: Zone,
-        workshop: Workshop,
+        environment: Environment,
         inbox: Inbox,
         *,
         known: Generation,
         departures: Departures,
         record_exists: Callable[[ObjectKey], bool],
-        admit: Callable[[ObjectKey, Identity | None], Refusal | None],
+        admit: Callable[[ObjectKey, Identity | None], Explanation | None],
     ) -> None:
         self.zone = zone
         self._admit = admit
-        self.gate = ZoneGate(zone.safety, clock=workshop.clock.now, departures=departures)
-        self.incidents: list[Refusal] = []
+        self.gate = ZoneGate(zone.safety, clock=environment.clock.now, departures=departures)
+        self.incidents: list[Explanation] = []
         self._was_in_force = False
-        self._workshop = workshop
-        self._providers = workshop.providers
+        self._environment = environment
+        self._providers = environment.providers
         self._inbox = inbox
         self._record_exists = record_exists
         self._known = known
         self._site: Site | None = None
         self._secret: Secret | None = None
         self._enactor: Enactor | None = None
-        self._trouble: Refusal | None = None
-        self._told_trouble: Refusal | None = None
+        self._trouble: Explanation | None = None
+        self._told_trouble: Explanation | None = None
         self._enactor_task: asyncio.Task[None] | None = None
         self._connected: tuple[object, ...] | None = None
         self._identity: Identity | None = None
@@ -93,8 +93,8 @@ class ZoneKeeper:
         self._reopen = asyncio.Event()
         self._stopping = False
         self._limits: ProviderLimits | None = None
-        self._lookout = Lookout(
-            workshop,
+        self._server_watch = ServerWatch(
+            environment,
             zone=lambda: self.zone,
             enactor=lambda: self._enactor,
             on_visible=self._visible,
@@ -115,7 +115,7 @@ class ZoneKeeper:
         if _connection(zone) != _connection(before):
             self._reopen.set()
         if zone.verification_servers != before.verification_servers:
-            self._lookout.look_up_again()
+            self._server_watch.look_up_again()
 
     def _freeze_or_thaw(self) -> None:
         """The zone was frozen: what was let through and is not written yet waits; or it is frozen no more."""
@@ -186,7 +186,7 @@ class ZoneKeeper:
         self._claimants[wish.hostname].discard(record)
         if not self._claimants[wish.hostname]:
             del self._claimants[wish.hostname]
-            self._lookout.forget(wish.hostname)
+            self._server_watch.forget(wish.hostname)
 
     def report(self, record: ObjectKey) -> WishReport | None:
         """Return how a record stands here; None before the zone was read."""
@@ -197,7 +197,7 @@ class ZoneKeeper:
     def sight(self, record: ObjectKey) -> Sight | None:
         """Return what the authoritative servers showed of a record's name last."""
         wish = self._wishes.get(record)
-        return self._lookout.sight(wish.hostname) if wish else None
+        return self._server_watch.sight(wish.hostname) if wish else None
 
     @property
     def in_force(self) -> bool:
@@ -207,7 +207,7 @@ class ZoneKeeper:
     @property
     def delegation(self) -> Delegation | None:
         """Where the world is sent for the zone's domain, None where that is not known."""
-        return self._lookout.delegation
+        return self._server_watch.delegation
 
     @property
     def zone_id(self) -> str | None:
@@ -217,11 +217,11 @@ class ZoneKeeper:
     @property
     def parent(self) -> ParentView:
         """Whether the world may still be sent to the zone's servers."""
-        return self._lookout.parent
+        return self._server_watch.parent
 
     def look_at_parent(self) -> None:
         """Look anew where the world is sent."""
-        self._lookout.look_up_again()
+        self._server_watch.look_up_again()
 
     def prove(self, hostname: str) -> None:
         """Read `hostname` anew, so that `WishReport.proved_at` says since when it stands as it does."""
@@ -237,16 +237,16 @@ class ZoneKeeper:
     @property
     def knows_servers(self) -> bool:
         """Tell whether it is known which servers to ask."""
-        return self._lookout.knows_servers
+        return self._server_watch.knows_servers
 
     @property
-    def lookout(self) -> Lookout:
+    def server_watch(self) -> ServerWatch:
         """What the world sees of the zone."""
-        return self._lookout
+        return self._server_watch
 
     async def servers_answer(self) -> bool:
         """Tell whether any of the zone's authoritative servers can be reached from here."""
-        return await self._lookout.servers_answer()
+        return await self._server_watch.servers_answer()
 
     def leadership_changed(self) -> None:
         """This process leads now, or does no longer."""
@@ -264,7 +264,7 @@ class ZoneKeeper:
         return replace(report, held=held) if held else report
 
     @property
-    def trouble(self) -> Refusal | None:
+    def trouble(self) -> Explanation | None:
         """What keeps the zone from being read or written, None where nothing does."""
         own = self._enactor.trouble if self._enactor is not None else None
         if is_throttling(self._trouble):  # the look for fresh credentials is: what is in use may be well
@@ -272,7 +272,7 @@ class ZoneKeeper:
         return self._trouble or own
 
     @property
-    def standby(self) -> Refusal | None:
+    def standby(self) -> Explanation | None:
         """Why the zone is left to somebody else, None where it is not."""
         return self._enactor.standby if self._enactor is not None else None
 
@@ -289,7 +289,7 @@ class ZoneKeeper:
 
     async def run(self) -> None:
         """Open the zone, keep it, and finish the batch in flight when told to `stop`."""
-        looking = asyncio.create_task(self._lookout.run())
+        looking = asyncio.create_task(self._server_watch.run())
         pause = FIRST_PAUSE
         try:
             while not self._stopping:
@@ -325,7 +325,7 @@ class ZoneKeeper:
 
     def deletions_made(self) -> tuple[int, float]:
         """Return how many names were deleted within the safety window, and when the last was."""
-        return self.gate.deletions.made(self._workshop.clock.now() - self.zone.safety.window)
+        return self.gate.deletions.made(self._environment.clock.now() - self.zone.safety.window)
 
     def give_up(self) -> list[Withdrawal]:
         """Care for nothing any more; return the names that are still to be removed, for whoever goes on."""
@@ -365,9 +365,9 @@ class ZoneKeeper:
                 self._connected = None
             trouble = twin or secret_trouble(self.zone, error)
         except ProviderError as error:
-            trouble = Refusal(error.reason, str(error))
+            trouble = Explanation(error.reason, str(error))
         except asyncio.CancelledError:
-            if not is_escaped():
+            if not is_of_a_library():
                 raise
             return False
         except Exception as error:
@@ -380,10 +380,10 @@ class ZoneKeeper:
         self._set_trouble(trouble)
         return trouble is None
 
-    async def _try_to_open(self, zone: Zone) -> Refusal | None:
+    async def _try_to_open(self, zone: Zone) -> Explanation | None:
         """Return why the zone is not open, None where it is. Raises ClusterError and ProviderError."""
         try:
-            self._site = self._site or await self._workshop.named_site()
+            self._site = self._site or await self._environment.named_site()
         except ClusterError as error:
             return site_trouble(error)
         secret = await self._read_secret(zone)
@@ -399,18 +399,18 @@ class ZoneKeeper:
     async def _read_secret(self, zone: Zone) -> Secret:
         if zone.secret_name is None:
             return {}
-        secret = await self._workshop.read_secret(zone.key.namespace, zone.secret_name)
+        secret = await self._environment.read_secret(zone.key.namespace, zone.secret_name)
         if not secret:
             raise CredentialsRefusedError(f"Secret {zone.key.namespace}/{zone.secret_name} is empty")
         return secret
 
-    async def _connect(self, zone: Zone, secret: Secret, site: Site) -> Refusal | None:
+    async def _connect(self, zone: Zone, secret: Secret, site: Site) -> Explanation | None:
         """Open the zone with these credentials and let an enactor write it; return why not, where it is not to.
 
         A connection in use stays until the new one has found the zone: credentials that are refused replace nothing.
         """
         self._limits = await self._providers.limits_of(zone)
-        budget = ZoneBudget(self._workshop.budget_of(self._providers.account_of(zone, secret or None), self._limits))
+        budget = ZoneBudget(self._environment.budget_of(self._providers.account_of(zone, secret or None), self._limits))
         provider = GuardedProvider(await self._providers.open_zone(zone, secret=secret or None, pace=budget.request))
         is_taken = False
         try:
@@ -435,11 +435,11 @@ class ZoneKeeper:
             await self._enactor.use(provider, budget, facts)
             return None
         settings = EnactorSettings(
-            owner=self._workshop.owner,
+            owner=self._environment.owner,
             domain=zone.domain,
             site=site,
-            dry_run=self._workshop.dry_run,
-            periods=self._workshop.periods,
+            dry_run=self._environment.dry_run,
+            periods=self._environment.periods,
             delete_command=partial(self._providers.delete_command, zone),
             record_exists=self._record_exists,
         )
@@ -455,9 +455,9 @@ class ZoneKeeper:
             provider=provider,
             budget=budget,
             fence=fence,
-            leadership=self._workshop.leadership,
-            clock=self._workshop.clock.now,
-            random=self._workshop.randomness.random,
+            leadership=self._environment.leadership,
+            clock=self._environment.clock.now,
+            random=self._environment.randomness.random,
             observer=self,
             facts=facts,
         )
@@ -466,13 +466,13 @@ class ZoneKeeper:
         self._enactor.allow_take_over(self.zone.take_over_now)
         self._need()
         self._enactor_task = asyncio.create_task(self._enactor.run())
-        self._lookout.look_up_again()  # what the servers are called is known now
+        self._server_watch.look_up_again()  # what the servers are called is known now
         return None
 
     def _tell(self) -> None:
         self._inbox.put(ZoneChanged(self.zone.key))
 
-    def _set_trouble(self, trouble: Refusal | None) -> None:
+    def _set_trouble(self, trouble: Explanation | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
             self._tell()
@@ -489,9 +489,9 @@ class ZoneKeeper:
         if report and (report.in_sync or report.refusal):
             self.gate.arrived(record, stands=report.in_sync)
         if report and wish and (report.in_sync or self.stands_by):
-            self._lookout.expect(wish.hostname, report)
+            self._server_watch.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):
-            self._lookout.refused(wish.hostname)
+            self._server_watch.refused(wish.hostname)
         self._inbox.put(RecordChanged(record))
 
     def zone_changed(self) -> None:
@@ -510,14 +510,14 @@ class ZoneKeeper:
 
     def accepted(self, change: NameChange, generation: Generation) -> None:
         """Tell the engine, and look at the name (Observer)."""
-        self._lookout.wrote(change.hostname)
+        self._server_watch.wrote(change.hostname)
         self._inbox.put(Accepted(self.zone.key, change))
 
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         """Tell the engine (Observer)."""
         self._inbox.put(Withdrawn(self.zone.key, withdrawal))
 
-    def incident(self, incident: Refusal) -> None:
+    def incident(self, incident: Explanation) -> None:
         """Keep it for the engine to tell; look for fresh credentials where it is about them (Observer)."""
         if incident.reason == CredentialsRefusedError.reason:
             self._reopen.set()
@@ -525,7 +525,7 @@ class ZoneKeeper:
             self.incidents.append(incident)
             self._tell()
 
-    # -- from the lookout ------------------------------------------------------------------------------------------
+    # -- from the watch of servers -------------------------------------------------------------------------------------
 
     def _visible(self, hostname: str) -> None:
         for record in tuple(self._claimants.get(hostname, ())):  # who hears of it may leave the zone by that

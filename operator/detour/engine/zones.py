@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from detour.enactment.keptgoing import kept_going
-from detour.enactment.wishes import Refusal, ZoneReport
+from detour.enactment.wishes import Explanation, ZoneReport
+from detour.engine.environment import Environment
 from detour.engine.inbox import DeparturesChanged, Inbox, WrittenOtherwise
 from detour.engine.metrics import ZoneState
 from detour.engine.pictures import ZoneObjectPicture
 from detour.engine.ports import Origin
 from detour.engine.twins import Twins
-from detour.engine.workshop import Workshop
 from detour.engine.zonekeeper import DUPLICATE_ZONE, Identity, ZoneKeeper
 from detour.model.generation import NEVER
 from detour.model.memory import DNSZoneMemory
@@ -50,7 +50,7 @@ class Zones:
 
     def __init__(
         self,
-        workshop: Workshop,
+        environment: Environment,
         inbox: Inbox,
         *,
         record_exists: Callable[[ObjectKey], bool],
@@ -59,14 +59,14 @@ class Zones:
         self.keepers: dict[ObjectKey, ZoneKeeper] = {}
         self.serving: dict[ObjectKey, ZoneKeeper] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._workshop = workshop
-        self._provider_of = workshop.providers.name_of
+        self._environment = environment
+        self._provider_of = environment.providers.name_of
         self._inbox = inbox
         self._record_exists = record_exists
         self._memory_of = memory_of
         self._declared: dict[ObjectKey, _Declared] = {}
-        self._departures = Departures(workshop.free_departures, on_change=self._departures_changed)
-        self._twins = Twins(workshop.clock.now)
+        self._departures = Departures(environment.free_departures, on_change=self._departures_changed)
+        self._twins = Twins(environment.clock.now)
         self._deleted: dict[ObjectKey, tuple[int, float]] = {}  # of DNSZones that are gone: deletions, and the last
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
         self._tasks: dict[asyncio.Task[None], ZoneKeeper] = {}
@@ -116,12 +116,12 @@ class Zones:
         found = self._declared.get(key)
         return found.zone if found else None
 
-    def twin_of(self, key: ObjectKey) -> Refusal | None:
+    def twin_of(self, key: ObjectKey) -> Explanation | None:
         """Return why a DNSZone does not count beside one that came first for the same zone, or None where it does."""
         first = self._twins.first_for(key)
         if first == key:
             return None
-        return Refusal(
+        return Explanation(
             DUPLICATE_ZONE,
             f"DNSZone {first}, which came first, stands for the same zone at the same provider, and is written for "
             f"both where it permits the record's namespace: use that one, and delete {key}",
@@ -162,7 +162,7 @@ class Zones:
             warnings=(*_silence(keeper), *_warnings(report), *self._delegation_warnings(found.zone, report)),
             holds=self._on_the_wall(keeper.gate.holds()) if keeper else Holds(),
             evacuated=tuple(
-                (region, names, self._workshop.clock.on_the_wall(at))
+                (region, names, self._environment.clock.on_the_wall(at))
                 for region, (names, at) in sorted(keeper.gate.evacuated().items() if keeper else ())
             ),
             deleted=self._deletions_on_the_wall(keeper),
@@ -170,13 +170,13 @@ class Zones:
 
     def _deletions_on_the_wall(self, keeper: ZoneKeeper | None) -> tuple[int, float] | None:
         names, at = keeper.deletions_made() if keeper is not None else (0, 0.0)
-        return (names, self._workshop.clock.on_the_wall(at)) if names else None
+        return (names, self._environment.clock.on_the_wall(at)) if names else None
 
     def _on_the_wall(self, holds: Holds) -> Holds:
         """Return what is held with the time that a person's clock shows."""
         if holds.blocked is None:
             return holds
-        until = self._workshop.clock.on_the_wall(holds.blocked.until) if holds.blocked.until else 0.0
+        until = self._environment.clock.on_the_wall(holds.blocked.until) if holds.blocked.until else 0.0
         return replace(holds, blocked=replace(holds.blocked, until=until))
 
     def states(self) -> Iterable[ZoneState]:
@@ -207,7 +207,7 @@ class Zones:
             return keeper.zone_report()
         return ZoneReport(ready=False, trouble=self.twin_of(key))
 
-    def _delegation_warnings(self, zone: Zone, report: ZoneReport) -> Iterable[Refusal]:
+    def _delegation_warnings(self, zone: Zone, report: ZoneReport) -> Iterable[Explanation]:
         """Say where the world is sent elsewhere, or to several providers that do not sign alike.
 
         Only what a resolver positively knows counts, and only servers that the provider names by host.
@@ -218,14 +218,14 @@ class Zones:
             return
         assigned = {canonical(each) for each in report.name_servers if ":" not in each}
         if assigned and not assigned.intersection(delegation.name_servers):
-            yield Refusal(
+            yield Explanation(
                 "NotDelegated",
                 f"the world is sent to {', '.join(delegation.name_servers[:4])} for {zone.domain}, and to none of the "
                 f"servers of this zone ({', '.join(sorted(assigned)[:4])}): correct the delegation at the parent",
             )
         others = [each for each in self._declared.values() if each.zone.domain == zone.domain and each.zone != zone]
         if delegation.is_signed and others:
-            yield Refusal(
+            yield Explanation(
                 "SignedAtSeveral",
                 f"{zone.domain} is signed with DNSSEC and kept at {len(others) + 1} providers: resolvers that validate "
                 "need all of them to sign with keys known to each (RFC 8901)",
@@ -240,7 +240,7 @@ class Zones:
             self._had_worked.add(declared.zone.key)
         keeper = ZoneKeeper(
             declared.zone,
-            self._workshop,
+            self._environment,
             self._inbox,
             known=memory.generation,
             departures=self._departures,
@@ -254,7 +254,7 @@ class Zones:
         self._tasks[task] = keeper
         task.add_done_callback(self._ended)
 
-    def _admit(self, key: ObjectKey, identity: Identity | None) -> Refusal | None:
+    def _admit(self, key: ObjectKey, identity: Identity | None) -> Explanation | None:
         """Take note of which zone a DNSZone stands for; return why it is not to be written, where another one is."""
         self._note_work([key])
         if key in self._declared and self._twins.stands_for(key, identity):
@@ -309,9 +309,9 @@ class Zones:
         """Count what the leader before us wrote of regions that names have left, and of names that it deleted."""
         if memory.deletions is not None:
             names, at = memory.deletions
-            keeper.gate.deletions.remember(names, self._workshop.clock.from_the_wall(at))
+            keeper.gate.deletions.remember(names, self._environment.clock.from_the_wall(at))
         for region, names, at in memory.evacuations:
-            self._departures.remember(region, names, self._workshop.clock.from_the_wall(at))
+            self._departures.remember(region, names, self._environment.clock.from_the_wall(at))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -319,12 +319,12 @@ class Zones:
             self.failure.set_exception(error)
 
 
-def _silence(keeper: ZoneKeeper | None) -> Iterable[Refusal]:
+def _silence(keeper: ZoneKeeper | None) -> Iterable[Explanation]:
     """Say that the name servers do not answer from here: before everything else seems to fail too."""
-    if keeper is None or not keeper.lookout.is_silent:
+    if keeper is None or not keeper.server_watch.is_silent:
         return
-    servers = ", ".join(keeper.lookout.servers[:4])
-    yield Refusal(
+    servers = ", ".join(keeper.server_watch.servers[:4])
+    yield Explanation(
         "NameServersSilent",
         f"none of this zone's name servers ({servers}) answers from here: permit UDP and TCP to port 53, or name "
         "servers that can be reached in spec.verification.nameServers; until then what is published cannot be "
@@ -332,11 +332,11 @@ def _silence(keeper: ZoneKeeper | None) -> Iterable[Refusal]:
     )
 
 
-def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
+def _warnings(report: ZoneReport) -> tuple[Explanation, ...]:
     found = []
     if report.negative_ttl is not None and report.negative_ttl > NEGATIVE_TTL_WARNING:
         found.append(
-            Refusal(
+            Explanation(
                 "LongNegativeTTL",
                 f"resolvers keep an empty answer of this zone for {report.negative_ttl} s (RFC 2308): lower the SOA's "
                 f"minimum to {NEGATIVE_TTL_WARNING} s or less",
@@ -347,7 +347,7 @@ def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
     if report.orphans and not report.standby:
         shown = ", ".join(report.orphans[:3])
         found.append(
-            Refusal(
+            Explanation(
                 "OrphanedNames",
                 f"{len(report.orphans)} names were published by records that are gone ({shown}): declare them again "
                 "under the same name, or delete the names and their markers by hand",
@@ -356,11 +356,13 @@ def _warnings(report: ZoneReport) -> tuple[Refusal, ...]:
     return tuple(found)
 
 
-def _differences(report: ZoneReport) -> list[Refusal]:
+def _differences(report: ZoneReport) -> list[Explanation]:
     """Say which names the site in force has and this one has not, and the other way round."""
     sides = (
         (report.orphans, f"{len(report.orphans)} names of site {report.site!r}, in force here, are not declared here"),
         (report.missing, f"{len(report.missing)} names declared here are not published by site {report.site!r}"),
     )
     cure = "give both clusters the same FailoverRecords, or each an owner of its own"
-    return [Refusal("DeclarationsDiffer", f"{told} ({', '.join(names[:3])}): {cure}") for names, told in sides if names]
+    return [
+        Explanation("DeclarationsDiffer", f"{told} ({', '.join(names[:3])}): {cure}") for names, told in sides if names
+    ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
-from detour.enactment.precedence import HELD_BY_ANOTHER_SITE
-from detour.enactment.wishes import Refusal, is_throttling
+from detour.enactment.takeover import HELD_BY_ANOTHER_SITE
+from detour.enactment.wishes import Explanation, is_throttling
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
@@ -293,7 +293,7 @@ def _zone(picture: ZonePicture) -> Status:
     return told
 
 
-def _left_zone(picture: ZonePicture, why: Refusal | None) -> Status:
+def _left_zone(picture: ZonePicture, why: Explanation | None) -> Status:
     """Return what stands of a zone that the record leaves."""
     told = _zone(picture) | {"leaving": True}
     told["message"] = f"leaving: {why.message}" if why else "leaving: the name is being removed"

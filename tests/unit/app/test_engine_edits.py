@@ -93,9 +93,9 @@ async def test_what_was_replaced_is_checked_no_longer_than_the_new_have_time(boo
     world = await published(boot, at("192.0.2.1"))
     world.api.apply(at("192.0.2.91"))
     await asyncio.sleep(30)
-    assert {each.address for each in world.observation._targets} == ONE | NEW
+    assert {each.address for each in world.targets._targets} == ONE | NEW
     await asyncio.sleep(40)
-    assert {each.address for each in world.observation._targets} == NEW
+    assert {each.address for each in world.targets._targets} == NEW
 
 
 async def test_a_new_hostname_that_does_not_resolve_does_not_take_down_what_works(boot: Boot) -> None:
@@ -146,7 +146,7 @@ async def test_an_edit_that_is_taken_back_leaves_no_trace(boot: Boot) -> None:
     await asyncio.sleep(300)
     assert world.answers() == ONE
     assert frozen(world) == ("False", "NothingHeld")
-    assert {each.address for each in world.observation._targets} == ONE
+    assert {each.address for each in world.targets._targets} == ONE
 
 
 async def test_an_edit_that_leaves_some_of_what_was_there_is_followed_as_health_asks(boot: Boot) -> None:
@@ -177,7 +177,7 @@ async def test_a_mistyped_address_does_not_take_down_what_works_because_of_a_res
         assert again.answers() == ONE
     assert frozen(again) == ("True", "NeverPassed")
     await again.until(lambda: again.answers() == NEW, within=20)
-    assert {each.address for each in again.observation._targets} == NEW
+    assert {each.address for each in again.targets._targets} == NEW
 
 
 async def test_new_addresses_that_pass_their_checks_are_published_soon_after_a_restart(boot: Boot) -> None:
@@ -194,7 +194,7 @@ async def test_a_restart_puts_nothing_on_trial_where_some_of_what_is_published_i
     world.api.apply(at("192.0.2.1", "192.0.2.91", strategy="MultiValue"))
     again = boot()
     await asyncio.sleep(1)
-    assert {each.address for each in again.observation._targets} == ONE | NEW
+    assert {each.address for each in again.targets._targets} == ONE | NEW
 
 
 async def test_what_was_replaced_before_a_restart_is_given_up_when_it_fails(boot: Boot) -> None:

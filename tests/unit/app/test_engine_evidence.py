@@ -104,7 +104,7 @@ async def test_a_real_failure_is_acted_on_with_the_check_that_decides(boot: Boot
     await asyncio.sleep(30)
     world.down = set(ONE)
     await world.until(lambda: world.answers() == TWO)
-    caused = world.observation.cause_at(next(iter(world.engine.record_keys())))
+    caused = world.targets.cause_at(next(iter(world.engine.record_keys())))
     written = max(each.at for provider in clouds.providers for each in provider.writes)
     assert caused is not None
     assert written - caused < 0.1
@@ -167,8 +167,8 @@ async def test_failures_before_a_standstill_and_after_it_are_not_one_run(boot: B
     world = await serving(boot, failover_record())
     await asyncio.sleep(30)
     world.down = set(ONE)
-    failing = [each for each in world.observation._targets if each.address in ONE]
-    await world.until(lambda: world.observation._targets[failing[0]].streak.failures == 2)
+    failing = [each for each in world.targets._targets if each.address in ONE]
+    await world.until(lambda: world.targets._targets[failing[0]].streak.failures == 2)
     suspend(60)
     await asyncio.sleep(1.5)  # one or two more failures of a network that is just coming back
     world.down = set()

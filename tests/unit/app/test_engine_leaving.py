@@ -349,11 +349,11 @@ async def test_a_name_leaves_by_what_is_heard_of_it_in_the_zone_that_it_leaves(
     parent.ttl, parent.servers = 30.0, ("ns-other.example.net",)
     world = boot(dns_zone(), other_zone(), in_zones("main", "other"))
     await world.until(lambda: ready(world))
-    lookout = next(each for key, each in world.engine.zones.keepers.items() if key.name == "main").lookout
+    server_watch = next(each for key, each in world.engine.zones.keepers.items() if key.name == "main").server_watch
     world.api.apply(in_zones("other"))
     clouds.zone("main").guarded.discard(API)
     for _ in range(240):
-        lookout._on_visible(API)  # the last thing that was waited for may have come true by then
+        server_watch._on_visible(API)  # the last thing that was waited for may have come true by then
         await asyncio.sleep(0.25)
     assert not clouds.zone("main").answers(API)
     assert world.answers(zone="other") == ONE
@@ -427,7 +427,7 @@ async def test_a_name_that_was_to_leave_is_called_back_where_it_may_not_any_more
     world = await asked_to_leave(boot, clouds, parent)
     if what == "the parent names it again":
         parent.servers = ("ns-main.example.net", "ns-other.example.net")
-        keeper_of(world, "main").lookout.look_up_again()
+        keeper_of(world, "main").server_watch.look_up_again()
     elif what == "the other zone is gone":
         world.api.delete(DZ, "other")
         world.api.objects[DZ, "shop", "other"]["metadata"]["finalizers"] = []

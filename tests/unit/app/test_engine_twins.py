@@ -422,4 +422,4 @@ async def test_nothing_is_remembered_of_a_record_whose_finalizer_was_taken_off(b
     await asyncio.sleep(10)
     goes_at_once(world, FR, "api")
     await asyncio.sleep(5)
-    assert not world.engine._farewells._leaving
+    assert not world.engine._removals._leaving

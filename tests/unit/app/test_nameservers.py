@@ -8,8 +8,8 @@ from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.ledger import Ledger
-from detour.enactment.precedence import Precedence
 from detour.enactment.sites import Site
+from detour.enactment.takeover import Takeover
 from detour.engine.nameservers import DELEGATION_RETRY, LOOK_UP_PERIOD, LOOK_UP_RETRY, NOT_YET, NameServers
 from detour.model.generation import Generation
 
@@ -62,14 +62,14 @@ def shown(found: Ledger) -> Answer:
     return Answer((f'"{found.text()}"',), 5)
 
 
-def standby() -> Precedence:
+def standby() -> Takeover:
     """Return the precedence of a standby that has read ledger (9, 5) of the site `there`."""
     clock = asyncio.get_running_loop().time
-    precedence = Precedence(
+    takeover = Takeover(
         owner="production", domain=DOMAIN, site=Site("here", 0, 20.0, 90.0), leadership=SOLE_LEADER, clock=clock
     )
-    assert precedence.judge(ledger(5).rrset("production", DOMAIN), is_fresh=False, was_ours=False) is not None
-    return precedence
+    assert takeover.judge(ledger(5).rrset("production", DOMAIN), is_fresh=False, was_ours=False) is not None
+    return takeover
 
 
 async def both(world: World) -> World:
@@ -124,45 +124,45 @@ async def test_a_dead_server_does_not_keep_a_living_one_from_clearing_the_vantag
 
 async def test_the_newest_ledger_that_any_server_shows_counts() -> None:
     for answers in ({FIRST: ledger(7), SECOND: ledger(6)}, {FIRST: ledger(6), SECOND: ledger(7)}):
-        world, precedence = await both(World()), standby()
+        world, takeover = await both(World()), standby()
         world.answers = {server: shown(each) for server, each in answers.items()}
         await asyncio.sleep(10)
-        await world.servers.watch_ledger(NAME, precedence)
-        assert precedence.watched == ledger(7)
-        assert precedence.moved_at == pytest.approx(asyncio.get_running_loop().time(), abs=0.1)
+        await world.servers.watch_ledger(NAME, takeover)
+        assert takeover.watched == ledger(7)
+        assert takeover.moved_at == pytest.approx(asyncio.get_running_loop().time(), abs=0.1)
 
 
 async def test_silence_and_empty_answers_are_no_news_of_another_site() -> None:
-    world, precedence = await both(World()), standby()
-    seen_at = precedence.seen_at
+    world, takeover = await both(World()), standby()
+    seen_at = takeover.seen_at
     world.answers = {SECOND: Answer()}
     for _ in range(100):
         await asyncio.sleep(5)
-        await world.servers.watch_ledger(NAME, precedence)
-    assert precedence.seen_at == seen_at
-    assert precedence.watched == ledger(5)
+        await world.servers.watch_ledger(NAME, takeover)
+    assert takeover.seen_at == seen_at
+    assert takeover.watched == ledger(5)
 
 
 async def test_what_is_no_ledger_is_no_news_of_another_site() -> None:
-    world, precedence = await both(World()), standby()
-    seen_at = precedence.seen_at
+    world, takeover = await both(World()), standby()
+    seen_at = takeover.seen_at
     await asyncio.sleep(5)
     for values in (('"garbage"',), (f'"{ledger(8).text()}"', f'"{ledger(9).text()}"'), ('""',)):
         world.answers = {FIRST: Answer(values), SECOND: Answer(values)}
-        await world.servers.watch_ledger(NAME, precedence)
-    assert precedence.seen_at == seen_at
+        await world.servers.watch_ledger(NAME, takeover)
+    assert takeover.seen_at == seen_at
 
 
 async def test_a_server_that_lags_behind_for_ever_does_not_renew_what_another_no_longer_shows() -> None:
-    world, precedence = await both(World()), standby()
+    world, takeover = await both(World()), standby()
     world.answers = {FIRST: shown(ledger(5)), SECOND: shown(ledger(8))}
-    await world.servers.watch_ledger(NAME, precedence)
+    await world.servers.watch_ledger(NAME, takeover)
     await asyncio.sleep(30)
     world.answers = {FIRST: shown(ledger(5))}
-    seen_at = precedence.seen_at
-    await world.servers.watch_ledger(NAME, precedence)
-    assert precedence.watched == ledger(8)
-    assert precedence.seen_at == seen_at
+    seen_at = takeover.seen_at
+    await world.servers.watch_ledger(NAME, takeover)
+    assert takeover.watched == ledger(8)
+    assert takeover.seen_at == seen_at
 
 
 async def test_our_own_ledger_is_asked_for_at_one_server_after_the_other() -> None:

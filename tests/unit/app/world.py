@@ -22,10 +22,10 @@ from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLim
 from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
+from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
 from detour.engine.round import AT_ONCE
-from detour.engine.workshop import Workshop
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.model.checks import CheckResult, Target
@@ -116,7 +116,7 @@ class World:
         self.secret_error: ClusterError | None = None
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
         budget = Budget(clouds.limits, loop.time)
-        workshop = Workshop(
+        environment = Environment(
             owner="production",
             site=site,
             named_site=ClusterSite(site, self.connection.namespace_uid),
@@ -134,13 +134,13 @@ class World:
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(
-            workshop,
+            environment,
             Ports(cast(Cluster, self.connection), check=self._check, resolve=self._resolve),
             metrics=self.metrics,
             checks_in_flight=1000,
             election=Election(self.connection, *LEASE, identity) if identity else None,
         )
-        self.engine, self.observation, self.elector = self.parts.engine, self.parts.observation, self.parts.elector
+        self.engine, self.targets, self.elector = self.parts.engine, self.parts.targets, self.parts.elector
         self.declarations = self.parts.declarations
         api.watchers.append(self._watch)
         self._work = [asyncio.create_task(run()) for run in self.parts.work.values()]

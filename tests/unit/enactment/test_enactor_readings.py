@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from detour.enactment.backoff import LONGEST_BACKOFF
 from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import (
     Batch,
@@ -17,7 +18,6 @@ from detour.enactment.contract import (
 )
 from detour.enactment.ledger import parse_ledger
 from detour.enactment.periods import Periods
-from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour.enactment.zonereader import ZoneReader
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
@@ -79,7 +79,7 @@ async def test_what_is_suspected_while_the_zone_is_read_is_read_by_itself(start:
     writer.provider.takes = 5.0
     writer.want(wish("api", ONE))
     await writer.until(lambda: len(writer.provider.zone_reads) == 1)
-    await writer.until(lambda: writer.enactor._tenure.holds)
+    await writer.until(lambda: writer.enactor._holding.holds)
     writer.zone.put(a_set(f"www.{API}", TWO))  # the second reading, after the claim, has begun
     writer.want(wish("api", ONE))
     await asyncio.sleep(1)
@@ -191,7 +191,7 @@ async def test_what_failed_to_be_read_beside_the_work_is_no_trouble_once_the_zon
     writer.enactor.ledger_shown(parse_ledger(a_ledger(9, 1)))
     writer.want(wish("api", TWO))
     await writer.until(lambda: not writer.enactor.in_force and writer.enactor.standby)
-    await writer.until(lambda: writer.enactor._reading_setbacks.trouble is None)
+    await writer.until(lambda: writer.enactor._reading_backoff.trouble is None)
 
 
 class Waits(MemoryProvider):

@@ -9,8 +9,8 @@ import pytest
 from detour.enactment.budget import Budget
 from detour.enactment.contract import ZoneContents
 from detour.enactment.ledger import parse_ledger
-from detour.enactment.precedence import LOOK_PERIOD
 from detour.enactment.sites import Site
+from detour.enactment.takeover import LOOK_PERIOD
 from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider
 
 from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, wish
@@ -44,8 +44,8 @@ async def looking() -> AsyncIterator[Callable[[Writer], None]]:
     async def look(writer: Writer) -> None:
         while True:
             await asyncio.sleep(LOOK_PERIOD)
-            if (found := parse_ledger(writer.zone.rrset(LEDGER))) and writer.enactor.precedence.watched:
-                writer.enactor.precedence.saw(found)
+            if (found := parse_ledger(writer.zone.rrset(LEDGER))) and writer.enactor.takeover.watched:
+                writer.enactor.takeover.saw(found)
 
     def begin(writer: Writer) -> None:
         tasks.append(asyncio.create_task(look(writer)))

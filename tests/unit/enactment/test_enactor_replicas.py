@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from detour.enactment.precedence import STANDSTILL
+from detour.enactment.takeover import STANDSTILL
 from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryZone
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from detour.enactment.periods import Periods
-from detour.enactment.precedence import STANDSTILL
+from detour.enactment.takeover import STANDSTILL
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRset, RRType

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from detour.enactment.ledger import parse_ledger
-from detour.enactment.precedence import LOOK_PERIOD, STANDBY
 from detour.enactment.sites import STAGGER, Site
+from detour.enactment.takeover import LOOK_PERIOD, STANDBY
 from detour.model.rrset import RRset, RRType
 from detour_simulation.memoryzone import MemoryZone
 
@@ -29,8 +29,8 @@ async def looking() -> AsyncIterator[Callable[[Writer], None]]:
     async def look(writer: Writer) -> None:
         while True:
             await asyncio.sleep(LOOK_PERIOD)
-            if (found := parse_ledger(writer.zone.rrset(LEDGER))) and writer.enactor.precedence.watched:
-                writer.enactor.precedence.saw(found)
+            if (found := parse_ledger(writer.zone.rrset(LEDGER))) and writer.enactor.takeover.watched:
+                writer.enactor.takeover.saw(found)
 
     def begin(writer: Writer) -> None:
         tasks.append(asyncio.create_task(look(writer)))
@@ -163,12 +163,12 @@ async def test_a_site_that_lost_its_api_to_the_zone_but_sees_the_name_servers_do
     await first.publish(wish("api", ONE))
     second = start(first.zone, site=site("b"))
     second.want(wish("api"))
-    await second.until(lambda: second.enactor.precedence.watched)
-    stale = second.enactor.precedence.watched
+    await second.until(lambda: second.enactor.takeover.watched)
+    stale = second.enactor.takeover.watched
     assert stale is not None
     for _ in range(60):
         await asyncio.sleep(LOOK_PERIOD)
-        second.enactor.precedence.saw(stale)  # name servers that have stopped transferring the zone
+        second.enactor.takeover.saw(stale)  # name servers that have stopped transferring the zone
     assert not second.enactor.in_force
     assert first.enactor.in_force
     assert first.ledger.generation.epoch == 1

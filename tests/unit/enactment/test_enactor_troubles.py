@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from detour.enactment.backoff import LONGEST_BACKOFF
 from detour.enactment.contract import Batch, OutcomeUnknownError, UnavailableError, ZoneContents
 from detour.enactment.enactor import QUARANTINE
-from detour.enactment.setbacks import LONGEST_BACKOFF
 from detour.model.record import ObjectKey
 from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider
 

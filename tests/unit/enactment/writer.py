@@ -12,7 +12,7 @@ from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.markers import Marker
 from detour.enactment.sites import Site
-from detour.enactment.wishes import NameChange, Refusal, Wish, WishReport
+from detour.enactment.wishes import Explanation, NameChange, Wish, WishReport
 from detour.model.generation import NEVER, Generation
 from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
@@ -71,7 +71,7 @@ class Notes:
         self.zone_news = 0
         self.accepted_changes: list[tuple[NameChange, Generation]] = []
         self.withdrawals: list[Withdrawal] = []
-        self.incidents: list[Refusal] = []
+        self.incidents: list[Explanation] = []
 
     def record_changed(self, record: ObjectKey) -> None:
         self.records.append(record)
@@ -85,7 +85,7 @@ class Notes:
     def withdrawn(self, withdrawal: Withdrawal) -> None:
         self.withdrawals.append(withdrawal)
 
-    def incident(self, incident: Refusal) -> None:
+    def incident(self, incident: Explanation) -> None:
         self.incidents.append(incident)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.kube.status import Status
 from detour.model.objects import RawObject, Subject
 
@@ -38,7 +38,7 @@ class Reported:
     quiet_until: float | None = None
     incident: Status | None = None
     acted: dict[str, list[str]] = field(default_factory=dict)
-    complaint: Refusal | None = None
+    complaint: Explanation | None = None
 
     def is_gone(self) -> None:
         """There is no such object (any more): nothing is known of what it bears."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from detour.enactment.leadership import SOLE_LEADER, Leadership
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin
 from detour.kube.annotations import ANNOTATIONS, SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
@@ -43,7 +43,7 @@ from detour.model.timestamps import timestamp
 class Pictures(Protocol):
     """Who knows how things stand: the engine."""
 
-    def refusal_of(self, subject: Subject) -> tuple[int, Refusal] | None:
+    def refusal_of(self, subject: Subject) -> tuple[int, Explanation] | None:
         """Return the generation of an object that cannot be used, and why."""
 
     def record_picture(self, key: ObjectKey) -> RecordPicture | None:
@@ -182,7 +182,7 @@ class Reporting:
     def _read_annotations(self, known: Reported, raw: RawObject) -> None:
         found = complaints(known.subject.kind, raw)
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        known.complaint = Refusal("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}") if found else None
+        known.complaint = Explanation("UnknownAnnotation", f"{'; '.join(found[:SHOWN])}{more}") if found else None
 
     def take_off(self, subject: Subject, command: Command) -> None:
         """Remove a command from an object."""
@@ -277,7 +277,7 @@ class Reporting:
         return None
 
 
-def _warned_of(warnings: tuple[Refusal, ...], previous: Mapping[str, Any]) -> tuple[Condition, ...]:
+def _warned_of(warnings: tuple[Explanation, ...], previous: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return the condition Warning of an object that has something to warn of, or had."""
     if warnings:
         return (Condition("Warning", True, warnings[0].reason, "; ".join(each.message for each in warnings)),)
@@ -295,7 +295,7 @@ def _version(raw: RawObject) -> str:
 
 
 def _refused_status(
-    subject: Subject, previous: Mapping[str, Any], generation: int, refusal: Refusal, *, now: float
+    subject: Subject, previous: Mapping[str, Any], generation: int, refusal: Explanation, *, now: float
 ) -> tuple[Status, tuple[Condition, ...]]:
     """Return the status of an object that cannot be used: what it said before, under conditions that say why."""
     types = {

@@ -7,21 +7,19 @@ from detour.engine.clock import Clock
 from detour.engine.history import Transition
 from detour.engine.known import KnownRecord
 from detour.engine.metrics import Metrics
-from detour.engine.observation import Observation
 from detour.engine.ports import Reports
+from detour.engine.targets import Targets
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES
 
 logger = logging.getLogger(__name__)
 
 
-class Chronicle:
+class Progress:
     """Tells of decisions, of their acceptance by a provider, and of the moment when every name server shows them."""
 
-    def __init__(
-        self, observation: Observation, reporting: Reports, *, clock: Clock, metrics: Metrics, dry_run: bool
-    ) -> None:
-        self._observation = observation
+    def __init__(self, targets: Targets, reporting: Reports, *, clock: Clock, metrics: Metrics, dry_run: bool) -> None:
+        self._targets = targets
         self._reporting = reporting
         self._clock = clock
         self._metrics = metrics
@@ -29,7 +27,7 @@ class Chronicle:
 
     def decided(self, known: KnownRecord, transition: Transition) -> None:
         """Something else is to be published from now on."""
-        record, cause = known.keeper.record, self._observation.cause_at(known.keeper.record.key)
+        record, cause = known.keeper.record, self._targets.cause_at(known.keeper.record.key)
         self._metrics.decisions.labels(transition.basis.value).inc()
         if cause is not None and not transition.is_first:
             known.keeper.decided_for = cause

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from detour.enactment.budget import FAILOVER_PATIENCE, ZoneBudget
 from detour.enactment.contract import ProviderError, Scope, ThrottledError
 from detour.enactment.delivery import Tally
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 """Seconds to wait after an error: doubling from the first to the longest."""
 
 
-class Setbacks:
+class Backoff:
     """What went wrong last in one zone, and until when to wait for it. Times are engine seconds.
 
     `on_change` is called when `trouble` is another one than before.
@@ -27,7 +27,7 @@ class Setbacks:
         self._on_change = on_change
         self._backoff = 0.0
         self._retry_at = 0.0
-        self.trouble: Refusal | None = None
+        self.trouble: Explanation | None = None
 
     @property
     def delay(self) -> float:
@@ -46,7 +46,7 @@ class Setbacks:
                 budget.account.pause(asked)  # after FAILOVER_PATIENCE nothing but a failover is let through by it
             delay = min(FAILOVER_PATIENCE, asked)
         self._retry_at = self._clock() + delay
-        self._set(Refusal(error.reason, str(error)))
+        self._set(Explanation(error.reason, str(error)))
         return delay
 
     def wait_until(self, at: float) -> None:
@@ -62,7 +62,7 @@ class Setbacks:
         """Try again at once: the circumstances are others."""
         self._backoff = self._retry_at = 0.0
 
-    def _set(self, trouble: Refusal | None) -> None:
+    def _set(self, trouble: Explanation | None) -> None:
         if trouble != self.trouble:
             self.trouble = trouble
             self._on_change()

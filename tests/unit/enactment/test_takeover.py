@@ -3,14 +3,14 @@
 import pytest
 
 from detour.enactment.ledger import Ledger
-from detour.enactment.precedence import (
+from detour.enactment.sites import STAGGER, Site
+from detour.enactment.takeover import (
     LOST_LEDGER_PATIENCE,
     STANDBY,
     STANDSTILL,
-    Precedence,
+    Takeover,
     Yielding,
 )
-from detour.enactment.sites import STAGGER, Site
 from detour.model.generation import Generation
 from detour.model.rrset import RRset
 
@@ -38,19 +38,19 @@ class Post:
     def __init__(self, site: Site) -> None:
         self.now = 1000.0
         self.election = Election()
-        self.precedence = Precedence(
+        self.takeover = Takeover(
             owner=OWNER, domain=DOMAIN, site=site, leadership=self.election, clock=lambda: self.now
         )
 
     def judge(self, stored: RRset | None, *, is_fresh: bool = False) -> Yielding | None:
-        return self.precedence.judge(stored, is_fresh=is_fresh)
+        return self.takeover.judge(stored, is_fresh=is_fresh)
 
     def looks(self, ledger: Ledger, seconds: float, *, step: float = 5.0) -> None:
         """See this same ledger at the name servers for so long."""
         end = self.now + seconds
         while self.now < end:
             self.now = min(end, self.now + step)
-            self.precedence.saw(ledger)
+            self.takeover.saw(ledger)
 
 
 def alone() -> Post:
@@ -111,7 +111,7 @@ def test_the_ledger_of_a_predecessor_here_is_claimed_at_once() -> None:
 
 def test_a_writer_here_that_superseded_us_is_claimed_above_once_it_stands_still_and_we_still_lead() -> None:
     post = alone()
-    post.precedence.superseded_by(stored(ledger(9, site="here")))
+    post.takeover.superseded_by(stored(ledger(9, site="here")))
     post.now += STANDSTILL + 1
     assert post.judge(stored(ledger(9, site="here"))) is not None, "the Lease was not renewed since"
     post.election.confirmed_at = post.now
@@ -120,7 +120,7 @@ def test_a_writer_here_that_superseded_us_is_claimed_above_once_it_stands_still_
 
 def test_a_writer_here_that_superseded_us_and_goes_on_is_left_alone_for_ever() -> None:
     post = alone()
-    post.precedence.superseded_by(stored(ledger(9, site="here")))
+    post.takeover.superseded_by(stored(ledger(9, site="here")))
     for sequence in range(1, 50):
         post.now += STANDSTILL - 1
         post.election.confirmed_at = post.now
@@ -136,7 +136,7 @@ def test_another_site_that_does_not_renew_is_never_claimed_above_without_a_perso
         assert yielding is not None
         assert yielding.trouble is not None
         assert yielding.trouble.reason == "HeldByAnotherSite"
-        post.precedence.may_take_over = True
+        post.takeover.may_take_over = True
         assert post.judge(stored(found)) is None
 
 
@@ -182,12 +182,12 @@ def test_silence_is_not_standstill() -> None:
 def test_a_name_server_that_lags_neither_renews_nor_undoes_what_another_showed() -> None:
     post = one_of_several(0)
     assert post.judge(stored(ledger(9, 5))) is not None
-    moved = post.precedence.moved_at
+    moved = post.takeover.moved_at
     post.now += 10.0
-    post.precedence.saw(ledger(9, 3))
-    post.precedence.saw(ledger(8, 900))
-    assert post.precedence.moved_at == moved
-    assert post.precedence.seen_at == moved
+    post.takeover.saw(ledger(9, 3))
+    post.takeover.saw(ledger(8, 900))
+    assert post.takeover.moved_at == moved
+    assert post.takeover.seen_at == moved
 
 
 def test_name_servers_that_all_lag_cannot_make_a_living_site_look_dead() -> None:
@@ -195,7 +195,7 @@ def test_name_servers_that_all_lag_cannot_make_a_living_site_look_dead() -> None
     post = one_of_several(0)
     assert post.judge(stored(ledger(9, 5))) is not None
     post.looks(ledger(9, 5), 300.0)
-    assert post.precedence.keeps_waiting() is None, "look yourself"
+    assert post.takeover.keeps_waiting() is None, "look yourself"
     assert post.judge(stored(ledger(9, 20))) is not None
 
 
@@ -210,28 +210,28 @@ def test_a_site_that_renews_more_slowly_than_we_are_patient_is_not_taken_for_dea
 
 def test_a_permission_by_hand_counts_for_one_claim() -> None:
     post = one_of_several()
-    post.precedence.may_take_over = True
+    post.takeover.may_take_over = True
     assert post.judge(stored(ledger(9))) is None
-    post.precedence.claimed()
+    post.takeover.claimed()
     assert post.judge(stored(ledger(30))) is not None
 
 
 def test_a_new_term_forgets_who_superseded_us_here_but_not_another_site() -> None:
     post = one_of_several()
-    post.precedence.superseded_by(stored(ledger(9, site="here")))
-    post.precedence.begin_term()
+    post.takeover.superseded_by(stored(ledger(9, site="here")))
+    post.takeover.begin_term()
     assert post.judge(stored(ledger(9, site="here"))) is None
     post.judge(stored(ledger(10)))
-    moved = post.precedence.moved_at
+    moved = post.takeover.moved_at
     post.now += 30.0
-    post.precedence.begin_term()
-    assert post.precedence.moved_at == moved
+    post.takeover.begin_term()
+    assert post.takeover.moved_at == moved
 
 
 def test_a_claim_of_a_third_site_begins_the_wait_anew() -> None:
     post = one_of_several(2)
     assert post.judge(stored(ledger(9))) is not None
     post.looks(ledger(9), PATIENCE)
-    post.precedence.saw(ledger(10, site="elsewhere", claim="beef"))
+    post.takeover.saw(ledger(10, site="elsewhere", claim="beef"))
     post.looks(ledger(10, site="elsewhere", claim="beef"), PATIENCE)
     assert post.judge(stored(ledger(10, site="elsewhere", claim="beef"))) is not None

@@ -13,7 +13,7 @@ from detour.checks.periodic import STANDSTILL
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
-from detour.engine.observation import Observation
+from detour.engine.targets import Targets
 from detour.kube.translate import record_from
 from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
@@ -38,7 +38,7 @@ class World:
         self.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0)
         self.news: list[ObjectKey] = []
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
-        self.observation = Observation(
+        self.targets = Targets(
             check=self._check,
             resolve=self._resolve,
             checks_in_flight=100,
@@ -57,13 +57,13 @@ class World:
         return self.answer
 
     def verdicts(self, record: Record) -> dict[str, Verdict]:
-        return {name: each.verdict for name, each in self.observation.health(record, {}).items()}
+        return {name: each.verdict for name, each in self.targets.health(record, {}).items()}
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     made = World()
-    task = asyncio.create_task(made.observation.run())
+    task = asyncio.create_task(made.targets.run())
     yield made
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -78,7 +78,7 @@ BY_NAME = [{"name": "one", "region": "r", "hostname": "lb.example.net"}]
 
 async def test_equal_checks_run_once_however_many_records_share_them(world: World) -> None:
     for place in range(20):
-        world.observation.watch(record(f"n{place}"))
+        world.targets.watch(record(f"n{place}"))
     await asyncio.sleep(300)
     assert set(world.checked) == {ONE, TWO}
     assert world.checked[ONE] <= 300 / 10 * 1.06 + 5
@@ -86,28 +86,28 @@ async def test_equal_checks_run_once_however_many_records_share_them(world: Worl
 
 
 async def test_a_verdict_is_told_to_every_record_that_shares_the_target(world: World) -> None:
-    world.observation.watch(record("api"))
-    world.observation.watch(record("www"))
+    world.targets.watch(record("api"))
+    world.targets.watch(record("www"))
     await asyncio.sleep(60)
     world.news.clear()
     world.down.add(ONE)
     await asyncio.sleep(20)
     assert set(world.news) == {ObjectKey("shop", "api"), ObjectKey("shop", "www")}
     assert world.verdicts(record()) == {"one": Verdict.UNHEALTHY, "two": Verdict.HEALTHY}
-    cause = world.observation.cause_at(ObjectKey("shop", "api"))
+    cause = world.targets.cause_at(ObjectKey("shop", "api"))
     assert cause is not None
     assert world.clock.now() - 20 < cause < world.clock.now()
 
 
 async def test_a_shared_target_is_checked_until_its_last_record_goes(world: World) -> None:
     for name in ("api", "www"):
-        world.observation.watch(record(name))
+        world.targets.watch(record(name))
     await asyncio.sleep(30)
-    world.observation.forget(ObjectKey("shop", "api"))
+    world.targets.forget(ObjectKey("shop", "api"))
     before = world.checked[ONE]
     await asyncio.sleep(60)
     assert world.checked[ONE] > before
-    world.observation.forget(ObjectKey("shop", "www"))
+    world.targets.forget(ObjectKey("shop", "www"))
     await asyncio.sleep(1)
     before = world.checked[ONE]
     await asyncio.sleep(60)
@@ -119,28 +119,28 @@ async def test_remembered_verdicts_hold_from_the_start(world: World) -> None:
         EndpointMemory("one", Verdict.UNHEALTHY, since=WALL, addresses=((ONE, Verdict.UNHEALTHY),)),
         EndpointMemory("two", Verdict.HEALTHY, since=WALL, addresses=((TWO, Verdict.HEALTHY),)),
     ]
-    world.observation.watch(record(), memory)
+    world.targets.watch(record(), memory)
     assert world.verdicts(record()) == {"one": Verdict.UNHEALTHY, "two": Verdict.HEALTHY}
 
 
 async def test_nothing_is_believed_of_what_nobody_remembers(world: World) -> None:
-    world.observation.watch(record())
+    world.targets.watch(record())
     assert set(world.verdicts(record()).values()) == {Verdict.UNKNOWN}
 
 
 async def test_an_address_that_is_only_remembered_is_not_checked(world: World) -> None:
     """The spec may have changed while nobody watched, and a status can be edited: only what is declared is probed."""
     memory = [EndpointMemory("one", Verdict.HEALTHY, since=WALL, addresses=(("203.0.113.66", Verdict.HEALTHY),))]
-    world.observation.watch(record(), memory)
+    world.targets.watch(record(), memory)
     await asyncio.sleep(60)
     assert set(world.checked) == {ONE, TWO}
 
 
 async def test_a_changed_check_starts_anew(world: World) -> None:
-    world.observation.watch(record())
+    world.targets.watch(record())
     await asyncio.sleep(60)
     other = record(healthCheck={"tcp": {"port": 8443}})
-    world.observation.watch(other)
+    world.targets.watch(other)
     assert set(world.verdicts(other).values()) == {Verdict.UNKNOWN}
     await asyncio.sleep(60)
     assert set(world.verdicts(other).values()) == {Verdict.HEALTHY}
@@ -148,17 +148,17 @@ async def test_a_changed_check_starts_anew(world: World) -> None:
 
 async def test_a_hostname_is_resolved_and_each_of_its_addresses_checked(world: World) -> None:
     by_name = record(endpoints=BY_NAME)
-    world.observation.watch(by_name)
+    world.targets.watch(by_name)
     await until(lambda: world.verdicts(by_name)["one"] is Verdict.HEALTHY)
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (TWO,), 5.0)
     await until(lambda: world.checked[TWO])
-    addresses = world.observation.health(by_name, {})["one"].addresses
+    addresses = world.targets.health(by_name, {})["one"].addresses
     assert {address for address, _ in addresses} == {ONE, TWO}  # the one that rotated out is kept for a while
 
 
 async def test_an_empty_answer_sinks_the_endpoint_and_a_dead_resolver_does_not(world: World) -> None:
     by_name = record(endpoints=BY_NAME)
-    world.observation.watch(by_name)
+    world.targets.watch(by_name)
     await until(lambda: world.verdicts(by_name)["one"] is Verdict.HEALTHY)
     world.answer = Resolution(ResolutionOutcome.FAILED, (), 5.0, message="SERVFAIL")
     await asyncio.sleep(120)
@@ -170,35 +170,33 @@ async def test_an_empty_answer_sinks_the_endpoint_and_a_dead_resolver_does_not(w
 async def test_a_family_without_an_answer_keeps_its_addresses(world: World) -> None:
     by_name = record(endpoints=BY_NAME)
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE, "2001:db8::1"), 5.0)
-    world.observation.watch(by_name)
+    world.targets.watch(by_name)
     await until(lambda: world.verdicts(by_name)["one"] is Verdict.HEALTHY)
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0, unanswered=(RRType.AAAA,))
     await asyncio.sleep(1800)
-    addresses = world.observation.health(by_name, {})["one"].addresses
+    addresses = world.targets.health(by_name, {})["one"].addresses
     assert {address for address, _ in addresses} == {ONE, "2001:db8::1"}
 
 
 async def test_a_name_that_leads_back_to_the_record_is_noticed(world: World) -> None:
     by_name = record(endpoints=BY_NAME)
-    world.observation.watch(by_name)
-    assert world.observation.loop_in(by_name) is None
+    world.targets.watch(by_name)
+    assert world.targets.loop_in(by_name) is None
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0, canonical_names=("x.net", "api.example.org"))
-    await until(lambda: world.observation.loop_in(by_name) == "lb.example.net")
+    await until(lambda: world.targets.loop_in(by_name) == "lb.example.net")
 
 
 async def test_the_first_failure_of_one_place_has_the_others_looked_at_and_no_faster_pace_for_itself(
     world: World,
 ) -> None:
-    world.observation.watch(record())
+    world.targets.watch(record())
     await asyncio.sleep(60)
-    one, two = (next(each for each in world.observation._targets if each.address == name) for name in (ONE, TWO))
+    one, two = (next(each for each in world.targets._targets if each.address == name) for name in (ONE, TWO))
     world.down = {ONE, TWO}
-    await until(
-        lambda: world.observation._targets[one].streak.failures + world.observation._targets[two].streak.failures
-    )
+    await until(lambda: world.targets._targets[one].streak.failures + world.targets._targets[two].streak.failures)
     began, before = world.clock.now(), world.checked.copy()
     await asyncio.sleep(0.01)
-    failures = [world.observation._targets[each].streak.failures for each in (one, two)]
+    failures = [world.targets._targets[each].streak.failures for each in (one, two)]
     assert failures == [1, 1]
     await until(lambda: set(world.verdicts(record()).values()) == {Verdict.UNHEALTHY})
     assert world.clock.now() - began >= 2 * record().timing.recheck_interval
@@ -206,35 +204,35 @@ async def test_the_first_failure_of_one_place_has_the_others_looked_at_and_no_fa
 
 
 async def test_a_result_that_comes_long_after_its_deadline_condemns_nobody(world: World) -> None:
-    world.observation.watch(record())
+    world.targets.watch(record())
     await asyncio.sleep(60)
     late = CheckResult(False, "Timeout", "nothing was heard", 0.0)
-    (target,) = [each for each in world.observation._targets if each.address == ONE]
+    (target,) = [each for each in world.targets._targets if each.address == ONE]
     timeout = target.timing.timeout
     for _ in range(2):
-        world.observation._checked(target, late, world.clock.now() - timeout - STANDSTILL - 0.1)
-    assert world.observation._targets[target].streak.failures == 0
-    world.observation._checked(target, late, world.clock.now() - timeout)
-    assert world.observation._targets[target].streak.failures == 1
+        world.targets._checked(target, late, world.clock.now() - timeout - STANDSTILL - 0.1)
+    assert world.targets._targets[target].streak.failures == 0
+    world.targets._checked(target, late, world.clock.now() - timeout)
+    assert world.targets._targets[target].streak.failures == 1
 
 
 async def test_a_prober_is_blind_only_where_nothing_at_all_passes(world: World) -> None:
-    world.observation.watch(record())
+    world.targets.watch(record())
     await asyncio.sleep(60)
-    assert world.observation.has_seen()
+    assert world.targets.has_seen()
     world.down = {ONE}
     await asyncio.sleep(120)
-    assert not world.observation.is_blind()
+    assert not world.targets.is_blind()
     world.down = {ONE, TWO}
     await asyncio.sleep(60)
-    assert world.observation.is_blind()
-    assert not world.observation.has_seen()
+    assert world.targets.is_blind()
+    assert not world.targets.has_seen()
     world.down = {ONE}
     await asyncio.sleep(20)
-    assert not world.observation.is_blind()
+    assert not world.targets.is_blind()
 
 
 async def test_a_prober_that_checks_nothing_is_not_blind_and_sees_nothing(world: World) -> None:
     await asyncio.sleep(600)
-    assert not world.observation.is_blind()
-    assert not world.observation.has_seen()
+    assert not world.targets.is_blind()
+    assert not world.targets.has_seen()

@@ -56,7 +56,7 @@ class _Watched:
     is_remembered: bool = False  # the verdict is that of an earlier status, and was not found here yet
 
 
-class Observation:
+class Targets:
     """Runs the checks and look-ups that records need, and keeps what they showed.
 
     `on_news` gets the keys of the records whose endpoints have news; `cause_at` of a record is when the check

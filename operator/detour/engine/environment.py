@@ -18,7 +18,7 @@ from detour.planning.safety.departures import FREE_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class Environment:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
 
     `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave

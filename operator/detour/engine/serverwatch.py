@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Answer, NoAnswerError
+from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.enactor import Enactor
-from detour.enactment.escaped import is_escaped
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.leaving import UNKNOWN_TTL, ParentView
-from detour.enactment.precedence import LOOK_PERIOD
+from detour.enactment.takeover import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
+from detour.engine.environment import Environment
 from detour.engine.nameservers import LOOK_UP_RETRY, NameServers
-from detour.engine.workshop import Workshop
 from detour.model.names import canonical, ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
@@ -42,7 +42,7 @@ class Sight:
     message: str = ""
 
 
-class Lookout:
+class ServerWatch:
     """Looks at one zone. Implements the verifier's Witness.
 
     `zone` and `enactor` give the present ones. `on_visible` is told that a name is right at all servers, `on_news` that
@@ -52,7 +52,7 @@ class Lookout:
 
     def __init__(
         self,
-        workshop: Workshop,
+        environment: Environment,
         *,
         zone: Callable[[], Zone],
         enactor: Callable[[], Enactor | None],
@@ -60,7 +60,7 @@ class Lookout:
         on_news: Callable[[str], None],
         on_delegation: Callable[[], None],
     ) -> None:
-        self._workshop = workshop
+        self._environment = environment
         self._zone = zone
         self._enactor = enactor
         self._on_visible = on_visible
@@ -75,13 +75,15 @@ class Lookout:
         self._heard_at: float | None = None  # the last answer of any server, and the first question since without one
         self._unheard_since: float | None = None
         self._was_silent = False
-        self._name_servers = NameServers(ask=self._ask, look_up=workshop.look_up, delegation_of=workshop.delegation_of)
+        self._name_servers = NameServers(
+            ask=self._ask, look_up=environment.look_up, delegation_of=environment.delegation_of
+        )
         self._verifier = Verifier(
             ask=self._ask,
-            clock=workshop.clock.now,
-            random=workshop.randomness.random,
+            clock=environment.clock.now,
+            random=environment.randomness.random,
             witness=self,
-            periods=workshop.periods,
+            periods=environment.periods,
         )
 
     @property
@@ -104,18 +106,18 @@ class Lookout:
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         """Ask; a cancellation that the library let escape is no answer."""
-        asked_at = self._workshop.clock.now()
+        asked_at = self._environment.clock.now()
         try:
-            answer = await self._workshop.ask(server, name, rrtype)
+            answer = await self._environment.ask(server, name, rrtype)
         except asyncio.CancelledError:
-            if not is_escaped():
+            if not is_of_a_library():
                 raise
             raise NoAnswerError(f"the question to {server} for {name} ended as if it had been cancelled") from None
         except NoAnswerError:
             if self._unheard_since is None:
                 self._unheard_since = asked_at
             raise
-        self._heard_at, self._unheard_since = self._workshop.clock.now(), None
+        self._heard_at, self._unheard_since = self._environment.clock.now(), None
         return answer
 
     @property
@@ -128,7 +130,7 @@ class Lookout:
         """Tell whether every question to any of the servers has gone without an answer for an audit period."""
         if self._unheard_since is None:
             return False
-        return self._workshop.clock.now() - self._unheard_since >= self._workshop.periods.audit
+        return self._environment.clock.now() - self._unheard_since >= self._environment.periods.audit
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -191,7 +193,7 @@ class Lookout:
                     zone.domain, declared=zone.verification_servers, assigned=assigned
                 )
             except asyncio.CancelledError:
-                if not is_escaped():
+                if not is_of_a_library():
                     raise
                 pause = LOOK_UP_RETRY
             await self._look_at_parent(zone, assigned)
@@ -219,7 +221,7 @@ class Lookout:
             delegation.name_servers if delegation else None,
             ours=ours,
             ttl=delegation.ttl if delegation else UNKNOWN_TTL,
-            now=self._workshop.clock.now(),
+            now=self._environment.clock.now(),
         )
 
     def look_up_again(self) -> None:
@@ -228,14 +230,14 @@ class Lookout:
 
     async def _watch_other_site(self) -> None:
         """While another site keeps the zone, look at its ledger as the world sees it."""
-        site = self._workshop.site
+        site = self._environment.site
         if not site.has_others:
             return
-        name = ledger_name(self._workshop.owner, self._zone().domain)
+        name = ledger_name(self._environment.owner, self._zone().domain)
         while True:
             enactor = self._enactor()
-            if enactor is not None and enactor.precedence.watched is not None:
-                await self._name_servers.watch_ledger(name, enactor.precedence)
+            if enactor is not None and enactor.takeover.watched is not None:
+                await self._name_servers.watch_ledger(name, enactor.takeover)
             await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
 
     async def _audit(self) -> None:
@@ -243,9 +245,9 @@ class Lookout:
 
         Who does not write the zone asks whether its servers answer, to know of a moment at which they do not any more.
         """
-        name = ledger_name(self._workshop.owner, self._zone().domain)
+        name = ledger_name(self._environment.owner, self._zone().domain)
         while True:
-            await asyncio.sleep(self._workshop.periods.audit)
+            await asyncio.sleep(self._environment.periods.audit)
             if self.is_silent != self._was_silent:
                 self._was_silent = self.is_silent
                 self._on_delegation()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from detour.model.record import ObjectKey
 
 
-class Agenda:
+class SweepQueue:
     """Calls `sweep` once there is something to do, which takes what is due. `clock` gives the event loop's seconds."""
 
     def __init__(self, sweep: Callable[[], None], clock: Callable[[], float]) -> None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from detour.checks.reference import LATELY, Counting
 from detour.engine.clock import Clock
 from detour.engine.nameservers import enough
-from detour.engine.observation import Observation
 from detour.engine.ports import Command, Reports
 from detour.engine.recordkeeper import RecordKeeper
 from detour.engine.suspicion import Suspicion
+from detour.engine.targets import Targets
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.engine.zones import Zones
 from detour.model.objects import Kind, Subject
@@ -25,7 +25,7 @@ HOLD_PERIOD = 0.5
 """Seconds between two looks at whether time has come for what the safety gates hold."""
 
 
-class Gatekeeper:
+class Gates:
     """Hands wishes to the zones, as far as their gates let them through.
 
     `references` runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers.
@@ -35,7 +35,7 @@ class Gatekeeper:
     def __init__(
         self,
         zones: Zones,
-        observation: Observation,
+        targets: Targets,
         reporting: Reports,
         *,
         clock: Clock,
@@ -44,7 +44,7 @@ class Gatekeeper:
         decide: Callable[[Iterable[ObjectKey]], None],
     ) -> None:
         self._zones = zones
-        self._observation = observation
+        self._targets = targets
         self._reporting = reporting
         self._dry_run = dry_run
         self._decide = decide
@@ -54,11 +54,11 @@ class Gatekeeper:
         self._evacuated: dict[ObjectKey, dict[str, tuple[int, float]]] = {}  # by zone, as its status was to tell it
         self._references: Counting[ObjectKey] = Counting()
         self._suspicion = Suspicion(
-            bad_share=observation.bad_share,
-            newest=observation.newest_bad,
+            bad_share=targets.bad_share,
+            newest=targets.newest_bad,
             references=references or self._servers_answer,
             on_change=self._decide_held,
-            doubt=observation.doubt_since,
+            doubt=targets.doubt_since,
             clock=clock.now,
         )
 
@@ -186,9 +186,11 @@ class Gatekeeper:
         since = self._clock.now() - LATELY
         keepers = self._zones.keepers
         lately = [
-            key for key, each in keepers.items() if each.lookout.heard_at is not None and each.lookout.heard_at >= since
+            key
+            for key, each in keepers.items()
+            if each.server_watch.heard_at is not None and each.server_watch.heard_at >= since
         ]
         counted = self._references.of(lately)
         asked = [keepers[key].servers_answer() for key in sorted(counted) if key in keepers]
-        passed = await enough(len(asked) // 2 + 1, asked) if asked else self._observation.has_ever_seen()
+        passed = await enough(len(asked) // 2 + 1, asked) if asked else self._targets.has_ever_seen()
         return self._references.asked(counted, passed=passed)

@@ -7,7 +7,7 @@ asyncio the caller's task then ends like one that was stopped, in silence. Whoev
 import asyncio
 
 
-def is_escaped() -> bool:
+def is_of_a_library() -> bool:
     """Tell, while a CancelledError is being handled, whether the running task itself was not cancelled."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()

@@ -5,18 +5,18 @@ Its names go or stay with its policy. An object whose names are to go is kept by
 
 from collections.abc import Callable, Mapping
 
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.engine.inbox import Forgets
 from detour.engine.known import KnownRecord
-from detour.engine.observation import Observation
 from detour.engine.ports import Reports
+from detour.engine.targets import Targets
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.engine.zones import Zones
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
 
 
-class Farewells:
+class Removals:
     """Says goodbye to records. `on_withdrawal` is called when a zone was asked to remove a name.
 
     `permits` tells why a record may not use a zone.
@@ -25,15 +25,15 @@ class Farewells:
     def __init__(
         self,
         zones: Zones,
-        observation: Observation,
+        targets: Targets,
         reporting: Reports,
         *,
         dry_run: bool,
-        permits: Callable[[Record, ObjectKey], Refusal | None],
+        permits: Callable[[Record, ObjectKey], Explanation | None],
         on_withdrawal: Callable[[], None],
     ) -> None:
         self._zones = zones
-        self._observation = observation
+        self._targets = targets
         self._reporting = reporting
         self._dry_run = dry_run
         self._permits = permits
@@ -51,7 +51,7 @@ class Farewells:
         record = known.keeper.record
         if known.awaiting is not None:
             return
-        self._observation.forget(record.key)
+        self._targets.forget(record.key)
         zones = {*record.zones, *known.keeper.zones_left_behind()}
         known.awaiting = set()
         if record.deletion_policy is DeletionPolicy.DELETE and not self._dry_run:

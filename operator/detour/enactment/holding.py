@@ -12,9 +12,9 @@ from detour.enactment.fence import Fence
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger
 from detour.enactment.observer import Observer
-from detour.enactment.precedence import Precedence, Yielding
 from detour.enactment.sites import Site
-from detour.enactment.wishes import Refusal
+from detour.enactment.takeover import Takeover, Yielding
+from detour.enactment.wishes import Explanation
 
 PROPAGATION = 60.0
 """Seconds for which a name server may lag behind (Route 53: "usually within 60 seconds")."""
@@ -25,20 +25,20 @@ LONGEST_CLAIM_PAUSE = 30.0
 """Seconds: a claim within the first of another one is followed by a pause, doubling from the second to the third."""
 
 
-class Tenure:
+class Holding:
     """Of one zone. Times are engine seconds. `in_force` is set by who has read the zone."""
 
     def __init__(
         self,
         fence: Fence,
-        precedence: Precedence,
+        takeover: Takeover,
         *,
         site: Site,
         leadership: Leadership,
         clock: Callable[[], float],
         observer: Observer,
     ) -> None:
-        self.precedence = precedence
+        self.takeover = takeover
         self.in_force = False
         self._fence = fence
         self._site = site
@@ -46,7 +46,7 @@ class Tenure:
         self._clock = clock
         self._observer = observer
         self._renewed_at = 0.0
-        self._yielding: Refusal | None = None
+        self._yielding: Explanation | None = None
         self._lost_ledger: str | None = None
         self._last_claim_at = -math.inf
         self._next_claim_at = 0.0
@@ -63,7 +63,7 @@ class Tenure:
         return (self.holds or self.in_force) and not self._leadership.leads
 
     @property
-    def standby(self) -> Refusal | None:
+    def standby(self) -> Explanation | None:
         """Why the zone is left to somebody else, None where it is not."""
         return None if self.holds else self._yielding
 
@@ -88,12 +88,12 @@ class Tenure:
 
     def allow_take_over(self, allowed: bool) -> None:
         """A person says whether to claim the zone also where another site is in force."""
-        self.precedence.may_take_over = allowed and not self.holds
+        self.takeover.may_take_over = allowed and not self.holds
 
     def reconsider(self) -> None:
         """The leadership has changed, or another site's ledger was looked at."""
         if self._leadership.leads and not self.holds:
-            self.precedence.begin_term()
+            self.takeover.begin_term()
 
     def claim(self, stored: StoredSet | None, *, is_fresh: bool) -> Batch | Yielding:
         """Return the batch that claims the zone over the ledger just read, or for how long to leave it to its writer.
@@ -101,7 +101,7 @@ class Tenure:
         `is_fresh` says that nothing in the zone bears our owner's mark.
         """
         found = stored.rrset if stored else None
-        yielding = self.precedence.judge(found, is_fresh=is_fresh, was_ours=self.in_force)
+        yielding = self.takeover.judge(found, is_fresh=is_fresh, was_ours=self.in_force)
         if yielding is not None:
             return yielding
         self._lost_ledger = None if is_fresh else self._fence.what_is_odd(stored)
@@ -121,23 +121,25 @@ class Tenure:
 
     def claimed(self) -> None:
         """The claim was written."""
-        self.precedence.claimed()
+        self.takeover.claimed()
         self.leave_to(None)
         if self._lost_ledger is not None:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
-            self._observer.incident(Refusal("LedgerRestored", told))
+            self._observer.incident(Explanation("LedgerRestored", told))
             self._lost_ledger = None
-        if (contested := self.precedence.contested) is not None:
+        if (contested := self.takeover.contested) is not None:
             self._observer.incident(contested)
 
     # -- losing it -------------------------------------------------------------------------------------------------
 
     def superseded_by(self, stored: StoredSet | None) -> None:
         """Another writer holds the zone: stand by while its ledger, `stored`, moves."""
-        self.precedence.superseded_by(stored.rrset if stored else None)
-        self.leave_to(Refusal("Superseded", "another writer of this installation has taken the zone over: standing by"))
+        self.takeover.superseded_by(stored.rrset if stored else None)
+        self.leave_to(
+            Explanation("Superseded", "another writer of this installation has taken the zone over: standing by")
+        )
 
-    def leave_to(self, why: Refusal | None) -> None:
+    def leave_to(self, why: Explanation | None) -> None:
         """Leave the zone to somebody else for this reason, or (None) to nobody."""
         if why != self._yielding:
             self._yielding = why

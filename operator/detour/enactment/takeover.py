@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.sites import Site
-from detour.enactment.wishes import Refusal
+from detour.enactment.wishes import Explanation
 from detour.model.rrset import RRset
 
 STANDSTILL = 20.0
@@ -65,10 +65,10 @@ class Yielding:
     """Leave the zone to somebody else for `wait` seconds; `trouble` is what a person should know of it, if anything."""
 
     wait: float
-    trouble: Refusal | None = None
+    trouble: Explanation | None = None
 
 
-class Precedence:
+class Takeover:
     """Decides for one zone. Times in engine seconds."""
 
     def __init__(
@@ -84,11 +84,11 @@ class Precedence:
         self.may_take_over = False
 
     @property
-    def contested(self) -> Refusal | None:
+    def contested(self) -> Explanation | None:
         """What to say where writers of this very site take the zone from each other, None where they do not."""
         if self._contests() < CONTESTS_TOLD:
             return None
-        return Refusal(
+        return Explanation(
             SITE_NAME_TWICE,
             f"another writer that also calls itself site {self._site.name!r} takes this zone over again and again: two "
             "clusters run with one name, or one was cloned from the other. Give each a name of its own with the "
@@ -217,15 +217,15 @@ class Precedence:
     def _next_look(self) -> float:
         return min(LOOK_PERIOD, self._site.renew_every / 2)
 
-    def _standby(self, found: Ledger) -> Refusal:
-        return Refusal(
+    def _standby(self, found: Ledger) -> Explanation:
+        return Explanation(
             STANDBY,
             f"site {found.site!r} is in force here, this is {self._site.name!r}: it takes over once that site's ledger "
             f"has stood still for {self._patience(found):g} s, or at once by hand",
         )
 
-    def _held_by_another(self, found: Ledger) -> Refusal:
-        return Refusal(
+    def _held_by_another(self, found: Ledger) -> Explanation:
+        return Explanation(
             HELD_BY_ANOTHER_SITE,
             f"the ledger of owner {self._owner!r} in {self._domain} was written by site {found.site!r}, this is "
             f"{self._site.name!r}. If both are meant to run, give both clusters the chart's site.enabled=true; if they "
