@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from detour import __version__
 from detour.engine.ports import NONSENSE, NOT_REACHED, ClusterError
-from detour.kube.kinds import GROUP, VERSION
+from detour.kube.kinds import GROUP, VERSION, slim
 from detour.kube.login import configuration
 from detour.model.cabundle import text_of
 from detour.model.objects import Kind, RawObject
@@ -102,7 +102,7 @@ class Cluster:
         while True:
             call = partial(_list_page, kind=kind, namespace=namespace, token=token)
             page = self._call_now("list", call)
-            found += page.items
+            found += map(slim, page.items)
             version = version or page.version
             if not page.token or page.token == token:
                 return Listing(found, version)

@@ -47,3 +47,21 @@ class Unread:
 
 
 Message = Seen | DeletionSeen | Listed | Unread
+
+
+METADATA = (
+    *("name", "namespace", "uid", "generation", "resourceVersion"),
+    *("creationTimestamp", "deletionTimestamp", "finalizers", "annotations"),
+)
+"""What is looked at of an object's metadata; who owns which field of it is a third of an object, and is not."""
+
+
+def slim(raw: RawObject) -> RawObject:
+    """Return an object without what nobody looks at, so that it can be kept: of the annotations only ours stay."""
+    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
+    if not isinstance(metadata, Mapping):
+        return raw
+    kept = {key: metadata[key] for key in METADATA if key in metadata}
+    if isinstance(annotations := kept.get("annotations"), Mapping):
+        kept["annotations"] = {key: value for key, value in annotations.items() if str(key).startswith(f"{GROUP}/")}
+    return {**raw, "metadata": kept}

@@ -12,9 +12,9 @@ from typing import Any
 
 import kopf
 
-from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Seen
+from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Seen, slim
 from detour.kube.login import connection_info
-from detour.model.objects import Kind, RawObject
+from detour.model.objects import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class KopfWatch:
     async def _hand_over(self, event: Any, **_: Any) -> None:
         if self._stopped.is_set():
             return
-        raw: RawObject = dict(event["object"])
+        raw = slim(dict(event["object"]))
         self._deliver(DeletionSeen(self._kind, raw) if event["type"] == "DELETED" else Seen(self._kind, raw))
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
