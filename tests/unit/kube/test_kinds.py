@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.unit.app.objects import failover_record
 
 from detour.kube.annotations import complaints
 from detour.kube.kinds import slim
@@ -10,7 +11,6 @@ from detour.kube.metadata import FINALIZER, with_finalizer
 from detour.kube.origins import origin_of
 from detour.kube.translate import record_from, record_memory
 from detour.model.objects import Kind
-from tests.unit.app.objects import failover_record
 
 METADATA = {
     "labels": {"app": "shop"},
