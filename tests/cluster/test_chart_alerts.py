@@ -52,7 +52,8 @@ def families() -> dict[str, set[str]]:
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
     labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}
     named = {family.name: labels.get(family.name, set()) for family in metrics.registry.collect()}
-    return {f"{name}_total" if name in counters else name: found for name, found in named.items()}
+    parts = {sample.name: set(sample.labels) for each in metrics.registry.collect() for sample in each.samples}
+    return {**parts, **{f"{name}_total" if name in counters else name: found for name, found in named.items()}}
 
 
 def test_every_metric_that_an_alert_asks_for_exists(control_plane: ControlPlane) -> None:
