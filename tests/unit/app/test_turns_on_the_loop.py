@@ -60,12 +60,12 @@ async def test_an_edit_in_the_middle_of_a_round_leaves_nothing_older_to_be_writt
     async def edit_and_apply(batch: Batch) -> ZoneContents:
         if not batches:
             world.engine.decide(world.engine.record_keys())  # something that concerns them all, so it takes its time
-            world.api.apply(edited)
-            world.declarations.take(Seen(Kind.FAILOVER_RECORD, edited), world.clock.now())  # the API server is slower
+            world.declarations.take(Seen(Kind.FAILOVER_RECORD, edited), world.clock.now())
         batches.append(batch)
         return await apply(batch)
 
     provider.apply = edit_and_apply
+    world.cut_off()  # nothing else comes from the API server meanwhile
     provider.latency, world.down = 0.0, ONE
     await world.until(lambda: all(world.answers(f"{name}.example.org") == TWO for name in names[:-1]))
     assert len(batches) > 1, "the first names have to go before the last ones are handed on"
