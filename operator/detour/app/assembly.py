@@ -88,7 +88,12 @@ class Assembly:
         self.metadata = MetadataWriter(ports.cluster, clock=clock.now)
         self.reporting = Reporting(self.metadata, clock.wall, leadership=self.leadership)
         self.reporter = Reporter(
-            ports.cluster, component=COMPONENT, build=self.reporting.build, wall_clock=clock.wall, clock=clock.now
+            ports.cluster,
+            component=COMPONENT,
+            build=self.reporting.build,
+            wall_clock=clock.wall,
+            clock=clock.now,
+            is_busy=self._is_busy,
         )
         self.engine = Engine(
             environment=environment,
@@ -119,6 +124,9 @@ class Assembly:
             on_change=self._leadership_changed,
             refresh=election.refresh,
         )
+
+    def _is_busy(self) -> bool:
+        return self._intake.is_busy or self.engine.is_busy
 
     def _leadership_changed(self) -> None:
         self.engine.leadership_changed()

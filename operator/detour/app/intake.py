@@ -45,6 +45,11 @@ class Intake:
         """Wait until everything that has come by now is taken in."""
         await self._is_empty.wait()
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether anything is left to be taken in."""
+        return not self._is_empty.is_set()
+
     def _wake(self) -> None:
         if self._next is None:
             self._next = asyncio.get_running_loop().call_soon(self._step)

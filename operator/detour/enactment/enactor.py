@@ -243,6 +243,11 @@ class Enactor:
         return self._holding.in_force
 
     @property
+    def backlog(self) -> int:
+        """How many names wait to be looked at, and to be written where that shows that they have to be."""
+        return self._names.dirty_count
+
+    @property
     def standby(self) -> Explanation | None:
         """Why the zone is left to somebody else, None where it is not."""
         return self._holding.standby

@@ -54,6 +54,9 @@ from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
 
+BACKLOG = 20
+"""Names that wait to be looked at by the writer of a zone: with more of them nothing else is urgent."""
+
 EVENTS_AT_ONCE = 200
 """News of the zones that are taken in before others have their turn."""
 
@@ -519,6 +522,11 @@ class Engine:
         self._guard.use(known.keeper.record, refused=known.keeper.zone_refusals, awaiting=known.awaiting)
         self._removals.end(known)
         self._reporting.mark(known.subject)
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether many names wait to be decided for, or to be written."""
+        return self._round.is_under_way or any(each.backlog > BACKLOG for each in self.zones.keepers.values())
 
     # -- what there is to tell -------------------------------------------------------------------------------------
 

@@ -205,6 +205,11 @@ class ZoneKeeper:
         return self._enactor is not None and self._enactor.in_force
 
     @property
+    def backlog(self) -> int:
+        """How many names wait for the zone's writer."""
+        return self._enactor.backlog if self._enactor is not None else 0
+
+    @property
     def delegation(self) -> Delegation | None:
         """Where the world is sent for the zone's domain, None where that is not known."""
         return self._server_watch.delegation

@@ -1,10 +1,14 @@
 """What the writer of status takes for an echo of its own, and what for somebody else's hand."""
 
-from typing import cast
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
 
 from detour.kube.cluster import Cluster
 from detour.kube.reporting.reporter import Reporter
-from detour.model.objects import Kind, Subject
+from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
 RECORD = Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", "api"), "u-1")
@@ -34,3 +38,38 @@ async def test_the_last_word_of_the_leader_before_us_is_overwritten_in_silence_a
     found.adopt(RECORD, {"summary": "one"}, "100")
     assert not found.seen(RECORD, {"summary": "its last"}, "101", listed_at=None)
     assert found.seen(RECORD, {}, "102", listed_at=None)
+
+
+class Slow:
+    """An API server that takes a moment for each patch, and counts how many it has at once."""
+
+    def __init__(self) -> None:
+        self.patched: list[str] = []
+        self.most = self._now = 0
+
+    async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        await asyncio.sleep(0.001)
+        self._now -= 1
+        self.patched.append(name)
+        return {"metadata": {"resourceVersion": "1"}}
+
+
+@pytest.mark.parametrize(("is_busy", "at_once"), [(True, 1), (False, 6)])
+async def test_while_names_wait_to_be_changed_one_status_is_written_at_a_time(is_busy: bool, at_once: int) -> None:
+    cluster = Slow()
+    writer = Reporter(
+        cast(Cluster, cluster),
+        component="x",
+        build=lambda subject, _: {"summary": "new"},
+        wall_clock=lambda: 0.0,
+        clock=lambda: 5.0,
+        is_busy=lambda: is_busy,
+    )
+    names = [f"n{number}" for number in range(20)]
+    for name in names:
+        writer.mark(Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", name), name))
+    await writer.flush()
+    assert sorted(cluster.patched) == sorted(names)
+    assert cluster.most == at_once

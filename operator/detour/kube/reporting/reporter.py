@@ -21,6 +21,9 @@ MERGE_WINDOW = 0.1
 """Seconds for which news of an object gather before they are written."""
 
 WRITES_IN_FLIGHT = 6
+LOOK_AGAIN = 0.02
+"""Seconds after which who gives way looks again: while names wait to be changed, one status is written at a time."""
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 """Seconds to wait while the API server is away: doubling from the first to the longest."""
@@ -38,7 +41,8 @@ UNWATCHED_FIELDS = ("latencyMilliseconds", "confirmedAt")
 class Reporter:
     """Brings the status of every object to the API server, eventually.
 
-    `build` gives the present status of a subject on top of the one last written, or None where it is gone.
+    `build` gives the present status of a subject on top of the one last written, or None where it is gone; `is_busy`
+    tells whether there is more urgent work on this event loop.
     """
 
     def __init__(
@@ -49,8 +53,11 @@ class Reporter:
         build: Callable[[Subject, Mapping[str, Any]], Status | None],
         wall_clock: Callable[[], float],
         clock: Callable[[], float],
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cluster = cluster
+        self._is_busy = is_busy
+        self._in_flight = 0
         self._build = build
         self._clock = clock
         self.events = Events(cluster, component=component, wall_clock=wall_clock)
@@ -142,9 +149,12 @@ class Reporter:
 
     async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
         async with slots:
+            while self._in_flight and self._is_busy():  # noqa: ASYNC110 - what is busy is counted, not told
+                await asyncio.sleep(LOOK_AGAIN)
             if is_away.is_set():
                 self._dirty.setdefault(subject)
                 return
+            self._in_flight += 1
             try:
                 await self._write_now(subject)
             except ClusterError as error:
@@ -156,6 +166,8 @@ class Reporter:
                 if self._turns.failed(subject):
                     what = f"{subject.kind.title} {subject.key}"
                     logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
+            finally:
+                self._in_flight -= 1
 
     async def _write_now(self, subject: Subject) -> None:
         known = self.objects.get(subject) or Reported(subject)
