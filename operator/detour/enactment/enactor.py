@@ -244,8 +244,9 @@ class Enactor:
 
     @property
     def backlog(self) -> int:
-        """How many names wait to be looked at, and to be written where that shows that they have to be."""
-        return self._names.dirty_count
+        """How many names wait for the next batches; none where it is for something else that they wait."""
+        is_at_work = self.in_force and self.trouble is None and not self._is_throttled
+        return self._names.dirty_count if is_at_work else 0
 
     @property
     def standby(self) -> Explanation | None:
