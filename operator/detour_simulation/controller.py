@@ -57,8 +57,11 @@ LISTED_WITHIN = 5.0
 LEASE = ("detour-system", "detour")
 APEX_TYPES = ("SOA", "NS")
 CHECK_TIME = 0.01
-AT_ONCE = (40, 1, 2)
-"""Objects that a process takes in or decides for before others have their turn, by the seed: as with few, or many."""
+STEPS = ((40, 0.0), (1, 0.0), (2, 0.01))
+"""Objects that a process takes in or decides for before others have their turn, and the seconds for that, by the seed.
+
+So a few names take as long as many do in reality, and what others do meanwhile overlaps with that.
+"""
 
 QUESTION_TIME = 0.002
 
@@ -106,7 +109,7 @@ class Controller:
         self.elector: Elector | None = None
         self._surroundings = surroundings
         self._loop = surroundings.loop
-        self._at_once = AT_ONCE[seed % len(AT_ONCE)]
+        self._at_once, self._pause = STEPS[seed % len(STEPS)]
         self._randomness = random.Random(f"{seed} {name}")
         self.caller = Caller(name, random.Random(f"{seed} calls of {name}"), self.crash)
         self._server = server
@@ -196,6 +199,7 @@ class Controller:
             periods=around.periods,
             free_departures=0,  # a world of few names: one is as good as eleven
             at_once=self._at_once,
+            pause=self._pause,
         )
         election = None
         if self._has_rivals:

@@ -140,9 +140,10 @@ class Assembly:
 
     async def taken(self) -> None:
         """Wait until everything is taken in that was declared by now."""
-        await self._intake.emptied()
+        await self._intake.taken()
 
     def _tell_what_is_listed(self) -> None:
+        self.engine.hold_off(self._intake.is_filling)
         self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
         self.engine.unread = self.declarations.unread
 

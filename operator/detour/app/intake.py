@@ -1,19 +1,35 @@
 """Taking in what the API server shows, a few objects at a time, so that a listing of many never holds the rest up.
 
-News of watches go before what listings show once everything was listed for the first time: a listing says of each
-object what the declarations know, or what has happened since, and they tell older from newer.
+News of watches may go before a listing that came before them: it says of each object what the declarations know, or
+what has happened since, and they tell older from newer. Nothing else changes its place.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from detour.kube.kinds import DeletionSeen, Message, Seen
 from detour.model.objects import Kind
 
 
+class _Waiting(NamedTuple):
+    """A message that waits for its turn: the how manieth it is, and when it came (engine seconds)."""
+
+    number: int
+    message: Message
+    came_at: float
+
+    @property
+    def is_news(self) -> bool:
+        return isinstance(self.message, Seen | DeletionSeen)
+
+
 class Intake:
-    """Hands messages on in steps. `taking` takes one in, object by object; `on_step` is called after each step."""
+    """Hands messages on in steps. `taking` takes one in, object by object; `on_step` is called after each step.
+
+    Until every kind was `listed` once all is taken in the order of its coming: a record has to wait for the regions.
+    """
 
     def __init__(
         self,
@@ -27,28 +43,43 @@ class Intake:
         self._listed = listed
         self._on_step = on_step
         self._at_once = at_once
-        self._news: deque[tuple[Message, float]] = deque()
-        self._listings: deque[tuple[Message, float]] = deque()
-        self._under_way: Iterator[None] | None = None
+        self._count = 0
+        self._news: deque[_Waiting] = deque()
+        self._line: deque[_Waiting] = deque()
+        self._news_in_line = 0
+        self._under_way: tuple[_Waiting, Iterator[None]] | None = None
         self._next: asyncio.Handle | None = None
-        self._is_empty = asyncio.Event()
-        self._is_empty.set()
-
-    def put(self, message: Message, now: float) -> None:
-        """Take a message in as soon as it is its turn; it came at `now` (engine seconds)."""
-        is_news = isinstance(message, Seen | DeletionSeen) and len(self._listed()) == len(Kind)
-        (self._news if is_news else self._listings).append((message, now))
-        self._is_empty.clear()
-        self._wake()
-
-    async def emptied(self) -> None:
-        """Wait until everything that has come by now is taken in."""
-        await self._is_empty.wait()
+        self._awaited: list[tuple[set[int], asyncio.Event]] = []
 
     @property
     def is_busy(self) -> bool:
         """Tell whether anything is left to be taken in."""
-        return not self._is_empty.is_set()
+        return bool(self._news or self._line or self._under_way)
+
+    @property
+    def is_filling(self) -> bool:
+        """Tell whether something is left of what the API server showed at the start."""
+        return self.is_busy and len(self._listed()) < len(Kind)
+
+    def put(self, message: Message, now: float) -> None:
+        """Take a message in as soon as it is its turn; it came at `now` (engine seconds)."""
+        self._count += 1
+        waiting = _Waiting(self._count, message, now)
+        if waiting.is_news and not self._news_in_line and len(self._listed()) == len(Kind):
+            self._news.append(waiting)
+        else:
+            self._line.append(waiting)
+            self._news_in_line += waiting.is_news
+        self._wake()
+
+    async def taken(self) -> None:
+        """Wait until everything is taken in that has come by now."""
+        under_way = (self._under_way[0],) if self._under_way else ()
+        numbers = {each.number for each in (*self._news, *self._line, *under_way)}
+        if numbers:
+            done = asyncio.Event()
+            self._awaited.append((numbers, done))
+            await done.wait()
 
     def _wake(self) -> None:
         if self._next is None:
@@ -56,18 +87,36 @@ class Intake:
 
     def _step(self) -> None:
         self._next = None
-        for _ in range(min(self._at_once, len(self._news))):
-            for _ in self._taking(*self._news.popleft()):
-                pass
-        for _ in range(self._at_once):
-            if self._under_way is None:
-                if not self._listings:
-                    break
-                self._under_way = self._taking(*self._listings.popleft())
-            if next(self._under_way, self) is self:
-                self._under_way = None
-        self._on_step()
-        if self._news or self._listings or self._under_way is not None:
-            self._wake()
-        else:
-            self._is_empty.set()
+        try:
+            for _ in range(min(self._at_once, len(self._news))):
+                self._take_whole(self._news.popleft())
+            for _ in range(self._at_once):
+                self._go_on_in_line()
+            self._on_step()
+        finally:
+            if self.is_busy:
+                self._wake()
+
+    def _go_on_in_line(self) -> None:
+        if self._under_way is None:
+            if not self._line or (self._news and self._news[0].number < self._line[0].number):
+                return  # what came before a listing is older than it
+            first = self._line.popleft()
+            self._news_in_line -= first.is_news
+            self._under_way = first, self._taking(first.message, first.came_at)
+        first, rest = self._under_way
+        if next(rest, self) is self:
+            self._under_way = None
+            self._done(first)
+
+    def _take_whole(self, news: _Waiting) -> None:
+        for _ in self._taking(news.message, news.came_at):
+            pass
+        self._done(news)
+
+    def _done(self, waiting: _Waiting) -> None:
+        for numbers, done in self._awaited:
+            numbers.discard(waiting.number)
+            if not numbers:
+                done.set()
+        self._awaited = [each for each in self._awaited if each[0]]

@@ -57,8 +57,8 @@ logger = logging.getLogger(__name__)
 BACKLOG = 20
 """Names that wait to be looked at by the writer of a zone: with more of them nothing else is urgent."""
 
-EVENTS_AT_ONCE = 200
-"""News of the zones that are taken in before others have their turn."""
+EVENTS_FOR_ONE = 10
+"""News of the zones that are taken in in one step, for each record that is decided for in one."""
 
 DRAIN_PERIOD = 30.0
 """Seconds between two looks at a drain that is to end."""
@@ -81,8 +81,10 @@ class Engine:
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        self._queue = SweepQueue(self._sweep, clock.now)
+        self._queue = SweepQueue(self._sweep, clock.now, pause=environment.pause)
+        self._at_once = environment.at_once
         self._round = Round(environment.at_once)
+        self._is_held_off = False
         self._touched: dict[str, None] = {}  # regions to be judged at the end of the round
         self._inbox = Inbox(self._queue.wake)
         self._existing = ExistingRecords(clock.now)
@@ -274,21 +276,36 @@ class Engine:
 
     def _sweep(self) -> None:
         """Take in what has come, and go on with what is due by that; what is left waits for the next turn."""
-        for event in self._inbox.take(EVENTS_AT_ONCE):
-            try:
-                self._note(event)
-            except Exception as error:  # a defect of ours that one zone's news bring to light stops no other's
-                logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
+        try:
+            for event in self._inbox.take(EVENTS_FOR_ONE * self._at_once):
+                try:
+                    self._note(event)
+                except Exception as error:  # a defect of ours that one zone's news bring to light stops no other's
+                    logger.error("news of a zone (%s) could not be taken in: %s", type(event).__name__, told(error))
+            if self._inbox.is_empty and not self._is_held_off:  # who decides knows all that has come
+                self._go_on()
+        finally:
+            is_held_off = self._is_held_off and self._inbox.is_empty
+            if not is_held_off and (self._round.is_under_way or not (self._inbox.is_empty and self._queue.is_empty)):
+                self._queue.wake()
+
+    def _go_on(self) -> None:
+        """Take a step of the round that is under way, or of a new one."""
         if not self._round.is_under_way:
             self._round.begin(self._queue.take())
-        if self._round.is_under_way:
-            drained = self._regions.drained()
-            self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
+        for key in self._round.plan_again(self._queue.due):
+            self._queue.strike(key)
+        drained = self._regions.drained()
+        self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
         if not self._round.is_under_way:
             touched, self._touched = self._touched, {}
             for name in touched:
                 self._regions.judge(name)
-        if self._round.is_under_way or not (self._inbox.is_empty and self._queue.is_empty):
+
+    def hold_off(self, is_held_off: bool) -> None:
+        """Decide nothing while what is declared is still coming in for the first time."""
+        was_held_off, self._is_held_off = self._is_held_off, is_held_off
+        if was_held_off and not is_held_off:
             self._queue.wake()
 
     def _note(self, event: Event) -> None:
@@ -317,11 +334,19 @@ class Engine:
 
     def _pass_on(self, key: ObjectKey, *, drained: frozenset[str]) -> None:
         """Hand on what was decided for one record, or what is by now, where something has come up meanwhile."""
-        if self._queue.strike(key) and not self._decide(key, drained=drained):
-            return
         known = self._records.get(key)
+        is_old = self._queue.strike(key) or (known is not None and self._is_out_of_date(known))
+        if is_old and not self._decide(key, drained=drained):
+            return
         if known is not None and known.awaiting is None:
             _succeeds(self._hand_on, known)
+
+    def _is_out_of_date(self, known: KnownRecord) -> bool:
+        """Tell whether a zone came into force, or left it, since the record was planned."""
+        try:
+            return known.keeper.needs_zone_news(self.zones.serving)
+        except Exception:
+            return True  # whoever plans it anew tells what is wrong
 
     def _plan(self, known: KnownRecord, drained: frozenset[str]) -> None:
         """Plan one record, and note the regions whose endpoints have a new verdict."""
@@ -364,7 +389,7 @@ class Engine:
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             outcome = keeper.decision.reason if keeper.decision else ""
             self._reporting.acted_upon(known.subject, Command.FAILBACK, known.origin, outcome=outcome)
-            keeper.update(replace(record, failback_now=False))
+            keeper.update(replace(keeper.declared, failback_now=False))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._reporting.mark(known.subject)
 
@@ -512,7 +537,7 @@ class Engine:
     def _withdrawn(self, zone: ObjectKey, withdrawal: Withdrawal) -> None:
         """A record's name is gone from a zone."""
         known = self._records.get(withdrawal.record)
-        if known is None:
+        if known is None or known.subject.uid != withdrawal.uid:
             return
         for each in self.zones.names_of(zone):
             known.keeper.left(each)

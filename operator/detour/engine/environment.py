@@ -24,6 +24,7 @@ class Environment:
     `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave
     regions by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects
     are taken in, or decided for, before others have their turn: `at_once`.
+    Before each such step `pause` seconds pass, on virtual clocks only.
     """
 
     owner: str
@@ -42,3 +43,4 @@ class Environment:
     leadership: Leadership = SOLE_LEADER
     free_departures: int = FREE_NAMES
     at_once: int = AT_ONCE
+    pause: float = 0.0

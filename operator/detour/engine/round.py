@@ -4,7 +4,7 @@ All are planned first so that the safety gates know how many names leave before 
 have their turn on the event loop, and news come in.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 
 from detour.model.record import ObjectKey
@@ -19,7 +19,8 @@ class Round:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._to_plan: deque[ObjectKey] = deque()
-        self._to_hand_on: deque[ObjectKey] = deque()
+        self._to_hand_on: OrderedDict[ObjectKey, None] = OrderedDict()
+        self._planned_again: set[ObjectKey] = set()
 
     @property
     def is_under_way(self) -> bool:
@@ -29,12 +30,25 @@ class Round:
     def begin(self, due: Iterable[ObjectKey]) -> None:
         """Begin a round with the records that are due; the one before is over."""
         self._to_plan.extend(due)
+        self._planned_again.clear()
+
+    def plan_again(self, touched: Iterable[ObjectKey]) -> list[ObjectKey]:
+        """Plan those that wait to be handed on, and were touched since, before anything more is; return which.
+
+        That is done once for each in a round, so that somebody who is touched again and again keeps nobody waiting.
+        """
+        found = [each for each in touched if each in self._to_hand_on and each not in self._planned_again]
+        for key in found:
+            del self._to_hand_on[key]
+        self._to_plan.extend(found)
+        self._planned_again.update(found)
+        return found
 
     def step(self, plan: Callable[[ObjectKey], bool], hand_on: Callable[[ObjectKey], None]) -> None:
         """Take a step. `plan` tells whether there is anything to hand on."""
         for _ in range(self._at_once):
             if self._to_plan:
                 if plan(key := self._to_plan.popleft()):
-                    self._to_hand_on.append(key)
+                    self._to_hand_on[key] = None
             elif self._to_hand_on:
-                hand_on(self._to_hand_on.popleft())
+                hand_on(self._to_hand_on.popitem(last=False)[0])

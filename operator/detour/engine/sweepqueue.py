@@ -1,15 +1,19 @@
 """When the next sweep is, and which records it plans: now, with all else that is due, or at a time of their own."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 
 from detour.model.record import ObjectKey
 
 
 class SweepQueue:
-    """Calls `sweep` once there is something to do, which takes what is due. `clock` gives the event loop's seconds."""
+    """Calls `sweep` once there is something to do, which takes what is due. `clock` gives the event loop's seconds.
 
-    def __init__(self, sweep: Callable[[], None], clock: Callable[[], float]) -> None:
+    A sweep begins `pause` seconds after there is, on virtual clocks, where work takes no time by itself.
+    """
+
+    def __init__(self, sweep: Callable[[], None], clock: Callable[[], float], *, pause: float = 0.0) -> None:
+        self._pause = pause
         self._sweep = sweep
         self._clock = clock
         self._due: dict[ObjectKey, None] = {}  # in the order of their coming, so that a run can be repeated exactly
@@ -25,12 +29,18 @@ class SweepQueue:
     def wake(self) -> None:
         """There is something to do, if not for records that are due already."""
         if self._next is None:
-            self._next = asyncio.get_running_loop().call_soon(self._begin)
+            loop = asyncio.get_running_loop()
+            self._next = loop.call_later(self._pause, self._begin) if self._pause else loop.call_soon(self._begin)
 
     def take(self) -> tuple[ObjectKey, ...]:
         """Return the records that are due, in the order in which they came to be."""
         due, self._due = tuple(self._due), {}
         return due
+
+    @property
+    def due(self) -> Collection[ObjectKey]:
+        """The records that are due."""
+        return self._due.keys()
 
     @property
     def is_empty(self) -> bool:

@@ -140,10 +140,11 @@ class ApiServer:
 
 
 class Connection:
-    """One process's way to the API server; stands in for `detour.kube.cluster.Cluster`. `is_cut` cuts it alone."""
+    """One process's way to the API server; stands in for `detour.kube.cluster.Cluster`. `is_cut` cuts it alone,
+    `is_mute` keeps it from writing any status."""
 
     def __init__(self, server: ApiServer) -> None:
-        self.is_cut = False
+        self.is_cut = self.is_mute = False
         self._server = server
 
     async def namespace_uid(self, name: str) -> str:
@@ -154,6 +155,8 @@ class Connection:
         return self._server.uid
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:
+        if self.is_mute:
+            raise ClusterError("away", 0)
         await self._pass()
         return await self._server.patch(kind, namespace, name, body, status=status)
 

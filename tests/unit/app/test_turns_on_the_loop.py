@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.unit.app.gating import Boot
+from tests.unit.app.gating import EAST, NORTH, WEST, Boot, record
 from tests.unit.app.objects import dns_zone, failover_record
 
 from detour.app.heartbeat import PERIOD, Heartbeat
@@ -45,6 +45,46 @@ def test_what_comes_to_nothing_is_not_handed_on() -> None:
     while turn.is_under_way:
         turn.step(lambda key: key != KEYS[2], handed_on.append)
     assert handed_on == [key for key in KEYS if key != KEYS[2]]
+
+
+def test_who_is_touched_before_it_is_handed_on_is_planned_anew_before_anything_more_is() -> None:
+    told: list[tuple[str, ObjectKey]] = []
+    turn = Round(at_once=len(KEYS) + 2)
+    turn.begin(KEYS)
+    turn.step(lambda key: not told.append(("plan", key)), lambda key: told.append(("hand on", key)))
+    assert turn.plan_again([KEYS[0], KEYS[3], KEYS[6]]) == [KEYS[3], KEYS[6]]  # the first one was handed on
+    assert turn.plan_again([KEYS[3]]) == []  # once in a round, or nobody would ever be handed on
+    told.clear()
+    while turn.is_under_way:
+        turn.step(lambda key: not told.append(("plan", key)), lambda key: told.append(("hand on", key)))
+    assert told[:2] == [("plan", KEYS[3]), ("plan", KEYS[6])]
+    assert [key for what, key in told if what == "hand on"] == [KEYS[2], KEYS[4], KEYS[5], KEYS[3], KEYS[6]]
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+async def test_who_takes_over_knows_of_the_evacuation_before_a_second_region_is_left(boot: Boot, at_once: int) -> None:
+    """The leader before has left a region, and died before its status told of that. Many names are planned at once, or
+    one after the other, while the zone comes into force."""
+    left = [record(f"a{number}", (EAST, "192.0.2.1", 1), (NORTH, "192.0.2.3", 2)) for number in range(20)]
+    failing = [record(f"b{number}", (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.3", 2)) for number in range(25)]
+    zone = dns_zone(safety={"panicThreshold": 100})
+    before = boot(zone, *failing, *left, identity="before", free_departures=0)
+    await before.until(lambda: before.leads)
+    after = boot(identity="after", at_once=at_once, pause=0.02, free_departures=0)
+    names = [each["spec"]["hostname"] for each in (*failing, *left)]
+    await before.until(lambda: all(before.answers(name) for name in names), within=900)
+    await asyncio.sleep(60)
+    before.connection.is_mute = True
+    before.down = after.down = {"192.0.2.1"}
+    away = [each["spec"]["hostname"] for each in left]
+    await before.until(lambda: all(before.answers(name) == {"192.0.2.3"} for name in away), within=900)
+    await before.kill()
+    after.down = {"192.0.2.1", "192.0.2.2"}
+    after.clouds.providers[-1].latency = 0.32
+    await after.until(lambda: after.leads)
+    await asyncio.sleep(120)
+    lost = [each for each in failing if "192.0.2.2" not in after.answers(each["spec"]["hostname"])]
+    assert len(lost) <= 2
 
 
 async def test_an_edit_in_the_middle_of_a_round_leaves_nothing_older_to_be_written(boot: Boot) -> None:
@@ -121,7 +161,7 @@ async def test_a_listing_is_taken_in_a_few_objects_at_a_time() -> None:
     taken = Taken()
     intake = taken.intake()
     intake.put(listing(Kind.FAILOVER_RECORD, *"abcde"), 1.0)
-    await intake.emptied()
+    await intake.taken()
     assert taken.told == list("abcde")
     assert max(after - before for before, after in zip([0, *taken.steps], taken.steps, strict=False)) <= 2
 
@@ -131,8 +171,44 @@ async def test_before_everything_was_listed_all_is_taken_in_the_order_of_its_com
     intake = taken.intake()
     intake.put(listing(Kind.CLOUD_REGION, *"abc"), 1.0)
     intake.put(Seen(Kind.FAILOVER_RECORD, {"name": "record"}), 1.0)
-    await intake.emptied()
+    await intake.taken()
     assert taken.told == ["a", "b", "c", "record"]
+
+
+async def test_news_never_overtake_older_news() -> None:
+    """At the start a watch shows everything again, in line; what is seen afterwards is newer."""
+    taken = Taken()
+    intake = taken.intake(at_once=1)
+    taken.listed = {Kind.CLOUD_REGION, Kind.DNS_ZONE}
+    intake.put(listing(Kind.FAILOVER_RECORD, *"ab"), 1.0)
+    intake.put(Seen(Kind.CLOUD_REGION, {"name": "drained"}), 1.0)
+    await asyncio.sleep(0)
+    taken.listed = set(Kind)
+    intake.put(Seen(Kind.CLOUD_REGION, {"name": "active again"}), 2.0)
+    await intake.taken()
+    assert taken.told[-2:] == ["drained", "active again"]
+
+
+async def test_a_listing_does_not_overtake_the_news_before_it() -> None:
+    taken = Taken()
+    taken.listed = set(Kind)
+    intake = taken.intake(at_once=2)
+    for name in "abcdef":
+        intake.put(Seen(Kind.FAILOVER_RECORD, {"name": name}), 1.0)
+    intake.put(listing(Kind.FAILOVER_RECORD, "listed"), 2.0)
+    await intake.taken()
+    assert taken.told == [*"abcdef", "listed"]
+
+
+async def test_who_waits_waits_for_what_had_come_by_then_alone() -> None:
+    taken = Taken()
+    intake = taken.intake(at_once=1)
+    intake.put(listing(Kind.CLOUD_REGION, *"ab"), 1.0)
+    waiting = asyncio.create_task(intake.taken())
+    await asyncio.sleep(0)
+    intake.put(listing(Kind.DNS_ZONE, *"cdefgh"), 1.0)
+    await waiting
+    assert len(taken.told) < 8
 
 
 async def test_afterwards_news_do_not_wait_for_a_long_listing() -> None:
@@ -141,7 +217,7 @@ async def test_afterwards_news_do_not_wait_for_a_long_listing() -> None:
     intake = taken.intake()
     intake.put(listing(Kind.FAILOVER_RECORD, *"abcdefgh"), 1.0)
     intake.put(Seen(Kind.FAILOVER_RECORD, {"name": "news"}), 2.0)
-    await intake.emptied()
+    await intake.taken()
     assert taken.told.index("news") < 3
 
 

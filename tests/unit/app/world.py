@@ -100,6 +100,7 @@ class World:
         identity: str | None = None,
         free_departures: int = FREE_NAMES,
         at_once: int = AT_ONCE,
+        pause: float = 0.0,
         kinds: Sequence[Kind] = tuple(Kind),
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -131,6 +132,7 @@ class World:
             providers=replace(PROVIDERS, limits_of=clouds.limits_of, open_zone=clouds.open_zone),
             free_departures=free_departures,
             at_once=at_once,
+            pause=pause,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(

@@ -21,9 +21,12 @@ MERGE_WINDOW = 0.1
 """Seconds for which news of an object gather before they are written."""
 
 WRITES_IN_FLIGHT = 6
+GIVES_WAY = 1.0
 LOOK_AGAIN = 0.02
-"""Seconds after which who gives way looks again: while names wait to be changed, one status is written at a time."""
+"""Seconds for which a status gives way at most, and after which it looks again.
 
+While names wait to be changed one status is written at a time.
+"""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 """Seconds to wait while the API server is away: doubling from the first to the longest."""
@@ -138,8 +141,6 @@ class Reporter:
         """
         slots = asyncio.Semaphore(WRITES_IN_FLIGHT)
         due = [subject for subject in self._dirty if self._turns.is_due(subject)]
-        for subject in due:
-            del self._dirty[subject]
         is_away = asyncio.Event()
         await asyncio.gather(*(self._write(subject, slots, is_away) for subject in due))
         return not is_away.is_set()
@@ -149,11 +150,12 @@ class Reporter:
 
     async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
         async with slots:
-            while self._in_flight and self._is_busy():  # noqa: ASYNC110 - what is busy is counted, not told
+            until = self._clock() + GIVES_WAY
+            while self._in_flight and self._is_busy() and self._clock() < until:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(LOOK_AGAIN)
-            if is_away.is_set():
-                self._dirty.setdefault(subject)
+            if is_away.is_set() or subject not in self._dirty:
                 return
+            del self._dirty[subject]
             self._in_flight += 1
             try:
                 await self._write_now(subject)
