@@ -285,8 +285,8 @@ class Engine:
             if self._inbox.is_empty and not self._is_held_off:  # who decides knows all that has come
                 self._go_on()
         finally:
-            is_held_off = self._is_held_off and self._inbox.is_empty
-            if not is_held_off and (self._round.is_under_way or not (self._inbox.is_empty and self._queue.is_empty)):
+            may_decide = not self._is_held_off and (self._round.is_under_way or not self._queue.is_empty)
+            if may_decide or not self._inbox.is_empty:
                 self._queue.wake()
 
     def _go_on(self) -> None:

@@ -16,12 +16,11 @@ from detour.kube.kinds import GROUP
 from detour.model.objects import Kind
 from detour.model.timestamps import parse_time
 
-FAILBACK_ANNOTATION = f"{GROUP}/{Command.FAILBACK.value}"
-TAKE_OVER_ANNOTATION = f"{GROUP}/{Command.TAKE_OVER.value}"
-APPROVE_ANNOTATION = f"{GROUP}/{Command.APPROVE.value}"
-PIN_ANNOTATION = f"{GROUP}/pin"
-
 ANNOTATIONS = {each: f"{GROUP}/{each.value}" for each in Command}
+FAILBACK_ANNOTATION = ANNOTATIONS[Command.FAILBACK]
+TAKE_OVER_ANNOTATION = ANNOTATIONS[Command.TAKE_OVER]
+APPROVE_ANNOTATION = ANNOTATIONS[Command.APPROVE]
+PIN_ANNOTATION = f"{GROUP}/pin"
 
 KNOWN = {
     Kind.FAILOVER_RECORD: (FAILBACK_ANNOTATION, PIN_ANNOTATION, APPROVE_ANNOTATION),

@@ -221,6 +221,16 @@ async def test_afterwards_news_do_not_wait_for_a_long_listing() -> None:
     assert taken.told.index("news") < 3
 
 
+async def test_nothing_is_decided_while_what_is_declared_still_comes_in(boot: Boot) -> None:
+    world = boot(dns_zone())
+    world.engine.hold_off(True)
+    world.api.apply(failover_record())
+    await asyncio.sleep(60)
+    assert not world.answers()
+    world.engine.hold_off(False)
+    await world.until(lambda: world.answers() == ONE)
+
+
 # -- news of the zones -------------------------------------------------------------------------------------------------
 
 

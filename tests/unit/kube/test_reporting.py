@@ -73,3 +73,23 @@ async def test_while_names_wait_to_be_changed_one_status_is_written_at_a_time(is
     await writer.flush()
     assert sorted(cluster.patched) == sorted(names)
     assert cluster.most == at_once
+
+
+async def test_a_flush_that_is_cut_short_forgets_nobody() -> None:
+    cluster, names = Slow(), [f"n{number}" for number in range(20)]
+    writer = Reporter(
+        cast(Cluster, cluster),
+        component="x",
+        build=lambda subject, _: {"summary": "new"},
+        wall_clock=lambda: 0.0,
+        clock=lambda: 5.0,
+    )
+    for name in names:
+        writer.mark(Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", name), name))
+    cut = asyncio.create_task(writer.flush())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    cut.cancel()
+    await asyncio.gather(cut, return_exceptions=True)
+    await writer.flush()
+    assert sorted(cluster.patched) == sorted(names)

@@ -159,6 +159,9 @@ class Reporter:
             self._in_flight += 1
             try:
                 await self._write_now(subject)
+            except asyncio.CancelledError:
+                self._dirty.setdefault(subject)
+                raise
             except ClusterError as error:
                 self._give_up(subject, error)
                 if error.status == NOT_REACHED:
