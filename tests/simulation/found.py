@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "sites:1476432",
         "frozen regions:278",
         "frozen regions:1222847",
         "frozen regions:1351743",
@@ -198,6 +199,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1477417",
         "zones:1263465",
         "zones:1223241",
         "zones:1211113",

@@ -456,6 +456,16 @@ def third_place_when_the_second_dies_too() -> Story:
     return story.fail(TWO, at=20.0).write(22.0, a_set(THREE))
 
 
+def goes_on_from_where_an_outsider_left_it() -> Story:
+    """The place that failed was gone by an outsider's hand before we could leave it: the next is no new evacuation."""
+    story = Story().declare(record()).declare(record(*WEB_PLACES, hostname=WEB, key=WEB_KEY), uid="u-2").claim(1.0)
+    web = a_set(TWO, hostname=WEB)
+    story.write(2.0, marker(), a_set(ONE)).write(3.0, marker(hostname=WEB, uid="u-2"), web)
+    story.fail(TWO, at=10.0).tamper(10.5, web.key).write(13.0, a_set(THREE, hostname=WEB))
+    story.fail(TWO, at=20.0, works=True).fail(ONE, at=28.0).write(31.0, a_set(TWO))
+    return story.fail(THREE, at=40.0).write(42.0, web)
+
+
 def moved_to_a_place_that_failed_a_moment_later() -> Story:
     return in_tiers().fail(ONE, at=100.0).fail(TWO, at=101.0).write(103.0, a_set(TWO))
 
@@ -510,6 +520,7 @@ def held_by_the_limit_of_regions() -> Story:
         left_after_failures_with_a_moment_between_that_no_check_saw,
         moved_to_a_place_that_failed_a_moment_later,
         third_place_when_the_second_dies_too,
+        goes_on_from_where_an_outsider_left_it,
         in_tiers,
         published,
         failed_over,

@@ -35,6 +35,8 @@ class Twins:
         self._clock = clock
         self._identities: dict[ObjectKey, Identity] = {}
         self._standing: dict[Identity, set[ObjectKey]] = {}
+        self._last_found: dict[ObjectKey, Identity] = {}  # also of those that cannot be opened any more
+        self._found: dict[Identity, set[ObjectKey]] = {}
         self._shared: set[Identity] = set()
         self._work: dict[tuple[Identity, ObjectKey], _Work] = {}
         self._first_for: dict[ObjectKey, ObjectKey] = {}
@@ -43,8 +45,9 @@ class Twins:
         """A DNSZone stands for this zone (None: for none that it could write); tell whether that is news."""
         if self._identities.get(key) == identity:
             return False
-        self.remove(key)
+        self._stands_for_none(key)
         if identity is not None:
+            self._find(key, identity)
             self._identities[key] = identity
             self._stand(identity, self._standing.get(identity, set()) | {key})
             work = self._work.get((identity, key))
@@ -53,7 +56,21 @@ class Twins:
         return True
 
     def remove(self, key: ObjectKey) -> bool:
-        """A DNSZone is gone, or stands for nothing; tell whether it stood for a zone."""
+        """A DNSZone is gone; tell whether it stood for a zone."""
+        self._find(key, None)
+        return self._stands_for_none(key)
+
+    def _find(self, key: ObjectKey, identity: Identity | None) -> None:
+        before = self._last_found.pop(key, None)
+        if before is not None:
+            self._found[before].discard(key)
+            if not self._found[before]:
+                del self._found[before]
+        if identity is not None:
+            self._last_found[key] = identity
+            self._found.setdefault(identity, set()).add(key)
+
+    def _stands_for_none(self, key: ObjectKey) -> bool:
         identity = self._identities.pop(key, None)
         if identity is not None:
             self._stand(identity, self._standing[identity] - {key})
@@ -83,9 +100,9 @@ class Twins:
             self._work.setdefault((identity, key), _Work(self._clock() if since is None else since))
 
     def namesakes_of(self, key: ObjectKey) -> list[ObjectKey]:
-        """Return the other DNSZones that stand for the same zone."""
-        identity = self._identities.get(key)
-        return sorted(self._standing[identity] - {key}) if identity is not None else []
+        """Return the other DNSZones that stand for the same zone, or did when they could be opened last."""
+        identity = self._last_found.get(key)
+        return sorted(self._found[identity] - {key}) if identity is not None else []
 
     def of(self, key: ObjectKey) -> list[ObjectKey]:
         """Return the DNSZones that `key` is written for beside itself."""

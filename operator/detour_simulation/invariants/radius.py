@@ -73,6 +73,7 @@ class _Departures:
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
         self._published: set[tuple[str, str]] = set()  # zone and name: written by us
         self._withdrew: dict[str, float] = {}  # by name: when an address last left it that had failed, for any reason
+        self._taken_away: dict[tuple[str, str], frozenset[str]] = {}  # zone and name: values, by an outsider
         self._out_until: dict[tuple[str, str], float] = {}  # name and endpoint, site and region: until when taken out
         self._in_the_way: dict[str, tuple[float, float]] = {}  # by zone: since and until when calls may not get through
 
@@ -101,6 +102,8 @@ class _Departures:
                     before = self._replay.answers(zone, hostname)
                     brought = values_in(answers_after(before, event, hostname)) - values_in(before)
                     self._came_at.update({(zone, hostname, value): float("inf") for value in brought})
+                    lost = values_in(before) - values_in(answers_after(before, event, hostname))
+                    self._taken_away[zone, hostname] = self._taken_away.get((zone, hostname), frozenset()) | lost
             case _:
                 pass
 
@@ -125,7 +128,7 @@ class _Departures:
             for region in () if has_moved_on else self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
                 left = True
-            if self._failed_lately(event, hostname):
+            if self._failed_lately(event, hostname) or self._leaves_out(event, hostname):
                 self._withdrew[hostname] = event.at
             for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
@@ -185,6 +188,12 @@ class _Departures:
             for value in values_in(before) - values_in(answers_after(before, event, hostname))
             if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
         }
+
+    def _leaves_out(self, event: ZoneChanged, hostname: str) -> bool:
+        """Tell whether a name is repaired by `event`, but for a value that fails."""
+        after = values_in(answers_after(self._replay.answers(event.zone, hostname), event, hostname))
+        taken = self._taken_away.pop((event.zone, hostname), frozenset()) if after else frozenset()
+        return any(self._fails(each, event.sent_at) for each in taken - after)
 
     def _regions_failed(self, event: ZoneChanged, hostname: str) -> Iterator[str]:
         """Give the regions that a name leaves by `event` for addresses that failed while they answered."""

@@ -189,6 +189,21 @@ async def test_a_dnszone_is_renamed_without_a_gap(boot: Boot, clouds: Clouds, sp
     assert world.api.condition("Ready", "new", DZ)[0] == "True"
 
 
+async def test_a_name_stays_where_another_dnszone_stood_for_the_zone_when_it_could_be_opened_last(
+    boot: Boot, clouds: Clouds
+) -> None:
+    clouds.zones["new"] = clouds.zone("main")
+    world = boot(dns_zone(), other_zone(), dns_zone("new", uid="z-2", route53={"zoneID": "Z123"}), in_zones("main"))
+    await world.until(lambda: ready(world) and world.api.condition("Ready", "new", DZ)[1] == "DuplicateZone")
+    clouds.refusing.add("new")
+    await world.until(lambda: world.api.condition("Ready", "new", DZ)[1] != "DuplicateZone")
+    world.api.apply(in_zones("other"))
+    await stays(world, 120)
+    assert leaving(world)[0] == "SameHostedZone"
+    world.api.delete(DZ, "new")
+    await goes(world, clouds)
+
+
 async def test_two_dnszones_for_one_zone_are_written_by_one(boot: Boot, clouds: Clouds) -> None:
     clouds.zones["new"] = clouds.zone("main")
     www = failover_record("www", uid="u-2", zones=[{"name": "new"}])
