@@ -458,9 +458,10 @@ def third_place_when_the_second_dies_too() -> Story:
 
 def goes_on_from_where_an_outsider_left_it() -> Story:
     """The place that failed was gone by an outsider's hand before we could leave it: the next is no new evacuation."""
-    story = Story().declare(record()).declare(record(*WEB_PLACES, hostname=WEB, key=WEB_KEY), uid="u-2").claim(1.0)
+    places = [replace(each, priority=1) for each in WEB_PLACES]
+    story = Story().declare(record()).declare(record(*places, hostname=WEB, key=WEB_KEY), uid="u-2").claim(1.0)
     web = a_set(TWO, hostname=WEB)
-    story.write(2.0, marker(), a_set(ONE)).write(3.0, marker(hostname=WEB, uid="u-2"), web)
+    story.write(2.0, marker(), a_set(ONE)).write(3.0, marker(hostname=WEB, uid="u-2"), a_set(TWO, THREE, hostname=WEB))
     story.fail(TWO, at=10.0).tamper(10.5, web.key).write(13.0, a_set(THREE, hostname=WEB))
     story.fail(TWO, at=20.0, works=True).fail(ONE, at=28.0).write(31.0, a_set(TWO))
     return story.fail(THREE, at=40.0).write(42.0, web)
