@@ -91,6 +91,11 @@ class ApiServer:
         if raw := self.objects.get(key):
             self._store(key, {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": timestamp(self._loop.now)}})
 
+    def is_ending(self, kind: Kind, name: str, namespace: str) -> bool:
+        """Tell whether an object is deleted, and not gone yet."""
+        raw = self.objects.get((kind, namespace, name))
+        return raw is not None and "deletionTimestamp" in raw["metadata"]
+
     # -- mishaps ---------------------------------------------------------------------------------------------------
 
     def break_watches(self) -> None:

@@ -49,6 +49,9 @@ from detour_simulation.zones import SimulatedZone
 PERSON_AFTER = (45.0, 75.0, 105.0)
 """Seconds of quiet after which a person looks, and does what conditions ask for."""
 
+APPLIED_AGAIN_AFTER = 1.0
+"""Seconds after which a person, or a tool, applies again what did not take."""
+
 QUIET = 60.0
 """Seconds of quiet after which everything must be as it should be, counted anew whenever a person has helped."""
 
@@ -269,7 +272,15 @@ class Run:
         """A person declares a record, in every site."""
         self.desired[name] = spec
         for server in self.servers.values():
-            server.apply(_object("FailoverRecord", name, spec))
+            self._apply(server, name)
+
+    def _apply(self, server: ApiServer, name: str) -> None:
+        """Apply what is desired of a record: once more where the object of before is about to go, until it is gone."""
+        if (spec := self.desired.get(name)) is None:
+            return
+        if server.is_ending(Kind.FAILOVER_RECORD, name, NAMESPACE):
+            self.loop.later(APPLIED_AGAIN_AFTER, self._apply, server, name)
+        server.apply(_object("FailoverRecord", name, spec))
 
     def undeclare(self, name: str) -> None:
         """A person deletes a record, in every site."""

@@ -109,6 +109,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "sites:1508144",
         "zones:930281",
         "general:900668",
         "claimants:612369",
@@ -199,6 +200,7 @@ FOUND_IN_THE_LONG_RUN = {
         "clones:880159",
     ],
     "NeverEmpty": [
+        "zones:1512137",
         "zones:1477417",
         "zones:1263465",
         "zones:1223241",

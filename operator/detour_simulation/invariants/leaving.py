@@ -126,12 +126,12 @@ class Departing:
 
         Until a name waits to leave, which it does since `edited_at`, looks are few.
         """
-        unseen_since, seen_from = self._away_unseen.get(zone, (FOREVER, FOREVER))
-        if zone in self._away_since and edited_at > seen_from:
-            return at > unseen_since + ttl
         since, until = self._away_since.get(zone, FOREVER), FOREVER
         if since is FOREVER:
             since, until = self._away_before.get(zone, (FOREVER, NEVER))
+        unseen_since, seen_from = self._away_unseen.get(zone, (FOREVER, FOREVER))
+        if edited_at > seen_from:
+            since = min(since, unseen_since)
         return min(at, until) > since + ttl and at < until + SEEN_LATELY
 
     def _permits(
