@@ -64,6 +64,9 @@ class OneByOneProvider:
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         return await self._real.read_names(names)
 
+    async def changed_since(self, mark: str) -> None:
+        """There is no account of changes."""
+
     async def apply(self, batch: Batch) -> ZoneContents:
         self._client.begin(ledger_of(batch), self._loop.now)
         return await self._real.apply(batch)

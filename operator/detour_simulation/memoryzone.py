@@ -9,13 +9,14 @@ import asyncio
 import enum
 import itertools
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
     Change,
+    ChangedNames,
     CredentialsRefusedError,
     OpaqueSet,
     OutcomeUnknownError,
@@ -84,17 +85,27 @@ class MemoryZone:
         self.zone_id = f"zone-{next(_zones)}"
         self._versions = versions
         self._count = 0
+        self.account: list[str] | None = None  # the names that outsiders changed, where an account is kept
 
     def put(self, *rrsets: RRset) -> None:
         """Write these sets, as an outsider would."""
+        self._note_change(each.name for each in rrsets)
         for each in rrsets:
-            self._count += 1
-            self.sets[each.key] = StoredSet(each, f"v{self._count}" if self._versions else None)
+            self._put(each)
+
+    def _put(self, rrset: RRset) -> None:
+        self._count += 1
+        self.sets[rrset.key] = StoredSet(rrset, f"v{self._count}" if self._versions else None)
 
     def drop(self, *keys: RRKey) -> None:
         """Delete these sets, as an outsider would."""
+        self._note_change(each.name for each in keys)
         for key in keys:
             self.sets.pop(key, None)
+
+    def _note_change(self, names: Iterable[str]) -> None:
+        if self.account is not None:
+            self.account += names
 
     def rrset(self, key: RRKey) -> RRset | None:
         """Return what stands there."""
@@ -130,7 +141,7 @@ class MemoryZone:
             if change.new is None:
                 del self.sets[change.key]
             else:
-                self.put(change.new)
+                self._put(change.new)
         self.emptied += [(at, name) for name in sorted(before) if not self.answers(name)]
 
 
@@ -160,13 +171,19 @@ class MemoryProvider:
     async def read_zone(self) -> ZoneContents:
         await self._travel()
         self.zone_reads.append(self._now())
-        return ZoneContents(dict(self.zone.sets), tuple(self.zone.opaque))
+        mark = None if self.zone.account is None else str(len(self.zone.account))
+        return ZoneContents(dict(self.zone.sets), tuple(self.zone.opaque), mark=mark)
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         await self._travel()
         self.name_reads.append((self._now(), frozenset(names)))
         found = {key: stored for key, stored in self.zone.sets.items() if key.name in names}
         return ZoneContents(found, tuple(each for each in self.zone.opaque if each.name in names))
+
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        await self._travel()
+        account = self.zone.account
+        return None if account is None else ChangedNames(str(len(account)), frozenset(account[int(mark) :]))
 
     async def apply(self, batch: Batch) -> ZoneContents:
         trouble = self.troubles.popleft() if self.troubles else None

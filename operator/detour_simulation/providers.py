@@ -5,6 +5,7 @@ a reading that is no snapshot where the real one reads page by page or set by se
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
     Change,
+    ChangedNames,
     CredentialsRefusedError,
     OutcomeUnknownError,
     Pace,
@@ -72,16 +74,17 @@ class AtomicProvider:
     async def read_zone(self) -> ZoneContents:
         """Read everything; in two pages where it is no snapshot."""
         asked_at = self._loop.now
-        first, began_at = await self._call(lambda: (self._zone.read(), self._loop.now - self._zone.read_lag))
+        zone = self._zone
+        first, began_at, mark = await self._call(lambda: (zone.read(), self._loop.now - zone.read_lag, str(zone.mark)))
         if self._snapshot or len(first.sets) < 4:
             self._zone.was_read(self._caller, began_at, asked_at=asked_at)
-            return first
+            return replace(first, mark=mark)
         second = await self._call(self._zone.read)
         self._zone.was_read(self._caller, began_at, asked_at=asked_at)
         middle = sorted(first.sets)[len(first.sets) // 2]
         sets = {key: stored for key, stored in first.sets.items() if key < middle}
         sets |= {key: stored for key, stored in second.sets.items() if key >= middle}
-        return ZoneContents(sets, second.opaque)
+        return ZoneContents(sets, second.opaque, mark=mark)
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         """Read set by set where it is no snapshot: the first name a moment before the others."""
@@ -91,6 +94,10 @@ class AtomicProvider:
         first = await self._call(lambda: self._zone.read({ordered[0]}))
         others = await self._call(lambda: self._zone.read(set(ordered[1:])))
         return ZoneContents({**first.sets, **others.sets}, (*first.opaque, *others.opaque))
+
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        """Look up what others changed, as servers of RFC 2136 and Google keep it."""
+        return await self._call(lambda: self._zone.changed_since(int(mark), self._caller.process))
 
     async def apply(self, batch: Batch) -> ZoneContents:
         """Apply the batch as a whole."""

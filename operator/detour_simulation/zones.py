@@ -6,7 +6,7 @@ servers can lag behind it.
 
 from collections.abc import Collection, Iterable
 
-from detour.enactment.contract import Batch, OpaqueSet, StoredSet, ZoneContents
+from detour.enactment.contract import Batch, ChangedNames, OpaqueSet, StoredSet, ZoneContents
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset
 from detour_simulation.history import OUTSIDER, History, SetChange, ZoneChanged, ZoneRead
@@ -35,6 +35,7 @@ class SimulatedZone(MemoryZone):
         self._changed_at: dict[str, float] = {}
         self._loop = loop
         self._history = history
+        self._account: list[tuple[float, str, frozenset[str]]] = []  # when, by which process, at which names
         self._shown: list[tuple[float, dict[RRKey, StoredSet]]] = [(0.0, {})]
 
     def write(
@@ -50,7 +51,9 @@ class SimulatedZone(MemoryZone):
         noted = tuple(self._note(key, new) for key, new in changes)
         for key, new in changes:
             self._set(key, new)
-        self._changed_at[OUTSIDER if came_back else by.process] = self._loop.now
+        process = OUTSIDER if came_back else by.process
+        self._changed_at[process] = self._loop.now
+        self._enter(process, noted)
         self._write_down(noted, by=by.name, ledger=ledger, sent_at=sent_at)
 
     def was_read(self, by: Caller, began_at: float, *, asked_at: float) -> None:
@@ -75,7 +78,23 @@ class SimulatedZone(MemoryZone):
             for key, new in wanted:
                 self._set(key, new)
             self._changed_at[OUTSIDER] = self._loop.now
+            self._enter(OUTSIDER, noted)
             self._write_down(noted, by=OUTSIDER, damage=damage)
+
+    def _enter(self, process: str, changes: Iterable[SetChange]) -> None:
+        self._account.append((self._loop.now, process, frozenset(each.key.name for each in changes)))
+
+    @property
+    def mark(self) -> int:
+        """Where the account of changes stands, as far as the provider reads it out."""
+        until = self._loop.now - self.read_lag
+        return sum(at <= until for at, _, _ in self._account)
+
+    def changed_since(self, mark: int, process: str) -> ChangedNames:
+        """Return at which names others than `process` changed something since then."""
+        now = max(mark, self.mark)
+        found = [names for _, by, names in self._account[mark:now] if by != process]
+        return ChangedNames(str(now), frozenset(name for each in found for name in each))
 
     def touch(self, key: RRKey) -> None:
         """Renew the version of a set that stays as it is."""

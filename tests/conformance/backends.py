@@ -71,6 +71,7 @@ class Backend(abc.ABC):
     atomic: ClassVar[bool] = True
     refers: ClassVar[bool] = False  # is read by questions, and answers with a referral below a delegation
     redirects: ClassVar[bool] = False  # takes and follows DNAME
+    keeps_changes: ClassVar[bool] = False  # tells what has changed since a mark
 
     domain = DOMAIN
     write_operation = "*"
@@ -216,6 +217,7 @@ class EmulatedAzureDNS(Emulated):
 class EmulatedCloudDNS(Emulated):
     name = "clouddns"
     routing = True
+    keeps_changes = True
     token = "the-google-token"
     write_operation = "changes.create"
 
@@ -270,6 +272,7 @@ class RealNameServer(Backend):
     compares_ttl = False
     refers = True
     redirects = True
+    keeps_changes = True
     kind: ClassVar[type[RealServer]]
 
     def __init__(self) -> None:

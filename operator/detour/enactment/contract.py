@@ -42,11 +42,15 @@ class ZoneContents:
     `partial` gives, by name, the types that were read there where these were not all; it may hold names above those
     asked for, of which was learned whether they are delegated or redirected (NS, DNAME). Of other types at such a name
     the reading says nothing, and what was known of them stays known.
+
+    `mark` says of a whole zone where its account of changes stood when the reading began, or before (see
+    `Provider.changed_since`); None where the provider keeps none.
     """
 
     sets: Mapping[RRKey, StoredSet] = field(default_factory=dict)
     opaque: tuple[OpaqueSet, ...] = ()
     partial: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    mark: str | None = None
 
     def without(self, names: Collection[str]) -> "ZoneContents":
         """Return what was read but for `names`, of which something newer is known."""
@@ -55,6 +59,17 @@ class ZoneContents:
             tuple(each for each in self.opaque if each.name not in names),
             {name: each for name, each in self.partial.items() if name not in names},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedNames:
+    """What a zone's own account of changes says: it stands at `mark` now, and others changed something at `names`.
+
+    `names` is None where it doesn't reach back to the mark that was asked for: the zone has to be read.
+    """
+
+    mark: str
+    names: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +281,14 @@ class Provider(Protocol):
 
         Every type that Detour writes is read, and every delegation. What a provider doesn't read of a name it says in
         `ZoneContents.partial`: a set that was not looked for is not a set that is gone.
+        """
+        ...
+
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        """Say what has changed since `mark`, which came from a reading of the whole zone or from the last such answer.
+
+        What this very connection wrote need not be told. None where the provider keeps no account of changes, or was
+        seen to leave some out: then only reading the zone tells.
         """
         ...
 

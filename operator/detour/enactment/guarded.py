@@ -8,11 +8,13 @@ sent, so only its type is told.
 import asyncio
 import logging
 from collections.abc import Awaitable, Collection
+from types import UnionType
 from typing import TypeVar
 
 from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import (
     Batch,
+    ChangedNames,
     OutcomeUnknownError,
     Provider,
     ProviderError,
@@ -47,6 +49,9 @@ class GuardedProvider:
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         return await _reading("reading names", self._provider.read_names(names), ZoneContents)
 
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        return await _reading("asking what has changed", self._provider.changed_since(mark), ChangedNames | None)
+
     async def apply(self, batch: Batch) -> ZoneContents:
         try:
             stored = await self._provider.apply(batch)
@@ -72,7 +77,7 @@ class GuardedProvider:
             logger.warning("a connection to a provider could not be closed: %s", type(error).__name__)
 
 
-async def _reading(what: str, answer: Awaitable[Found], kind: type[Found]) -> Found:
+async def _reading(what: str, answer: Awaitable[Found], kind: type[Found] | UnionType) -> Found:
     try:
         found = await answer
     except ProviderError:

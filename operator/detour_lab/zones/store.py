@@ -87,6 +87,10 @@ class ZoneStore:
         """The number of the newest commit; the name server counts the SOA's serial on with it."""
         return self.log[-1].number
 
+    def now(self) -> float:
+        """Return the time by which commits are dated."""
+        return self._clock()
+
     def get(self, name: str, rrtype: str) -> RecordSet | None:
         """Return the newest state of a set, whether the name server serves it already or not."""
         return self._newest.sets.get((name, rrtype))

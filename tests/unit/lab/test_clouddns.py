@@ -201,7 +201,7 @@ async def test_changes_are_listed_in_order(client: Any) -> None:
     for place in range(3):
         await send(client, (address("192.0.2.1", name=f"n{place}.example.org."),))
     listed = await asyncio.to_thread(lambda: list(client.zone(ZONE).list_changes(max_results=2)))
-    assert [each.name for each in listed] == ["1", "2"]
+    assert [each.name for each in listed] == ["0", "1"]
     newest = await get(client, "/changes", sortOrder="descending", maxResults="1")
     assert newest["changes"][0]["id"] == "3"
 

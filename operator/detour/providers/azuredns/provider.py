@@ -125,6 +125,9 @@ class AzureDNSProvider:
         with self._translated(self._doing("record sets")):
             return gathered(self._in_words(found))
 
+    async def changed_since(self, mark: str) -> None:
+        """Azure DNS keeps no account of changes that its DNS API tells of: only reading the zone tells."""
+
     async def apply(self, batch: Batch) -> ZoneContents:
         """Compare the ledger with what the batch expects, move it, then make the changes one after the other.
 

@@ -7,10 +7,12 @@ the same data a condition on a set that stays.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from detour.enactment.contract import (
     Batch,
+    ChangedNames,
     OpaqueSet,
     Pace,
     ProviderLimits,
@@ -31,6 +33,10 @@ from detour.providers.endpoints import foreign_origin
 from detour.providers.presentation import as_stored, presented, stored
 from detour.providers.threads import Threads
 from detour.providers.translation import OddAnswerError, Pages, required
+
+CHANGES_PAGE = 100
+MOST_CHANGES = 1_000
+"""Changes that are gone through, at most: beyond that, reading the zone takes fewer calls."""
 
 NAMES_BY_QUERY = 10
 """At least so many names are asked for one by one, before reading the whole zone is taken to cost less."""
@@ -64,6 +70,7 @@ class CloudDNSProvider:
         self._pace = pace
         self._zone_name: str | None = None
         self._pages = 1
+        self._own: dict[str, None] = {}  # the IDs of our newest changes
         self._finding = asyncio.Lock()
 
     @property
@@ -98,12 +105,45 @@ class CloudDNSProvider:
         return None
 
     async def read_zone(self) -> ZoneContents:
-        """Read page by page."""
+        """Read page by page, after a look at what the newest change is."""
+        with self._translated(self._doing("changes.list")):
+            mark = next(iter((await self._newest_changes(1))[0]), None)
         with self._translated(self._doing("resourceRecordSets.list")):
             items = [each async for each in self._sets({"maxResults": str(PAGE)})]
             contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
-        return contents
+        return replace(contents, mark=mark)
+
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        """Go back through the zone's changes to the one called `mark`.
+
+        A zone is the sum of its Changes (Cloud DNS, reference of the resource Change), a set's own methods included.
+        """
+        with self._translated(self._doing("changes.list")):
+            changes, token = await self._newest_changes(1)
+            newest, names = next(iter(changes), mark), set[str]()
+            if newest != mark:
+                changes, token = await self._newest_changes(CHANGES_PAGE)
+            seen = 0
+            while True:
+                for number, change in changes.items():
+                    if number == mark:
+                        return ChangedNames(newest, frozenset(names))
+                    if number not in self._own:
+                        names.update(_names_in(change))
+                seen += len(changes)
+                if token is None or seen >= MOST_CHANGES:
+                    return ChangedNames(newest, None)
+                changes, token = await self._newest_changes(CHANGES_PAGE, token)
+
+    async def _newest_changes(self, number: int, token: str = "") -> tuple[dict[str, Item], str | None]:
+        """Return changes by their IDs, the newest first, and where to go on; a zone has one, its creation, at least."""
+        query = {"maxResults": str(number), "sortBy": "changeSequence", "sortOrder": "descending"}
+        query |= {"pageToken": token} if token else {}
+        path = f"/managedZones/{await self._zone()}/changes"
+        page = await self._get("changes.list", path, query, kind="dns#changesListResponse")
+        found = [required("change", each, ("id",)) for each in page.get("changes", ())]
+        return {str(each["id"]): each for each in found}, page.get("nextPageToken") or None
 
     async def read_names(self, names: Collection[str]) -> ZoneContents:
         """Read each name by itself, or the whole zone where that takes fewer calls."""
@@ -145,6 +185,9 @@ class CloudDNSProvider:
             path = f"/managedZones/{zone}/changes"
             answer = await self._call("changes.create", "POST", path, body=body, kind="dns#change")
             required("confirmation of a change", answer, ("id",))
+            self._own[str(answer["id"])] = None
+            while len(self._own) > MOST_CHANGES:
+                del self._own[next(iter(self._own))]
             changed = (batch.ledger, *batch.changes)
             return ZoneContents({change.new.key: StoredSet(change.new) for change in changed if change.new})
 
@@ -217,6 +260,12 @@ def _requested(batch: Batch) -> Item:
 
 def _item(rrset: RRset, values: Sequence[str]) -> Item:
     return {"name": f"{rrset.name}.", "type": rrset.type.value, "ttl": rrset.ttl, "rrdatas": list(values)}
+
+
+def _names_in(change: Item) -> Iterator[str]:
+    for each in (*change.get("additions", ()), *change.get("deletions", ())):
+        if each.get("type") != "SOA":  # every change moves its serial
+            yield canonical(required("set of a change", each, ("name",))["name"])
 
 
 def _in_words(items: Sequence[Item]) -> Iterator[StoredSet | OpaqueSet]:

@@ -5,8 +5,10 @@ transfer is begun only once the answers have caught up with what was written las
 zone serves that copy, a moment later.
 """
 
+import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
 import dns.exception
@@ -21,6 +23,7 @@ import dns.tsig
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
+    ChangedNames,
     CredentialsRefusedError,
     OutcomeUnknownError,
     Pace,
@@ -36,6 +39,8 @@ from detour.enactment.contract import (
 )
 from detour.model.zone import RFC2136Settings
 from detour.providers.contents import only_at
+from detour.providers.presentation import character_strings
+from detour.providers.rfc2136.changes import ChangesSince, Text, question_since
 from detour.providers.rfc2136.keys import key_from
 from detour.providers.rfc2136.messages import question, update_for
 from detour.providers.rfc2136.reading import NameReader
@@ -47,6 +52,15 @@ from detour.providers.threads import Threads
 
 NAMES_BY_QUERY = 40
 """Up to so many names are asked for one by one; for more of them one zone transfer costs less."""
+
+NO_CHANGES_KEPT = (dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR)
+"""What a server says to IXFR that does not know it, or does not let us have it; a transfer it does."""
+
+SERIAL_MOVES_WITHIN = 5.0
+"""Seconds from a write to another serial: a server that signs a copy of the zone takes well below one."""
+
+OWN_REMEMBERED = 256
+"""Batches of ours that are known again among the zone's changes."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +95,9 @@ class RFC2136Provider:
         self._threads = Threads(f"rfc2136 {domain}")
         self._names = NameReader(domain, server.address, ask=self._ask, missing=self._missing)
         self._written: str | None = None
+        self._own: dict[tuple[str, Text], frozenset[str]] = {}  # ledgers that were sent, and the names behind each
+        self._serials_seen = 0
+        self._moved_at: float | None = None  # since when the serial must be another one than that seen last
 
     @property
     def limits(self) -> ProviderLimits:
@@ -104,22 +121,64 @@ class RFC2136Provider:
         if self._written is not None:
             await self._names.read([self._written])  # so that the answers show what we wrote last, and all before it
         await self._pace(1)
-        query = question(self._domain, "AXFR")
+        sent_before = set(self._own)
         transfer = Transfer(absolute(self._domain), self._server.address)
+        async with aclosing(self._transferred(question(self._domain, "AXFR"))) as messages:
+            async for message, octets in messages:
+                if message.rcode() != dns.rcode.NOERROR:
+                    raise self._transfer_refused(message)
+                if await self._threads.run(transfer.take, message, octets):
+                    if self._server.signs and not message.had_tsig:
+                        raise UnexpectedAnswerError(f"{self._server.address} left the end of the transfer unsigned")
+                    self._see_serial()
+                    self._own = {each: names for each, names in self._own.items() if each not in sent_before}
+                    return await self._threads.run(transfer.contents)
+        raise AssertionError("a stream ends only by an error")
+
+    @reading
+    async def changed_since(self, mark: str) -> ChangedNames | None:
+        """Ask for what has changed since a serial (IXFR, RFC 1995).
+
+        None where the server does not keep that, or its serial does not move with every change of ours.
+        """
+        await self._pace(1)
+        changes = ChangesSince(self._domain, int(mark), self._server.address, self._own)
+        async with aclosing(self._transferred(question_since(self._domain, int(mark)), apart=True)) as messages:
+            async for message, _ in messages:
+                if message.rcode() in NO_CHANGES_KEPT:
+                    return None
+                if await self._threads.run(changes.take, message):
+                    break
+        if changes.names is not None and self._server.signs and not message.had_tsig:
+            raise UnexpectedAnswerError(f"{self._server.address} left the end of what has changed unsigned")
+        for each in changes.recognised:
+            self._own.pop(each, None)
+        if changes.serial == int(mark):
+            return None if self._is_overdue() else ChangedNames(mark, frozenset())
+        self._see_serial()
+        return ChangedNames(str(changes.serial), changes.names)
+
+    def _see_serial(self) -> None:
+        self._serials_seen += 1
+        self._moved_at = None
+
+    def _is_overdue(self) -> bool:
+        """Tell whether the serial should have moved by a write of ours, and has not: it tells nothing here."""
+        return self._moved_at is not None and asyncio.get_running_loop().time() > self._moved_at + SERIAL_MOVES_WITHIN
+
+    async def _transferred(
+        self, query: dns.message.QueryMessage, *, apart: bool = False
+    ) -> AsyncGenerator[tuple[dns.message.Message, int]]:
+        """Give each message of a transfer, its signature verified, and its length in octets."""
         context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None
         first = True
-        async for wire in self._server.stream(query):
-            message = await self._threads.run(
-                self._server.parse, wire, query, transfer=True, first=first, context=context
-            )
-            context, first = message.tsig_ctx, False
-            if message.rcode() != dns.rcode.NOERROR:
-                raise self._transfer_refused(message)
-            if await self._threads.run(transfer.take, message, len(wire)):
-                if query.had_tsig and not message.had_tsig:
-                    raise UnexpectedAnswerError(f"{self._server.address} left the end of the transfer unsigned")
-                return await self._threads.run(transfer.contents)
-        raise AssertionError("a stream ends only by an error")
+        async with aclosing(self._server.stream(query)) as wires:
+            async for wire in wires:
+                message = await self._threads.run(
+                    self._server.parse, wire, query, transfer=True, apart=apart, first=first, context=context
+                )
+                context, first = message.tsig_ctx, False
+                yield message, len(wire)
 
     @reading
     async def read_names(self, names: Collection[str]) -> ZoneContents:
@@ -133,6 +192,8 @@ class RFC2136Provider:
         message, wire = await self._composed(batch)
         await self._pace(1)
         self._written = batch.ledger.key.name
+        self._remember(batch)
+        serials_seen = self._serials_seen
         try:
             answer = await self._server.write(wire, message, lost=OutcomeUnknownError)
         except ProviderError:
@@ -148,8 +209,18 @@ class RFC2136Provider:
         if code != dns.rcode.NOERROR:
             text = dns.rcode.to_text(code)
             raise OutcomeUnknownError(f"{self._server.address} failed at the update ({text}): see its log")
+        if serials_seen == self._serials_seen and self._moved_at is None:
+            self._moved_at = asyncio.get_running_loop().time()
         new = [change.new for change in (batch.ledger, *batch.changes) if change.new is not None]
         return ZoneContents({rrset.key: StoredSet(rrset) for rrset in new})
+
+    def _remember(self, batch: Batch) -> None:
+        """Know the batch again where it shows among the zone's changes."""
+        while len(self._own) >= OWN_REMEMBERED:
+            del self._own[next(iter(self._own))]
+        if batch.ledger.new is not None:
+            text = tuple(character_strings(batch.ledger.new.values[0]))
+            self._own[batch.ledger.key.name, text] = frozenset(each.key.name for each in batch.changes)
 
     @reading
     async def _composed(self, batch: Batch) -> tuple[dns.message.Message, bytes]:

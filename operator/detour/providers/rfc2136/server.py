@@ -6,7 +6,7 @@ connection that was never made (nothing was sent) from an answer that never came
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import dns.flags
@@ -95,7 +95,12 @@ class Server:
             _send(writer, wire)
             return self.parse(await self._receive(reader, lost), message, odd=lost)
 
-    async def stream(self, query: dns.message.Message) -> AsyncIterator[bytes]:
+    @property
+    def signs(self) -> bool:
+        """Tell whether messages are signed, and answers have to be."""
+        return self._key is not None
+
+    async def stream(self, query: dns.message.Message) -> AsyncGenerator[bytes]:
         """Send `query` and yield each message of its answer, unchecked; the reader says when it is complete."""
         async with self._connected() as (reader, writer):
             _send(writer, self.sign(query))
@@ -109,13 +114,15 @@ class Server:
         *,
         odd: type[ProviderError] = UnexpectedAnswerError,
         transfer: bool = False,
+        apart: bool = False,
         first: bool = True,
         context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None,
     ) -> dns.message.Message:
         """Return the answer in `wire`, its signature verified.
 
         A `transfer` is a chain of messages: all but the `first` may lack the question and, but for the last, the
-        signature (RFC 8945 §5.3.1), and each is verified in the `context` of those before it.
+        signature (RFC 8945 §5.3.1), and each is verified in the `context` of those before it. With `apart` every record
+        is a set of its own, in the order of the wire.
 
         Raises CredentialsRefusedError where the server does not accept the key, `odd` for anything else that is no
         whole, well-formed and signed answer to `query`. Never lets another exception out: octets of a stranger's are
@@ -123,7 +130,13 @@ class Server:
         """
         try:
             answer = dns.message.from_wire(
-                wire, keyring=self._key, request_mac=query.mac, xfr=transfer, multi=transfer, tsig_ctx=context
+                wire,
+                keyring=self._key,
+                request_mac=query.mac,
+                xfr=transfer,
+                multi=transfer,
+                tsig_ctx=context,
+                one_rr_per_rrset=apart,
             )
             is_answer = query.is_response(answer, xfr_continuation=not first)
             is_signed = answer.had_tsig or self._key is None or not first

@@ -4,6 +4,8 @@ A transfer is a reading only when it is whole: it opens and closes with the zone
 Anything else, an end before the second SOA above all, is an error, never a zone with less in it.
 """
 
+from dataclasses import replace
+
 import dns.message
 import dns.name
 import dns.rdatatype
@@ -24,6 +26,7 @@ class Transfer:
         self._found: FoundSets = {}
         self._starts = 0
         self._octets = 0
+        self._serial: int | None = None
 
     def take(self, message: dns.message.Message, octets: int) -> bool:
         """Add one message of `octets`; True says that it was the last.
@@ -40,6 +43,7 @@ class Transfer:
                 raise self._odd("goes on after its end")
             if rrset.rdtype == dns.rdatatype.SOA and rrset.name == self._apex:
                 self._starts += 1
+                self._serial = getattr(rrset[0], "serial", None)
             elif not self._starts:
                 raise self._odd("does not begin with the zone's SOA")
             if rrset.name.is_subdomain(self._apex):
@@ -50,7 +54,8 @@ class Transfer:
         """Return the zone, once the last message was taken. Raises UnexpectedAnswerError where it is none."""
         if (self._apex, dns.rdatatype.NS) not in self._found:
             raise self._odd("holds no NS set of the zone itself")
-        return contents_of(self._found)
+        mark = str(self._serial) if self._serial is not None else None
+        return replace(contents_of(self._found), mark=mark)
 
     def _odd(self, how: str) -> UnexpectedAnswerError:
         domain = self._apex.to_text(omit_final_dot=True)

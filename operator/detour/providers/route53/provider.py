@@ -156,6 +156,9 @@ class Route53Provider:
         )
         return required("list of record sets", page, ("ResourceRecordSets", "IsTruncated"))
 
+    async def changed_since(self, mark: str) -> None:
+        """Route 53 keeps no account of changes that its DNS API tells of: only reading the zone tells."""
+
     async def apply(self, batch: Batch) -> ZoneContents:
         """Send the batch as one ChangeBatch. Only an answer that names the change that it made counts as one."""
         doing = self._doing("ChangeResourceRecordSets")

@@ -6,13 +6,15 @@ awaiting anything, so that checking a change and committing it is one atomic ste
 
 import base64
 import binascii
+import functools
 import hashlib
 import heapq
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 from aiohttp import web
 
@@ -20,11 +22,11 @@ from detour_lab.clouds.apiserver import APIServer
 from detour_lab.clouds.clouddns import change, errors, partial, resources
 from detour_lab.clouds.clouddns.errors import JSON, APIError
 from detour_lab.clouds.clouddns.request import TYPES, RequestedChange, name_from_api, parse_change, parse_record_set
-from detour_lab.clouds.clouddns.resources import AppliedChange, ManagedZone
+from detour_lab.clouds.clouddns.resources import ManagedZone
 from detour_lab.clouds.clouddns.tokens import TokenDesk
 from detour_lab.clouds.throttle import TokenBucket
 from detour_lab.faults import Faults
-from detour_lab.zones.store import RecordSet, ZoneStore
+from detour_lab.zones.store import Commit, RecordSet, ZoneStore
 
 BASE = "/dns/v1/projects/{project}"
 ITEMS_PER_PAGE = 1000
@@ -97,7 +99,6 @@ class CloudDNSEmulator(APIServer):
         self._zones = {
             name: _managed_zone(name, store, is_private=name in private_zones, now=now) for name, store in zones.items()
         }
-        self._applied: defaultdict[str, list[AppliedChange]] = defaultdict(list)
         zone, changes = "/managedZones/{zone}", "/managedZones/{zone}/changes"
         one_set = "/managedZones/{zone}/rrsets/{name}/{type}"
         self._route("GET", "", "projects.get", self._get_project)
@@ -190,7 +191,8 @@ class CloudDNSEmulator(APIServer):
         return page | {"rrsets": [resources.record_set(each) for each in page["rrsets"]]}
 
     def _create_change(self, call: _Call) -> JSON:
-        return resources.change(self._apply(call, parse_change(call.body)), is_new=True)
+        made = self._apply(call, parse_change(call.body))
+        return resources.change(self._zone(call), made, is_new=True)
 
     def _create_set(self, call: _Call) -> JSON:
         self._zone(call)
@@ -221,18 +223,13 @@ class CloudDNSEmulator(APIServer):
             raise APIError(errors.not_found("parameters.name", f"{name}. ({rrtype})"))
         return found
 
-    def _apply(self, call: _Call, asked: RequestedChange) -> AppliedChange:
-        """Apply a change, and keep it among those that can be listed, a set's own included (Change, description)."""
+    def _apply(self, call: _Call, asked: RequestedChange) -> Commit:
+        """Apply a change."""
         zone = self._zone(call)
         change.review(zone.store, asked, self._sets_per_zone, is_private=zone.is_private)
         removed = [each.key for each in asked.deletions]
         zone.store.commit(removed=removed, added=asked.additions, by=f"clouddns:{call.caller}")
-        history = self._applied[zone.name]
-        applied = AppliedChange(
-            str(len(history) + 1), zone, zone.store.serial, self._wall_clock(), asked.additions, asked.deletions
-        )
-        history.append(applied)
-        return applied
+        return zone.store.log[-1]
 
     def _get_project(self, _: _Call) -> JSON:
         quota = {
@@ -245,21 +242,30 @@ class CloudDNSEmulator(APIServer):
         return resources.project(self._project, quota=quota)
 
     def _get_change(self, call: _Call) -> JSON:
-        asked = call.request.match_info["change"]
-        history = self._applied[self._zone(call).name]
-        if asked.isdecimal() and 1 <= int(asked) <= len(history):
-            return resources.change(history[int(asked) - 1])
+        asked, zone = call.request.match_info["change"], self._zone(call)
+        for commit in zone.store.log:
+            if asked == str(commit.number - 1):
+                return resources.change(zone, commit)
         raise APIError(errors.not_found("parameters.changeId", asked))
 
     def _list_changes(self, call: _Call) -> JSON:
-        history = self._applied[self._zone(call).name]
+        """A zone is the sum of its changes, whoever made them and by whichever method (Change, description)."""
+        zone = self._zone(call)
         is_descending = call.query.get("sortOrder") == "descending"
-        ordered = reversed(history) if is_descending else history
-        chosen = {f"{place:012d}": resources.change(each) for place, each in enumerate(ordered)}
-        return self._page(call, "dns#changesListResponse", "changes", chosen)
+        ordered = reversed(zone.store.log) if is_descending else zone.store.log
+        chosen = {f"{place:012d}": each for place, each in enumerate(ordered)}
+        shown = functools.partial(resources.change, zone)
+        return self._page(call, "dns#changesListResponse", "changes", chosen, shown)
 
-    def _page(self, call: _Call, kind: str, key: str, chosen: Mapping[str, object]) -> JSON:
-        """Return the page of `chosen`, by its keys in order, that `maxResults` and `pageToken` ask for."""
+    def _page(
+        self,
+        call: _Call,
+        kind: str,
+        key: str,
+        chosen: Mapping[str, Any],
+        shown: Callable[[Any], object] = lambda it: it,
+    ) -> JSON:
+        """Return the page of `chosen`, by its keys in order, that `maxResults` and `pageToken` ask for, as `shown`."""
         text = call.query.get("maxResults", str(self._items_per_page))
         if not text.isdecimal() or int(text) < 1:
             raise APIError(errors.invalid("parameters.maxResults", text))
@@ -267,7 +273,7 @@ class CloudDNSEmulator(APIServer):
         start = _position(call.query.get("pageToken"))
         following = heapq.nsmallest(limit + 1, (pair for pair in chosen.items() if pair[0] >= start), key=itemgetter(0))
         token = base64.urlsafe_b64encode(following[limit][0].encode()).decode() if len(following) > limit else None
-        return resources.page(kind, key, [item for _, item in following[:limit]], token)
+        return resources.page(kind, key, [shown(item) for _, item in following[:limit]], token)
 
     def _find(self, name_or_id: str) -> ManagedZone | None:
         by_id = (each for each in self._zones.values() if each.id == name_or_id)
@@ -285,7 +291,7 @@ def _managed_zone(name: str, store: ZoneStore, *, is_private: bool, now: float) 
     number = int(hashlib.sha256(f"{name}/{store.domain}".encode()).hexdigest()[:15], 16)
     apex = store.get(store.domain, "NS")
     servers = () if apex is None or is_private else apex.values
-    return ManagedZone(name, str(number), store, is_private, servers, now)
+    return ManagedZone(name, str(number), store, is_private, servers, now, now - store.now())
 
 
 def _position(token: str | None) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from detour_lab.clouds.clouddns.errors import JSON
 from detour_lab.clouds.clouddns.request import shown_data
 from detour_lab.clouds.clouddns.routing import with_kinds
-from detour_lab.zones.store import RecordSet, ZoneStore
+from detour_lab.zones.store import Commit, RecordSet, ZoneStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,8 @@ class ManagedZone:
     is_private: bool
     name_servers: tuple[str, ...]
     created: float
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedChange:
-    """A change that was accepted. `commit` is its number in the store, `at` seconds since the Unix epoch."""
-
-    id: str
-    zone: ManagedZone
-    commit: int
-    at: float
-    additions: tuple[RecordSet, ...]
-    deletions: tuple[RecordSet, ...]
+    clock_offset: float
+    """Seconds from the store's clock to the Unix epoch's."""
 
 
 def managed_zone(zone: ManagedZone) -> JSON:
@@ -69,15 +59,18 @@ def project(name: str, *, quota: Mapping[str, int]) -> JSON:
     return {"kind": "dns#project", "id": name, "number": number, "quota": {"kind": "dns#quota", **quota}}
 
 
-def change(applied: AppliedChange, *, is_new: bool = False) -> JSON:
-    """Return a change; one that was just made is pending whatever the servers do (Change, status)."""
+def change(zone: ManagedZone, commit: Commit, *, is_new: bool = False) -> JSON:
+    """Return a change; one that was just made is pending whatever the servers do (Change, status).
+
+    The zone's creation is its change 0.
+    """
     return {
         "kind": "dns#change",
-        "id": applied.id,
-        "startTime": _time(applied.at),
-        "status": "done" if applied.zone.store.is_served(applied.commit) and not is_new else "pending",
-        "additions": [record_set(each) for each in applied.additions],
-        "deletions": [record_set(each) for each in applied.deletions],
+        "id": str(commit.number - 1),
+        "startTime": _time(commit.at + zone.clock_offset),
+        "status": "done" if zone.store.is_served(commit.number) and not is_new else "pending",
+        "additions": [record_set(each) for each in commit.added],
+        "deletions": [record_set(each) for each in commit.removed],
     }
 
 
