@@ -91,9 +91,10 @@ class MemoryZone:
         """Write these sets, as an outsider would."""
         self._note_change(each.name for each in rrsets)
         for each in rrsets:
-            self._put(each)
+            self.keep(each)
 
-    def _put(self, rrset: RRset) -> None:
+    def keep(self, rrset: RRset) -> None:
+        """Hold a set as it is."""
         self._count += 1
         self.sets[rrset.key] = StoredSet(rrset, f"v{self._count}" if self._versions else None)
 
@@ -141,7 +142,7 @@ class MemoryZone:
             if change.new is None:
                 del self.sets[change.key]
             else:
-                self._put(change.new)
+                self.keep(change.new)
         self.emptied += [(at, name) for name in sorted(before) if not self.answers(name)]
 
 

@@ -1,6 +1,7 @@
 """Tallies of a zone's names: which are ours, which nobody cares for, which are missing. Kept as things change."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 
 class Census:
@@ -8,6 +9,7 @@ class Census:
 
     def __init__(self) -> None:
         self._wanted: set[str] = set()
+        self._above: Counter[str] = Counter()
         self._marked: set[str] = set()
         self._owned: set[str] = set()  # of those that are wanted: whose record the marker names
         self._orphans: _Listed = _Listed()
@@ -15,13 +17,24 @@ class Census:
 
     def wanted(self, hostname: str) -> None:
         """Somebody wishes for a name."""
+        if hostname not in self._wanted:
+            self._above.update(_above(hostname))
         self._wanted.add(hostname)
         self._note(hostname)
 
     def unwanted(self, hostname: str) -> None:
         """Nobody wishes for a name any more."""
+        if hostname in self._wanted:
+            for name in _above(hostname):
+                self._above[name] -= 1
+                if not self._above[name]:
+                    del self._above[name]
         self._wanted.discard(hostname)
         self._note(hostname)
+
+    def is_above_any(self, name: str) -> bool:
+        """Tell whether a name that somebody wishes for lies below `name`."""
+        return name in self._above
 
     def seen(self, hostname: str, *, is_ours: bool) -> None:
         """A name was seen in the zone, with our owner's mark or without."""
@@ -62,6 +75,12 @@ class Census:
         is_wanted, is_marked = hostname in self._wanted, hostname in self._marked
         self._orphans.note(hostname, belongs=is_marked and not is_wanted)
         self._missing.note(hostname, belongs=is_wanted and not is_marked)
+
+
+def _above(hostname: str) -> Iterator[str]:
+    while "." in hostname:
+        hostname = hostname.split(".", 1)[1]
+        yield hostname
 
 
 class _Listed:

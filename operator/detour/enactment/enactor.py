@@ -129,6 +129,7 @@ class Enactor:
         self.tally = Tally()
         self._backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._changes_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._delivery = Delivery(fence, self.tally, clock=clock)
         site = settings.site
         self.takeover = Takeover(
@@ -210,6 +211,7 @@ class Enactor:
         self._reader.reconnect(facts)
         self._backoff.reset()
         self._reading_backoff.reset()
+        self._changes_backoff.reset()
         self._news.set()
         await before.close()
 
@@ -282,7 +284,7 @@ class Enactor:
         That the provider asks for patience comes last: it hides nothing worse.
         """
         standby = self.standby
-        found = [self._backoff.trouble, self._reading_backoff.trouble]
+        found = [each.trouble for each in self._backoffs]
         found.append(standby if standby is not None and standby.reason != STANDBY else None)
         troubles = sorted((each for each in found if each is not None), key=is_throttling)
         return next(iter(troubles), None)
@@ -290,8 +292,11 @@ class Enactor:
     @property
     def _is_throttled(self) -> bool:
         """Tell whether the provider asks for patience: the account is paused, or nothing has gone well since."""
-        both = (self._backoff, self._reading_backoff)
-        return self._budget.account.is_paused or any(is_throttling(each.trouble) for each in both)
+        return self._budget.account.is_paused or any(is_throttling(each.trouble) for each in self._backoffs)
+
+    @property
+    def _backoffs(self) -> tuple[Backoff, Backoff, Backoff]:
+        return (self._backoff, self._reading_backoff, self._changes_backoff)
 
     def zone_report(self) -> ZoneReport:
         """Return how the zone stands."""
@@ -378,8 +383,8 @@ class Enactor:
 
         None where that says nothing of what failed before: what is read beside the work goes well though writes fail.
         """
-        if self._reader.must_describe and self._holding.in_force:
-            self._reader.begin_describing(self._provider)
+        if self._holding.in_force:
+            self._look_beside()
         elif self._reader.must_describe:
             self._was_described(is_same=await self._reader.describe(self._provider))
             return None
@@ -407,6 +412,13 @@ class Enactor:
         else:
             return self._idle_time()
         return 0.0
+
+    def _look_beside(self) -> None:
+        """Begin what is looked at beside the work."""
+        if self._reader.must_describe:
+            self._reader.begin_describing(self._provider)
+        if self._clock() >= self._reader.changes.due_at:
+            self._reader.changes.ask(self._provider)
 
     def _was_described(self, *, is_same: bool) -> None:
         self.is_replaced = not is_same
@@ -448,6 +460,9 @@ class Enactor:
 
     def _take_readings(self) -> None:
         """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
+        if self._reader.changes.is_there:
+            self._take_changes()
+            return
         try:
             if self._reader.is_described:
                 self._was_described(is_same=self._reader.take_description())
@@ -462,6 +477,16 @@ class Enactor:
             self._was_read()
         else:
             self._names_were_read(hostnames)
+
+    def _take_changes(self) -> None:
+        """Read what others have changed. To hear of it fails beside everything else."""
+        try:
+            self._reader.take_changes(concerns=self._names.concerns, is_above_any=self._names.is_above_any)
+        except ProviderError as error:
+            self._look_into(error)
+            self._reader.changes.retry_at(self._clock() + self._changes_backoff.met(error, self._budget))
+        else:
+            self._changes_backoff.over()
 
     async def _read_suspects(self) -> float | None:
         """Read the names in question: beside the work where there is any."""

@@ -14,11 +14,13 @@ from detour.enactment.contract import Change
 from detour.enactment.managedname import ManagedName, Quarantine
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
+from detour.enactment.registries import claimed_hostnames
 from detour.enactment.sticking import Sticking
 from detour.enactment.view import NameView, ZoneView
 from detour.enactment.wishes import Explanation, NameChange, Urgency, Wish, WishReport
 from detour.model.defects import told
 from detour.model.generation import Generation
+from detour.model.names import hostname_of_marker
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
 from detour.model.withdrawal import Withdrawal
@@ -152,6 +154,14 @@ class Names:
     def hostname_of(self, record: ObjectKey) -> str | None:
         """Return the name that `record` wishes for, None where it wishes for none."""
         return self._hostnames.get(record)
+
+    def concerns(self, name: str) -> bool:
+        """Tell whether `name` is one under care, or may be a mark, of ours or of another tool on one under care."""
+        return hostname_of_marker(name) is not None or any(each in self._names for each in claimed_hostnames(name))
+
+    def is_above_any(self, name: str) -> bool:
+        """Tell whether a name that somebody wishes for lies below `name`."""
+        return self._census.is_above_any(name)
 
     def records(self) -> Iterable[ObjectKey]:
         return list(self._hostnames)

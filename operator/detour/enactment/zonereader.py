@@ -11,13 +11,17 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from detour.enactment.budget import beside
+from detour.enactment.changewatch import ChangeWatch
 from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
 from detour.enactment.periods import Periods
 from detour.enactment.reading import BackgroundReading
-from detour.enactment.registries import registry_names
+from detour.enactment.registries import claimed_hostnames, registry_names
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import Urgency
-from detour.model.names import marker_name
+from detour.model.names import hostname_of_marker, marker_name
+
+SHARE_OF_TIME = 0.05
+"""The share of the time that readings take at most which an account of changes asks for."""
 
 FRESH = 5.0
 """Seconds for which a reading of a name is good enough to publish the name for the first time."""
@@ -58,11 +62,13 @@ class ZoneReader:
         self._on_news = on_news
         self._describing: asyncio.Task[ZoneFacts] | None = None
         self._whole = BackgroundReading(on_news)
+        self._whole_began_at = self._whole_took = 0.0
         self._some = BackgroundReading(on_news)
         self._some_began_at = -math.inf
         self._some_awaited: set[str] = set()
         self._some_names: set[str] = set()
         self._view: ZoneView | None = None
+        self.changes = ChangeWatch(periods.changes, clock=clock, on_news=on_news)
         self.facts = facts
 
     # -- what is known -------------------------------------------------------------------------------------------
@@ -103,7 +109,8 @@ class ZoneReader:
     @property
     def has_news(self) -> bool:
         """Tell whether a reading beside the work waits to be taken."""
-        return self._view is not None and (self._whole.is_there or self._some.is_there or self.is_described)
+        is_there = self._whole.is_there or self._some.is_there or self.is_described or self.changes.is_there
+        return self._view is not None and is_there
 
     @property
     def has_suspects(self) -> bool:
@@ -116,7 +123,7 @@ class ZoneReader:
         """When something is to be read next; infinite while everything that is to be is under way."""
         whole = math.inf if self._whole.is_under_way else self._whole_due_at
         waits = (self._suspects or self._suspects_ledger) and not self._some.is_under_way
-        return min(whole, self._retry_at if waits else math.inf)
+        return min(whole, self._retry_at if waits else math.inf, self.changes.due_at)
 
     @property
     def _whole_due_at(self) -> float:
@@ -153,6 +160,7 @@ class ZoneReader:
     def owe(self) -> None:
         """Believe nothing that was read of the zone so far, and read it before anything else."""
         self.cancel()
+        self.changes.begin_anew()
         self._due_at = 0.0
         self._is_owed = True
 
@@ -174,6 +182,7 @@ class ZoneReader:
             self._suspects.update(self._some.names)
             self._suspects_ledger = True
         self._some.cancel()
+        self.changes.cancel()
         if self._describing is not None:
             self._describing.cancel()
             self._describing = None
@@ -212,6 +221,7 @@ class ZoneReader:
 
     def begin(self, provider: Provider) -> None:
         """Read the zone beside the work; `has_news` once it is there."""
+        self._whole_began_at = self._clock()
         self._whole.begin(beside(Urgency.HOUSEKEEPING, provider.read_zone))
 
     def begin_suspects(self, provider: Provider) -> None:
@@ -229,14 +239,15 @@ class ZoneReader:
         suspects, self._suspects = self._suspects, set()  # what is suspected meanwhile may have been read before
         awaited = frozenset(self._awaited)
         try:
-            view = ZoneView(await provider.read_zone())
+            contents = await provider.read_zone()
         except BaseException:
             self._suspects |= suspects
             raise
         self._began_at = began_at
         self._awaited -= awaited
         self._prove(self._wants_proof, began_at)
-        self._take(view)
+        self._whole_took = self._clock() - began_at
+        self._take(ZoneView(contents), contents.mark, began_at)
 
     def take_news(self) -> list[str] | None:
         """Take what was read beside the work; return the hostnames, None where that is the whole zone.
@@ -244,11 +255,12 @@ class ZoneReader:
         Raises ProviderError where that failed: then it is still to be read.
         """
         if self._whole.is_there:
+            self._whole_took = self._clock() - self._whole_began_at
             reading = self._whole.take()
             view = ZoneView(reading.contents)
             view.take_over(self.view, reading.read_since)
             view.take_over_sets(self.view, reading.written_since)
-            self._take(view)
+            self._take(view, reading.contents.mark, self._whole_began_at)
             return None
         hostnames = sorted(self._some.names)
         try:
@@ -327,7 +339,23 @@ class ZoneReader:
             reading.were_written(keys)
         self.view.wrote([change.key for change in batch.changes if change.new is None], stored)
 
-    def _take(self, view: ZoneView) -> None:
+    def take_changes(self, *, concerns: Callable[[str], bool], is_above_any: Callable[[str], bool]) -> None:
+        """Suspect the names that others have changed, of those that it `concerns`. Raises ProviderError.
+
+        What stands above any may delegate or redirect it: then the zone is read.
+        """
+        names = self.changes.take()
+        if names is None or any(map(is_above_any, names)):
+            pause = max(self._periods.changes, self._whole_took / SHARE_OF_TIME)
+            self._due_at = min(self._due_at, self._whole_began_at + pause)
+            return
+        for name in filter(concerns, names):
+            hostname = hostname_of_marker(name)
+            self._suspects.update([hostname] if hostname is not None else claimed_hostnames(name))
+        self._suspects_ledger |= self._ledger_name in names
+
+    def _take(self, view: ZoneView, mark: str | None, began_at: float) -> None:
+        self.changes.was_read(mark, began_at)
         self._view = view
         self._is_owed = False
         self._due_at = self._clock() + self._periods.reading * (0.9 + self._random() / 5)

@@ -46,13 +46,13 @@ class _NameKey:
 class _Name:
     state: ResolvedName
     canonical_names: tuple[str, ...] = ()
-    users: set[ObjectKey] = field(default_factory=set)
+    users: dict[ObjectKey, None] = field(default_factory=dict)  # in the order of their coming, the same in each run
 
 
 @dataclass(slots=True)
 class _Watched:
     streak: Streak
-    users: set[ObjectKey] = field(default_factory=set)
+    users: dict[ObjectKey, None] = field(default_factory=dict)  # in the order of their coming, the same in each run
     is_remembered: bool = False  # the verdict is that of an earlier status, and was not found here yet
 
 
@@ -111,7 +111,7 @@ class Targets:
             self._names[key] = _Name(ResolvedName())
             self._resolutions.add(key, within=min(1.0, key.timing.recheck_interval))
         for key in keys:
-            self._names[key].users.add(record.key)
+            self._names[key].users[record.key] = None
         for endpoint in record.endpoints:
             if endpoint.name in remembered:
                 self._restore(record, endpoint, remembered[endpoint.name])
@@ -139,7 +139,7 @@ class Targets:
             name = self._names.get(key)
             if name is None:
                 continue
-            name.users.discard(record.key)
+            name.users.pop(record.key, None)
             if not name.users:
                 del self._names[key]
                 self._resolutions.discard(key)
@@ -253,7 +253,7 @@ class Targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
             if not self._targets[target].users:
                 self._reschedule(target)
-            self._targets[target].users.add(record.key)
+            self._targets[target].users[record.key] = None
         self._release(record.key, keeping=wanted)
 
     def _release(self, key: ObjectKey, keeping: Iterable[Target]) -> None:
@@ -261,7 +261,7 @@ class Targets:
         for target in [each for each in self._targets_of.get(key, ()) if each not in kept]:
             watched = self._targets.get(target)
             if watched is not None:
-                watched.users.discard(key)
+                watched.users.pop(key, None)
                 if not watched.users:
                     del self._targets[target]
                     self._reschedule(target)

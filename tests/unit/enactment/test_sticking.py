@@ -25,8 +25,8 @@ class WilfulZone(MemoryZone):
         super().__init__()
         self.policy = policy
 
-    def put(self, *rrsets: RRset) -> None:
-        super().put(*(self.policy(each) if each.name == API else each for each in rrsets))
+    def keep(self, rrset: RRset) -> None:
+        super().keep(self.policy(rrset) if rrset.name == API else rrset)
 
     def holds(self, change: Change) -> bool:
         stored = self.sets.get(change.key)
