@@ -86,10 +86,11 @@ class MemoryZone:
         self._versions = versions
         self._count = 0
         self.account: list[str] | None = None  # the names that outsiders changed, where an account is kept
+        self.forgotten = 0  # so many of these it does not tell any more
 
     def put(self, *rrsets: RRset) -> None:
         """Write these sets, as an outsider would."""
-        self._note_change(each.name for each in rrsets)
+        self.note_change(each.name for each in rrsets)
         for each in rrsets:
             self.keep(each)
 
@@ -100,11 +101,12 @@ class MemoryZone:
 
     def drop(self, *keys: RRKey) -> None:
         """Delete these sets, as an outsider would."""
-        self._note_change(each.name for each in keys)
+        self.note_change(each.name for each in keys)
         for key in keys:
             self.sets.pop(key, None)
 
-    def _note_change(self, names: Iterable[str]) -> None:
+    def note_change(self, names: Iterable[str]) -> None:
+        """Others changed something at these names."""
         if self.account is not None:
             self.account += names
 
@@ -158,6 +160,7 @@ class MemoryProvider:
         self.writes: list[Write] = []
         self.zone_reads: list[float] = []
         self.name_reads: list[tuple[float, frozenset[str]]] = []
+        self.changes_asked: list[float] = []
         self.is_closed = False
         self.latency = LATENCY
 
@@ -183,8 +186,12 @@ class MemoryProvider:
 
     async def changed_since(self, mark: str) -> ChangedNames | None:
         await self._travel()
-        account = self.zone.account
-        return None if account is None else ChangedNames(str(len(account)), frozenset(account[int(mark) :]))
+        account, since = self.zone.account, int(mark)
+        self.changes_asked.append(self._now())
+        if account is None:
+            return None
+        names = frozenset(account[since:]) if since >= self.zone.forgotten else None
+        return ChangedNames(str(len(account)), names)
 
     async def apply(self, batch: Batch) -> ZoneContents:
         trouble = self.troubles.popleft() if self.troubles else None
