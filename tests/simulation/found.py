@@ -221,6 +221,7 @@ FOUND_IN_THE_LONG_RUN = {
         "min serving:842435",
     ],
     "OnlyOurs": [
+        "general:1517492",
         "general:71803",
         "general:98601",
         "general:101730",

@@ -87,7 +87,8 @@ def only_ours(history: History) -> Iterator[Violation]:
             damaged_at[event.zone] = event.at
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             continue
-        known = (each.began_at for each in reversed(reads[event.zone, event.by]) if each.at <= event.sent_at)
+        # A reading that ended in that very moment was not taken in yet.
+        known = (each.began_at for each in reversed(reads[event.zone, event.by]) if each.at < event.sent_at)
         # What an outsider did a moment ago nobody can know of, and no provider can be asked to exclude.
         is_excused = damaged_at.get(event.zone, 0.0) > next(known, 0.0)
         for change in event.changes:
