@@ -40,7 +40,7 @@ class Desk:
         self.enactor = Enactor(
             EnactorSettings("prod", server.domain, Site("here"), periods=periods),
             provider=provider,
-            budget=ZoneBudget(Budget(provider.limits, clock)),
+            budget=ZoneBudget(Budget(provider.limits, clock), provider.limits),
             fence=Fence(owner="prod", domain=server.domain, site="here"),
             leadership=SOLE_LEADER,
             clock=clock,

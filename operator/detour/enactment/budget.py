@@ -25,6 +25,9 @@ FAILOVER_PATIENCE = 60.0
 WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
 
+READING_SHARE = 0.1
+"""The share of an account's requests that go to reading whole zones again and again."""
+
 Found = TypeVar("Found")
 
 _BESIDE: ContextVar[Urgency | None] = ContextVar("beside", default=None)
@@ -140,6 +143,7 @@ class Budget:
         self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
         self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
         self._paused_until = 0.0
+        self._readings_until = 0.0
         self._listeners: set[Callable[[], None]] = set()
         self._alarm: asyncio.TimerHandle | None = None  # at the end of the pause
 
@@ -179,6 +183,12 @@ class Budget:
     def count_changes(self, number: int) -> None:
         """Count changes that are about to be sent."""
         self._changes.charge(number)
+
+    def pause_after_reading(self, seconds: float) -> float:
+        """Return the seconds until a zone may be read again whose reading is worth `seconds` of the account's share."""
+        now = self._clock()
+        self._readings_until = max(now, self._readings_until) + seconds
+        return self._readings_until - now
 
     def pause(self, seconds: float) -> None:
         """Send nothing for `seconds`: the provider said that it is too much."""
@@ -234,14 +244,17 @@ class ZoneBudget:
     So the provider's requests need not say what they are for. What is read `beside` that work has its own urgency.
     """
 
-    def __init__(self, account: Budget) -> None:
+    def __init__(self, account: Budget, limits: ProviderLimits) -> None:
         self.account = account
         self.urgency = Urgency.FAILOVER
+        self._limits = limits
+        self._requests_of_reading = 0
         self._has_request = False  # counted already, and not sent yet
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
         if (own := _BESIDE.get()) is not None:
+            self._requests_of_reading += number if own is Urgency.HOUSEKEEPING else 0
             await self.account.request(number, own)  # what was counted already is for the batch that waits to be sent
             return
         if self._has_request and not self.account.is_paused_for(self.urgency):
@@ -249,6 +262,19 @@ class ZoneBudget:
         self._has_request = False
         if number:
             await self.account.request(number, self.urgency)
+
+    def pause_after_reading(self) -> float | None:
+        """Return the seconds until the zone may be read again, None where no quota bounds that.
+
+        That is for a reading beside the work; of one that was not, it says 0.
+        """
+        rate, number = self._limits.reading_requests_per_second, self._requests_of_reading
+        if rate is None:
+            return None
+        if self._limits.requests_per_second is not None:
+            rate = min(rate, READING_SHARE * self._limits.requests_per_second)
+        self._requests_of_reading = 0
+        return number / rate if self._limits.reads_by_zone else self.account.pause_after_reading(number / rate)
 
     async def room(
         self, wanted: int, urgency: Urgency, *, news: asyncio.Event, due: float, unless: Callable[[], bool]

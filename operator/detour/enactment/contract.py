@@ -52,6 +52,11 @@ class ZoneContents:
     partial: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mark: str | None = None
 
+    def at(self, names: Collection[str]) -> "ZoneContents":
+        """Return what was read of exactly these names."""
+        sets = {key: each for key, each in self.sets.items() if key.name in names}
+        return ZoneContents(sets, tuple(each for each in self.opaque if each.name in names))
+
     def without(self, names: Collection[str]) -> "ZoneContents":
         """Return what was read but for `names`, of which something newer is known."""
         return ZoneContents(
@@ -141,6 +146,10 @@ class ProviderLimits:
     A creation or a deletion is one element, a replacement `elements_per_replacement`; where `counts_values` is set, one
     for each value. The set beside a removal counts as if it were replaced: Route 53 and Google make sure of it so.
     Rates are per second and per account, each with a burst; None means no quota.
+
+    Readings of the whole zone, one after the other, take no more than `reading_requests_per_second`, None where a zone
+    is read at the pace of `Periods` alone; `reads_by_zone` says that this is a quota of each zone's own.
+    `bills_questions` says that somebody pays for each question that the zone's name servers answer.
     """
 
     batch_elements: int
@@ -153,6 +162,9 @@ class ProviderLimits:
     changes_burst: float
     atomic: bool = True
     counts_values: bool = False
+    reading_requests_per_second: float | None = None
+    reads_by_zone: bool = False
+    bills_questions: bool = False
 
     def elements(self, change: Change) -> int:
         """Return what `change` counts against `batch_elements`."""

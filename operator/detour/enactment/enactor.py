@@ -18,7 +18,7 @@ sets: what to publish is decided on what the one before us left behind.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from detour.enactment.backoff import Backoff
@@ -46,6 +46,7 @@ from detour.enactment.names import Names
 from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.reconcile import DeleteCommand, RecordExists, ZoneRules, no_command, nobody_exists
+from detour.enactment.registries import hostnames_at
 from detour.enactment.settlement import Settlement
 from detour.enactment.sites import Site
 from detour.enactment.takeover import STANDBY, Takeover, Yielding
@@ -445,7 +446,14 @@ class Enactor:
         self._budget.urgency = Urgency.FAILOVER
         await self._reader.read(self._provider)
         self._was_read()
+        self._read_again()
         return 0.0
+
+    def _read_again(self) -> None:
+        """See when to read the zone again: as soon as quotas let us, where no account of changes tells of damage."""
+        pause = self._budget.pause_after_reading()
+        if pause is not None and not self._reader.changes.is_followed:
+            self._reader.read_again_in(max(self._settings.periods.audit, pause))
 
     def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
@@ -468,15 +476,27 @@ class Enactor:
                 self._was_described(is_same=self._reader.take_description())
                 self._reader.suspect_ledger()  # a reading tells whether all is well again
                 return
-            hostnames = self._reader.take_news()
+            if self._reader.is_read_whole:
+                self._whole_was_read(self._reader.take_whole())
+                self._read_again()
+                return
+            hostnames = self._reader.take_names()
         except ProviderError as error:
             self._look_into(error)
             self._reader.retry_at(self._clock() + self._reading_backoff.met(error, self._budget))
             return
-        if hostnames is None:
+        self._names_were_read(hostnames)
+
+    def _whole_was_read(self, names: Collection[str]) -> None:
+        """Look at what a reading beside the work shows otherwise than was believed, at `names`.
+
+        Names below one of them may be delegated or redirected by it.
+        """
+        if any(map(self._names.is_above_any, names)):
             self._was_read()
-        else:
-            self._names_were_read(hostnames)
+            return
+        self._names.whole_reread(self._reader.view)
+        self._names_were_read(sorted(set(hostnames_at(names))))
 
     def _take_changes(self) -> None:
         """Read what others have changed. To hear of it fails beside everything else."""

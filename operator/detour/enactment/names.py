@@ -53,6 +53,7 @@ class Names:
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
+        self._broken: set[str] = set()  # names that could not be judged
         self._sticking = Sticking()
         self._census = Census()
 
@@ -230,6 +231,18 @@ class Names:
             if marker and marker.owner == self._rules.owner and marker.record in name.wishes:
                 self._own(name, marker.record)
 
+    def whole_reread(self, view: ZoneView) -> None:
+        """Take note of a full reading, by which some names are looked at again: all that were written have been read.
+
+        So is everybody who met an error of ours.
+        """
+        for hostname in self._sticking.unread():
+            self._sticking.read(hostname, view.at(hostname).answers)
+        for hostname in self._broken:
+            if (name := self._names.get(hostname)) is not None:
+                self._mark(name, Urgency.REPAIR)
+        self._broken.clear()
+
     def quarantine(
         self, hostname: str, refusal: Explanation, *, now: float, pause: float, seen: NameView | None = None
     ) -> None:
@@ -348,6 +361,7 @@ class Names:
             logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
             why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
             refusal = Explanation("InternalError", why)
+            self._broken.add(hostname)
             return Outcome(None, dict.fromkeys(name.wishes, refusal), is_put_off=True)
 
     def _judge(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:

@@ -8,10 +8,11 @@ DynamoDB, AWS Cloud Map) cannot be seen here.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from detour.enactment.contract import StoredSet
+from detour.model.names import hostname_of_marker
 from detour.model.rrset import RRType
 
 EXTERNAL_DNS = "external-dns"
@@ -68,3 +69,13 @@ def claimed_hostnames(name: str) -> Iterator[str]:
 def registry_names(hostname: str) -> tuple[str, ...]:
     """Return the names at which external-dns marks `hostname` where nobody gave it a prefix of their own."""
     return tuple(f"{prefix}{hostname}" for prefix in PREFIXES)
+
+
+def hostnames_at(names: Iterable[str]) -> Iterator[str]:
+    """Give the hostnames that what stands at `names` may be about: themselves, or those that a mark there speaks of."""
+    for name in names:
+        hostname = hostname_of_marker(name)
+        if hostname is not None:
+            yield hostname
+        else:
+            yield from claimed_hostnames(name)

@@ -71,6 +71,10 @@ class Sticking:
             return
         self._written[hostname] = replace(written, found=found, misses=misses, is_read=True)
 
+    def unread(self) -> list[str]:
+        """Return the names that were written, and not read since."""
+        return [hostname for hostname, written in self._written.items() if not written.is_read]
+
     def shown(self, hostname: str) -> None:
         """The name servers show the name as it was written: what differs from now on is somebody's edit."""
         self._written.pop(hostname, None)

@@ -70,6 +70,14 @@ class ZoneView:
     def get(self, key: RRKey) -> StoredSet | None:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
 
+    def names(self) -> Iterable[str]:
+        """Return every name at which anything is believed to stand."""
+        return [*self._sets, *self._opaque]
+
+    def believes(self, name: str, sets: Mapping[RRType, StoredSet], opaque: Collection[OpaqueSet]) -> bool:
+        """Tell whether exactly this is believed to stand at `name`."""
+        return self._sets.get(name, _NO_SETS) == sets and frozenset(self._opaque.get(name, ())) == opaque
+
     def reread(self, names: Collection[str], contents: ZoneContents) -> None:
         """Replace what is believed of `names` by what was just read at them.
 
@@ -86,22 +94,6 @@ class ZoneView:
             if name in self._opaque:
                 self._opaque[name] = tuple(each for each in self._opaque[name] if each.type not in read)
         self._lay(contents)
-
-    def take_over(self, other: "ZoneView", names: Iterable[str]) -> None:
-        """Believe of `names` what `other` does."""
-        for name in names:
-            self._sets.pop(name, None)
-            self._opaque.pop(name, None)
-            if name in other._sets:
-                self._sets[name] = other._sets[name]
-            if name in other._opaque:
-                self._opaque[name] = other._opaque[name]
-        for hostname, places in other._claimed_at.items():
-            self._claimed_at[hostname] |= places
-
-    def take_over_sets(self, other: "ZoneView", keys: Iterable[RRKey]) -> None:
-        """Believe of these sets what `other` does."""
-        self.put_back({key: other.get(key) for key in keys})
 
     def put_back(self, sets: Mapping[RRKey, StoredSet | None]) -> None:
         """Believe these sets to be so, or (None) not to be there."""

@@ -14,11 +14,12 @@ from detour.enactment.budget import beside
 from detour.enactment.changewatch import ChangeWatch
 from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
 from detour.enactment.periods import Periods
-from detour.enactment.reading import BackgroundReading
-from detour.enactment.registries import claimed_hostnames, registry_names
+from detour.enactment.reading import BackgroundReading, Compared, Reading, compared
+from detour.enactment.registries import hostnames_at, registry_names
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import Urgency
-from detour.model.names import hostname_of_marker, marker_name
+from detour.model.names import marker_name
+from detour.model.rrset import RRKey, RRType
 
 SHARE_OF_TIME = 0.05
 """The share of the time that readings take at most which an account of changes asks for."""
@@ -61,9 +62,9 @@ class ZoneReader:
         self._read_at: dict[str, float] = {}
         self._on_news = on_news
         self._describing: asyncio.Task[ZoneFacts] | None = None
-        self._whole = BackgroundReading(on_news)
+        self._whole: BackgroundReading[Compared] = BackgroundReading(on_news)
         self._whole_began_at = self._whole_took = 0.0
-        self._some = BackgroundReading(on_news)
+        self._some: BackgroundReading[ZoneContents] = BackgroundReading(on_news)
         self._some_began_at = -math.inf
         self._some_awaited: set[str] = set()
         self._some_names: set[str] = set()
@@ -222,7 +223,11 @@ class ZoneReader:
     def begin(self, provider: Provider) -> None:
         """Read the zone beside the work; `has_news` once it is there."""
         self._whole_began_at = self._clock()
-        self._whole.begin(beside(Urgency.HOUSEKEEPING, provider.read_zone))
+        self._whole.begin(self._read_and_compare(provider))
+
+    async def _read_and_compare(self, provider: Provider) -> Compared:
+        contents = await beside(Urgency.HOUSEKEEPING, provider.read_zone)
+        return await compared(self.view, contents)
 
     def begin_suspects(self, provider: Provider) -> None:
         """Read what is suspicious beside the work; `has_news` once it is there."""
@@ -247,21 +252,42 @@ class ZoneReader:
         self._awaited -= awaited
         self._prove(self._wants_proof, began_at)
         self._whole_took = self._clock() - began_at
-        self._take(ZoneView(contents), contents.mark, began_at)
+        self._view = ZoneView(contents)
+        self._is_owed = False
+        self._was_read(contents.mark, began_at)
 
-    def take_news(self) -> list[str] | None:
-        """Take what was read beside the work; return the hostnames, None where that is the whole zone.
+    @property
+    def is_read_whole(self) -> bool:
+        """Tell whether a reading of the whole zone waits to be taken."""
+        return self._whole.is_there
 
-        Raises ProviderError where that failed: then it is still to be read.
+    def take_whole(self) -> Collection[str]:
+        """Take a reading of the whole zone; return the names at which it showed something else than was believed.
+
+        Raises ProviderError.
         """
-        if self._whole.is_there:
-            self._whole_took = self._clock() - self._whole_began_at
-            reading = self._whole.take()
-            view = ZoneView(reading.contents)
-            view.take_over(self.view, reading.read_since)
-            view.take_over_sets(self.view, reading.written_since)
-            self._take(view, reading.contents.mark, self._whole_began_at)
-            return None
+        self._whole_took = self._clock() - self._whole_began_at
+        reading = self._whole.take()
+        written = {key.name for key in reading.written_since}
+        names = reading.found.differing - reading.read_since
+        partly = [each for each in names & written if self._differs_beside(each, reading)]
+        self._suspects.update(hostnames_at(partly))  # what was written there is newer than what was read
+        names -= written
+        self.view.reread(names, reading.found.contents.at(names))
+        self._was_read(reading.found.contents.mark, self._whole_began_at)
+        return names
+
+    def _differs_beside(self, name: str, reading: Reading[Compared]) -> bool:
+        """Tell whether the reading shows at `name` something else than was believed, beside what was written since."""
+        keys = (RRKey(name, kind) for kind in RRType)
+        sets = reading.found.contents.sets
+        return any(sets.get(key) != self.view.get(key) for key in keys if key not in reading.written_since)
+
+    def take_names(self) -> list[str]:
+        """Take what was read of some names beside the work; return their hostnames.
+
+        Raises ProviderError where that failed: then they are still to be read.
+        """
         hostnames = sorted(self._some.names)
         try:
             reading = self._some.take()
@@ -271,7 +297,7 @@ class ZoneReader:
             raise
         names = self._some_names - reading.read_since
         written = {key: self.view.get(key) for key in reading.written_since}
-        contents = reading.contents.without(reading.read_since)
+        contents = reading.found.without(reading.read_since)
         self._take_names(hostnames, contents, names, self._some_began_at, awaited=self._some_awaited)
         self.view.put_back(written)
         return hostnames
@@ -349,13 +375,13 @@ class ZoneReader:
             pause = max(self._periods.changes, self._whole_took / SHARE_OF_TIME)
             self._due_at = min(self._due_at, self._whole_began_at + pause)
             return
-        for name in filter(concerns, names):
-            hostname = hostname_of_marker(name)
-            self._suspects.update([hostname] if hostname is not None else claimed_hostnames(name))
+        self._suspects.update(hostnames_at(filter(concerns, names)))
         self._suspects_ledger |= self._ledger_name in names
 
-    def _take(self, view: ZoneView, mark: str | None, began_at: float) -> None:
+    def read_again_in(self, seconds: float) -> None:
+        """Read the whole zone again then."""
+        self._due_at = self._clock() + seconds * (0.9 + self._random() / 5)
+
+    def _was_read(self, mark: str | None, began_at: float) -> None:
         self.changes.was_read(mark, began_at)
-        self._view = view
-        self._is_owed = False
         self._due_at = self._clock() + self._periods.reading * (0.9 + self._random() / 5)

@@ -415,7 +415,8 @@ class ZoneKeeper:
         A connection in use stays until the new one has found the zone: credentials that are refused replace nothing.
         """
         self._limits = await self._providers.limits_of(zone)
-        budget = ZoneBudget(self._environment.budget_of(self._providers.account_of(zone, secret or None), self._limits))
+        account = self._environment.budget_of(self._providers.account_of(zone, secret or None), self._limits)
+        budget = ZoneBudget(account, self._limits)
         provider = GuardedProvider(await self._providers.open_zone(zone, secret=secret or None, pace=budget.request))
         is_taken = False
         try:

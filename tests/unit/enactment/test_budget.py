@@ -157,7 +157,7 @@ async def test_other_quotas_hold_from_when_they_are_declared() -> None:
 async def test_a_batch_has_its_request_before_it_is_filled() -> None:
     """What is decided or forbidden while it waits for one is not too late."""
     budget = Budget(replace(NO_QUOTA, requests_per_second=1.0, requests_burst=1), now)
-    zone = ZoneBudget(budget)
+    zone = ZoneBudget(budget, NO_QUOTA)
     await budget.request()  # another zone of the account
     news = asyncio.Event()
     room = zone.room(5, Urgency.FAILOVER, news=news, due=math.inf, unless=lambda: False)
@@ -168,7 +168,7 @@ async def test_a_batch_has_its_request_before_it_is_filled() -> None:
 
 async def test_a_request_in_hand_does_not_pass_a_pause() -> None:
     budget = Budget(NO_QUOTA, now)
-    zone = ZoneBudget(budget)
+    zone = ZoneBudget(budget, NO_QUOTA)
     assert await zone.room(5, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
     budget.pause(30.0)
     assert await seconds(zone.request()) == pytest.approx(30.0, abs=0.01)
@@ -189,7 +189,7 @@ async def test_a_short_pause_during_a_long_one_keeps_a_failover_no_longer() -> N
 async def test_what_is_read_beside_a_failover_waits_behind_what_is_more_urgent_in_other_zones() -> None:
     budget = Budget(replace(NO_QUOTA, requests_per_second=1.0, requests_burst=1.0), now)
     await budget.request()
-    zone, served = ZoneBudget(budget), []
+    zone, served = ZoneBudget(budget, NO_QUOTA), []
     zone.urgency = Urgency.FAILOVER  # what is sent just now; the reading began before
 
     async def note(name: str, waiting: Awaitable[None]) -> None:
@@ -207,7 +207,7 @@ async def test_what_is_read_beside_a_failover_waits_behind_what_is_more_urgent_i
 
 async def test_a_request_that_is_counted_for_a_batch_is_not_sent_by_a_reading() -> None:
     budget = Budget(replace(NO_QUOTA, requests_per_second=0.1, requests_burst=1.0), now)
-    zone = ZoneBudget(budget)
+    zone = ZoneBudget(budget, NO_QUOTA)
     room = await zone.room(1, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
     assert room is not None
     reading = asyncio.create_task(beside(Urgency.HOUSEKEEPING, zone.request))
@@ -215,3 +215,34 @@ async def test_a_request_that_is_counted_for_a_batch_is_not_sent_by_a_reading() 
     assert await seconds(zone.request()) < 0.01
     assert not reading.done()
     await reading
+
+
+async def test_zones_of_an_account_share_what_reading_them_again_may_take() -> None:
+    limits = replace(NO_QUOTA, reading_requests_per_second=0.5)
+    account = Budget(limits, now)
+    one, two = ZoneBudget(account, limits), ZoneBudget(account, limits)
+    for zone in (one, two):
+        await beside(Urgency.HOUSEKEEPING, lambda zone=zone: zone.request(10))
+    assert (one.pause_after_reading(), two.pause_after_reading()) == (20.0, 40.0)
+    await asyncio.sleep(60.0)
+    assert one.pause_after_reading() == 0.0, "nothing was read since"
+
+
+async def test_where_each_zone_has_a_quota_of_its_own_they_do_not_wait_for_each_other() -> None:
+    limits = replace(NO_QUOTA, reading_requests_per_second=0.5, reads_by_zone=True)
+    account = Budget(limits, now)
+    one, two = ZoneBudget(account, limits), ZoneBudget(account, limits)
+    for zone in (one, two):
+        await beside(Urgency.HOUSEKEEPING, lambda zone=zone: zone.request(10))
+        assert zone.pause_after_reading() == 20.0
+
+
+async def test_readings_take_a_tenth_of_a_lower_quota() -> None:
+    limits = replace(NO_QUOTA, reading_requests_per_second=0.5, requests_per_second=1.0, requests_burst=100.0)
+    zone = ZoneBudget(Budget(limits, now), limits)
+    await beside(Urgency.HOUSEKEEPING, lambda: zone.request(10))
+    assert zone.pause_after_reading() == pytest.approx(100.0)
+
+
+async def test_without_a_quota_the_periods_say_when_to_read_again() -> None:
+    assert ZoneBudget(Budget(NO_QUOTA, now), NO_QUOTA).pause_after_reading() is None

@@ -96,7 +96,7 @@ async def test_what_is_suspected_is_read_through_the_next_connection(start: Star
     writer.enactor.suspect(API)
     await asyncio.sleep(1)
     fresh = MemoryProvider(writer.zone)
-    await writer.enactor.use(fresh, ZoneBudget(Budget(NO_QUOTA, asyncio.get_running_loop().time)))
+    await writer.enactor.use(fresh, ZoneBudget(Budget(NO_QUOTA, asyncio.get_running_loop().time), NO_QUOTA))
     await writer.until(lambda: writer.zone.answers(API) == {ONE}, within=5)
 
 
@@ -248,7 +248,7 @@ async def test_a_name_that_is_to_be_read_first_is_not_served_by_a_reading_that_b
     read.read_first([API])
     provider.may_go_on.set()
     await until(lambda: read.has_news)
-    assert read.take_news() == [API]
+    assert read.take_names() == [API]
     assert API in read.awaited
     assert read.unfresh([API]) == [API]
     await read.read_suspects(provider)

@@ -338,7 +338,7 @@ async def test_fresh_credentials_are_used_without_a_restart(start: Start) -> Non
     assert trouble is not None
     assert trouble.reason == "CredentialsRefused"
     old, fresh = writer.provider, MemoryProvider(writer.zone)
-    await writer.enactor.use(fresh, ZoneBudget(Budget(NO_QUOTA, asyncio.get_running_loop().time)))
+    await writer.enactor.use(fresh, ZoneBudget(Budget(NO_QUOTA, asyncio.get_running_loop().time), NO_QUOTA))
     await writer.settled("api", within=1)
     assert old.is_closed
     assert writer.enactor.zone_report().trouble is None

@@ -118,10 +118,11 @@ class Writer:
             known=known,
             random_claim=lambda: f"{next(_claims):016x}",
         )
+        self.zone_budget = ZoneBudget(self.budget, limits)
         self.enactor = Enactor(
             EnactorSettings(OWNER, DOMAIN, site, dry_run=dry_run),
             provider=self.provider,
-            budget=ZoneBudget(self.budget),
+            budget=self.zone_budget,
             fence=self.fence,
             leadership=leadership,
             clock=clock,

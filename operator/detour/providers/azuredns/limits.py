@@ -16,6 +16,9 @@ LIMITS = ProviderLimits(
     changes_per_second=200 / 60,  # creations, updates and deletions have 200 per minute and zone each
     changes_burst=200.0,
     atomic=False,
+    reading_requests_per_second=0.75,  # ours: three quarters of the lists, 60 per minute and zone
+    reads_by_zone=True,
+    bills_questions=True,
 )
 
 GETS_PER_MINUTE = 2000

@@ -15,6 +15,8 @@ LIMITS = ProviderLimits(
     requests_burst=50.0,
     changes_per_second=None,
     changes_burst=1_000.0,
+    reading_requests_per_second=1.0,  # ours: a tenth of the project's requests
+    bills_questions=True,
 )
 
 PAGE = 1_000

@@ -16,6 +16,8 @@ LIMITS = ProviderLimits(
     changes_per_second=100.0,
     changes_burst=1_500.0,
     counts_values=True,
+    reading_requests_per_second=1.0,  # ours: a tenth of the account's requests
+    bills_questions=True,
 )
 
 PAGE = 300
