@@ -27,6 +27,7 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.periods import Periods
+from detour.enactment.questionbudget import QuestionBudget
 from detour.enactment.questions import Questions
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
@@ -90,6 +91,9 @@ class Operator:
             budget_of=self._budget_of,
             providers=replace(PROVIDERS, open_zone=partial(registry.open_zone, permitted=permitted)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
+            questions=(
+                QuestionBudget(settings.questions_per_day, self._clock.now) if settings.questions_per_day else None
+            ),
         )
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from detour.enactment.asking import split_server
+from detour.enactment.questionbudget import DEFAULT_PER_DAY
 from detour.enactment.sites import Site
 from detour.providers.endpoints import PermittedEndpoints
 
@@ -29,7 +30,8 @@ class Settings:
     `lease` is namespace and name of the Lease by which replicas elect a leader, None where there is only one;
     `identity` is this process's name in it. `resolver` (`address:port`) resolves endpoint hostnames, None means the
     system's. `namespaces` confine the operator, none means all. `listen` is `address:port` for /livez, /readyz and
-    /metrics. `audit_every` and `read_every` are the `Periods`, in seconds. `reference_checks` (`address:port`) tell
+    /metrics. `audit_every` and `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may
+    ask of name servers that bill for it (0: as many as `audit_every` makes). `reference_checks` (`address:port`) tell
     whether this process can see at all; without any, the zones' name servers do. `permitted_endpoints` are what the
     `endpointURL` of a zone may name without credentials of its own, or without https (see `PermittedEndpoints`).
     """
@@ -50,6 +52,7 @@ class Settings:
     dry_run: bool = False
     audit_every: float = 30.0
     read_every: float = 600.0
+    questions_per_day: int = DEFAULT_PER_DAY
     reference_checks: tuple[str, ...] = ()
     permitted_endpoints: tuple[str, ...] = ()
 
@@ -108,8 +111,23 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "an address or a network) and port (* for any), such as https://dns.example.com:8443 (default: none)",
         type=_endpoints,
     )
-    add("--audit-every", help="seconds between two looks at a name by DNS (default: 30)", type=_seconds)
-    add("--read-every", help="seconds between two full readings of a zone by API (default: 600)", type=_seconds)
+    add(
+        "--audit-every",
+        help="seconds between two looks at a name by DNS, where they cost nothing (default: 30)",
+        type=_seconds,
+    )
+    add(
+        "--read-every",
+        help="seconds between two full readings of a zone by API, where no quota of the provider's says more or less "
+        "(default: 600)",
+        type=_seconds,
+    )
+    add(
+        "--questions-per-day",
+        help="questions a day to name servers whose answers are billed (Route 53, Azure DNS, Cloud DNS), for all zones "
+        "together; what was just written is looked at in any case; 0: no bound (default: 400000)",
+        type=_count,
+    )
     given = vars(parser.parse_args(arguments))
     if given["kubeconfig"] is None:
         given["kubeconfig"] = environment.get("KUBECONFIG") or None
@@ -214,6 +232,12 @@ def _endpoints(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return entries
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, 0 or more")
+    return int(text)
 
 
 def _positive(text: str) -> int:

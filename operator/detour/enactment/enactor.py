@@ -326,6 +326,11 @@ class Enactor:
             ledger_moved_at=None if holds else self.takeover.moved_at,
         )
 
+    @property
+    def hears_of_changes(self) -> bool:
+        """Tell whether the zone's own account of changes tells of whatever others do there."""
+        return self._reader.changes.is_followed
+
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """Looking at what the world sees: the zone's authoritative servers, asked by DNS.
 
-After a write every server is asked until it answers with the new sets. Apart from that each name is asked for every
-`Periods.audit` seconds, at one server in turn. A difference is not yet damage: changes take a while to reach all
+After a write every server is asked until it answers with the new sets. Apart from that each name is asked for from time
+to time (see `Pace`), at one server in turn. A difference is not yet damage: changes take a while to reach all
 servers. So a difference only raises a suspicion, which the enactor settles by reading through the provider's API: what
 is new at once, what stays the same after ever longer pauses.
 
@@ -34,12 +34,39 @@ SUSPICION_AFTER = 5.0
 
 QUESTIONS_IN_FLIGHT = 64
 
+AUDITS_AT_ONCE = 64
+"""Looks that are under way at a time, of those that go by the pace."""
+
 UNREACHED_FOR = 60.0
 """Seconds for which an address that could not be reached is left alone, where its server was reached otherwise."""
 
 FIRST_PAUSE = 60.0
 PAUSE_GROWTH = 2.0
 """Seconds until a difference that was looked into and stays the same is looked into again, and the growth of that."""
+
+
+class Pace(Protocol):
+    """How often names that stand as they should are looked at."""
+
+    def period(self, names: int) -> float:
+        """Return the seconds between two looks at each of so many names of the zone."""
+
+    def delay(self) -> float:
+        """Return the seconds until such a look may be taken, 0 where that is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The pace of servers that may be asked as often as we like: each name every so many seconds."""
+
+    seconds: float
+
+    def period(self, names: int) -> float:
+        del names
+        return self.seconds
+
+    def delay(self) -> float:
+        return 0.0
 
 
 class Witness(Protocol):
@@ -54,12 +81,16 @@ class Witness(Protocol):
 
 @dataclass(slots=True)
 class _Watched:
-    """A name under watch: what it should answer; `changed_at` is None once all servers have shown it."""
+    """A name under watch: what it should answer; `changed_at` is None once all servers have shown it.
+
+    `since` says when it was looked at last, or began to be watched.
+    """
 
     hostname: str
     expected: tuple[RRset, ...]
     absent: tuple[RRType, ...]
     changed_at: float | None
+    since: float
     wait: float = FIRST_LOOK
     rounds: int = 0
     shown: frozenset[str] = frozenset()
@@ -98,7 +129,11 @@ class _Due:
 
 
 class Verifier:
-    """Watches the names of one zone. `random` gives numbers from 0 to 1, to spread the audits."""
+    """Watches the names of one zone. `random` gives numbers from 0 to 1, to spread the audits.
+
+    Looks at what was written, or differs, wait for nothing; those at names that stand as they should are audits, and
+    go by `pace`.
+    """
 
     def __init__(
         self,
@@ -107,8 +142,10 @@ class Verifier:
         clock: Callable[[], float],
         random: Callable[[], float],
         witness: Witness,
+        pace: Pace | None = None,
         periods: Periods = DEFAULT_PERIODS,
     ) -> None:
+        self._pace = pace or Steady(periods.audit)
         self._audit_period = periods.audit
         self._longest_pause = max(periods.reading, periods.audit)
         self._ask = ask
@@ -120,6 +157,8 @@ class Verifier:
         self._ages = Ages()
         self._watched: dict[str, _Watched] = {}
         self._due: list[_Due] = []
+        self._audits: list[_Due] = []
+        self._audits_under_way = 0
         self._places = itertools.count()
         self._news = asyncio.Event()
         self._slots = asyncio.Semaphore(QUESTIONS_IN_FLIGHT)
@@ -147,9 +186,26 @@ class Verifier:
         if present and not changed and (present.expected, present.absent) == (expected, absent):
             return
         now = self._clock()
-        watched = _Watched(hostname, expected, absent, now if changed else None)
+        watched = _Watched(hostname, expected, absent, now if changed else None, now)
         self._watched[hostname] = watched
-        self._schedule(watched, now + (FIRST_LOOK if changed else self._random() * self._audit_period))
+        if changed:
+            self._schedule(self._due, watched, now + FIRST_LOOK)
+        else:
+            self._schedule(self._audits, watched, now + self._random() * self._period)
+
+    @property
+    def _period(self) -> float:
+        return self._pace.period(len(self._watched))
+
+    @property
+    def oldest_look(self) -> float | None:
+        """Since when a name that stands as it should was not looked at; of all such the longest, None for none."""
+        while self._audits and not self._is_watched(self._audits[0].watched):
+            heapq.heappop(self._audits)
+        return self._audits[0].watched.since if self._audits else None
+
+    def _is_watched(self, watched: _Watched) -> bool:
+        return self._watched.get(watched.hostname) is watched
 
     def wrote(self, hostname: str) -> None:
         """The name was written: what differs from now on is news, also where it looks as before."""
@@ -181,21 +237,38 @@ class Verifier:
                 task.cancel()
 
     def _start_due(self) -> float | None:
-        while self._due:
-            first = self._due[0]
-            if self._watched.get(first.watched.hostname) is not first.watched:
-                heapq.heappop(self._due)
-                continue
-            if first.at > self._clock():
-                return first.at - self._clock()
-            heapq.heappop(self._due)
-            task = asyncio.ensure_future(self._look(first.watched))
-            self._looking.add(task)
-            task.add_done_callback(self._looking.discard)
-        return None
+        """Begin the looks whose time has come; return the seconds until the next one."""
+        while (delay := self._delay_of(self._due)) == 0.0:
+            self._begin(heapq.heappop(self._due).watched)
+        while (until_audit := self._delay_of(self._audits)) == 0.0:
+            if self._audits_under_way >= AUDITS_AT_ONCE:
+                return delay  # the end of one is news
+            if (until_audit := self._pace.delay()) > 0.0:
+                break
+            self._audits_under_way += 1
+            self._begin(heapq.heappop(self._audits).watched, then=self._audit_ended)
+        return min((each for each in (delay, until_audit) if each is not None), default=None)
 
-    def _schedule(self, watched: _Watched, at: float) -> None:
-        heapq.heappush(self._due, _Due(at, next(self._places), watched))
+    def _delay_of(self, queue: list[_Due]) -> float | None:
+        while queue and not self._is_watched(queue[0].watched):
+            heapq.heappop(queue)
+        return max(0.0, queue[0].at - self._clock()) if queue else None
+
+    def _begin(self, watched: _Watched, then: Callable[[], None] = lambda: None) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._looking.discard(task)
+            then()
+
+        task = asyncio.ensure_future(self._look(watched))
+        self._looking.add(task)
+        task.add_done_callback(ended)
+
+    def _audit_ended(self) -> None:
+        self._audits_under_way -= 1
+        self._news.set()
+
+    def _schedule(self, queue: list[_Due], watched: _Watched, at: float) -> None:
+        heapq.heappush(queue, _Due(at, next(self._places), watched))
         self._news.set()
 
     async def _look(self, watched: _Watched) -> None:
@@ -205,12 +278,12 @@ class Verifier:
             found = await together([self._at_host(each, watched) for each in self._hosts])
         if self._watched.get(watched.hostname) is not watched:
             return  # something newer is expected by now
-        now = self._clock()
+        now = watched.since = self._clock()
         differences = [each for shown in found for each in shown.differences]
         if not differences and any(shown.is_reached for shown in found):
             watched.is_right()
             self._witness.visible(watched.hostname, now)
-            self._schedule(watched, now + self._audit_period)
+            self._schedule(self._audits, watched, now + self._period)
             return
         settling = watched.changed_at is not None
         since = now - watched.changed_at if watched.changed_at is not None else 0.0
@@ -223,8 +296,8 @@ class Verifier:
         if not settling:
             watched.changed_at = now
         patient = since >= self._audit_period
-        watched.wait = self._audit_period if patient else min(LONGEST_WAIT, watched.wait * 1.5)
-        self._schedule(watched, now + watched.wait)
+        watched.wait = self._period if patient else min(LONGEST_WAIT, watched.wait * 1.5)
+        self._schedule(self._audits if patient else self._due, watched, now + watched.wait)
 
     async def _at_one_host(self, watched: _Watched) -> list[Showing]:
         """Return what one server shows, in turn the next one that there is a route to."""

@@ -10,6 +10,7 @@ from detour.enactment.budget import Budget
 from detour.enactment.contract import ProviderLimits, Secret
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
+from detour.enactment.questionbudget import QuestionBudget
 from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.ports import Providers
@@ -24,7 +25,8 @@ class Environment:
     `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave
     regions by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects
     are taken in, or decided for, before others have their turn: `at_once`.
-    Before each such step `pause` seconds pass, on virtual clocks only.
+    Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
+    whose answers are billed.
     """
 
     owner: str
@@ -40,6 +42,7 @@ class Environment:
     budget_of: Callable[[str, ProviderLimits], Budget]
     providers: Providers
     periods: Periods = DEFAULT_PERIODS
+    questions: QuestionBudget | None = None
     leadership: Leadership = SOLE_LEADER
     free_departures: int = FREE_NAMES
     at_once: int = AT_ONCE

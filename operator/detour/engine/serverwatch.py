@@ -13,6 +13,7 @@ from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.enactor import Enactor
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.leaving import UNKNOWN_TTL, ParentView
+from detour.enactment.questionbudget import QuestionBudget
 from detour.enactment.takeover import LOOK_PERIOD
 from detour.enactment.verification import Verifier
 from detour.enactment.waiting import news_within
@@ -26,6 +27,9 @@ from detour.model.zone import Zone
 REFUSED_AT_ONCE = 20
 """Names that are refused to us and looked at again in one audit: somebody may have made room."""
 
+
+SAMPLED_PER_SECOND = 10.0
+"""Names that are looked at by DNS in a second where damage is told of by the zone's own account of changes."""
 
 UNREACHED_TOLD = 3
 """Servers that are named in one message."""
@@ -43,11 +47,11 @@ class Sight:
 
 
 class ServerWatch:
-    """Looks at one zone. Implements the verifier's Witness.
+    """Looks at one zone. Implements the verifier's Witness and Pace.
 
-    `zone` and `enactor` give the present ones. `on_visible` is told that a name is right at all servers, `on_news` that
-    something else was seen of it, `on_delegation` that the world is sent elsewhere than before, or that the servers
-    fell silent or answer again.
+    `zone` and `enactor` give the present ones, `is_billed` tells whether somebody pays for each question. `on_visible`
+    is told that a name is right at all servers, `on_news` that something else was seen of it, `on_delegation` that the
+    world is sent elsewhere than before, or that the servers fell silent or answer again.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class ServerWatch:
         *,
         zone: Callable[[], Zone],
         enactor: Callable[[], Enactor | None],
+        is_billed: Callable[[], bool],
         on_visible: Callable[[str], None],
         on_news: Callable[[str], None],
         on_delegation: Callable[[], None],
@@ -63,6 +68,7 @@ class ServerWatch:
         self._environment = environment
         self._zone = zone
         self._enactor = enactor
+        self._is_billed = is_billed
         self._on_visible = on_visible
         self._on_news = on_news
         self._on_delegation = on_delegation
@@ -83,6 +89,7 @@ class ServerWatch:
             clock=environment.clock.now,
             random=environment.randomness.random,
             witness=self,
+            pace=self,
             periods=environment.periods,
         )
 
@@ -107,6 +114,8 @@ class ServerWatch:
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         """Ask; a cancellation that the library let escape is no answer."""
         asked_at = self._environment.clock.now()
+        if (budget := self._budget) is not None:
+            budget.asked()
         try:
             answer = await self._environment.ask(server, name, rrtype)
         except asyncio.CancelledError:
@@ -144,6 +153,7 @@ class ServerWatch:
         expected = (*report.published, *([report.marker] if report.marker else []))
         changed = self._expected.get(hostname) != expected
         self._expected[hostname] = expected
+        self._count()
         self._refused.pop(hostname, None)
         if changed:
             self._sights[hostname] = Sight(None, "the authoritative servers have not been asked yet")
@@ -168,6 +178,39 @@ class ServerWatch:
         self._refused.pop(hostname, None)
         self._sights.pop(hostname, None)
         self._verifier.forget(hostname)
+        self._count()
+
+    # -- at what pace ----------------------------------------------------------------------------------------------
+
+    @property
+    def _budget(self) -> QuestionBudget | None:
+        return self._environment.questions if self._is_billed() else None
+
+    def _count(self) -> None:
+        if self._environment.questions is not None:
+            self._environment.questions.note(self, len(self._expected) if self._is_billed() else 0)
+
+    def period(self, names: int) -> float:
+        """Return the seconds between two looks at each name.
+
+        Where each question costs money they are what the budget leaves; where the zone's own account of changes tells
+        of damage they are a sample.
+        """
+        enactor, audit = self._enactor(), self._environment.periods.audit
+        if (budget := self._budget) is not None:
+            return max(audit, budget.period)
+        if enactor is not None and enactor.hears_of_changes:
+            return max(audit, names / SAMPLED_PER_SECOND)
+        return audit
+
+    def delay(self) -> float:
+        """Return the seconds until the next audit may be made."""
+        return self._budget.delay() if self._budget is not None else 0.0
+
+    @property
+    def oldest_look(self) -> float | None:
+        """Since when (engine seconds) a name was not looked at that stands as it should; of all such the longest."""
+        return self._verifier.oldest_look
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class ZoneKeeper:
             environment,
             zone=lambda: self.zone,
             enactor=lambda: self._enactor,
+            is_billed=lambda: self._limits is not None and self._limits.bills_questions,
             on_visible=self._visible,
             on_news=self._tell_claimants,
             on_delegation=self._tell,

@@ -410,3 +410,73 @@ async def test_a_text_cut_into_several_strings_is_the_same_text(world: World) ->
         world.answers[server, "TXT"] = (f'"{text.values[0][:255]}" "{text.values[0][255:]}"',)
     world.watch(a_set(API, ONE), text)
     await until(lambda: world.seen, 1)
+
+
+# -- at what pace ------------------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A pace by which each name is looked at every ten minutes, and none before `closed_until`."""
+
+    closed_until = 0.0
+
+    def period(self, names: int) -> float:
+        return 600.0 * names
+
+    def delay(self) -> float:
+        return max(0.0, self.closed_until - World.now())
+
+
+@asynccontextmanager
+async def paced() -> AsyncIterator[tuple[World, Slow]]:
+    world, pace = World(), Slow()
+    world.show(a_set(API, ONE))
+    world.verifier = Verifier(ask=world.ask, clock=world.now, random=lambda: 0.5, witness=world, pace=pace)
+    world.verifier.use(SERVERS)
+    async with running(world):
+        yield world, pace
+
+
+async def test_names_that_stand_as_they_should_are_looked_at_by_the_pace() -> None:
+    async with paced() as (world, _):
+        world.watch(a_set(API, ONE), changed=False)
+        await asyncio.sleep(3000)
+        times = sorted({round(at) for at, *_ in world.asked})
+        assert len(times) == 5
+        assert times[1] - times[0] == pytest.approx(600, abs=1)
+
+
+async def test_what_was_written_is_looked_at_whatever_the_pace_says() -> None:
+    async with paced() as (world, pace):
+        pace.closed_until = world.now() + 10_000
+        world.watch(a_set(API, ONE))
+        await until(lambda: world.seen, within=1)
+        asked = len(world.asked)
+        await asyncio.sleep(5_000)
+        assert len(world.asked) == asked, "and not again"
+        world.watch(a_set(API, TWO))
+        await asyncio.sleep(20)
+        assert any(suspicious for _, suspicious in world.told)
+
+
+async def test_an_audit_that_may_not_be_made_yet_keeps_no_other_look_waiting() -> None:
+    async with paced() as (world, pace):
+        world.watch(a_set(API, ONE), changed=False)
+        pace.closed_until = world.now() + 5_000
+        await asyncio.sleep(1_000)  # it is due by now
+        world.verifier.watch(f"www.{API}", (a_set(f"www.{API}", ONE),), (), changed=True)
+        await until(lambda: world.seen, within=1)
+        assert [name for name, _ in world.seen] == [f"www.{API}"]
+        await until(lambda: len(world.seen) > 1, within=5_000)
+
+
+async def test_the_oldest_look_is_that_of_the_name_that_waits_the_longest() -> None:
+    async with paced() as (world, _):
+        assert world.verifier.oldest_look is None
+        began = world.now()
+        world.watch(a_set(API, ONE), changed=False)
+        await asyncio.sleep(100)
+        world.verifier.watch(f"www.{API}", (a_set(f"www.{API}", ONE),), (), changed=False)
+        assert world.verifier.oldest_look == pytest.approx(began, abs=1)
+        world.verifier.forget(API)
+        assert world.verifier.oldest_look == pytest.approx(began + 100, abs=1)
