@@ -19,6 +19,7 @@ from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
+from detour.enactment.questionbudget import QuestionBudget
 from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
@@ -102,6 +103,7 @@ class World:
         at_once: int = AT_ONCE,
         pause: float = 0.0,
         kinds: Sequence[Kind] = tuple(Kind),
+        questions_per_day: float = 0.0,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
@@ -133,6 +135,7 @@ class World:
             free_departures=free_departures,
             at_once=at_once,
             pause=pause,
+            questions=QuestionBudget(questions_per_day, loop.time) if questions_per_day else None,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(
