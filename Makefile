@@ -76,10 +76,12 @@ lint: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m detour.kube.resources --check
 	$(BIN)/python tools/provider-docs --check
+	$(BIN)/python tools/look-costs --check
 
 crds: setup
 	$(BIN)/python -m detour.kube.resources
 	$(BIN)/python tools/provider-docs
+	$(BIN)/python tools/look-costs
 
 tools: setup
 	@$(BIN)/python -m detour_lab.controlplane

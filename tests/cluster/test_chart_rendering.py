@@ -83,6 +83,7 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         reference_checks=("192.0.2.1:443", "[2001:db8::1]:443"),
         audit_every=20,
         read_every=300,
+        questions_per_day=1_000_000_000,
         resolver="[fd00::53]:5353",
         allow_networks=("127.0.0.0/8", "::1/128"),
         deny_networks=("10.96.0.0/12",),

@@ -18,6 +18,7 @@ sets: what to publish is decided on what the one before us left behind.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -322,6 +323,7 @@ class Enactor:
             in_force=self._holding.in_force,
             standby=standby,
             missing=self._names.unmarked if view and standby else (),
+            noticed_within=self._reader.noticed_within if self._holding.in_force else math.inf,
             ledger_seen_at=None if holds else self.takeover.seen_at,
             ledger_moved_at=None if holds else self.takeover.moved_at,
         )

@@ -21,7 +21,7 @@ class QuestionBudget:
 
     def __init__(self, per_day: float, clock: Callable[[], float]) -> None:
         self._rate = per_day / DAY
-        self._burst = per_day / 24
+        self._burst = max(float(PER_LOOK), per_day / 24)
         self._clock = clock
         self._left = self._burst
         self._at = clock()

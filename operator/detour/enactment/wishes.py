@@ -1,6 +1,7 @@
 """What the enactor is asked to make true, and what it says of it."""
 
 import enum
+import math
 from dataclasses import dataclass
 
 from detour.enactment.contract import Change, ThrottledError
@@ -119,6 +120,9 @@ class ZoneReport:
     `in_force` says that this process writes the zone; `standby` why it leaves that to somebody else, whose ledger was
     seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds). `held` changes wait for
     the safety gate; `missing` are names that are wanted here and not marked as ours in a zone that another site keeps.
+
+    Damage is noticed within `noticed_within` seconds (infinite where the zone is not looked at), and every name that
+    stands as it should was looked at through the name servers since `oldest_look` (engine seconds; None for none).
     """
 
     ready: bool
@@ -138,3 +142,5 @@ class ZoneReport:
     ledger_moved_at: float | None = None
     held: int = 0
     missing: tuple[str, ...] = ()
+    noticed_within: float = math.inf
+    oldest_look: float | None = None

@@ -51,6 +51,7 @@ class ZoneReader:
         self._random = random
         self._must_describe = facts is None
         self._due_at = 0.0
+        self._interval = periods.reading
         self._retry_at = 0.0
         self._is_owed = True
         self._suspects: set[str] = set()
@@ -89,6 +90,11 @@ class ZoneReader:
     def is_doubtful(self) -> bool:
         """Tell whether a reading is owed, or there and not taken yet."""
         return self._is_owed or self._whole.is_there
+
+    @property
+    def noticed_within(self) -> float:
+        """Seconds within which anything that others change is noticed through the provider's API."""
+        return self._periods.changes if self.changes.is_followed else self._interval + self._whole_took
 
     def proved_at(self, hostname: str) -> float | None:
         """Return when the last reading of `hostname` began that was asked for with `prove`, None where none ended."""
@@ -380,6 +386,7 @@ class ZoneReader:
 
     def read_again_in(self, seconds: float) -> None:
         """Read the whole zone again then."""
+        self._interval = seconds
         self._due_at = self._clock() + seconds * (0.9 + self._random() / 5)
 
     def _was_read(self, mark: str | None, began_at: float) -> None:

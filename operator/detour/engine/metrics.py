@@ -1,5 +1,6 @@
 """What Prometheus is told. One registry per process, made by `main` and handed to whoever counts."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -129,6 +130,8 @@ class StateCollector(Collector):
                 "throttled": "1 while the provider asks for patience.",
                 "generation_epoch": "Epoch of the ledger in force.",
                 "generation_sequence": "Sequence of the ledger in force.",
+                "damage_noticed_within_seconds": "Seconds within which what somebody else changes is noticed.",
+                "oldest_look_age_seconds": "Age of the oldest look through the name servers, of all names.",
                 "negative_ttl_seconds": "How long resolvers keep an empty answer of this zone.",
             }.items()
         }
@@ -142,6 +145,10 @@ class StateCollector(Collector):
             gauges["in_force"].add_metric(who, float(report.in_force))
             if report.standby is not None and report.ledger_seen_at is not None:
                 gauges["ledger_unseen_seconds"].add_metric(who, max(0.0, self._clock() - report.ledger_seen_at))
+            if report.noticed_within < math.inf:
+                gauges["damage_noticed_within_seconds"].add_metric(who, report.noticed_within)
+            if report.oldest_look is not None:
+                gauges["oldest_look_age_seconds"].add_metric(who, max(0.0, self._clock() - report.oldest_look))
             gauges["owned_names"].add_metric(who, report.owned)
             gauges["orphaned_names"].add_metric(who, len(report.orphans))
             gauges["pending_names"].add_metric(who, report.pending)

@@ -14,6 +14,9 @@ from detour.planning.decision import Basis
 from detour.planning.safety.held import NOTHING_HELD, Holds
 from detour.planning.safety.rules import HoldReason
 
+LOOKS_TOLD_EVERY = 600.0
+"""Seconds between two statuses that differ by nothing but the time of the oldest look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -82,7 +85,7 @@ class ZoneObjectPicture:
 
     `evacuated` are regions that names have left because they fail, how many, and when the last did; `deleted` how many
     names were deleted lately, and when the last was; `take_over` is a value with which the annotation of that name
-    would be acted upon.
+    would be acted upon. Every name was looked at since `oldest_look` (seconds since the Unix epoch).
     """
 
     zone: Zone
@@ -93,6 +96,7 @@ class ZoneObjectPicture:
     evacuated: tuple[tuple[str, int, float], ...] = ()
     deleted: tuple[int, float] | None = None
     take_over: str = "now"
+    oldest_look: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

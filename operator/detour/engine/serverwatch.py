@@ -4,6 +4,7 @@ What differs is only suspected here. The enactor reads it through the provider's
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from detour.enactment.waiting import news_within
 from detour.enactment.wishes import WishReport
 from detour.engine.environment import Environment
 from detour.engine.nameservers import LOOK_UP_RETRY, NameServers
+from detour.engine.pictures import LOOKS_TOLD_EVERY
 from detour.model.names import canonical, ledger_name
 from detour.model.rrset import RRset, RRType
 from detour.model.zone import Zone
@@ -50,7 +52,7 @@ class ServerWatch:
     """Looks at one zone. Implements the verifier's Witness and Pace.
 
     `zone` and `enactor` give the present ones, `is_billed` tells whether somebody pays for each question. `on_visible`
-    is told that a name is right at all servers, `on_news` that something else was seen of it, `on_delegation` that the
+    is told that a name is right at all servers, `on_news` that something else was seen of it, `on_zone_news` that the
     world is sent elsewhere than before, or that the servers fell silent or answer again.
     """
 
@@ -63,7 +65,7 @@ class ServerWatch:
         is_billed: Callable[[], bool],
         on_visible: Callable[[str], None],
         on_news: Callable[[str], None],
-        on_delegation: Callable[[], None],
+        on_zone_news: Callable[[], None],
     ) -> None:
         self._environment = environment
         self._zone = zone
@@ -71,7 +73,7 @@ class ServerWatch:
         self._is_billed = is_billed
         self._on_visible = on_visible
         self._on_news = on_news
-        self._on_delegation = on_delegation
+        self._on_zone_news = on_zone_news
         self._expected: dict[str, tuple[RRset, ...]] = {}
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
@@ -80,7 +82,7 @@ class ServerWatch:
         self._own_names: list[str] = []
         self._heard_at: float | None = None  # the last answer of any server, and the first question since without one
         self._unheard_since: float | None = None
-        self._was_silent = False
+        self._told: tuple[bool, int] = (False, 0)  # whether the servers are silent, and when the oldest look was
         self._name_servers = NameServers(
             ask=self._ask, look_up=environment.look_up, delegation_of=environment.delegation_of
         )
@@ -208,6 +210,11 @@ class ServerWatch:
         return self._budget.delay() if self._budget is not None else 0.0
 
     @property
+    def noticed_within(self) -> float:
+        """Seconds within which an audit notices damage at any name."""
+        return self.period(len(self._expected)) if self.knows_servers and not self.is_silent else math.inf
+
+    @property
     def oldest_look(self) -> float | None:
         """Since when (engine seconds) a name was not looked at that stands as it should; of all such the longest."""
         return self._verifier.oldest_look
@@ -243,7 +250,7 @@ class ServerWatch:
             if self._name_servers.servers:
                 self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
-                self._on_delegation()
+                self._on_zone_news()
             if self._heard_at is None:
                 await self.servers_answer()  # whether they can be reached from here counts when nothing else can
             await news_within(self._look_up_again, pause)
@@ -291,9 +298,10 @@ class ServerWatch:
         name = ledger_name(self._environment.owner, self._zone().domain)
         while True:
             await asyncio.sleep(self._environment.periods.audit)
-            if self.is_silent != self._was_silent:
-                self._was_silent = self.is_silent
-                self._on_delegation()
+            told = (self.is_silent, _told(self.oldest_look))
+            if told != self._told:
+                self._told = told
+                self._on_zone_news()
             enactor = self._enactor()
             if enactor is None or not enactor.in_force:
                 await self.servers_answer()
@@ -333,3 +341,8 @@ def _not_asked(unreached: tuple[str, ...]) -> str:
     rest = len(unreached) - UNREACHED_TOLD
     more = f"; and {rest} more" if rest > 0 else ""
     return f"the servers that can be reached agree; not reached: {'; '.join(unreached[:UNREACHED_TOLD])}{more}"
+
+
+def _told(oldest_look: float | None) -> int:
+    """Return a number that changes as often as people are told of the oldest look."""
+    return math.floor((oldest_look or 0.0) / LOOKS_TOLD_EVERY)

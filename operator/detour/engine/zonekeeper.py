@@ -100,7 +100,7 @@ class ZoneKeeper:
             is_billed=lambda: self._limits is not None and self._limits.bills_questions,
             on_visible=self._visible,
             on_news=self._tell_claimants,
-            on_delegation=self._tell,
+            on_zone_news=self._tell,
         )
 
     # -- from the engine -------------------------------------------------------------------------------------------
@@ -266,8 +266,14 @@ class ZoneKeeper:
             report = replace(report, trouble=self.trouble, is_throttled=True)
         elif self._trouble is not None:
             report = replace(report, ready=False, trouble=self.trouble)
-        held = self.gate.held_count
-        return replace(report, held=held) if held else report
+        return replace(
+            report,
+            held=self.gate.held_count,
+            noticed_within=min(report.noticed_within, self._server_watch.noticed_within)
+            if report.in_force
+            else math.inf,
+            oldest_look=self._server_watch.oldest_look,
+        )
 
     @property
     def trouble(self) -> Explanation | None:

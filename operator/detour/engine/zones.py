@@ -166,6 +166,7 @@ class Zones:
                 for region, (names, at) in sorted(keeper.gate.evacuated().items() if keeper else ())
             ),
             deleted=self._deletions_on_the_wall(keeper),
+            oldest_look=report.oldest_look and self._environment.clock.on_the_wall(report.oldest_look),
         )
 
     def _deletions_on_the_wall(self, keeper: ZoneKeeper | None) -> tuple[int, float] | None:

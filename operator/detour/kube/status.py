@@ -1,5 +1,6 @@
 """From what there is to report to the status that `kubectl` shows. Pure: times come in, nothing is written here."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.takeover import HELD_BY_ANOTHER_SITE
 from detour.enactment.wishes import Explanation, is_throttling
-from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
+from detour.engine.pictures import LOOKS_TOLD_EVERY, RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.timestamps import timestamp
@@ -21,6 +22,9 @@ NOT_READ = "the zone has not been read yet"
 
 HELD_TOLD = 3
 HELD_SHOWN = 10
+
+NOTICED_STEPS = (10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
+"""Seconds that people are told for a shorter time: a status does not change with every name."""
 """Held changes named in the condition, and in the status."""
 
 Status = dict[str, Any]
@@ -324,6 +328,8 @@ def zone_status(
         status["negativeTTL"] = report.negative_ttl
     if report.generation is not None:
         status["ledger"] = {"generation": str(report.generation), "site": report.site or ""}
+    if verification := _verification(picture):
+        status["verification"] = verification
     if report.trouble is not None:
         status["lastError"] = report.trouble.message
     if held := picture.holds.changes:
@@ -337,6 +343,16 @@ def zone_status(
         names, at = picture.deleted
         status["deletions"] = {"names": names, "at": timestamp(at)}
     return status
+
+
+def _verification(picture: ZoneObjectPicture) -> Status:
+    found: Status = {}
+    within = picture.report.noticed_within
+    if within < math.inf:
+        found["noticedWithinSeconds"] = next((each for each in NOTICED_STEPS if within <= each), round(within))
+    if picture.oldest_look is not None:
+        found["oldestLook"] = timestamp(picture.oldest_look // LOOKS_TOLD_EVERY * LOOKS_TOLD_EVERY)
+    return found
 
 
 def zone_conditions(picture: ZoneObjectPicture) -> tuple[Condition, ...]:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.periods import DEFAULT_PERIODS
 from detour.engine.serverwatch import SAMPLED_PER_SECOND
+from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour_simulation.memoryzone import NO_QUOTA
 
@@ -64,3 +66,26 @@ async def test_where_the_zone_tells_of_changes_names_are_asked_for_as_a_sample(b
     clouds.zone().account = None
     await asyncio.sleep(4 * DEFAULT_PERIODS.changes)
     assert watch.period(many) == DEFAULT_PERIODS.audit
+
+
+async def test_a_zone_says_how_soon_damage_is_noticed_and_how_old_the_oldest_look_is(
+    boot: Boot, clouds: Clouds
+) -> None:
+    clouds.limits = replace(BILLED, reading_requests_per_second=1.0)
+    world = boot(dns_zone(), failover_record(), questions_per_day=20_000)
+    await world.until(lambda: world.answers() == {"192.0.2.1"})
+    told = world.api.objects[Kind.DNS_ZONE, "shop", "main"]
+    await world.until(lambda: verification(world).get("noticedWithinSeconds") == 30)
+    clouds.zone().account = []
+    await world.until(lambda: verification(world).get("noticedWithinSeconds") == 10, within=3000)
+    before, writes = verification(world)["oldestLook"], told["metadata"]["resourceVersion"]
+    await asyncio.sleep(3 * 3600)
+    assert verification(world)["oldestLook"] > before
+    written = int(world.api.objects[Kind.DNS_ZONE, "shop", "main"]["metadata"]["resourceVersion"]) - int(writes)
+    assert written <= 3 * 6 + 1, "nobody is told more often than every ten minutes"
+
+
+def verification(world: World) -> dict[str, Any]:
+    """Return what the status of the DNSZone says of how it is looked at."""
+    found: dict[str, Any] = world.api.status("main", Kind.DNS_ZONE).get("verification", {})
+    return found

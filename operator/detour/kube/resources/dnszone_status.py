@@ -52,6 +52,21 @@ class OrphanStatus(Reported):
     )
 
 
+class VerificationStatus(Reported):
+    """How closely the zone is looked at."""
+
+    noticed_within_seconds: Integer | None = Field(
+        default=None,
+        description="Within so many seconds Detour notices what somebody else changed, and begins to repair it: as "
+        "quotas of the provider, and `verification.questionsPerDay` of the installation, let it at this size.",
+    )
+    oldest_look: Time | None = Field(
+        default=None,
+        description="Since then every name that stands as it should was looked at through the name servers, told to "
+        "ten minutes.",
+    )
+
+
 class DNSZoneStatus(Reported):
     """What Detour says of a zone."""
 
@@ -80,6 +95,7 @@ class DNSZoneStatus(Reported):
         default=None,
         description="Names that were deleted within `safety.window`: what may still go is counted by them.",
     )
+    verification: VerificationStatus | None = Field(default=None, description="How closely the zone is looked at.")
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
     last_incident: LastIncident = None

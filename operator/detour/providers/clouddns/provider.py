@@ -13,6 +13,7 @@ from typing import Any
 from detour.enactment.contract import (
     Batch,
     ChangedNames,
+    CredentialsRefusedError,
     OpaqueSet,
     Pace,
     ProviderLimits,
@@ -106,19 +107,32 @@ class CloudDNSProvider:
 
     async def read_zone(self) -> ZoneContents:
         """Read page by page, after a look at what the newest change is."""
-        with self._translated(self._doing("changes.list")):
-            mark = next(iter((await self._newest_changes(1))[0]), None)
+        mark = await self._newest_mark()
         with self._translated(self._doing("resourceRecordSets.list")):
             items = [each async for each in self._sets({"maxResults": str(PAGE)})]
             contents = whole_zone(_in_words(items), self._domain)
         self._pages = max(1, -(-len(items) // PAGE))
         return replace(contents, mark=mark)
 
+    async def _newest_mark(self) -> str | None:
+        """Return the ID of the newest change, None where we may not list them."""
+        try:
+            with self._translated(self._doing("changes.list")):
+                return next(iter((await self._newest_changes(1))[0]), None)
+        except CredentialsRefusedError:
+            return None  # without that permission the zone is read again and again instead
+
     async def changed_since(self, mark: str) -> ChangedNames | None:
-        """Go back through the zone's changes to the one called `mark`.
+        """Go back through the zone's changes to the one called `mark`; None where we may not list them.
 
         A zone is the sum of its Changes (Cloud DNS, reference of the resource Change), a set's own methods included.
         """
+        try:
+            return await self._changed_since(mark)
+        except CredentialsRefusedError:
+            return None
+
+    async def _changed_since(self, mark: str) -> ChangedNames:
         with self._translated(self._doing("changes.list")):
             changes, token = await self._newest_changes(1)
             newest, names = next(iter(changes), mark), set[str]()
