@@ -23,6 +23,7 @@ from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.periods import Periods
+from detour.enactment.questionbudget import QuestionBudget
 from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.clustersite import ClusterSite
@@ -35,13 +36,14 @@ from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
-from detour.model.zone import AzureDNSSettings, RFC2136Settings, Zone
+from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry
 from detour_simulation.apiserver import ApiServer, Connection, Watch
 from detour_simulation.azure import OneByOneProvider
 from detour_simulation.hosted import Parent, hosted_zone, server_of
 from detour_simulation.loop import START, VirtualLoop, VirtualProcess
 from detour_simulation.providers import AtomicProvider
+from detour_simulation.schedule import Looks
 from detour_simulation.weather import Caller, CallFailedError, Network
 from detour_simulation.zones import SimulatedZone
 
@@ -72,10 +74,10 @@ class Surroundings:
     `parent` is None where nobody can tell where the world is sent.
     """
 
-    def __init__(self, *, loop: VirtualLoop, network: Network, periods: Periods, owner: str) -> None:
+    def __init__(self, *, loop: VirtualLoop, network: Network, looks: Looks, owner: str) -> None:
         self.loop = loop
         self.network = network
-        self.periods = periods
+        self.looks = looks
         self.owner = owner
         self.zones: dict[str, SimulatedZone] = {}
         self.failing: set[str] = set()
@@ -183,6 +185,7 @@ class Controller:
         around = self._surroundings
         connection = Connection(self._server, self.caller, around.network)
         self.clock = Clock(now=self._loop.time, wall=lambda: WALL + self.wall_offset + self._loop.time() - START)
+        looks = around.looks
         environment = Environment(
             owner=around.owner,
             site=self._site,
@@ -196,7 +199,8 @@ class Controller:
             ask=self._ask,
             budget_of=self._budget_of,
             providers=replace(PROVIDERS, limits_of=_limits_of, open_zone=self._open_zone),
-            periods=around.periods,
+            periods=Periods(looks.audit, looks.reading, looks.changes),
+            questions=QuestionBudget(looks.questions_per_day, self.clock.now) if looks.questions_per_day else None,
             free_departures=0,  # a world of few names: one is as good as eleven
             at_once=self._at_once,
             pause=self._pause,
@@ -342,6 +346,7 @@ class Controller:
             network=around.network,
             loop=self._loop,
             snapshot=isinstance(zone.settings, RFC2136Settings),
+            keeps_account=isinstance(zone.settings, RFC2136Settings | GoogleCloudDNSSettings),
             secret=secret,
         )
 

@@ -13,6 +13,7 @@ from detour_simulation.hostnames import addresses_of, hostname_of
 from detour_simulation.schedule import (
     ControllerSetting,
     Fault,
+    Looks,
     RecordSetting,
     Schedule,
     Setting,
@@ -107,6 +108,7 @@ class Profile:
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
     panic_threshold: Sequence[int] = (1, 1, 50)
     lasting: Mapping[Fault, tuple[float, float]] = field(default_factory=dict)  # seconds, where not as usual
+    looks: Looks = Looks()  # noqa: RUF009 - it is frozen
 
 
 EVERYTHING: Mapping[Fault, float] = {**PROCESS, **NETWORK, **CLUSTER, **OUTSIDERS, **PEOPLE, **ENDPOINTS}
@@ -446,6 +448,16 @@ PROFILES: Mapping[str, Profile] = {
         providers=("azuredns",), zones=(1, 1), controllers=(1,), sites=(1,), steps=(12, 20), records=(1, 1),
         length=(30.0, 40.0), spec={"deletionPolicy": "Delete"}, lasting={Fault.RECORD_DELETED: (1.0, 4.0)},
     ),
+    "accounts": Profile(  # damage shows in the zones' own accounts of changes alone
+        weights={**OUTSIDERS, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 1, Fault.PROVIDER_AWAY: 1, Fault.SLOW: 1},
+        providers=("clouddns", "rfc2136"), controllers=(1, 1, 2), sites=(1,), steps=(5, 12), length=(40.0, 80.0),
+        looks=Looks(audit=400.0, reading=400.0, changes=5.0),
+    ),
+    "readings": Profile(  # and here in readings of the whole zone
+        weights={**OUTSIDERS, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 1, Fault.PROVIDER_AWAY: 1, Fault.SLOW: 1},
+        providers=("route53",), controllers=(1, 1, 2), sites=(1,), steps=(5, 12), length=(40.0, 80.0),
+        looks=Looks(audit=10.0, reading=400.0, questions_per_day=1_000.0),
+    ),
     "standby": Profile(
         weights={
             Fault.SERVERS_AWAY: 5, Fault.SERVERS_LAG: 2, Fault.BLIND: 5, Fault.SLOW: 1, Fault.PROVIDER_AWAY: 1,
@@ -524,6 +536,7 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         panic_threshold=draw.choice(taste.panic_threshold),
         has_parent=taste.has_parent,
         are_clones=taste.are_clones,
+        looks=taste.looks,
     )
 
 

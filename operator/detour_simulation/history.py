@@ -240,12 +240,12 @@ class Terms:
     """What the invariants have to know of the run besides its events. Times in seconds.
 
     `one_by_one` are the zones whose provider has no transaction; `sites` names each controller's site; `detection` is
-    the longest time from a failure to the decision about it while nothing is in the way; names are asked for every
-    `audit`, zones read every `reading`. Of a vantage that is doubted
-    only when more than a share of its checks turn bad nothing strict can be asked: `doubts_at_once` tells that it is
-    doubted at the first. `shares_markers` tells that several sites own names together, whichever wrote the marker.
-    `parent_ttl` is how long caches keep where the parent sends the world; None where nobody can tell where it does.
-    `are_clones` tells that all sites go by one name and share all objects, and none knows of another.
+    the longest time from a failure to the decision about it while nothing is in the way; damage is noticed within
+    `noticed_within`. Of a vantage that is doubted only when more than a share of its checks turn bad nothing strict
+    can be asked: `doubts_at_once` tells that it is doubted at the first. `shares_markers` tells that several sites own
+    names together, whichever wrote the marker. `parent_ttl` is how long caches keep where the parent sends the world;
+    None where nobody can tell where it does. `are_clones` tells that all sites go by one name and share all objects,
+    and none knows of another.
     """
 
     owner: str
@@ -255,8 +255,7 @@ class Terms:
     detection: float = 20.0
     regions_per_window: int = 1
     window: float = 600.0
-    audit: float = 30.0
-    reading: float = 600.0
+    noticed_within: float = 630.0
     doubts_at_once: bool = True
     shares_markers: bool = False
     take_over_after: float = 90.0

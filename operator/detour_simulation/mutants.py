@@ -42,6 +42,7 @@ from detour.planning.situation import Situation, View
 from detour.providers.azuredns import provider as azuredns
 from detour_simulation import run
 from detour_simulation.behaviours import BEHAVIOURS
+from detour_simulation.lookmutants import OF_LOOKS
 from detour_simulation.mutant import Mutant, Replacement, replaced
 from detour_simulation.providers import AtomicProvider
 from detour_simulation.rivalmutants import OF_RIVALS
@@ -353,7 +354,12 @@ def _old_listings_count() -> tuple[Replacement, ...]:
 
 
 def _no_repair() -> tuple[Replacement, ...]:
-    return ((Names, "all_reread", _reread_nothing), (Enactor, "suspect", lambda self, hostname: None))
+    return (
+        (Names, "all_reread", _reread_nothing),
+        (Enactor, "suspect", lambda self, hostname: None),
+        *OF_LOOKS["hears of what others change"].off(),
+        *OF_LOOKS["looks at what a reading shows"].off(),
+    )
 
 
 def _reread_nothing(self: Names, view: Any) -> None:
@@ -426,5 +432,5 @@ PROTECTIONS: Mapping[str, Mutant] = {
     )
 }
 
-MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS}
+MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS}
 """All of them: protections first."""

@@ -21,8 +21,10 @@ ROUND = 64
 
 RARE = {
     1: "reads",
+    2: "accounts",
     3: "min serving",
     5: "oddities",
+    6: "readings",
     9: "zones",
     11: "pins",
     13: "families",

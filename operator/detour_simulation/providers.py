@@ -42,6 +42,8 @@ LONGEST_PATIENCE = 8.0
 class AtomicProvider:
     """One controller's connection to a zone. With `snapshot` a reading is one (AXFR), else several requests.
 
+    One that `keeps_account` tells what others have changed.
+
     A `secret` that the zone does not accept (any more) is refused at each request.
     """
 
@@ -55,6 +57,7 @@ class AtomicProvider:
         network: Network,
         loop: VirtualLoop,
         snapshot: bool,
+        keeps_account: bool,
         secret: Secret | None = None,
     ) -> None:
         self.limits = limits
@@ -64,6 +67,7 @@ class AtomicProvider:
         self._network = network
         self._loop = loop
         self._snapshot = snapshot
+        self._keeps_account = keeps_account
         self._secret = (secret or {}).get("secret")
 
     async def describe(self) -> ZoneFacts:
@@ -75,7 +79,7 @@ class AtomicProvider:
         """Read everything; in two pages where it is no snapshot."""
         asked_at = self._loop.now
         zone = self._zone
-        first, began_at, mark = await self._call(lambda: (zone.read(), self._loop.now - zone.read_lag, str(zone.mark)))
+        first, began_at, mark = await self._call(lambda: (zone.read(), self._loop.now - zone.read_lag, self._mark()))
         if self._snapshot or len(first.sets) < 4:
             self._zone.was_read(self._caller, began_at, asked_at=asked_at)
             return replace(first, mark=mark)
@@ -97,7 +101,12 @@ class AtomicProvider:
 
     async def changed_since(self, mark: str) -> ChangedNames | None:
         """Look up what others changed, as servers of RFC 2136 and Google keep it."""
-        return await self._call(lambda: self._zone.changed_since(int(mark), self._caller.process))
+        return await self._call(
+            lambda: self._zone.changed_since(int(mark), self._caller.process) if self._keeps_account else None
+        )
+
+    def _mark(self) -> str | None:
+        return str(self._zone.mark) if self._keeps_account else None
 
     async def apply(self, batch: Batch) -> ZoneContents:
         """Apply the batch as a whole."""

@@ -13,7 +13,6 @@ from typing import Any
 from detour.enactment import fence
 from detour.enactment.ledger import Ledger
 from detour.enactment.markers import Marker
-from detour.enactment.periods import Periods
 from detour.enactment.sites import Site
 from detour.engine import nameservers
 from detour.model.generation import Generation
@@ -80,8 +79,7 @@ class Run:
                 take_over_after=setting.take_over_after,
                 regions_per_window=setting.regions_evacuated,
                 window=float(setting.window),
-                audit=setting.audit,
-                reading=setting.reading,
+                noticed_within=setting.looks.within,
                 doubts_at_once=setting.panic_threshold == 1,
                 shares_markers=len(setting.sites) > 1 and not setting.are_clones,
                 are_clones=setting.are_clones,
@@ -92,7 +90,7 @@ class Run:
         self.surroundings = Surroundings(
             loop=self.loop,
             network=self.network,
-            periods=Periods(audit=setting.audit, reading=setting.reading),
+            looks=setting.looks,
             owner=OWNER,
         )
         self.servers: dict[str, ApiServer] = {}

@@ -169,6 +169,27 @@ class RecordSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """How often zones are looked at: the `Periods`, in seconds.
+
+    With `questions_per_day` name servers that bill for it are asked no more than that: so few that they are asked for
+    nothing but what was just written. `within` is how long damage stays unseen at most, where nothing is in the way.
+    """
+
+    audit: float = 5.0
+    reading: float = 20.0
+    changes: float = 7.0
+    questions_per_day: float = 0.0
+
+    @property
+    def within(self) -> float:
+        """Seconds."""
+        if self.questions_per_day:
+            return 1.2 * self.audit  # where no account tells of changes, that is the pace of readings
+        return self.changes if self.audit > self.changes else self.audit + self.reading  # a marker shows in these alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What is installed. Periods in seconds: those of `Periods`, and those of `Site` where there are several.
 
@@ -180,8 +201,7 @@ class Setting:
     sites: tuple[SiteSetting, ...]
     zones: tuple[ZoneSetting, ...]
     records: tuple[RecordSetting, ...]
-    audit: float = 5.0
-    reading: float = 20.0
+    looks: Looks = Looks()
     renew_every: float = 5.0
     take_over_after: float = 20.0
     regions_evacuated: int = 1

@@ -14,6 +14,9 @@ from detour_simulation.loop import VirtualLoop
 from detour_simulation.memoryzone import MemoryZone
 from detour_simulation.weather import GIVE_UP, Caller
 
+KEPT = 2
+"""Changes that a zone's account reaches back to."""
+
 FIRST_SECRET = "value"  # noqa: S105 - of a zone in memory
 
 
@@ -93,6 +96,8 @@ class SimulatedZone(MemoryZone):
     def changed_since(self, mark: int, process: str) -> ChangedNames:
         """Return at which names others than `process` changed something since then."""
         now = max(mark, self.mark)
+        if mark < now - KEPT:
+            return ChangedNames(str(now), None)
         found = [names for _, by, names in self._account[mark:now] if by != process]
         return ChangedNames(str(now), frozenset(name for each in found for name in each))
 

@@ -165,7 +165,7 @@ class Permissions:
                 self._zones[zone] = max(self._zones[zone], now + NEWS)
             case ZoneChanged(by=by, zone=zone, at=now) if by == OUTSIDER:
                 self._limited[zone] = max(self._limited[zone], now + self._window)
-                seen_by = max(now, self._reads_until) + self._terms.audit + self._terms.reading + AFTER_WEATHER
+                seen_by = max(now, self._reads_until) + self._terms.noticed_within + AFTER_WEATHER
                 if self._reads_until > now:
                     self._zones[zone] = max(self._zones[zone], self._reads_until + AFTER_WEATHER)
                 for hostname in _touched(event):
