@@ -109,6 +109,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "general:1537308",
         "sites:1508144",
         "zones:930281",
         "general:900668",

@@ -536,7 +536,10 @@ class Enactor:
 
     def _watch_ledger(self) -> None:
         stored = self._reader.view.get(self._fence.key)
-        match self._fence.watch(stored):
+        settlement = self._fence.watch(stored)
+        if settlement in (Settlement.SUPERSEDED, Settlement.LOST, Settlement.EARLIER_APPLIED):
+            self._names.undone()  # what stands there now is not what the server made of our last writes
+        match settlement:
             case Settlement.SUPERSEDED:
                 self._stand_by(stored)
             case Settlement.LOST:

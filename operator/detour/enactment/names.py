@@ -505,6 +505,10 @@ class Names:
         """Tell whether to see at once what became of the last write of `hostname`."""
         return self._sticking.wants_reading(hostname)
 
+    def undone(self) -> None:
+        """The ledger is not as we left it: what the names hold tells nothing of what became of our last writes."""
+        self._sticking.forget_writes()
+
     def shown(self, hostname: str) -> None:
         """The name servers show `hostname` as it was written."""
         self._sticking.shown(hostname)

@@ -75,6 +75,11 @@ class Sticking:
         """Return the names that were written, and not read since."""
         return [hostname for hostname, written in self._written.items() if not written.is_read]
 
+    def forget_writes(self) -> None:
+        """What the next readings show may be somebody's who has set the zone back."""
+        for hostname in self.unread():
+            del self._written[hostname]
+
     def shown(self, hostname: str) -> None:
         """The name servers show the name as it was written: what differs from now on is somebody's edit."""
         self._written.pop(hostname, None)

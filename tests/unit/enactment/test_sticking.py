@@ -213,3 +213,14 @@ async def test_a_new_wish_does_not_wait_for_what_did_not_stick(start: Start) -> 
     zone.policy = lambda rrset: rrset
     writer.want(wish("api", TWO))
     await writer.settled("api", within=1)
+
+
+async def test_a_zone_that_is_set_back_right_after_a_write_does_not_pass_for_the_servers_own_ttl(start: Start) -> None:
+    writer = start(provider=Trusting)
+    await writer.publish(wish("api", ONE))
+    await asyncio.sleep(60)
+    backup = dict(writer.zone.sets)
+    await writer.publish(wish("api", sets=(a_set(API, ONE, ttl=3600),)))
+    writer.zone.sets = backup
+    writer.enactor.suspect(API)
+    await writer.until(lambda: writer.zone.rrset(a_set(API, ONE).key) == a_set(API, ONE, ttl=3600))
