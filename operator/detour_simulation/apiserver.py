@@ -53,6 +53,7 @@ class ApiServer:
         self._loop = loop
         self._history = history
         self._versions = itertools.count(1)
+        self.version = "0"
         self._uids = itertools.count(1)
 
     # -- as kubectl does -------------------------------------------------------------------------------------------
@@ -90,6 +91,10 @@ class ApiServer:
         key = (kind, namespace, name)
         if raw := self.objects.get(key):
             self._store(key, {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": timestamp(self._loop.now)}})
+
+    def _next_version(self) -> str:
+        self.version = str(next(self._versions))
+        return self.version
 
     def is_ending(self, kind: Kind, name: str, namespace: str) -> bool:
         """Tell whether an object is deleted, and not gone yet."""
@@ -185,7 +190,7 @@ class ApiServer:
         return self._keep_lease(namespace, body)
 
     def _keep_lease(self, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {**body, "metadata": {**body["metadata"], "resourceVersion": str(next(self._versions))}}
+        kept = {**body, "metadata": {**body["metadata"], "resourceVersion": self._next_version()}}
         self.leases[namespace, body["metadata"]["name"]] = kept
         return kept
 
@@ -194,7 +199,7 @@ class ApiServer:
     def _store(self, key: Key, raw: dict[str, Any], *, quiet: bool = False) -> None:
         """Keep `raw` under `key` and tell those who watch; `quiet` where nothing declared has changed."""
         before = self.objects.get(key)
-        raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(next(self._versions))}}
+        raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": self._next_version()}}
         if raw["metadata"].get("deletionTimestamp") and not raw["metadata"].get("finalizers"):
             self._tell(DeletionSeen(key[0], raw))
             self._forget(key, observed=bool(self.watches) or bool(before and before["metadata"].get("finalizers")))

@@ -15,7 +15,7 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from detour.app.assembly import Assembly, Election, Ports
-from detour.app.declarations import LISTING_PERIOD
+from detour.app.declarations import LISTING_PERIOD, SETTLED_AFTER
 from detour.app.leadership import Elector
 from detour.app.providers import PROVIDERS
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
@@ -30,8 +30,9 @@ from detour.engine.clustersite import ClusterSite
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
+from detour.kube.catalogue import Catalogue, Finding, Place
 from detour.kube.cluster import Cluster
-from detour.kube.kinds import DeletionSeen, Message, Seen
+from detour.kube.kinds import DeletionSeen, Message, Missing, Seen
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
@@ -118,6 +119,7 @@ class Controller:
         self._site = site
         self._has_rivals = has_rivals
         self._watch: Watch | None = None
+        self._catalogues = {kind: Catalogue() for kind in Kind}
         self._behind_until = 0.0
         self._budgets: dict[str, Budget] = {}
         self._work: list[asyncio.Task[None]] = []
@@ -218,7 +220,7 @@ class Controller:
         )
         self.parts, self.elector, self.engine, self.targets = parts, parts.elector, parts.engine, parts.targets
         self.declarations, self.reporter = parts.declarations, parts.reporter
-        follows = (self._follow(connection), self._list_again_and_again(connection))
+        follows = (self._follow(connection), self._compare_again_and_again(connection))
         self._work = [asyncio.ensure_future(each) for each in (*(run() for run in parts.work.values()), *follows)]
         for task in (*self._work, self.engine.zones.failure):
             task.add_done_callback(self._ended)
@@ -256,6 +258,7 @@ class Controller:
 
     async def _list(self, connection: Connection) -> None:
         for listed in await connection.list_all(self.clock.now):
+            self._catalogues[listed.kind].listed(listed.raws, None)
             self._take(listed)
 
     async def _refresh(self, connection: Connection) -> None:
@@ -264,15 +267,45 @@ class Controller:
                 await self._list(connection)
                 await self.parts.taken()
 
-    async def _list_again_and_again(self, connection: Connection) -> None:
+    async def _compare_again_and_again(self, connection: Connection) -> None:
         while True:
-            await asyncio.sleep(LISTING_PERIOD)
-            try:
-                await self._list(connection)
-            except ClusterError:
-                continue
+            await asyncio.sleep(LISTING_PERIOD - SETTLED_AFTER)
+            self.parts.declarations.try_again(self.clock.now())
+            with contextlib.suppress(ClusterError):
+                version = self._server.version  # of what changes while it is listed nothing is said
+                for listed in await connection.list_all(self.clock.now):
+                    self._catalogues[listed.kind].compare(listed.raws, version=version, namespace=None)
+            await asyncio.sleep(SETTLED_AFTER)
+            with contextlib.suppress(ClusterError):
+                for kind, catalogue in self._catalogues.items():
+                    for place in catalogue.take_doubts():
+                        await self._settle(connection, kind, catalogue, place)
 
-    def _take(self, message: Message | DeletionSeen) -> None:
+    async def _settle(self, connection: Connection, kind: Kind, catalogue: Catalogue, place: Place) -> None:
+        """Read who differed from what is known, as `Watcher.settle` does."""
+        began_at, found = self.clock.now(), None
+        try:
+            found = await connection.read_object(kind, *place)
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+        before = catalogue.at(place)
+        finding = catalogue.settle(place, found)
+        if finding is Finding.WENT_BACK:
+            await self._list(connection)
+        elif finding is Finding.MISSED and found is not None:
+            self.parts.take(Seen(kind, found))
+        elif finding is Finding.GONE and before is not None:
+            self.parts.take(Missing(kind, *place, before.uid, began_at))
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Seen(kind, raw):
+                self._catalogues[kind].seen(raw)
+            case DeletionSeen(kind, raw):
+                self._catalogues[kind].gone(raw)
+            case _:
+                pass
         self.parts.take(message)
 
     # -- what it reaches -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from detour.app.bundles import Bundle, Bundles, Reference
 from detour.engine.ports import Origin
 from detour.kube.annotations import commands_acted_upon
-from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
+from detour.kube.kinds import DeletionSeen, Listed, Message, Missing, Seen, Unread
 from detour.kube.origins import origin_of
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.defects import told
@@ -25,10 +25,13 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE = 30.0
 LONGEST_PAUSE = 3600.0
 """Seconds until an object that broke us is tried again, if it is not changed before: doubling from the first to the
-longest. It is shown to us again with every listing."""
+longest."""
 
 LISTING_PERIOD = 60.0
-"""Seconds between two full listings, which catch what watches missed."""
+"""Seconds between two looks for what watches have missed."""
+
+SETTLED_AFTER = 5.0
+"""Seconds after which what differed in such a look is read, if no watch has shown it by then."""
 
 
 class Declared(Protocol):
@@ -95,6 +98,10 @@ class Declarations:
                 self._see(kind, raw, now)
             case DeletionSeen(kind, raw):
                 self._lose(_subject(kind, raw), now, observed=True)
+            case Missing(kind, namespace, name, uid, at):
+                subject = Subject(kind, ObjectKey(namespace, name), uid)
+                if self._seen_at.get(subject, at) < at:
+                    self._lose(subject, now, observed=False)
             case Unread(kind, namespaces):
                 self.unread[kind] = namespaces
             case Listed(kind, raws, began_at, namespaces):
@@ -114,6 +121,12 @@ class Declarations:
                     if is_covered and self._seen_at.get(subject, began_at) < began_at:
                         self._lose(subject, now, observed=False)
                         yield
+
+    def try_again(self, now: float) -> None:
+        """Take in again what could not be taken in, as far as its time has come (`now` in engine seconds)."""
+        for subject, failure in list(self._failed.items()):
+            if now >= failure.due_at:
+                self._see(subject.kind, failure.raw, now, self._seen_at.get(subject))
 
     def _is_older(self, subject: Subject, listed_at: float) -> bool:
         """Tell whether a listing that began at `listed_at` shows an object as it was before what a watch has shown."""
@@ -169,7 +182,7 @@ class Declarations:
     def _fail(self, subject: Subject, raw: RawObject, error: Exception, now: float) -> None:
         """A defect of ours that this object brings to light: say so on it, and try it again with growing pauses."""
         pause = min(LONGEST_PAUSE, self._failed[subject].pause * 2) if subject in self._failed else FIRST_PAUSE
-        self._failed[subject] = _Failure(now + pause, pause)
+        self._failed[subject] = _Failure(now + pause, pause, raw)
         what = f"{subject.kind.title} {subject.key}"
         logger.error("%s could not be taken in; it is tried again: %s", what, told(error))
         why = f"this object could not be taken in ({type(error).__name__}), a defect of Detour's: please report it"
@@ -234,6 +247,7 @@ class Declarations:
 class _Failure(NamedTuple):
     due_at: float
     pause: float
+    raw: RawObject
 
 
 def _reference(subject: Subject, raw: RawObject) -> Reference | None:

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from detour.app.assembly import Assembly, Election, Ports
-from detour.app.declarations import LISTING_PERIOD
+from detour.app.declarations import LISTING_PERIOD, SETTLED_AFTER
 from detour.app.heartbeat import Heartbeat
 from detour.app.providers import PROVIDERS
 from detour.app.settings import Settings
@@ -144,7 +144,7 @@ class Operator:
         logger.info("operator %r is up%s", self._settings.owner, " (dry run)" if self._settings.dry_run else "")
         chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             **self._parts.work,
-            "listing": self._list_again_and_again,
+            "looking for what the watches missed": self._compare_again_and_again,
             "the chores": self._do_chores,
             "the heartbeat": Heartbeat(self._metrics.loop_lag.observe).run,
         }
@@ -198,16 +198,22 @@ class Operator:
         except ClusterError as error:
             logger.debug("listing: %s", error)
 
-    async def _list_again_and_again(self) -> None:
+    async def _compare_again_and_again(self) -> None:
+        watcher = self._watcher
         while True:
-            await asyncio.sleep(LISTING_PERIOD)
-            await self._list()
+            await asyncio.sleep(LISTING_PERIOD - SETTLED_AFTER)
+            for look, pause in ((watcher.compare_all, SETTLED_AFTER), (watcher.settle, 0.0)):
+                try:
+                    await asyncio.to_thread(look)
+                except ClusterError as error:
+                    logger.debug("comparing: %s", error)
+                await asyncio.sleep(pause)
 
     async def _do_chores(self) -> None:
         """Read what is neither watched nor listed: ConfigMaps with authorities, labels of namespaces."""
         rounds = 0
         while True:
-            for chore in (self._read_bundles, self._read_namespaces):
+            for chore in (self._read_bundles, self._read_namespaces, self._try_declarations_again):
                 try:
                     await chore(rounds)
                 except Exception as error:
@@ -227,6 +233,9 @@ class Operator:
                 self._parts.engine.namespaces_listed(await self._cluster.namespace_labels())
             except ClusterError as error:
                 logger.debug("namespaces: %s", error)
+
+    async def _try_declarations_again(self, _: int) -> None:
+        self._parts.declarations.try_again(self._clock.now())
 
     async def _check(self, target: Target) -> CheckResult:
         return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)

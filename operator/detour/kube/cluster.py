@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
@@ -54,6 +54,8 @@ ORDINARY = (404, 409)
 GONE = 410
 
 MERGE_PATCH = "application/merge-patch+json"
+METADATA_ALONE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
 MANAGER = "detour"
 """What our changes are called in `managedFields`."""
 
@@ -67,6 +69,18 @@ class Listing(NamedTuple):
 
     items: list[RawObject]
     version: str
+
+
+class MetadataPage(NamedTuple):
+    """Objects by their metadata, the version of the API server's data, where to go on (None: that is the end).
+
+    `rest` is about how many objects come after the page, None where the API server does not say.
+    """
+
+    items: list[RawObject]
+    version: str
+    token: str | None
+    rest: int | None
 
 
 class Cluster:
@@ -87,6 +101,18 @@ class Cluster:
             if error.status != GONE:
                 raise
             return self._list_pages(kind, namespace)  # a page was asked for too late: from the beginning
+
+    def list_metadata_now(self, kind: Kind, namespace: str | None, token: str | None) -> MetadataPage:
+        """Return a page of the objects of `kind`, by their metadata alone. It runs in the calling thread.
+
+        A `token` that is too old is followed to where it pointed, in the data as they are now.
+        """
+        call = partial(_list_metadata, kind=kind, namespace=namespace, token=token)
+        return self._call_now("list", call)
+
+    def read_now(self, kind: Kind, namespace: str, name: str) -> RawObject:
+        """Return one object; `namespace` is empty for a kind that has none. It runs in the calling thread."""
+        return slim(self._call_now("read", lambda api: _read(api, kind, namespace, name)))
 
     def may_watch_now(self, kind: Kind, namespace: str | None, version: str) -> bool:
         """Tell whether the API server lets us watch `kind` there, from `version` on; False only where it forbids it."""
@@ -280,21 +306,60 @@ def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawOb
 def _patch(
     api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
 ) -> RawObject:
-    """Patch an object without the library's own checks of every argument, which take longer than the call."""
-    place = "".join(f"/{quote(each)}" for each in ("namespaces", namespace) if namespace)
-    path = f"/apis/{GROUP}/{VERSION}{place}/{kind.plural}/{quote(name)}{'/status' if status else ''}"
-    headers = {"Accept": "application/json", "Content-Type": MERGE_PATCH, "User-Agent": api.user_agent}
-    api.update_params_for_auth(headers, [], ["BearerToken"], path, "PATCH", None)
-    answer = api.rest_client.pool_manager.request(
+    """Patch an object."""
+    path = f"{_path(kind, namespace)}/{quote(name)}{'/status' if status else ''}"
+    answer = _request(
+        api,
         "PATCH",
-        f"{api.configuration.host}{path}?fieldManager={MANAGER}",
+        path,
+        {"fieldManager": MANAGER},
+        headers={"Accept": "application/json", "Content-Type": MERGE_PATCH},
         body=json.dumps(body),
-        headers=headers,
-        timeout=Timeout(*CALL_TIMEOUT),
     )
     if answer.status >= 300:
         raise client.ApiException(status=answer.status, reason=answer.reason)
     return _object(answer.data)
+
+
+def _list_metadata(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> MetadataPage:
+    asked = {"limit": str(PAGE), **({"continue": token} if token else {})}
+    answer = _request(api, "GET", _path(kind, namespace), asked, headers={"Accept": METADATA_ALONE})
+    if answer.status == GONE and token:
+        following = _mapping(_object(answer.data).get("metadata")).get("continue")
+        if isinstance(following, str) and following and following != token:
+            return _list_metadata(api, kind, namespace, following)
+    if answer.status >= 300:
+        raise client.ApiException(status=answer.status, reason=answer.reason)
+    found = _object(answer.data)
+    page, rest = _page(found), _mapping(found.get("metadata")).get("remainingItemCount")
+    rest = rest if isinstance(rest, int) else (None if page.token else 0)
+    return MetadataPage(page.items, page.version, page.token, rest)
+
+
+def _path(kind: Kind, namespace: str | None) -> str:
+    place = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"/apis/{GROUP}/{VERSION}{place}/{kind.plural}"
+
+
+def _request(
+    api: client.ApiClient,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    headers: Mapping[str, str],
+    body: str | None = None,
+) -> Any:
+    """Send a request without the library's own checks of every argument, which take longer than the call."""
+    sent = {**headers, "User-Agent": api.user_agent}
+    api.update_params_for_auth(sent, [], ["BearerToken"], path, method, None)
+    return api.rest_client.pool_manager.request(
+        method,
+        f"{api.configuration.host}{path}?{urlencode(query)}",
+        body=body,
+        headers=sent,
+        timeout=Timeout(*CALL_TIMEOUT),
+    )
 
 
 def _as_text(value: object) -> str:

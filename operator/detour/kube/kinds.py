@@ -39,6 +39,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """An object is gone, and nobody has seen how: it was not there when it was looked for at `at` (engine seconds)."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """Where objects of a kind cannot be read just now, with the reason; the empty namespace is the whole cluster."""
 
@@ -46,7 +57,7 @@ class Unread:
     namespaces: Mapping[str, str]
 
 
-Message = Seen | DeletionSeen | Listed | Unread
+Message = Seen | DeletionSeen | Listed | Missing | Unread
 
 
 METADATA = (

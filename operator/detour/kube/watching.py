@@ -1,18 +1,21 @@
 """Keeping up with what the API server holds: everything is listed, then watched, each kind by itself.
 
-A watch that ended is started again after a listing, which catches what was missed meanwhile; so does one every minute.
-A namespace that the API server refuses to show is left out, said, and looked at again with each listing: the others are
+A watch that ended is started again after a listing, which catches what was missed meanwhile. What a watch misses
+though it goes on is found by lists of metadata, in rotation: a page of each kind every minute, all of it within ten. A
+namespace that the API server refuses to show is left out, said, and looked at again with each listing: the others are
 listed and watched all the same, and what was known of it stays known.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detour.engine.ports import NOT_REACHED, ClusterError
-from detour.kube.cluster import Cluster
-from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
+from detour.kube.catalogue import Catalogue, Finding, Place, place_of
+from detour.kube.cluster import PAGE, Cluster
+from detour.kube.kinds import DeletionSeen, Listed, Message, Missing, Seen, Unread
 from detour.kube.kopfwatch import KopfWatch
 from detour.kube.versions import DataVersions, Mark
 from detour.model.defects import told
@@ -33,11 +36,30 @@ SETTLED = 30.0
 ORDER = (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
 """Who is listed first: a record must not be decided for before it is known which regions are drained."""
 
+ROUNDS = 10
+"""Looks in which a whole kind has been compared, however many pages it takes."""
+
+MOST_READ = 200
+"""Objects that differ and are read one by one; of more of them everything is listed."""
+
 MISSING_RESOURCES = "the API server does not know Detour's custom resources: apply crds/ or install the chart with them"
 UNCHANGED = "going on with what was declared before"
 FORBIDDEN = 403
+GONE = 410
 ABOUT_US_ALL = (NOT_REACHED, 401)
 """What says nothing of the one namespace that was asked for: nobody answered, or we are not known."""
+
+
+@dataclass(slots=True)
+class _Rotation:
+    """How far the lists of metadata have come: the next page's token, and what the last one ended with.
+
+    `miscounted` says how many lists in a row had another number of objects than are known.
+    """
+
+    token: str | None = None
+    after: str = ""
+    miscounted: int = 0
 
 
 @dataclass(slots=True)
@@ -56,6 +78,8 @@ class _Kept:
     unwatched: frozenset[str | None] = frozenset()
     version: str = ""
     has_ended: bool = False
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    rotation: dict[str | None, _Rotation] = field(default_factory=dict)
 
     @property
     def watched(self) -> tuple[str | None, ...]:
@@ -86,6 +110,7 @@ class Watcher:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._listing = threading.Lock()
+        self._order = threading.Lock()  # of what is delivered, and noted in a catalogue
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._kept = {kind: _Kept() for kind in ORDER}
         self._versions = DataVersions()
@@ -120,6 +145,90 @@ class Watcher:
         if errors:
             raise errors[0]
 
+    def compare_all(self) -> None:
+        """Compare some of what is known with what the API server holds. Raises ClusterError, the first that was met.
+
+        Who differs is read with `settle`, a moment later: what is on its way has arrived by then. Where anything cannot
+        be read, or not be watched, everything is listed instead.
+        """
+        errors = []
+        for kind, kept in self._kept.items():
+            try:
+                with self._listing:
+                    if kept.listed is None or kept.unread or kept.unwatched:
+                        self._list_now(kind, kept)
+                    else:
+                        self._compare(kind, kept)
+            except ClusterError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _compare(self, kind: Kind, kept: _Kept) -> None:
+        for space in kept.listed or ():
+            rotation = kept.rotation.setdefault(space, _Rotation())
+            pages = math.ceil(kept.catalogue.count(space) / PAGE / ROUNDS)
+            while pages >= 0:
+                pages -= 1
+                mark, is_first = self._versions.mark(), rotation.token is None
+                try:
+                    page = self._cluster.list_metadata_now(kind, space, rotation.token)
+                except ClusterError as error:
+                    if error.status == GONE:
+                        kept.rotation.pop(space)  # from the beginning, next time
+                    raise
+                if is_first and self._versions.went_back(mark, page.version):
+                    self._begin_anew()
+                    return
+                until = place_of(page.items[-1]).key if page.token and page.items else None
+                with self._order:
+                    kept.catalogue.compare(
+                        page.items, version=page.version, namespace=space, after=rotation.after, until=until
+                    )
+                    known = kept.catalogue.count(space)
+                if is_first and page.rest is not None:
+                    rotation.miscounted = rotation.miscounted + 1 if len(page.items) + page.rest != known else 0
+                    if rotation.miscounted > 1:  # an early hint: go through all of it now
+                        pages, rotation.miscounted = math.ceil((len(page.items) + page.rest) / PAGE), 0
+                rotation.token, rotation.after = page.token, until or ""
+                if page.token is None:
+                    break
+
+    def settle(self) -> None:
+        """Read who differed from what is known, and still does; deliver what the watches have missed.
+
+        Raises ClusterError.
+        """
+        for kind, kept in self._kept.items():
+            with self._order:
+                places = kept.catalogue.take_doubts()
+            if len(places) > MOST_READ:
+                self._list(kind)
+                continue
+            for place in places:
+                if self._settle(kind, kept, place) is Finding.WENT_BACK:
+                    self._begin_anew()
+                    return
+
+    def _settle(self, kind: Kind, kept: _Kept, place: Place) -> Finding:
+        began_at = self._clock()
+        try:
+            found = self._cluster.read_now(kind, *place)
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+            found = None
+        with self._order:
+            before = kept.catalogue.at(place)
+            finding = kept.catalogue.settle(place, found)
+            if finding is Finding.MISSED and found is not None:
+                logger.warning("the watch missed a change of %s %s", kind.title, place.name)
+                self._deliver(Seen(kind, found))
+            elif finding is Finding.GONE and before is not None:
+                logger.warning("the watch missed the end of %s %s", kind.title, place.name)
+                self._deliver(Missing(kind, *place, before.uid, began_at))
+        return finding
+
     def _list(self, kind: Kind) -> None:
         with self._listing:
             self._list_now(kind, self._kept[kind])
@@ -147,7 +256,10 @@ class Watcher:
         kept.listed = tuple(read)
         if read:
             confined = frozenset(str(each) for each in read) if self._namespaces and kind.is_namespaced else None
-            self._deliver(Listed(kind, raws, began_at, confined))
+            with self._order:
+                kept.catalogue.listed(raws, confined)
+                self._deliver(Listed(kind, raws, began_at, confined))
+            kept.rotation.clear()
         for space in kept.unwatched & {*read}:  # it may be permitted by now
             if self._cluster.may_watch_now(kind, space, kept.version):
                 kept.unwatched -= {space}
@@ -253,7 +365,10 @@ class Watcher:
         metadata = message.raw.get("metadata")
         version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
         self._versions.seen(str(version or ""), began)
-        self._deliver(message)
+        catalogue = self._kept[message.kind].catalogue
+        with self._order:
+            (catalogue.gone if isinstance(message, DeletionSeen) else catalogue.seen)(message.raw)
+            self._deliver(message)
 
     def _tell_trouble(self, message: str) -> None:
         """Log the first of a series of troubles; the series ends with the next good listing."""

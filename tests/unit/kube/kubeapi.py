@@ -29,7 +29,7 @@ class KubeApi:
 
     Only requests with `token` are answered. `forbidden` has pairs of plural and namespace ("" for the whole cluster)
     that are answered with 403, `unwatchable` those where only watches are. `mangle` may answer in its place,
-    `after_page` is awaited before each page but the first.
+    `after_page` is awaited before each page but the first. Where `tokens_expire` the next one does, as after minutes.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class KubeApi:
         self.token = "the first token"
         self.after_page: Hook | None = None
         self.version = 1000
+        self.tokens_expire, self.tells_where_to_go_on = False, True
         self.requests: list[str] = []
         self.watches: list[tuple[str, str, int, asyncio.Queue[Any]]] = []
         self.history: list[tuple[int, str, str, dict[str, Any]]] = []
@@ -87,13 +88,16 @@ class KubeApi:
         path.write_text(yaml.safe_dump(config))
         return str(path)
 
-    def put(self, raw: dict[str, Any]) -> None:
-        """Create or replace an object; everybody who watches is told."""
+    def put(self, raw: dict[str, Any], *, quietly: bool = False) -> None:
+        """Create or replace an object; everybody who watches is told, unless that is to be missed."""
         plural = next(plural for plural, title in TITLES.items() if title == raw["kind"])
         metadata = raw["metadata"]
         self.version += 1
         metadata["resourceVersion"] = str(self.version)
-        self.put_as_is(plural, metadata.get("namespace", ""), metadata["name"], raw)
+        if quietly:
+            self.objects[plural, metadata.get("namespace", ""), metadata["name"]] = raw
+        else:
+            self.put_as_is(plural, metadata.get("namespace", ""), metadata["name"], raw)
 
     def put_as_is(self, plural: str, namespace: str, name: str, raw: Any) -> None:
         """Put anything at all in an object's place."""
@@ -165,20 +169,32 @@ class KubeApi:
         plural, namespace = request.match_info["plural"], request.match_info.get("namespace", "")
         if request.query.get("watch") == "true":
             return await self._watch(request, plural, namespace)
-        found = [raw for (kind, space, _), raw in self.objects.items() if kind == plural and namespace in ("", space)]
+        held = sorted(self.objects.items(), key=lambda each: f"{each[0][1]}/{each[0][2]}")  # as etcd orders them
+        found = [raw for (kind, space, _), raw in held if kind == plural and namespace in ("", space)]
         token = request.query.get("continue")
+        if token and self.tokens_expire:
+            now = {"at": json.loads(base64.b64decode(token))["at"], "items": found, "version": self.version}
+            following = base64.b64encode(json.dumps(now).encode()).decode()
+            self.tokens_expire = False
+            where = {"continue": following} if self.tells_where_to_go_on else {}
+            return web.json_response({"kind": "Status", "metadata": where}, status=410)
         snapshot = json.loads(base64.b64decode(token)) if token else {"items": found, "version": self.version, "at": 0}
         if token and self.after_page is not None:
             await self.after_page()
         limit = int(request.query.get("limit", "0")) or len(found) or 1
         items, at = snapshot["items"], snapshot["at"] + limit
-        metadata = {"resourceVersion": str(snapshot["version"])}
+        metadata: dict[str, Any] = {"resourceVersion": str(snapshot["version"])}
         if at < len(items):
             rest = {**snapshot, "at": at}
             metadata["continue"] = base64.b64encode(json.dumps(rest).encode()).decode()
-        return web.json_response(
-            {"kind": f"{TITLES[plural]}List", "metadata": metadata, "items": items[snapshot["at"] : at]}
-        )
+            metadata["remainingItemCount"] = len(items) - at
+        page = items[snapshot["at"] : at]
+        if "as=PartialObjectMetadataList" in request.headers.get("Accept", ""):
+            page = [
+                {"metadata": each["metadata"]} if isinstance(each, dict) and "metadata" in each else each
+                for each in page
+            ]
+        return web.json_response({"kind": f"{TITLES[plural]}List", "metadata": metadata, "items": page})
 
     async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
         queue: asyncio.Queue[Any] = asyncio.Queue()

@@ -15,7 +15,7 @@ from detour.engine.ports import ClusterError
 from detour.kube import cluster as cluster_module
 from detour.kube import watching
 from detour.kube.cluster import Cluster
-from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
+from detour.kube.kinds import DeletionSeen, Listed, Message, Missing, Seen, Unread
 from detour.kube.watching import Watcher
 from detour.model.objects import Kind
 
@@ -54,6 +54,8 @@ class Eyes:
                     known.add(raw["metadata"]["name"])
                 case DeletionSeen(of, raw) if of is kind:
                     known.discard(raw["metadata"]["name"])
+                case Missing(of, _, name) if of is kind:
+                    known.discard(name)
                 case Listed(of, raws) if of is kind:
                     known |= {raw["metadata"]["name"] for raw in raws}
         return known
@@ -67,6 +69,12 @@ class Eyes:
 
     async def list_all(self) -> None:
         await asyncio.to_thread(self.watcher.list_all)
+
+    async def compare(self, times: int = 1) -> None:
+        """Look for what the watches missed, as the operator does every minute."""
+        for _ in range(times):
+            await asyncio.to_thread(self.watcher.compare_all)
+            await asyncio.to_thread(self.watcher.settle)
 
     async def watches(self, plural: str, namespace: str = "") -> None:
         await until(lambda: any(each[:2] == (plural, namespace) for each in self.api.watches))
@@ -297,3 +305,138 @@ async def test_an_answer_that_is_no_list_fails_that_listing_and_nothing_more(
     assert len(eyes.listings(Kind.FAILOVER_RECORD)) >= 2, "the other kinds were listed all the same"
     api.mangle = lambda _: None
     await eyes.list_all()
+
+
+# -- what the watches missed -------------------------------------------------------------------------------------------
+
+
+async def with_records(api: KubeApi, look: Look, *names: str) -> Eyes:
+    """Return a watcher that knows these records, and forget what it told so far."""
+    for name in names:
+        api.put(record(name))
+    eyes = look()
+    for plural in ("failoverrecords", "dnszones", "cloudregions"):
+        await eyes.watches(plural)
+    await until(lambda: eyes.names() == set(names))
+    await asyncio.sleep(0.2)  # kopf's own listing
+    await eyes.compare()
+    return eyes
+
+
+async def test_what_stands_as_it_was_seen_is_not_read_again(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one", "two")
+    told, listed = len(eyes.messages), len(api.requests)
+    for _ in range(3):
+        await eyes.compare()
+    assert len(eyes.messages) == told
+    assert all(each.endswith(("failoverrecords", "dnszones", "cloudregions")) for each in api.requests[listed:])
+
+
+async def test_a_change_that_the_watch_missed_is_found_and_read(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one", "two")
+    api.put({**record("one"), "spec": {"changed": True}}, quietly=True)
+    await eyes.compare()
+    (news,) = [each for each in eyes.messages if isinstance(each, Seen) and each.raw.get("spec")]
+    assert news.raw["metadata"]["name"] == "one"
+    told = len(eyes.messages)
+    await eyes.compare()
+    assert len(eyes.messages) == told
+
+
+async def test_an_object_that_came_unseen_and_one_that_went_unseen_are_found(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one", "two")
+    api.put(record("three"), quietly=True)
+    del api.objects["failoverrecords", "shop", "one"]
+    await eyes.compare()
+    assert eyes.names() == {"two", "three"}
+    (gone,) = [each for each in eyes.messages if isinstance(each, Missing)]
+    assert (gone.namespace, gone.name, gone.uid) == ("shop", "one", "uid-shop-one")
+
+
+async def test_an_object_that_was_made_anew_unseen_is_another_one(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one")
+    anew = record("one")
+    anew["metadata"]["uid"] = "another"
+    api.put(anew, quietly=True)
+    await eyes.compare()
+    assert [each.raw["metadata"]["uid"] for each in eyes.messages if isinstance(each, Seen)][-1] == "another"
+
+
+async def test_what_is_only_on_its_way_is_not_read(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one")
+    api.put({**record("one"), "spec": {"changed": True}}, quietly=True)
+    await asyncio.to_thread(eyes.watcher.compare_all)
+    api.put_as_is("failoverrecords", "shop", "one", api.objects["failoverrecords", "shop", "one"])
+    await until(lambda: any(isinstance(each, Seen) and each.raw.get("spec") for each in eyes.messages))
+    reads = len(api.requests)
+    await asyncio.to_thread(eyes.watcher.settle)
+    assert len(api.requests) == reads
+
+
+async def test_a_large_kind_is_compared_in_rotation(api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PAGE", 1)
+    monkeypatch.setattr(cluster_module, "PAGE", 1)
+    names = [f"r{number:02}" for number in range(20)]
+    eyes = await with_records(api, look, *names)
+    for _ in range(12):
+        await eyes.compare()
+    api.put({**record("r17"), "spec": {"changed": True}}, quietly=True)
+    begun, looks = len(api.requests), 0
+    while not any(isinstance(each, Seen) and each.raw.get("spec") for each in eyes.messages):
+        await eyes.compare()
+        looks += 1
+        assert looks <= 2 * watching.ROUNDS
+    lists = [each for each in api.requests[begun:] if each.endswith("failoverrecords")]
+    assert len(lists) <= 5 * looks, "some pages at a time"
+    told = len(eyes.messages)
+    api.tokens_expire = True
+    await eyes.compare(2 * watching.ROUNDS)
+    assert not api.tokens_expire
+    api.tokens_expire, api.tells_where_to_go_on = True, False
+    with pytest.raises(ClusterError, match="410"):
+        await eyes.compare(2 * watching.ROUNDS)
+    await eyes.compare(2 * watching.ROUNDS)
+    assert len(eyes.messages) == told
+
+
+async def test_a_count_that_differs_has_all_of_it_compared_at_once(
+    api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PAGE", 2)
+    monkeypatch.setattr(cluster_module, "PAGE", 2)
+    monkeypatch.setattr(watching, "ROUNDS", 1_000)
+    eyes = await with_records(api, look, *(f"r{number:02}" for number in range(20)))
+    del api.objects["failoverrecords", "shop", "r15"]
+    looks = 0
+    while "r15" in eyes.names():
+        await eyes.compare()
+        looks += 1
+        assert looks <= 25
+
+
+async def test_a_drain_that_a_restored_backup_took_back_is_found_though_its_revision_has_overtaken_ours(
+    api: KubeApi, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As many objects as before, and a newer revision: only the object itself is older than it was seen."""
+    eyes = await with_records(api, look, "one", "two")
+    before = dict(api.objects["failoverrecords", "shop", "one"])
+    before = {**before, "metadata": dict(before["metadata"])}
+    api.put({**record("one"), "spec": {"drained": True}})
+    await until(lambda: any(isinstance(each, Seen) and each.raw.get("spec") for each in eyes.messages))
+    api.objects["failoverrecords", "shop", "one"] = before
+    api.version += 1_000
+    await eyes.compare()
+    assert RESTARTED in caplog.text
+    await until(lambda: len(eyes.listings(Kind.FAILOVER_RECORD)) > 1)
+    assert "spec" in eyes.listings(Kind.FAILOVER_RECORD)[-1].raws[0]
+    assert not eyes.listings(Kind.FAILOVER_RECORD)[-1].raws[0]["spec"]
+
+
+async def test_one_kind_that_cannot_be_compared_keeps_no_other_from_it(api: KubeApi, look: Look) -> None:
+    eyes = await with_records(api, look, "one")
+    api.put(record("two"), quietly=True)
+    api.mangle = lambda request: web.Response(status=500) if request.path.endswith("/cloudregions") else None
+    with pytest.raises(ClusterError):
+        await asyncio.to_thread(eyes.watcher.compare_all)
+    await asyncio.to_thread(eyes.watcher.settle)
+    assert eyes.names() == {"one", "two"}
