@@ -109,6 +109,8 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "sites:1572568",
+        "general:1571484",
         "general:1537308",
         "sites:1508144",
         "zones:930281",
@@ -250,6 +252,7 @@ FOUND_IN_THE_LONG_RUN = {
         "behaviours:820658",
     ],
     "Truthful": [
+        "reads:1566337",
         "families:1249741",
         "zones:1234345",
         "reads:1026",

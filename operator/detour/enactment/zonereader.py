@@ -14,12 +14,11 @@ from detour.enactment.budget import beside
 from detour.enactment.changewatch import ChangeWatch
 from detour.enactment.contract import Batch, Provider, ProviderError, ZoneContents, ZoneFacts
 from detour.enactment.periods import Periods
-from detour.enactment.reading import BackgroundReading, Compared, Reading, compared
+from detour.enactment.reading import BackgroundReading, Compared, compared
 from detour.enactment.registries import hostnames_at, registry_names
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import Urgency
 from detour.model.names import marker_name
-from detour.model.rrset import RRKey, RRType
 
 SHARE_OF_TIME = 0.05
 """The share of the time that readings take at most which an account of changes asks for."""
@@ -88,8 +87,8 @@ class ZoneReader:
 
     @property
     def is_doubtful(self) -> bool:
-        """Tell whether a reading is owed, or there and not taken yet."""
-        return self._is_owed or self._whole.is_there
+        """Tell whether a reading is owed."""
+        return self._is_owed
 
     @property
     def noticed_within(self) -> float:
@@ -274,20 +273,12 @@ class ZoneReader:
         """
         self._whole_took = self._clock() - self._whole_began_at
         reading = self._whole.take()
-        written = {key.name for key in reading.written_since}
         names = reading.found.differing - reading.read_since
-        partly = [each for each in names & written if self._differs_beside(each, reading)]
-        self._suspects.update(hostnames_at(partly))  # what was written there is newer than what was read
-        names -= written
+        written = {key: self.view.get(key) for key in reading.written_since if key.name in names}
         self.view.reread(names, reading.found.contents.at(names))
+        self.view.put_back(written)
         self._was_read(reading.found.contents.mark, self._whole_began_at)
         return names
-
-    def _differs_beside(self, name: str, reading: Reading[Compared]) -> bool:
-        """Tell whether the reading shows at `name` something else than was believed, beside what was written since."""
-        keys = (RRKey(name, kind) for kind in RRType)
-        sets = reading.found.contents.sets
-        return any(sets.get(key) != self.view.get(key) for key in keys if key not in reading.written_since)
 
     def take_names(self) -> list[str]:
         """Take what was read of some names beside the work; return their hostnames.
