@@ -32,6 +32,8 @@ _START = b"http/"
 _STATUS_LINE = re.compile(rb"http/(?:1\.[01]|2(?:\.0)?) +([1-9][0-9]{2})(?![0-9])", re.IGNORECASE)
 _LENGTH = re.compile(rb"\+?([0-9]+)")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]+)[ \t]*(?:;.*)?", re.DOTALL)
+_PLAIN_HEAD = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})(?: [^\r\n\0]*)?\r\n(?:[!-9;-~]+:[^\r\n\0]*\r\n){0,200}\r\n")
+_LENGTHS = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
 _NO_STATUS_LINE = "its answer does not begin with a status line of HTTP/1"
 _UNPACKABLE = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
@@ -59,10 +61,12 @@ class AnswerReader:
     """Takes the bytes of one answer in any pieces. Informational answers before it (RFC 9110 §15.2) are passed over.
 
     `status` is None until its head has been read; `body` grows up to HTTP_BODY_LIMIT bytes, without chunk sizes;
-    `ended` says that the body is complete, or known as far as it is looked at.
+    `ended` says that the body is complete, or known as far as it is looked at. Where the body does not matter, a
+    `head_alone` that comes whole and is as most are is read in one go.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, head_alone: bool = False) -> None:
+        self._head_alone = head_alone
         self.status: int | None = None
         self.body = bytearray()
         self.ended = False
@@ -79,6 +83,10 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises BadAnswerError where they cannot be part of an answer."""
+        if self._head_alone and not self._framing and not self._pending and (status := _status_of(data)) is not None:
+            self.status = status
+            self._finish()
+            return
         self._pending += data
         while self._pending and self._state is not _State.END:
             if self._state is _State.BODY:
@@ -241,6 +249,14 @@ class AnswerReader:
         self.ended = True
         self._state = _State.END
         self._pending.clear()
+
+
+def _status_of(data: bytes) -> int | None:
+    """Return the status of an answer whose head is whole and plain, None where it has to be read line by line."""
+    head = _PLAIN_HEAD.match(data, 0, FIELD_LIMIT)
+    if head is None or not all(map(_LENGTH.match, _LENGTHS.findall(data, 0, head.end()))):
+        return None
+    return int(head[1])
 
 
 def _not_http(cause: str) -> BadAnswerError:

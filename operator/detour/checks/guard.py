@@ -54,12 +54,17 @@ _IPV4_IN_LAST_BITS = tuple(
 )
 
 
+REMEMBERED = 1 << 17
+"""Addresses whose judgement is kept: it never changes."""
+
+
 class NetworkGuard:
     """Judges addresses: `denied` networks are always refused, `allowed` ones lift the default refusals."""
 
     def __init__(self, allowed: Iterable[IPNetwork] = (), denied: Iterable[IPNetwork] = ()) -> None:
         self._allowed = tuple(allowed)
         self._denied = tuple(denied)
+        self._judged: dict[str, str | None] = {}
 
     @classmethod
     def from_text(cls, allowed: Iterable[str] = (), denied: Iterable[str] = ()) -> "NetworkGuard":
@@ -71,6 +76,13 @@ class NetworkGuard:
 
     def refusal(self, address: str) -> str | None:
         """Return the sentence that says why `address` must not be probed, or None where it may be."""
+        if address not in self._judged:
+            if len(self._judged) >= REMEMBERED:
+                self._judged.clear()
+            self._judged[address] = self._judge(address)
+        return self._judged[address]
+
+    def _judge(self, address: str) -> str | None:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

@@ -7,7 +7,9 @@ and no proxy of the environment stands between. What counts as an answer is deci
 """
 
 import asyncio
+import functools
 import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -27,6 +29,11 @@ from detour.model.cabundle import UnreadableBundleError
 from detour.model.checks import HTTP_BODY_LIMIT, HTTPCheck
 
 USER_AGENT = "detour-check"
+READ_AT_ONCE = 64 * 1024
+"""Bytes."""
+
+CACHED_REQUESTS = 1 << 15
+
 CACHED_CONTEXTS = 64
 """TLS contexts kept, one per CA bundle in use; a megabyte each with the authorities of a distribution."""
 
@@ -59,18 +66,14 @@ class HTTPProber:
         Raises ProbeFailedError or ProbeImpossibleError.
         """
         where = place(address, check.port)
-        request = _request(check, where)
+        request = _request(check)
         context = await self._trusted(check) if check.tls else None
         exchange = _Exchange(check)
         try:
-            transport = await _connect(address, check, context, exchange)
-            try:
-                if context is not None:
-                    _require_name(transport, context, check, where)
-                transport.write(request)
-                await exchange.end()
-            finally:
-                transport.abort()
+            if context is None:
+                await _ask_plainly(address, check, request, exchange)
+            else:
+                await _ask_by_tls(address, check, context, request, exchange)
         except ssl.SSLError as error:  # before OSError and ValueError, of which it is both
             raise tls_failure(error, where, check.server_name) from error
         except OSError as error:
@@ -98,7 +101,7 @@ class _Exchange(asyncio.Protocol):
     """Reads until the answer is decided, or the connection is lost before."""
 
     def __init__(self, check: HTTPCheck) -> None:
-        self.answer = AnswerReader()
+        self.answer = AnswerReader(head_alone=check.expected_body is None)
         self._check = check
         self._ended = asyncio.Event()
         self._error: Exception | None = None
@@ -140,17 +143,51 @@ def _is_decided(answer: AnswerReader, check: HTTPCheck) -> bool:
     return answer.ended or answer.holds(check.expected_body.encode())
 
 
-async def _connect(
-    address: str, check: HTTPCheck, context: ssl.SSLContext | None, exchange: _Exchange
-) -> asyncio.Transport:
+async def _ask_plainly(address: str, check: HTTPCheck, request: bytes, exchange: _Exchange) -> None:
+    """Ask over a bare socket: without a transport of asyncio's a check takes a third of the time."""
+    loop = asyncio.get_running_loop()
+    with await connected(address, check.port) as connection:
+
+        def readable() -> None:
+            try:
+                data = connection.recv(READ_AT_ONCE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                exchange.connection_lost(error)
+            else:
+                exchange.data_received(data) if data else exchange.connection_lost(None)
+
+        await _send(connection, request)
+        loop.add_reader(connection.fileno(), readable)
+        try:
+            await exchange.end()
+        finally:
+            loop.remove_reader(connection.fileno())
+
+
+async def _send(connection: socket.socket, request: bytes) -> None:
+    try:
+        sent = connection.send(request)
+    except (BlockingIOError, InterruptedError):
+        sent = 0
+    if sent < len(request):  # hardly ever: the connection is new
+        await asyncio.get_running_loop().sock_sendall(connection, request[sent:])
+
+
+async def _ask_by_tls(
+    address: str, check: HTTPCheck, context: ssl.SSLContext, request: bytes, exchange: _Exchange
+) -> None:
     connection = await connected(address, check.port)
     transport, _ = await asyncio.get_running_loop().create_connection(  # which closes it, whatever becomes of it
-        lambda: exchange,
-        sock=connection,
-        ssl=context,
-        server_hostname=check.server_name if context is not None else None,
+        lambda: exchange, sock=connection, ssl=context, server_hostname=check.server_name
     )
-    return transport
+    try:
+        _require_name(transport, context, check, place(address, check.port))
+        transport.write(request)
+        await exchange.end()
+    finally:
+        transport.abort()
 
 
 def _can_be_sent_as_name(name: str) -> bool:
@@ -168,11 +205,13 @@ def _require_name(transport: asyncio.Transport, context: ssl.SSLContext, check: 
         raise wrong_name(where, check.server_name)
 
 
-def _request(check: HTTPCheck, where: str) -> bytes:
+@functools.lru_cache(maxsize=CACHED_REQUESTS)
+def _request(check: HTTPCheck) -> bytes:
+    """Return the request. Raises ProbeImpossibleError."""
     lines = [f"GET {_path(check)} HTTP/1.1", *(f"{name}: {value}" for name, value in _headers(check))]
     names = [name for name, _ in check.headers]
     if any(_FORBIDDEN.search(line) for line in lines) or not all(_NAME.fullmatch(name) for name in names):
-        message = f"the request to {where} cannot be sent: its host, path or headers hold characters HTTP forbids"
+        message = "the request cannot be sent: its host, path or headers hold characters that HTTP forbids"
         raise ProbeImpossibleError(Reason.INVALID_CHECK, message)
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 

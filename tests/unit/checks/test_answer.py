@@ -216,3 +216,50 @@ def told(answer: bytes, piece: int) -> object:
 @given(mangled() | st.binary(max_size=300), st.integers(1, 50))
 def test_no_bytes_raise_anything_else_and_their_pieces_change_nothing(answer: bytes, piece: int) -> None:
     assert told(answer, piece) == told(answer, max(1, len(answer)))
+
+
+# -- heads that are read in one go -------------------------------------------------------------------------------------
+
+PIECES = (
+    *(b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Service Unavailable", b"HTTP/1.0 200", b"HTTP/1.1 100 Continue"),
+    *(b"http/1.1 200 ok", b"HTTP/1.1 999 x", b"HTTP/1.1 20 OK", b"SSH-2.0", b"Server: nginx", b"X-Empty:", b"X : y"),
+    *(b"Content-Length: 2", b"content-length:many", b"Content-Length: +3", b"Content-Length: -1", b"no colon"),
+    *(b"Transfer-Encoding: chunked", b" folded", b"\tfolded", b"X: \0", b"X: \xff\xfe", b"\xff: y", b": no name"),
+    *(b"X: " + b"y" * 70, b"Set-Cookie: a=b", b"", b"\r", b"ok", b"2"),
+)
+ENDS = (b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r\r\n", b"")
+
+
+def outcome(data: bytes, *, head_alone: bool) -> tuple[int | None, str]:
+    """Return the status, or the words that say why there is none, once `data` was read in one piece."""
+    reader, words = AnswerReader(head_alone=head_alone), ""
+    try:
+        reader.feed(data)
+    except BadAnswerError as error:
+        words = error.words
+    return reader.status, "" if reader.status is not None else words
+
+
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(ENDS)), max_size=8))
+def test_a_head_that_is_read_in_one_go_says_what_it_says_line_by_line(lines: list[tuple[bytes, bytes]]) -> None:
+    data = b"".join(piece + end for piece, end in lines)
+    assert outcome(data, head_alone=True) == outcome(data, head_alone=False)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.just(b"\r\n")), max_size=8))
+def test_nor_does_one_that_begins_well(lines: list[tuple[bytes, bytes]]) -> None:
+    data = OK + b"".join(piece + end for piece, end in lines) + b"\r\n"
+    assert outcome(data, head_alone=True) == outcome(data, head_alone=False)
+
+
+@pytest.mark.parametrize("name", [name for name, answer in ACCEPTED.items() if answer.startswith(OK)])
+def test_answers_that_are_plain_are_read_in_one_go(name: str) -> None:
+    reader = AnswerReader(head_alone=True)
+    reader.feed(ACCEPTED[name])
+    assert reader.status == 200
+
+
+def test_a_head_beyond_the_limits_is_refused_all_the_same() -> None:
+    field = b"X: " + b"y" * (FIELD_LIMIT + 1) + b"\r\n"
+    assert outcome(OK + field + b"\r\n", head_alone=True) == outcome(OK + field + b"\r\n", head_alone=False)
+    assert outcome(OK + field + b"\r\n", head_alone=True)[0] is None
