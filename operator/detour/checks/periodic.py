@@ -72,7 +72,8 @@ class Periodic(Generic[K, R]):
         self._heap: list[tuple[float, int, K]] = []
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._closed = asyncio.Event()
         self._active = False
         self.stood_still_until = float("-inf")
@@ -193,14 +194,15 @@ class Periodic(Generic[K, R]):
             return
         due = self._heap[0][0]
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._timer_at <= due:
                 return
             self._timer.cancel()
+        self._timer_at = due
         self._timer = asyncio.get_running_loop().call_at(due, self._pump_on_time)
 
     def _pump_on_time(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._timer is not None and now - self._timer.when() > STANDSTILL:
+        if self._timer is not None and now - self._timer_at > STANDSTILL:
             self.stood_still_until = now
         self._timer = None
         self._pump()

@@ -49,6 +49,7 @@ class Gates:
         self._dry_run = dry_run
         self._decide = decide
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._clock = clock
         self._looked_at: dict[ObjectKey, tuple[int, str | None]] = {}
         self._evacuated: dict[ObjectKey, dict[str, tuple[int, float]]] = {}  # by zone, as its status was to tell it
@@ -137,12 +138,13 @@ class Gates:
         self._look_again_in(HOLD_PERIOD)
 
     def _look_again_in(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
+        at = self._clock.now() + seconds
         if self._alarm is not None:
-            if self._alarm.when() <= loop.time() + seconds:
+            if self._alarm_at <= at:
                 return
             self._alarm.cancel()
-        self._alarm = loop.call_later(seconds, self._look_again)
+        self._alarm_at = at
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._look_again)
 
     def _look_again(self) -> None:
         if self._alarm is not None:

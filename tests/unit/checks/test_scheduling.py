@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import uvloop
 
 from detour.checks.periodic import RETRY_AFTER_ERROR, STANDSTILL, Periodic
 from detour.checks.scheduler import CheckScheduler
@@ -485,3 +486,28 @@ def test_a_hundred_thousand_targets_cost_little_memory_and_no_tasks(run_virtuall
         assert len(asyncio.all_tasks()) == 1
 
     run_virtually(scenario())
+
+
+def test_on_the_operators_own_loop_what_is_due_already_is_run_as_well() -> None:
+    """That loop gives no time with the handle of a timer whose time has come."""
+    ran: list[str] = []
+
+    async def play() -> None:
+        async def run(key: str) -> str:
+            return key
+
+        def done(key: str, result: str, started: float) -> float:
+            ran.append(result)
+            if len(ran) == 30:
+                work.close()
+            return 0.001
+
+        work: Periodic[str, str] = Periodic(run, on_result=done, in_flight=1, random=random.Random(1))
+        for key in ("one", "two", "three"):
+            work.add(key)
+        async with asyncio.timeout(10):
+            await work.run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(play())
+    assert set(ran) == {"one", "two", "three"}
