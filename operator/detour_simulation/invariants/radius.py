@@ -130,8 +130,12 @@ class _Departures:
                 left = True
             if self._failed_lately(event, hostname) or self._leaves_out(event, hostname):
                 self._withdrew[hostname] = event.at
-            for value in values_in(answers_after(before, event, hostname)):  # also those that were kept
+            after = values_in(answers_after(before, event, hostname))
+            for value in after:  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
+            for record in self._replay.declared(hostname)[:1]:
+                for region in _regions(record, after):  # it is back there: for whatever it leaves it again
+                    places.pop((hostname, region), None)
         for place in [each for each, at in places.items() if at < since]:
             del places[place]
         return left
