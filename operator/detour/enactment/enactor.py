@@ -457,9 +457,12 @@ class Enactor:
         return 0.0
 
     def _read_again(self) -> None:
-        """See when to read the zone again: as soon as quotas let us, where no account of changes tells of damage."""
+        """See when to read the zone again: as soon as quotas let us, where no account of changes tells of damage.
+
+        Who leaves the zone to somebody else has nothing to repair there, and leaves the API alone.
+        """
         pause = self._budget.pause_after_reading()
-        if pause is not None and not self._reader.changes.is_followed:
+        if pause is not None and self._holding.in_force and not self._reader.changes.is_followed:
             self._reader.read_again_in(max(self._settings.periods.audit, pause))
 
     def _was_read(self) -> None:
