@@ -81,6 +81,10 @@ class TokenBucket:
         self._at = now
         return self._tokens
 
+    def seconds_for(self, tokens: float) -> float:
+        """Return the seconds until so many tokens have been there, however many at a time."""
+        return max(0.0, (tokens - self.available()) / self._rate) if self._rate is not None else 0.0
+
     def charge(self, tokens: float) -> None:
         """Take `tokens`, going into debt where they are not there."""
         if self._rate is not None:
@@ -183,6 +187,10 @@ class Budget:
     def count_changes(self, number: int) -> None:
         """Count changes that are about to be sent."""
         self._changes.charge(number)
+
+    def seconds_for(self, changes: float) -> float:
+        """Return the seconds within which so many changes can be sent, if nobody else sends any."""
+        return max(self._changes.seconds_for(changes), self._paused_until - self._clock(), 0.0)
 
     def pause_after_reading(self, seconds: float) -> float:
         """Return the seconds until a zone may be read again whose reading is worth `seconds` of the account's share."""

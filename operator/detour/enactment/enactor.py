@@ -122,6 +122,7 @@ class Enactor:
         self._names.zone_id = facts.zone_id if facts else None
         self._is_needed = False
         self._is_sending = False
+        self._cost_of_a_name = float(provider.limits.elements_per_replacement)  # as in the last batch
         self._stopping = False
         self._news = asyncio.Event()
         self._reader = ZoneReader(
@@ -318,6 +319,7 @@ class Enactor:
             owned=self._names.owned_count,
             orphans=self._names.orphans if view else (),
             pending=self._names.pending_count,
+            sent_within=self._budget.account.seconds_for(self._names.pending_count * self._cost_of_a_name),
             trouble=trouble,
             is_throttled=self._is_throttled,
             in_force=self._holding.in_force,
@@ -686,7 +688,9 @@ class Enactor:
     async def _apply(self, batch: Batch, work: Sequence[NameChange]) -> None:
         """Send `batch` once. Whatever is unclear afterwards becomes a doubt, resolved by the next step."""
         limits = self._provider.limits
-        self._budget.account.count_changes(sum(map(limits.cost, (batch.ledger, *batch.changes))))
+        cost = sum(map(limits.cost, (batch.ledger, *batch.changes)))
+        self._budget.account.count_changes(cost)
+        self._cost_of_a_name = cost / len(work) if work else self._cost_of_a_name
         was_unsettled = self._fence.unsettled
         for each in work:
             self._names.sent(each, self._reader.view)

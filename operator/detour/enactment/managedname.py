@@ -7,7 +7,7 @@ from detour.enactment.reconcile import Outcome
 from detour.enactment.view import NameView
 from detour.enactment.wishes import Explanation, Urgency, Wish
 from detour.model.generation import Generation
-from detour.model.record import ObjectKey
+from detour.model.record import Importance, ObjectKey
 from detour.model.rrset import RRset
 from detour.model.withdrawal import Withdrawal
 
@@ -50,6 +50,17 @@ class ManagedName:
     sent: frozenset[Answers] = frozenset()
     unanswered: frozenset[StoredSet] = frozenset()
     early_pause: float = 0.0
+
+    @property
+    def importance(self) -> Importance:
+        """The importance of the most important record that wants the name; to remove one is not important."""
+        found = {each.importance for each in self.wishes.values()}
+        return next((each for each in Importance if each in found), Importance.LOW)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of who asks for anything here, of several the first."""
+        return next((record.namespace for record in (*self.wishes, *self.withdrawals)), "")
 
     @property
     def is_wanted(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from detour.enactment.batches import BatchFiller
 from detour.enactment.census import Census
 from detour.enactment.contract import Change
+from detour.enactment.duenames import DueNames
 from detour.enactment.managedname import ManagedName, Quarantine
 from detour.enactment.markers import parse_marker
 from detour.enactment.reconcile import Outcome, ZoneRules, is_marked_for, reconcile
@@ -49,7 +50,7 @@ class Names:
         self._names: dict[str, ManagedName] = {}
         self._hostnames: dict[ObjectKey, str] = {}
         self._withdrawn: dict[ObjectKey, set[str]] = {}  # by record, the names that it asked to be removed
-        self._dirty: dict[Urgency, dict[str, ManagedName]] = {urgency: {} for urgency in Urgency}
+        self._dirty = DueNames()
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
@@ -71,6 +72,7 @@ class Names:
         self._census.wanted(wish.hostname)
         name.quarantine = None
         self._mark(name, Urgency.FAILOVER)
+        self._dirty.renew(name)
         return True
 
     def forget(self, record: ObjectKey) -> None:
@@ -184,11 +186,11 @@ class Names:
 
     @property
     def is_dirty(self) -> bool:
-        return any(self._dirty.values())
+        return bool(self._dirty)
 
     @property
     def dirty_count(self) -> int:
-        return sum(map(len, self._dirty.values()))
+        return len(self._dirty)
 
     @property
     def pending_count(self) -> int:
@@ -198,7 +200,7 @@ class Names:
     @property
     def urgency(self) -> Urgency:
         """The urgency of the most urgent dirty name."""
-        return next((urgency for urgency in Urgency if self._dirty[urgency]), Urgency.HOUSEKEEPING)
+        return self._dirty.urgency
 
     @property
     def next_retry(self) -> float | None:
@@ -276,16 +278,13 @@ class Names:
 
     def _mark(self, name: ManagedName, urgency: Urgency) -> None:
         if name.urgency is None or urgency < name.urgency:
-            if name.urgency is not None:
-                del self._dirty[name.urgency][name.hostname]
             name.urgency = urgency
-            self._dirty[urgency][name.hostname] = name
+            self._dirty.put(name, urgency)
             self._note(name)
 
     def _clean(self, name: ManagedName) -> None:
-        if name.urgency is not None:
-            del self._dirty[name.urgency][name.hostname]
-            name.urgency = None
+        self._dirty.drop(name)
+        name.urgency = None
         self._note(name)
 
     def _note(self, name: ManagedName) -> None:
@@ -307,12 +306,13 @@ class Names:
         """
         self.end_quarantines(now)
         settled = Settled()
-        for name in [name for urgency in Urgency for name in self._dirty[urgency].values()]:
+        for name in self._dirty.in_turn():
             if name.hostname in awaited or name.urgency is None:
                 continue
             change = self._look_at(name, view)
             if change and writable and not self._is_suspended(name, change.record):
                 if not filler.add(change):
+                    self._dirty.first_again(name)
                     break
                 continue
             self._settle(name, view, settled)

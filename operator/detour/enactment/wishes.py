@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from detour.enactment.contract import Change, ThrottledError
 from detour.model.generation import Generation
 from detour.model.names import marker_name
-from detour.model.record import ObjectKey
+from detour.model.record import Importance, ObjectKey
 from detour.model.rrset import RRset
 
 
@@ -30,7 +30,8 @@ class Wish:
     `adopt_from` is the other tool whose mark on the name is taken away with the first publication.
     `created` (seconds since the Unix epoch) settles who of two claimants came first. `known_values` are the ones that
     the name had when this process came, by the record's status; `is_news` says that others are wanted since. While it
-    `is_frozen` nothing is changed: what this process left there is put back, whatever `sets` are.
+    `is_frozen` nothing is changed: what this process left there is put back, whatever `sets` are. `importance` says
+    whose name goes first where a quota makes some wait.
     """
 
     record: ObjectKey
@@ -46,6 +47,7 @@ class Wish:
     known_values: frozenset[str] | None = None
     is_news: bool = True
     is_frozen: bool = False
+    importance: Importance = Importance.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class ZoneReport:
 
     `in_force` says that this process writes the zone; `standby` why it leaves that to somebody else, whose ledger was
     seen last at `ledger_seen_at` and seen to have moved at `ledger_moved_at` (engine seconds). `held` changes wait for
-    the safety gate; `missing` are names that are wanted here and not marked as ours in a zone that another site keeps.
+    the safety gate; the `pending` ones are sent within so many seconds, as quotas let it; `missing` are names that are
+    wanted here and not marked as ours in a zone that another site keeps.
 
     Damage is noticed within `noticed_within` seconds (infinite where the zone is not looked at), and every name that
     stands as it should was looked at through the name servers since `oldest_look` (engine seconds; None for none).
@@ -134,6 +137,7 @@ class ZoneReport:
     owned: int = 0
     orphans: tuple[str, ...] = ()
     pending: int = 0
+    sent_within: float = 0.0
     trouble: Explanation | None = None
     is_throttled: bool = False
     in_force: bool = False

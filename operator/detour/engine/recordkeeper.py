@@ -386,6 +386,7 @@ class RecordKeeper:
             adopt=record.adopt,
             adopt_from=record.adopt_from,
             suspended=record.suspend,
+            importance=record.importance,
             was_published=bool(published),
             published_in=self._zone_ids.get(name),
             known_values=self._known_values.get(name),

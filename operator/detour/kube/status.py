@@ -23,6 +23,9 @@ NOT_READ = "the zone has not been read yet"
 HELD_TOLD = 3
 HELD_SHOWN = 10
 
+PENDING_TOLD = 30.0
+"""Seconds for which changes must have to wait for the time to be told at which they will be sent; and its grain."""
+
 NOTICED_STEPS = (10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 """Seconds that people are told for a shorter time: a status does not change with every name."""
 """Held changes named in the condition, and in the status."""
@@ -328,6 +331,9 @@ def zone_status(
         status["negativeTTL"] = report.negative_ttl
     if report.generation is not None:
         status["ledger"] = {"generation": str(report.generation), "site": report.site or ""}
+    if report.pending and report.sent_within > PENDING_TOLD:
+        until = now + report.sent_within
+        status["pendingUntil"] = timestamp(math.ceil(until / PENDING_TOLD) * PENDING_TOLD)
     if verification := _verification(picture):
         status["verification"] = verification
     if report.trouble is not None:

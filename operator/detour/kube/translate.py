@@ -119,6 +119,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         failback=Failback(spec.failback.mode, seconds(spec.failback.hold_down)),
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
+        importance=spec.importance,
         adopt=spec.adopt is not False,
         adopt_from=spec.adopt if isinstance(spec.adopt, str) else None,
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),

@@ -61,6 +61,14 @@ class Failback:
     hold_down: float = 300.0
 
 
+class Importance(enum.StrEnum):
+    """Whose names are written first while a quota of the provider's makes names wait, the first first."""
+
+    HIGH = "High"
+    NORMAL = "Normal"
+    LOW = "Low"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
@@ -86,6 +94,7 @@ class Record:
     when_all_unhealthy: WhenAllUnhealthy = WhenAllUnhealthy.KEEP_LAST
     failback: Failback = Failback()
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    importance: Importance = Importance.NORMAL
     suspend: bool = False
     adopt: bool = False
     adopt_from: str | None = None

@@ -8,6 +8,7 @@ import pytest
 
 from detour.enactment.budget import Budget, ZoneBudget
 from detour.model.names import marker_name
+from detour.model.record import Importance, ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE, Fault, MemoryProvider, MemoryZone
@@ -353,3 +354,34 @@ async def test_a_set_beside_the_name_that_is_not_ours_is_never_touched(start: St
     await writer.publish(wish("api", TWO))
     assert zone.rrset(foreign.key) == foreign
     assert zone.answers(f"mail.{DOMAIN}") == {THREE}
+
+
+SLOW = replace(NO_QUOTA, changes_per_second=2.0, changes_burst=4.0)
+"""Room for a name in a second, about."""
+
+
+async def test_under_a_quota_important_names_go_first_and_namespaces_take_turns(start: Start) -> None:
+    writer = start(limits=SLOW)
+    many = [wish(f"many-{number}", ONE) for number in range(20)]
+    other = [wish(f"other-{number}", ONE, record=ObjectKey("desk", f"other-{number}")) for number in range(3)]
+    urgent = wish("urgent", ONE, importance=Importance.HIGH)
+    writer.want(*many, *other, urgent)
+    await writer.until(lambda: writer.zone.answers(f"other-2.{DOMAIN}"), within=120)
+    assert writer.zone.answers(f"urgent.{DOMAIN}")
+    written = [sum(bool(writer.zone.answers(each.hostname)) for each in group) for group in (many, other)]
+    assert written[0] <= 10, "though they were wanted first"
+    await writer.settled(*(each.record.name for each in many), within=300)
+
+
+async def test_what_waits_for_a_quota_says_until_when(start: Start) -> None:
+    writer = start(limits=SLOW)
+    await writer.publish(wish("first", ONE))
+    writer.want(*(wish(f"n{number}", ONE) for number in range(30)))
+    began = asyncio.get_running_loop().time()
+    await writer.until(lambda: writer.enactor.zone_report().sent_within > 10)
+    told = asyncio.get_running_loop().time() + writer.enactor.zone_report().sent_within - began
+    took = began + told - asyncio.get_running_loop().time()
+    await writer.until(lambda: writer.in_sync(*(f"n{number}" for number in range(30))), within=600)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(told, rel=0.5)
+    assert took > 0
+    assert writer.enactor.zone_report().sent_within == 0.0

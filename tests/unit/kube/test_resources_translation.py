@@ -13,7 +13,7 @@ from detour.kube.resources.definitions import RESOURCES
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.checks import CheckTiming, DNSCheck, HTTPCheck, StatusRange, TCPCheck
 from detour.model.endpoint import AdminState, Endpoint, Region
-from detour.model.record import Failback, FailbackMode, ObjectKey, Publish, Record
+from detour.model.record import Failback, FailbackMode, Importance, ObjectKey, Publish, Record
 from detour.model.zone import (
     AllowedNamespaces,
     AzureDNSSettings,
@@ -112,6 +112,7 @@ def test_what_is_written_beats_the_defaults() -> None:
             whenAllUnhealthy="ServeAll",
             deletionPolicy="Delete",
             suspend=True,
+            importance="High",
             adopt=True,
             failback={"mode": "Manual", "holdDown": "1h1m1s1ms"},
             healthCheck={
@@ -129,6 +130,7 @@ def test_what_is_written_beats_the_defaults() -> None:
     assert translated.probe == TCPCheck(5432)
     assert translated.timing == CheckTiming(90.0, 0.25, 1.0, 1, 3)
     assert (translated.suspend, translated.adopt, translated.minimum_serving) == (True, True, 2)
+    assert (translated.importance, record_from(record(), None).importance) == (Importance.HIGH, Importance.NORMAL)
 
 
 def test_http_and_dns_checks_are_translated() -> None:

@@ -97,6 +97,11 @@ class DNSZoneStatus(Reported):
     )
     verification: VerificationStatus | None = Field(default=None, description="How closely the zone is looked at.")
     pending_changes: Integer | None = Field(default=None, description="Record sets that still have to be written.")
+    pending_until: Time | None = Field(
+        default=None,
+        description="When the changes that still have to be written will have been sent, as the provider's quota lets"
+        " it; told where that takes longer than half a minute.",
+    )
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
     last_incident: LastIncident = None
     commands: Commands = None

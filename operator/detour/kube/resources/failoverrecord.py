@@ -10,7 +10,7 @@ from detour.kube.resources.rules import Declared, Rule, Rules, Unique
 from detour.kube.resources.values import WHOLE, Address, Adoption, Flag, label_rule, name_rules, object_name_rule
 from detour.model.endpoint import AdminState
 from detour.model.names import MARKER_LABEL, WILDCARD_IN_MARKER
-from detour.model.record import DeletionPolicy, FailbackMode, Publish, Strategy, WhenAllUnhealthy
+from detour.model.record import DeletionPolicy, FailbackMode, Importance, Publish, Strategy, WhenAllUnhealthy
 
 LONGEST_HOSTNAME = 245
 """Octets: the marker `_detour.<hostname>` must fit into the 253 of a DNS name (RFC 1035 §2.3.4)."""
@@ -191,6 +191,11 @@ class FailoverRecordSpec(Declared):
         default=DeletionPolicy.RETAIN,
         description="What happens in DNS when this object is deleted: Retain leaves the name as it is, Delete removes"
         " it.",
+    )
+    importance: Importance = Field(
+        default=Importance.NORMAL,
+        description="Whose names are written first while a quota of the provider's makes names wait: High, Normal or"
+        " Low. Among equals the namespaces take turns.",
     )
     suspend: Flag = Field(default=False, description="true: go on deciding and reporting, but write nothing to DNS.")
     adopt: Adoption = Field(
