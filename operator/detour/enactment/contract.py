@@ -148,8 +148,9 @@ class ProviderLimits:
     Rates are per second and per account, each with a burst; None means no quota.
 
     Readings of the whole zone, one after the other, take no more than `reading_requests_per_second`, None where a zone
-    is read at the pace of `Periods` alone; `reads_by_zone` says that this is a quota of each zone's own.
-    `bills_questions` says that somebody pays for each question that the zone's name servers answer.
+    is read at the pace of `Periods` alone; `reads_by_zone` says that this is a quota of each zone's own. A zone holds
+    `sets_per_zone` at most. `bills_questions` says that somebody pays for each question that the zone's name servers
+    answer.
     """
 
     batch_elements: int
@@ -164,6 +165,7 @@ class ProviderLimits:
     counts_values: bool = False
     reading_requests_per_second: float | None = None
     reads_by_zone: bool = False
+    sets_per_zone: int | None = None
     bills_questions: bool = False
 
     def elements(self, change: Change) -> int:

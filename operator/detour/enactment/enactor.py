@@ -26,6 +26,7 @@ from detour.enactment.backoff import Backoff
 from detour.enactment.batches import BatchFiller
 from detour.enactment.budget import ZoneBudget
 from detour.enactment.cancellation import is_of_a_library
+from detour.enactment.capacity import Capacity
 from detour.enactment.contract import (
     Batch,
     CredentialsRefusedError,
@@ -118,7 +119,7 @@ class Enactor:
             several_sites=settings.site.has_others,
             record_exists=settings.record_exists,
         )
-        self._names = Names(rules)
+        self._names = Names(rules, Capacity(provider.limits.sets_per_zone))
         self._names.zone_id = facts.zone_id if facts else None
         self._is_needed = False
         self._is_sending = False
@@ -208,6 +209,7 @@ class Enactor:
     async def use(self, provider: Provider, budget: ZoneBudget, facts: ZoneFacts | None = None) -> None:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider = self._provider, GuardedProvider(provider)
+        self._names.capacity.limit = provider.limits.sets_per_zone
         self._budget.account.tell_no_more(self._observer.zone_changed)
         self._budget = budget
         self._budget.account.tell(self._observer.zone_changed)
@@ -319,6 +321,8 @@ class Enactor:
             owned=self._names.owned_count,
             orphans=self._names.orphans if view else (),
             pending=self._names.pending_count,
+            sets=view.size if view else 0,
+            sets_limit=self._provider.limits.sets_per_zone,
             sent_within=self._budget.account.seconds_for(self._names.pending_count * self._cost_of_a_name),
             trouble=trouble,
             is_throttled=self._is_throttled,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from detour.enactment.batches import BatchFiller
+from detour.enactment.capacity import Capacity
 from detour.enactment.census import Census
 from detour.enactment.contract import Change
 from detour.enactment.duenames import DueNames
@@ -44,8 +45,9 @@ class Settled:
 class Names:
     """The wishes for one zone, by hostname. Tallies of how the names stand are kept, not counted."""
 
-    def __init__(self, rules: ZoneRules) -> None:
+    def __init__(self, rules: ZoneRules, capacity: Capacity) -> None:
         self._rules = rules
+        self.capacity = capacity
         self.zone_id: str | None = None  # the provider's own, once it is known
         self._names: dict[str, ManagedName] = {}
         self._hostnames: dict[ObjectKey, str] = {}
@@ -54,7 +56,7 @@ class Names:
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
-        self._broken: set[str] = set()  # names that could not be judged
+        self._look_again_at: set[str] = set()  # after a full reading: who met an error of ours, or found no room
         self._sticking = Sticking()
         self._census = Census()
 
@@ -110,6 +112,7 @@ class Names:
     def _drop(self, name: ManagedName) -> None:
         """Nobody asks for anything at a name any more."""
         self._clean(name)
+        self.capacity.reserve(name.hostname, 0)
         del self._names[name.hostname]
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
@@ -236,14 +239,14 @@ class Names:
     def whole_reread(self, view: ZoneView) -> None:
         """Take note of a full reading, by which some names are looked at again: all that were written have been read.
 
-        So is everybody who met an error of ours.
+        So is everybody who met an error of ours, or found the zone full.
         """
         for hostname in self._sticking.unread():
             self._sticking.read(hostname, view.at(hostname).answers)
-        for hostname in self._broken:
+        for hostname in self._look_again_at:
             if (name := self._names.get(hostname)) is not None:
                 self._mark(name, Urgency.REPAIR)
-        self._broken.clear()
+        self._look_again_at.clear()
 
     def quarantine(
         self, hostname: str, refusal: Explanation, *, now: float, pause: float, seen: NameView | None = None
@@ -305,6 +308,7 @@ class Names:
         are `awaited` stay dirty: they are being read.
         """
         self.end_quarantines(now)
+        self.capacity.begin()
         settled = Settled()
         for name in self._dirty.in_turn():
             if name.hostname in awaited or name.urgency is None:
@@ -314,6 +318,8 @@ class Names:
                 if not filler.add(change):
                     self._dirty.first_again(name)
                     break
+                if change.is_first:
+                    self.capacity.plan(self._most_sets(name, change))
                 continue
             self._settle(name, view, settled)
         return settled
@@ -321,7 +327,8 @@ class Names:
     def _look_at(self, name: ManagedName, view: ZoneView) -> NameChange | None:
         """Judge one dirty name; return what is to be changed there."""
         found = view.at(name.hostname)
-        outcome = self._judged(name, found, view)
+        outcome = self._fitting(name, self._judged(name, found, view), view)
+        self._reserve(name, outcome.owner, found)
         self._census.seen(name.hostname, is_ours=self._is_ours(found))
         change = outcome.change and replace(
             outcome.change,
@@ -333,6 +340,27 @@ class Names:
         name.outcome = replace(outcome, change=change)
         self._note(name)
         return change
+
+    def _fitting(self, name: ManagedName, outcome: Outcome, view: ZoneView) -> Outcome:
+        """Return `outcome`, or that a new name is refused because the zone has no room for it."""
+        if outcome.change is None or not outcome.change.is_first:
+            return outcome
+        refusal = self.capacity.refusal(view.size, self._most_sets(name, outcome.change))
+        if refusal is None:
+            return outcome
+        self._look_again_at.add(name.hostname)
+        return Outcome(None, {**outcome.refusals, outcome.change.record: refusal})
+
+    def _most_sets(self, name: ManagedName, change: NameChange) -> int:
+        """Return how many sets a new name may come to need, its marker among them."""
+        created = {each.key.type for each in change.changes if each.old is None}
+        wish = name.wishes.get(change.record)
+        return len(created | (wish.families if wish else frozenset()))
+
+    def _reserve(self, name: ManagedName, owner: ObjectKey | None, found: NameView) -> None:
+        """Keep room for what a failover may add at a name of ours."""
+        wish = name.wishes.get(owner) if owner is not None and found.marker is not None else None
+        self.capacity.reserve(name.hostname, len(wish.families - found.sets.keys()) if wish else 0)
 
     def _settle(self, name: ManagedName, view: ZoneView, settled: Settled) -> None:
         """Nothing is to be written at a name for now: tell who asks for it."""
@@ -361,7 +389,7 @@ class Names:
             logger.error("%s could not be judged; it stays as it is: %s", hostname, told(error))
             why = f"{hostname} stays as it is: Detour met an error of its own ({type(error).__name__}), see its log"
             refusal = Explanation("InternalError", why)
-            self._broken.add(hostname)
+            self._look_again_at.add(hostname)
             return Outcome(None, dict.fromkeys(name.wishes, refusal), is_put_off=True)
 
     def _judge(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:
@@ -452,6 +480,7 @@ class Names:
         name.unanswered, name.sent, name.early_pause = frozenset(), frozenset(), 0.0
         if change.record in name.wishes:
             self._own(name, change.record)
+            self._reserve(name, change.record, found)
             name.settled = stored = found.answers
             made = _made_by(change, view)
             self._sticking.wrote(change.hostname, name.wishes[change.record].sets or (), made)

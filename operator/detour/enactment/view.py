@@ -46,6 +46,7 @@ class ZoneView:
         self._sets: dict[str, dict[RRType, StoredSet]] = defaultdict(dict)
         self._opaque: dict[str, tuple[OpaqueSet, ...]] = {}
         self._claimed_at: dict[str, set[str]] = defaultdict(set)
+        self._size = 0
         self._lay(contents)
 
     def at(self, hostname: str) -> NameView:
@@ -70,6 +71,11 @@ class ZoneView:
     def get(self, key: RRKey) -> StoredSet | None:
         return self._sets.get(key.name, _NO_SETS).get(key.type)
 
+    @property
+    def size(self) -> int:
+        """How many sets are believed to stand in the zone, of whatever kind."""
+        return self._size
+
     def names(self) -> Iterable[str]:
         """Return every name at which anything is believed to stand."""
         return [*self._sets, *self._opaque]
@@ -86,27 +92,28 @@ class ZoneView:
         for name in {*names, *contents.partial}:
             read = contents.partial.get(name)
             if read is None:
-                self._sets.pop(name, None)
-                self._opaque.pop(name, None)
+                self._size -= len(self._sets.pop(name, _NO_SETS)) + len(self._opaque.pop(name, ()))
                 continue
             for kind in [each for each in self._sets.get(name, _NO_SETS) if each.value in read]:
-                del self._sets[name][kind]
+                self._drop(RRKey(name, kind))
             if name in self._opaque:
-                self._opaque[name] = tuple(each for each in self._opaque[name] if each.type not in read)
+                kept = tuple(each for each in self._opaque[name] if each.type not in read)
+                self._size -= len(self._opaque[name]) - len(kept)
+                self._opaque[name] = kept
         self._lay(contents)
 
     def put_back(self, sets: Mapping[RRKey, StoredSet | None]) -> None:
         """Believe these sets to be so, or (None) not to be there."""
         for key, stored in sets.items():
             if stored is None:
-                self._sets.get(key.name, {}).pop(key.type, None)
+                self._drop(key)
             else:
-                self._sets[key.name][key.type] = stored
+                self._put(stored)
 
     def wrote(self, gone: Iterable[RRKey], stored: ZoneContents) -> None:
         """Take over the outcome of a batch: the sets that it removed and those that it left behind."""
         for key in gone:
-            self._sets.get(key.name, {}).pop(key.type, None)
+            self._drop(key)
         self._lay(stored)
 
     def marked_hostnames(self) -> Iterable[str]:
@@ -133,7 +140,7 @@ class ZoneView:
 
     def _lay(self, contents: ZoneContents) -> None:
         for key, stored in contents.sets.items():
-            self._sets[key.name][key.type] = stored
+            self._put(stored)
             if key.type is RRType.TXT and foreign_claim(stored) is not None:
                 for hostname in claimed_hostnames(key.name):
                     self._claimed_at[hostname].add(key.name)  # looked up again whenever it is asked for
@@ -141,5 +148,15 @@ class ZoneView:
         for each in contents.opaque:
             opaque[each.name].append(each)
         for name, found in opaque.items():
-            known = [each for each in self._opaque.get(name, ()) if each not in found]
-            self._opaque[name] = (*known, *found)
+            before = self._opaque.get(name, ())
+            self._opaque[name] = (*(each for each in before if each not in found), *found)
+            self._size += len(self._opaque[name]) - len(before)
+
+    def _put(self, stored: StoredSet) -> None:
+        sets = self._sets[stored.rrset.name]
+        self._size += stored.rrset.type not in sets
+        sets[stored.rrset.type] = stored
+
+    def _drop(self, key: RRKey) -> None:
+        if self._sets.get(key.name, {}).pop(key.type, None) is not None:
+            self._size -= 1

@@ -8,7 +8,7 @@ from detour.enactment.contract import Change, ThrottledError
 from detour.model.generation import Generation
 from detour.model.names import marker_name
 from detour.model.record import Importance, ObjectKey
-from detour.model.rrset import RRset
+from detour.model.rrset import RRset, RRType
 
 
 class Urgency(enum.IntEnum):
@@ -31,7 +31,7 @@ class Wish:
     `created` (seconds since the Unix epoch) settles who of two claimants came first. `known_values` are the ones that
     the name had when this process came, by the record's status; `is_news` says that others are wanted since. While it
     `is_frozen` nothing is changed: what this process left there is put back, whatever `sets` are. `importance` says
-    whose name goes first where a quota makes some wait.
+    whose name goes first where a quota makes some wait, `families` which types of sets the record may come to publish.
     """
 
     record: ObjectKey
@@ -48,6 +48,7 @@ class Wish:
     is_news: bool = True
     is_frozen: bool = False
     importance: Importance = Importance.NORMAL
+    families: frozenset[RRType] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,9 @@ class ZoneReport:
     the safety gate; the `pending` ones are sent within so many seconds, as quotas let it; `missing` are names that are
     wanted here and not marked as ours in a zone that another site keeps.
 
-    Damage is noticed within `noticed_within` seconds (infinite where the zone is not looked at), and every name that
-    stands as it should was looked at through the name servers since `oldest_look` (engine seconds; None for none).
+    The zone holds so many `sets`, and may hold `sets_limit`. Damage is noticed within `noticed_within` seconds
+    (infinite where the zone is not looked at), and every name that stands as it should was looked at through the name
+    servers since `oldest_look` (engine seconds; None for none).
     """
 
     ready: bool
@@ -146,5 +148,7 @@ class ZoneReport:
     ledger_moved_at: float | None = None
     held: int = 0
     missing: tuple[str, ...] = ()
+    sets: int = 0
+    sets_limit: int | None = None
     noticed_within: float = math.inf
     oldest_look: float | None = None

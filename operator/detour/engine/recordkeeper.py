@@ -14,8 +14,8 @@ from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
-from detour.model.record import ObjectKey, Record
-from detour.model.rrset import RRset, values_of
+from detour.model.record import ObjectKey, Publish, Record
+from detour.model.rrset import RRset, RRType, values_of
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
 from detour.planning.grounds import NO_LOOKS, Looks
@@ -387,6 +387,7 @@ class RecordKeeper:
             adopt_from=record.adopt_from,
             suspended=record.suspend,
             importance=record.importance,
+            families=_families(record),
             was_published=bool(published),
             published_in=self._zone_ids.get(name),
             known_values=self._known_values.get(name),
@@ -531,3 +532,12 @@ def _patience(record: Record) -> float:
     """Return the seconds within which every endpoint should have its first verdict."""
     timing = record.timing
     return 2.0 + max(timing.fall, timing.rise) * max(timing.recheck_interval, timing.timeout)
+
+
+def _families(record: Record) -> frozenset[RRType]:
+    """Return the types of the sets that a record may come to publish; a hostname may resolve to either family."""
+    if record.publish is Publish.CNAME:
+        return frozenset({RRType.CNAME})
+    addresses = [address for each in record.endpoints for address in each.addresses]
+    families = {RRType.AAAA if ":" in address else RRType.A for address in addresses}
+    return frozenset(families | ({RRType.A, RRType.AAAA} if any(each.hostname for each in record.endpoints) else set()))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from detour.enactment.capacity import nearly_full
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Explanation, ZoneReport
 from detour.engine.environment import Environment
@@ -345,6 +346,8 @@ def _warnings(report: ZoneReport) -> tuple[Explanation, ...]:
         )
     if report.standby is not None:
         found += _differences(report)
+    if (full := nearly_full(report.sets, report.sets_limit)) is not None:
+        found.append(full)
     if report.orphans and not report.standby:
         shown = ", ".join(report.orphans[:3])
         found.append(

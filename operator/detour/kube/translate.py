@@ -345,4 +345,10 @@ def _safety(spec: SafetySpec) -> Safety:
 def _budget(spec: BudgetSpec | None) -> BudgetOverride:
     if spec is None:
         return BudgetOverride()
-    return BudgetOverride(spec.requests_per_second, spec.requests_burst, spec.changes_per_second, spec.changes_burst)
+    return BudgetOverride(
+        spec.requests_per_second,
+        spec.requests_burst,
+        spec.changes_per_second,
+        spec.changes_burst,
+        spec.sets_per_zone,
+    )

@@ -94,12 +94,13 @@ def _meets(requirement: LabelRequirement, labels: dict[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BudgetOverride:
-    """The user's own quotas, per second; None keeps the provider's default."""
+    """The user's own quotas, rates per second; None keeps the provider's default."""
 
     requests_per_second: float | None = None
     requests_burst: float | None = None
     changes_per_second: float | None = None
     changes_burst: float | None = None
+    sets_per_zone: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

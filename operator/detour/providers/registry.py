@@ -73,6 +73,7 @@ def limits_for(zone: Zone) -> ProviderLimits:
         "requests_burst": budget.requests_burst,
         "changes_per_second": budget.changes_per_second,
         "changes_burst": budget.changes_burst,
+        "sets_per_zone": budget.sets_per_zone,
     }
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     return replace(kind_of(zone.settings).load().LIMITS, **given)

@@ -7,7 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique, shaped
-from detour.kube.resources.values import WHOLE, Flag, Number, name_rules, server_rule
+from detour.kube.resources.values import WHOLE, Flag, Integer, Number, name_rules, server_rule
 from detour.kube.resources.zone_providers import (
     AzureDNSSpec,
     GoogleCloudDNSSpec,
@@ -114,6 +114,7 @@ Rate = Annotated[
     # The API server cuts the fraction off a `minimum` that it compares with a whole number.
     Rules(Rule("self >= 0.01", "budget takes rates from 0.01 to 100000 per second", lambda rate: rate >= 0.01)),
 ]
+SetsPerZone = Annotated[Integer, Field(ge=100, le=10_000_000)]
 Burst = Annotated[Number, Field(ge=1, le=1_000_000)]
 
 
@@ -133,6 +134,11 @@ class BudgetSpec(Declared):
     changes_burst: Burst | None = Field(
         default=None,
         description="Record sets that may be changed at once, 1 to 1000000. Without it the provider's limit.",
+    )
+    sets_per_zone: SetsPerZone | None = Field(
+        default=None,
+        description="Record sets that the zone may hold, 100 to 10000000, where the provider has raised its quota."
+        " Without it the provider's limit.",
     )
 
 

@@ -18,6 +18,7 @@ LIMITS = ProviderLimits(
     atomic=False,
     reading_requests_per_second=0.75,  # ours: three quarters of the lists, 60 per minute and zone
     reads_by_zone=True,
+    sets_per_zone=10_000,  # the default; it can be raised
     bills_questions=True,
 )
 
