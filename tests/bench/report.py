@@ -1,0 +1,142 @@
+"""Write docs/performance.md and its plot from what `make bench` and `make bench-probers` have measured last."""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "build" / "bench"
+PAGE = ROOT / "docs" / "performance.md"
+PLOT = ROOT / "docs" / "images" / "performance.svg"
+
+ROWS = {
+    "first_publication": ("first publication, s from the start", 1),
+    "first_publication_cpu": ("CPU of the operator until then, s", 1),
+    "all_ready": ("all Ready, s from the start", 1),
+    "edit_median": ("one edit visible, s, median", 3),
+    "edit_worst": ("one edit visible, s, worst", 3),
+    "region_moved_after_verdict": ("a region fails: all names moved after the verdict, s", 1),
+    "region_moved_cpu": ("CPU of the operator for that, s", 1),
+    "idle_percent": ("idle, % of a core", 1),
+    "idle_megabytes": ("memory, MB", 0),
+    "scrape": ("one scrape of `/metrics`, s", 3),
+    "longest_loop_lag": ("the event loop came late by less than, s", 2),
+    "restart_edit_works": ("restart with right statuses until an edit works, s", 1),
+}
+"""Figures of one size, what they are called, and their digits."""
+
+GROWING = ("first_publication", "all_ready", "region_moved_after_verdict", "idle_percent", "restart_edit_works")
+"""Figures whose growth for each name is told."""
+
+PLOTTED = {
+    "all_ready": "#1f6feb",
+    "first_publication": "#2da44e",
+    "restart_edit_works": "#8250df",
+    "region_moved_after_verdict": "#cf222e",
+    "edit_median": "#9a6700",
+}
+WIDTH, HEIGHT, MARGIN = 760, 420, 60
+
+HEAD = """# Performance
+
+What a number of names costs, on a real API server and a real BIND, everything on one machine of {cores} cores
+({machine}), written by `make bench NAMES="{sizes}"` on {day}. All records of this mix share their two targets; a
+name is one record in one zone. The operator's own CPU is told beside the time, as the API server, BIND and the
+bench use the same cores.
+
+![Cost by number of names](images/performance.svg)
+
+"""
+
+
+def table(runs: Sequence[dict[str, float]]) -> Iterator[str]:
+    """Give the lines of the table."""
+    first, last = runs[0], runs[-1]
+    yield "| | " + " | ".join(f"{run['names']:,.0f} names" for run in runs) + " | for each name |"
+    yield "|---" * (len(runs) + 2) + "|"
+    for key, (title, digits) in ROWS.items():
+        if not all(key in run for run in runs):
+            continue
+        cells = [f"{run[key]:,.{digits}f}" if math.isfinite(run[key]) else "not reached" for run in runs]
+        growth = (last[key] / last["names"]) / max(first[key] / first["names"], 1e-9)
+        told = f"x {growth:.1f}" if key in GROWING and len(runs) > 1 and math.isfinite(growth) else ""
+        yield f"| {title} | {' | '.join(cells)} | {told} |"
+
+
+def probers() -> Iterator[str]:
+    """Give the lines about checks, where they were measured."""
+    path = RESULTS / "probers.json"
+    if not path.exists():
+        return
+    figures = json.loads(path.read_text())
+    yield "## Checks"
+    yield ""
+    yield "Plain HTTP checks in one second of CPU, all probers in one run against one nginx (`make bench-probers`):"
+    yield ""
+    yield "| prober | checks per CPU-second | Detour's, beside it |"
+    yield "|---|---|---|"
+    for name, rate in figures.items():
+        beside = "" if name == "detour" else f"x {figures['detour'] / rate:.2f}"
+        yield f"| {name} | {rate:,.0f} | {beside} |"
+    yield ""
+
+
+def plot(runs: Sequence[dict[str, float]]) -> str:
+    """Return an SVG of times by number of names, both axes logarithmic."""
+    sizes = [run["names"] for run in runs]
+    values = [run[key] for run in runs for key in PLOTTED if math.isfinite(run.get(key, math.inf))]
+    left, right = math.log10(min(sizes)), math.log10(max(sizes) * 1.001)
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+
+    def x(size: float) -> float:
+        return MARGIN + (math.log10(size) - left) / max(right - left, 1e-9) * (WIDTH - 4 * MARGIN)
+
+    def y(value: float) -> float:
+        return HEIGHT - MARGIN - (math.log10(value) - low) / (high - low) * (HEIGHT - 2 * MARGIN)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        'font-size="12" role="img" aria-label="Seconds by number of names">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+    ]
+    for power in range(low, high + 1):
+        at = y(10.0**power)
+        parts.append(f'<line x1="{MARGIN}" x2="{WIDTH - 3 * MARGIN}" y1="{at:.0f}" y2="{at:.0f}" stroke="#d0d7de"/>')
+        parts.append(f'<text x="{MARGIN - 6}" y="{at + 4:.0f}" text-anchor="end">{10.0**power:g} s</text>')
+    for size in sizes:
+        parts.append(f'<text x="{x(size):.0f}" y="{HEIGHT - MARGIN + 20}" text-anchor="middle">{size:,.0f}</text>')
+    for key, color in PLOTTED.items():
+        points = [(x(run["names"]), y(run[key])) for run in runs if math.isfinite(run.get(key, math.inf))]
+        if not points:
+            continue
+        line = " ".join(f"{across:.0f},{down:.0f}" for across, down in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
+        title = ROWS[key][0].split(",")[0].removesuffix(": all names moved after the verdict")
+        across, down = points[-1]
+        parts.append(f'<text x="{across + 8:.0f}" y="{down + 4:.0f}" fill="{color}">{title}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def main() -> None:
+    """Write the page from all sizes that were measured."""
+    runs = sorted((json.loads(each.read_text()) for each in RESULTS.glob("names-*.json")), key=lambda run: run["names"])
+    if not runs:
+        raise SystemExit("nothing was measured yet: run make bench")
+    head = HEAD.format(
+        cores=os.cpu_count(),
+        machine=platform.machine(),
+        sizes=" ".join(f"{run['names']:.0f}" for run in runs),
+        day=datetime.now(UTC).date().isoformat(),
+    )
+    PLOT.parent.mkdir(parents=True, exist_ok=True)
+    PLOT.write_text(plot(runs))
+    PAGE.write_text(head + "\n".join([*table(runs), "", *probers()]))
+    print(f"wrote {PAGE.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
