@@ -5,8 +5,9 @@ process reaches it through its own `Connection`, which stands in for `detour.kub
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from detour.engine.ports import ClusterError
@@ -307,13 +308,11 @@ class Connection:
         self._network = network
         self._service = f"api-{server.site}"
 
-    async def list_all(self, now: Callable[[], float]) -> list[Listed]:
-        """Return a full list of every kind."""
-        found = []
+    async def list_all(self, now: Callable[[], float]) -> AsyncIterator[Listed]:
+        """Give a full list of each kind, as soon as it is there."""
         for kind in (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD):
             began_at = now()
-            found.append(Listed(kind, await self._call(lambda kind=kind: self.server.listed(kind)), began_at))  # type: ignore[misc]
-        return found
+            yield Listed(kind, await self._call(partial(self.server.listed, kind)), began_at)
 
     async def namespace_uid(self, name: str) -> str:
         return await self._call(lambda: f"{name}-{self.server.site}")

@@ -178,8 +178,8 @@ BEHAVIOURS: Mapping[str, Mutant] = {
         Mutant(name="MultiValue is not Priority", profile="multivalue", off=_declaring(
             lambda record: replace(record, strategy=Strategy.PRIORITY))),
         Mutant(name="KeepLast fills what was emptied", profile="darkness", seed=3, off=_keep_nothing),
-        Mutant(name="ServeAll serves all", profile="darkness", seed=2, off=_everybody_is_one),
-        Mutant(name="ServeAll is not KeepLast", profile="darkness", seed=2, off=_declaring(
+        Mutant(name="ServeAll serves all", profile="darkness", seed=1, off=_everybody_is_one),
+        Mutant(name="ServeAll is not KeepLast", profile="darkness", seed=4, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.KEEP_LAST))),
         Mutant(name="KeepLast is not ServeAll", profile="darkness", seed=29, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))),

@@ -257,7 +257,7 @@ class Controller:
         self.process.context.run(self._loop.call_soon, callback, *arguments)
 
     async def _list(self, connection: Connection) -> None:
-        for listed in await connection.list_all(self.clock.now):
+        async for listed in connection.list_all(self.clock.now):
             self._catalogues[listed.kind].listed(listed.raws, None)
             self._take(listed)
 
@@ -273,7 +273,7 @@ class Controller:
             self.parts.declarations.try_again(self.clock.now())
             with contextlib.suppress(ClusterError):
                 version = self._server.version  # of what changes while it is listed nothing is said
-                for listed in await connection.list_all(self.clock.now):
+                async for listed in connection.list_all(self.clock.now):
                     self._catalogues[listed.kind].compare(listed.raws, version=version, namespace=None)
             await asyncio.sleep(SETTLED_AFTER)
             with contextlib.suppress(ClusterError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 AGAIN = 2.0
 """Seconds until somebody who wants to create an object tries once more, while the old one is still being deleted."""
 
-PREPARED = 22.0
+PREPARED = 45.0
 """Seconds until everybody has heard of where the parent sends the world, and caches have forgotten what it was."""
 
 UNSEEN = 15.0

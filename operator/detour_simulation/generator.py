@@ -358,6 +358,19 @@ PROFILES: Mapping[str, Profile] = {
             Fault.ZONE_RENAMED: (0.5, 20.0), Fault.ZONE_DELETED: (0.5, 20.0), Fault.PROVIDER_AWAY: (10.0, 40.0),
         },
     ),
+    "parents": Profile(  # zones are left while the parent drops them, and names them again
+        weights={Fault.PARENT_LEAVES: 10, Fault.ZONES_DECLARED: 12},
+        steps=(12, 20), records=(1, 2), zones=(2, 3), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(80.0, 120.0), late=0.0, has_parent=True,
+        lasting={Fault.PARENT_LEAVES: (12.0, 45.0)},
+    ),
+    "left for nothing": Profile(  # a zone is left for one in which the name was damaged in that very moment
+        weights={Fault.LEFT_FOR_NOTHING: 6, Fault.PARENT_LEAVES: 1, Fault.ENDPOINT_FAILS: 2},
+        providers=("clouddns", "rfc2136"), looks=Looks(reading=200.0, changes=200.0),
+        steps=(2, 5), records=(1, 2), zones=(2, 3), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(60.0, 100.0), late=0.0, has_parent=True,
+        lasting={Fault.PARENT_LEAVES: (15.0, 60.0), Fault.ENDPOINT_FAILS: (9.0, 25.0)},
+    ),
     "claimants": Profile(
         weights={
             Fault.CLAIMED: 10, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 1, Fault.SLOW: 1, Fault.DRAINED: 1,
@@ -414,8 +427,9 @@ PROFILES: Mapping[str, Profile] = {
         weights={
             Fault.API_SLOW: 6, Fault.ENDPOINT_FAILS: 3, Fault.DRAINED: 6, Fault.REGION_DRAINED: 4,
             Fault.TTL_DECLARED: 4, Fault.RECORD_DELETED: 4, Fault.ENDPOINT_ADDED: 2, Fault.SUSPENDED: 2,
+            Fault.LEASE_LOST: 6, Fault.WATCHES_BREAK: 2,
         },
-        controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(2, 3), steps=(12, 20), regions_evacuated=(3,),
+        controllers=(1, 2, 2), sites=(1,), zones=(1, 2), records=(2, 3), steps=(12, 20), regions_evacuated=(3,),
         panic_threshold=(100,), length=(75.0, 100.0), spec={"deletionPolicy": "Delete"},
         lasting={
             Fault.API_SLOW: (20.0, 50.0), Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.RECORD_DELETED: (2.0, 10.0),

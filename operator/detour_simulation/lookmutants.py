@@ -53,9 +53,14 @@ def _look_at_nothing(self: Enactor, names: Collection[str]) -> None:
 OF_LOOKS: Mapping[str, Mutant] = {
     each.name: each
     for each in (
-        Mutant(name="hears of what others change", profile="accounts", off=_no_news_of_changes),
-        Mutant(name="reads what an account does not tell", profile="accounts", off=_nothing_read_for_a_short_account),
-        Mutant(name="an account counts from a reading on", profile="accounts", off=_old_mark_after_a_reading),
+        Mutant(name="hears of what others change", profile="accounts", seed=2, off=_no_news_of_changes),
+        Mutant(
+            name="reads what an account does not tell",
+            profile="accounts",
+            seed=31,
+            off=_nothing_read_for_a_short_account,
+        ),
+        Mutant(name="an account counts from a reading on", profile="accounts", seed=2, off=_old_mark_after_a_reading),
         Mutant(name="looks at what a reading shows", profile="readings", off=_differences_do_not_count),
     )
 }

@@ -98,7 +98,7 @@ OF_RIVALS: Mapping[str, Mutant] = {
         Mutant(name="who is gone claims nothing", profile="claimants", seed=3, off=_nobody_is_ever_gone),
         Mutant(name="age of evidence after hours", profile="power cuts", seed=3, off=_remembered_is_known),
         Mutant(name="age of evidence after minutes", profile="pauses", seed=58, off=_old_evidence_counts),
-        Mutant(name="evidence of whose checks fail", profile="unchecked", seed=8, off=_old_evidence_counts),
+        Mutant(name="evidence of whose checks fail", profile="unchecked", seed=81, off=_old_evidence_counts),
         Mutant(name="who sees nothing makes way", profile="unchecked", seed=125, off=_no_handover),
         Mutant(name="a refused Secret replaces nothing", profile="rotations", seed=4, off=_new_secret_at_any_price),
         Mutant(name="patience with namesakes", profile="clones", off=_no_patience_with_namesakes),

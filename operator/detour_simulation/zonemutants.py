@@ -102,13 +102,13 @@ def _once_a_twin() -> tuple[Replacement, ...]:
 OF_ZONES: Mapping[str, Mutant] = {
     each.name: each
     for each in (
-        Mutant(name="leaves only where it has arrived", profile="zones", seed=14, off=_staying(arrivals=())),
+        Mutant(name="leaves only where it has arrived", profile="zones", seed=36, off=_staying(arrivals=())),
         Mutant(name="leaves once the parent has let go", profile="zones", seed=2, off=_staying(parent=ParentView())),
         Mutant(name="leaves once caches have forgotten", profile="zones", seed=9, off=_no_patience_with_caches),
-        Mutant(name="looks at the parent before it leaves", profile="zones", off=_old_looks_count),
-        Mutant(name="proof since the edit", profile="zones", seed=185, off=_no_proof_since_the_edit),
-        Mutant(name="one hosted zone is not left by one of its names", profile="zones", off=_no_namesakes),
-        Mutant(name="one hosted zone is written by one DNSZone", profile="zones", seed=11, off=_no_twins),
+        Mutant(name="looks at the parent before it leaves", profile="parents", seed=40, off=_old_looks_count),
+        Mutant(name="proof since the edit", profile="left for nothing", off=_no_proof_since_the_edit),
+        Mutant(name="one hosted zone is not left by one of its names", profile="zones", seed=9, off=_no_namesakes),
+        Mutant(name="one hosted zone is written by one DNSZone", profile="zones", seed=14, off=_no_twins),
         Mutant(name="a younger DNSZone goes on for an older one", profile="zones", off=_once_a_twin),
         Mutant(name="leaves zones", profile="zones", seed=2, off=_never_leave),
         Mutant(name="comes back to a zone", profile="zones", seed=9, off=_never_come_back),

@@ -147,4 +147,4 @@ class Departing:
         _, marker = self._replay.marker(zone, hostname)
         if self._replay.answers(zone, hostname):
             return marker is None or marker.record == record.key
-        return self._empty.get((zone, hostname), NEVER) >= since
+        return self._empty.get((zone, hostname), NEVER) > since
