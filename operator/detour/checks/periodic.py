@@ -22,8 +22,8 @@ R = TypeVar("R")
 RETRY_AFTER_ERROR = 10.0
 """Seconds until a key is tried again whose work or result raised."""
 
-TIMER_SLACK = 1e-6
-"""Seconds by which a key counts as due too early: event loops round their timers."""
+TIMER_SLACK = 1e-3
+"""Seconds by which a key counts as due too early: event loops round their timers, some to milliseconds."""
 
 STANDSTILL = 1.0
 """Seconds by which a timer comes late where the process itself has stood still: stopped, suspended, or out of CPU."""
