@@ -357,7 +357,8 @@ class Engine:
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
             remembered = self._targets.remembered(record)
-            if keeper.memory_is_outdated(self.zones.serving) and (remembered or not keeper.has_followed):
+            is_outdated = self._leadership.leads and keeper.memory_is_outdated(self.zones.serving)  # told once
+            if is_outdated and (remembered or not keeper.has_followed):
                 self._targets.doubt(record)
                 keeper.healths = self._targets.health(record, {})
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"

@@ -90,3 +90,21 @@ async def test_a_name_without_addresses_by_an_earlier_status_keeps_its_place_unt
     again = boot()
     again.names = names
     assert await holds(lambda: again.answers() == {"192.0.2.1"}, 30)
+
+
+async def test_a_status_of_a_backup_is_told_also_by_who_knew_the_zone_before_leading(boot: Boot) -> None:
+    world = boot(dns_zone(**CALM), failover_record(), identity="a_1")
+    await world.until(lambda: world.answers() == {"192.0.2.1"} and ready(world))
+    backup = copy.deepcopy(world.api.objects[FR, "shop", "api"]["status"])
+    world.down = {"192.0.2.1"}
+    await world.until(lambda: world.answers() == {"192.0.2.2"} and ready(world))
+    await asyncio.sleep(60)
+    await world.kill()
+    raw = copy.deepcopy(world.api.objects[FR, "shop", "api"])
+    world.api._store((FR, "shop", "api"), {**raw, "status": backup})
+
+    again = boot(identity="b_1")  # another Lease's holder: it waits, and reads the zone meanwhile
+    again.down = {"192.0.2.1"}
+    assert not again.leads
+    await again.until(lambda: again.leads and any(reason == "StatusRestored" for reason, _ in again.api.events))
+    assert again.answers() == {"192.0.2.2"}
