@@ -7,7 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique, shaped
-from detour.kube.resources.values import WHOLE, Flag, Integer, Number, name_rules, server_rule
+from detour.kube.resources.values import WHOLE, Flag, Number, name_rules, server_rule
 from detour.kube.resources.zone_providers import (
     AzureDNSSpec,
     GoogleCloudDNSSpec,
@@ -114,7 +114,7 @@ Rate = Annotated[
     # The API server cuts the fraction off a `minimum` that it compares with a whole number.
     Rules(Rule("self >= 0.01", "budget takes rates from 0.01 to 100000 per second", lambda rate: rate >= 0.01)),
 ]
-SetsPerZone = Annotated[Integer, Field(ge=100, le=10_000_000)]
+SetsPerZone = Annotated[int, Strict(), Field(ge=100, le=10_000_000), WHOLE]
 Burst = Annotated[Number, Field(ge=1, le=1_000_000)]
 
 
