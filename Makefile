@@ -21,7 +21,7 @@ help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
 	@echo "make demo KEEP=1  the same, and leave it running; make demo-stop ends it"
 	@echo "make check        while you work: lint, types, unit tests, a handful of schedules (a few minutes on 2 cores)"
-	@echo "make test         everything (30 min the first time, then about 15 on 2 cores)"
+	@echo "make test         everything (25 min the first time, then about 10 on 2 cores)"
 	@echo "make acceptance   the long figures at full size, and what is promised in seconds (40 min)"
 	@echo "make simulate SCHEDULES=2000 SEED=1   faults of every kind on a virtual clock; SEED=n SCHEDULES=1 replays one"
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
@@ -67,7 +67,7 @@ check: setup lint
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
-	@echo "== all tests, in $(PROCESSES) processes: about 15 min on 2 cores"
+	@echo "== all tests, in $(PROCESSES) processes: about 10 min on 2 cores"
 	@$(BIN)/python -m pytest -n $(PROCESSES)
 
 lint: setup
