@@ -65,6 +65,9 @@ logger = logging.getLogger(__name__)
 LONGEST_REST = 60.0
 """Seconds between two looks at what is due; news come sooner."""
 
+CHANGES_TRIED = 3
+"""Failures in a row after which a zone's account of changes is not asked any more before the zone was read again."""
+
 QUARANTINE = 60.0
 """Seconds after which a set that the provider refused by itself is tried again."""
 
@@ -134,6 +137,7 @@ class Enactor:
         self._backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
         self._changes_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._changes_failed = 0
         self._delivery = Delivery(fence, self.tally, clock=clock)
         site = settings.site
         self.takeover = Takeover(
@@ -210,6 +214,7 @@ class Enactor:
         """Go on with another connection to the same zone (fresh credentials), at once."""
         before, self._provider = self._provider, GuardedProvider(provider)
         self._names.capacity.limit = provider.limits.sets_per_zone
+        self._names.look_again()
         self._budget.account.tell_no_more(self._observer.zone_changed)
         self._budget = budget
         self._budget.account.tell(self._observer.zone_changed)
@@ -289,7 +294,7 @@ class Enactor:
         That the provider asks for patience comes last: it hides nothing worse.
         """
         standby = self.standby
-        found = [each.trouble for each in self._backoffs]
+        found = [self._backoff.trouble, self._reading_backoff.trouble]
         found.append(standby if standby is not None and standby.reason != STANDBY else None)
         troubles = sorted((each for each in found if each is not None), key=is_throttling)
         return next(iter(troubles), None)
@@ -445,7 +450,8 @@ class Enactor:
         return not self._settings.dry_run and is_needed and self._leadership.leads
 
     def _idle_time(self) -> float:
-        times = (self._reader.due_at, self._names.next_retry, self._holding.renewal_due)
+        asks_at = self._reader.changes.due_at if self._holding.in_force else None  # nobody else asks what has changed
+        times = (self._reader.due_at, self._names.next_retry, self._holding.renewal_due, asks_at)
         due = min(at for at in times if at is not None)
         return max(0.01, min(due - self._clock(), LONGEST_REST))
 
@@ -519,10 +525,14 @@ class Enactor:
         try:
             self._reader.take_changes(concerns=self._names.concerns, is_above_any=self._names.is_above_any)
         except ProviderError as error:
-            self._look_into(error)
             self._reader.changes.retry_at(self._clock() + self._changes_backoff.met(error, self._budget))
+            self._changes_failed += 1
+            if self._changes_failed >= CHANGES_TRIED:  # it is as if there were no account, until the next reading
+                self._reader.changes.begin_anew()
+                self._changes_failed = 0
         else:
             self._changes_backoff.over()
+            self._changes_failed = 0
 
     async def _read_suspects(self) -> float | None:
         """Read the names in question: beside the work where there is any."""

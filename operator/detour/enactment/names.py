@@ -226,6 +226,7 @@ class Names:
 
     def all_reread(self, view: ZoneView) -> None:
         """Look again at every name, after a full reading."""
+        self._look_again_at.clear()
         ours = (each for each in view.marked_hostnames() if self._is_ours(view.at(each)))
         self._census.all_seen(ours)
         for hostname, name in self._names.items():
@@ -243,6 +244,10 @@ class Names:
         """
         for hostname in self._sticking.unread():
             self._sticking.read(hostname, view.at(hostname).answers)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Look again at who met an error of ours, or found the zone full."""
         for hostname in self._look_again_at:
             if (name := self._names.get(hostname)) is not None:
                 self._mark(name, Urgency.REPAIR)

@@ -64,6 +64,7 @@ class ZoneReader:
         self._describing: asyncio.Task[ZoneFacts] | None = None
         self._whole: BackgroundReading[Compared] = BackgroundReading(on_news)
         self._whole_began_at = self._whole_took = 0.0
+        self._wants_whole_since = -math.inf  # when the account of changes last left a gap that a reading has to fill
         self._some: BackgroundReading[ZoneContents] = BackgroundReading(on_news)
         self._some_began_at = -math.inf
         self._some_awaited: set[str] = set()
@@ -129,7 +130,7 @@ class ZoneReader:
         """When something is to be read next; infinite while everything that is to be is under way."""
         whole = math.inf if self._whole.is_under_way else self._whole_due_at
         waits = (self._suspects or self._suspects_ledger) and not self._some.is_under_way
-        return min(whole, self._retry_at if waits else math.inf, self.changes.due_at)
+        return min(whole, self._retry_at if waits else math.inf)
 
     @property
     def _whole_due_at(self) -> float:
@@ -369,11 +370,16 @@ class ZoneReader:
         """
         names = self.changes.take()
         if names is None or any(map(is_above_any, names)):
-            pause = max(self._periods.changes, self._whole_took / SHARE_OF_TIME)
-            self._due_at = min(self._due_at, self._whole_began_at + pause)
-            return
+            self._wants_whole_since = self._clock()
+            self._read_for_the_account()
+        names = names or frozenset()
         self._suspects.update(hostnames_at(filter(concerns, names)))
         self._suspects_ledger |= self._ledger_name in names
+
+    def _read_for_the_account(self) -> None:
+        """Read the whole zone soon: its account of changes does not say, name by name, what has changed."""
+        pause = max(self._periods.changes, self._whole_took / SHARE_OF_TIME)
+        self._due_at = min(self._due_at, max(self._whole_began_at, self._clock() - pause) + pause)
 
     def read_again_in(self, seconds: float) -> None:
         """Read the whole zone again then."""
@@ -381,5 +387,9 @@ class ZoneReader:
         self._due_at = self._clock() + seconds * (0.9 + self._random() / 5)
 
     def _was_read(self, mark: str | None, began_at: float) -> None:
-        self.changes.was_read(mark, began_at)
         self._due_at = self._clock() + self._periods.reading * (0.9 + self._random() / 5)
+        if began_at < self._wants_whole_since:
+            self._read_for_the_account()  # this one began before, and shows nothing of it
+            return
+        self._wants_whole_since = -math.inf
+        self.changes.was_read(mark, began_at)

@@ -62,10 +62,12 @@ class Catalogue:
     def seen(self, raw: RawObject) -> None:
         """An object was shown."""
         self._known[place_of(raw)] = identity_of(raw)
+        self._doubts.pop(place_of(raw), None)
 
     def gone(self, raw: RawObject) -> None:
         """The end of an object was shown."""
         self._known.pop(place_of(raw), None)
+        self._doubts.pop(place_of(raw), None)
 
     def listed(self, raws: Iterable[RawObject], namespaces: frozenset[str] | None) -> None:
         """All objects were listed, of these namespaces or (None) of all."""
@@ -109,9 +111,11 @@ class Catalogue:
 
     def settle(self, place: Place, found: RawObject | None) -> Finding:
         """An object in doubt was read (None: there is none): say what that means, and take it as delivered."""
-        before = self._doubts.pop(place, None)
+        if place not in self._doubts:
+            return Finding.NOTHING  # the watch, or a listing, has shown it meanwhile
+        before = self._doubts.pop(place)
         if self._known.get(place) != before:
-            return Finding.NOTHING  # the watch has shown it meanwhile
+            return Finding.NOTHING
         if found is None:
             return Finding.GONE if self._known.pop(place, None) is not None else Finding.NOTHING
         identity = identity_of(found)

@@ -167,7 +167,8 @@ class Watcher:
     def _compare(self, kind: Kind, kept: _Kept) -> None:
         for space in kept.listed or ():
             rotation = kept.rotation.setdefault(space, _Rotation())
-            pages = math.ceil(kept.catalogue.count(space) / PAGE / ROUNDS)
+            with self._order:
+                pages = math.ceil(kept.catalogue.count(space) / PAGE / ROUNDS)
             while pages >= 0:
                 pages -= 1
                 mark, is_first = self._versions.mark(), rotation.token is None
@@ -180,7 +181,10 @@ class Watcher:
                 if is_first and self._versions.went_back(mark, page.version):
                     self._begin_anew()
                     return
-                until = place_of(page.items[-1]).key if page.token and page.items else None
+                if page.token and not page.items:
+                    rotation.token = page.token
+                    continue
+                until = place_of(page.items[-1]).key if page.token else None
                 with self._order:
                     kept.catalogue.compare(
                         page.items, version=page.version, namespace=space, after=rotation.after, until=until
@@ -197,8 +201,9 @@ class Watcher:
     def settle(self) -> None:
         """Read who differed from what is known, and still does; deliver what the watches have missed.
 
-        Raises ClusterError.
+        Raises ClusterError, the first that was met.
         """
+        errors = []
         for kind, kept in self._kept.items():
             with self._order:
                 places = kept.catalogue.take_doubts()
@@ -206,9 +211,18 @@ class Watcher:
                 self._list(kind)
                 continue
             for place in places:
-                if self._settle(kind, kept, place) is Finding.WENT_BACK:
+                try:
+                    finding = self._settle(kind, kept, place)
+                except ClusterError as error:  # one object that cannot be read keeps no other from it
+                    if error.status in ABOUT_US_ALL:
+                        raise
+                    errors.append(error)
+                    continue
+                if finding is Finding.WENT_BACK:
                     self._begin_anew()
                     return
+        if errors:
+            raise errors[0]
 
     def _settle(self, kind: Kind, kept: _Kept, place: Place) -> Finding:
         began_at = self._clock()
