@@ -72,7 +72,7 @@ class ChangeWatch:
         self._due_at = self._asked_at + self._period
         changed = task.result()
         if changed is None:  # no account, or none that can be relied on: the next reading of the zone begins anew
-            self._mark, self._due_at, self.heard_at = None, math.inf, -math.inf
+            self.begin_anew()
             return frozenset()
         self._mark = changed.mark
         if changed.names is not None:

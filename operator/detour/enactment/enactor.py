@@ -529,10 +529,13 @@ class Enactor:
             self._changes_failed += 1
             if self._changes_failed >= CHANGES_TRIED:  # it is as if there were no account, until the next reading
                 self._reader.changes.begin_anew()
-                self._changes_failed = 0
+                self._changes_are_asked_anew()
         else:
-            self._changes_backoff.over()
-            self._changes_failed = 0
+            self._changes_are_asked_anew()
+
+    def _changes_are_asked_anew(self) -> None:
+        self._changes_backoff.over()  # a provider that asked for patience asks it of nobody any more
+        self._changes_failed = 0
 
     async def _read_suspects(self) -> float | None:
         """Read the names in question: beside the work where there is any."""

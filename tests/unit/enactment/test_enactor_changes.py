@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from detour.enactment.contract import ChangedNames, CredentialsRefusedError, OpaqueSet, ZoneContents
+from detour.enactment.contract import (
+    ChangedNames,
+    CredentialsRefusedError,
+    OpaqueSet,
+    Scope,
+    ThrottledError,
+    ZoneContents,
+)
 from detour.enactment.periods import DEFAULT_PERIODS
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
@@ -23,7 +30,7 @@ ADDRESSES = a_set(API, ONE).key
 class Talking(MemoryProvider):
     """A provider that may refuse to tell what has changed, or keep nothing that it could tell."""
 
-    refuses = is_silent = False
+    refuses = is_silent = asks_for_patience = False
     read_takes = 0.0
 
     async def read_zone(self) -> ZoneContents:
@@ -32,6 +39,8 @@ class Talking(MemoryProvider):
         return contents
 
     async def changed_since(self, mark: str) -> ChangedNames | None:
+        if self.asks_for_patience:
+            raise ThrottledError("not so fast", 1.0, scope=Scope.ZONE)
         if self.refuses:
             raise CredentialsRefusedError("the key may not ask for changes")
         changed = await super().changed_since(mark)
@@ -138,6 +147,13 @@ async def test_an_account_that_is_refused_holds_nothing_up_and_is_left_until_the
     await asyncio.sleep(1.1 * DEFAULT_PERIODS.reading)
     writer.zone.drop(ADDRESSES)
     await writer.until(lambda: writer.zone.answers(API) == {TWO}, within=SOON)
+
+
+async def test_patience_that_was_asked_for_an_account_ends_with_it(start: Start) -> None:
+    writer = await published(start)
+    writer.provider.asks_for_patience = True
+    await writer.until(lambda: writer.enactor.zone_report().is_throttled, within=SOON)
+    await writer.until(lambda: not writer.enactor.zone_report().is_throttled, within=60)
 
 
 async def test_a_gap_that_shows_while_the_zone_is_read_is_not_filled_by_that_reading(start: Start) -> None:
