@@ -93,7 +93,7 @@ class Assembly:
             build=self.reporting.build,
             wall_clock=clock.wall,
             clock=clock.now,
-            is_busy=self._is_busy,
+            is_busy=self.is_busy,
         )
         self.engine = Engine(
             environment=environment,
@@ -125,7 +125,8 @@ class Assembly:
             refresh=election.refresh,
         )
 
-    def _is_busy(self) -> bool:
+    def is_busy(self) -> bool:
+        """Tell whether many objects wait to be taken in, or names to be decided for or written."""
         return self._intake.is_busy or self.engine.is_busy
 
     def _leadership_changed(self) -> None:

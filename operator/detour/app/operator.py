@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from detour.app.assembly import Assembly, Election, Ports
 from detour.app.declarations import LISTING_PERIOD, SETTLED_AFTER
+from detour.app.garbage import GarbageCollection
 from detour.app.heartbeat import Heartbeat
 from detour.app.providers import PROVIDERS
 from detour.app.settings import Settings
@@ -147,6 +148,7 @@ class Operator:
             "looking for what the watches missed": self._compare_again_and_again,
             "the chores": self._do_chores,
             "the heartbeat": Heartbeat(self._metrics.loop_lag.observe).run,
+            "collecting garbage": GarbageCollection(self._parts.is_busy).run,
         }
         if self._settings.reference_checks:
             chores["the reference checks"] = self._references.watch

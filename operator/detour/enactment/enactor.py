@@ -68,6 +68,9 @@ LONGEST_REST = 60.0
 CHANGES_TRIED = 3
 """Failures in a row after which a zone's account of changes is not asked any more before the zone was read again."""
 
+BACKLOG = 20
+"""Names that wait to be written: with more of them nothing else is urgent."""
+
 QUARANTINE = 60.0
 """Seconds after which a set that the provider refused by itself is tried again."""
 
@@ -255,10 +258,9 @@ class Enactor:
         return self._holding.in_force
 
     @property
-    def backlog(self) -> int:
-        """How many names wait for the next batches; none where it is for something else that they wait."""
-        is_at_work = self.in_force and self.trouble is None and not self._is_throttled
-        return self._names.dirty_count if is_at_work else 0
+    def is_busy(self) -> bool:
+        """Tell whether many names wait for the next batches, and for nothing else."""
+        return self._names.dirty_count > BACKLOG and self.in_force and self.trouble is None and not self._is_throttled
 
     @property
     def standby(self) -> Explanation | None:
@@ -277,6 +279,10 @@ class Enactor:
         hostname = self._names.hostname_of(record)
         proved_at = self._reader.proved_at(hostname) if hostname is not None else None
         return replace(report, proved_at=proved_at) if report and proved_at is not None else report
+
+    def admits(self, record: ObjectKey) -> bool:
+        """Tell whether it is known how `record` stands in this zone, and its name is not denied to it."""
+        return self._reader.is_read and self._names.admits(record)
 
     def prove(self, hostname: str) -> None:
         """Read `hostname` anew, so that `WishReport.proved_at` says since when it stands as it does."""

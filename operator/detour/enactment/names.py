@@ -535,6 +535,12 @@ class Names:
             may_land=bool(name.sent) and (doubtful or unsettled or sending),
         )
 
+    def admits(self, record: ObjectKey) -> bool:
+        """Tell whether the name of `record` was looked at, and is not denied to it."""
+        hostname = self._hostnames.get(record)
+        outcome = self._names[hostname].outcome if hostname is not None else None
+        return outcome is not None and outcome.denied != record
+
     def wants_reading(self, hostname: str) -> bool:
         """Tell whether to see at once what became of the last write of `hostname`."""
         return self._sticking.wants_reading(hostname)

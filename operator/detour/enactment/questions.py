@@ -1,7 +1,8 @@
 """Questions in great number: prepared packets over one socket for each server, answers compared before they are parsed.
 
-An answer that says what the one before said is known by its octets; one without any record by its header (RFC 1035
-§4.1.1). Whatever is not plain (cut short, a server that does not know EDNS, silence) is asked again by itself.
+An answer whose records all are of the name and type that were asked for is known by the octets of these records,
+whatever the name; one without any record by its header (RFC 1035 §4.1). All others are parsed. Whatever is not plain
+(cut short, a server that does not know EDNS, silence) is asked again by itself.
 """
 
 import asyncio
@@ -9,14 +10,17 @@ import contextlib
 import errno
 import functools
 import ipaddress
-import secrets
+import os
 import socket
 import struct
-from typing import NamedTuple, cast
+from collections.abc import Iterator
+from typing import cast
 
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 
 from detour.enactment.asking import (
@@ -34,11 +38,8 @@ from detour.enactment.asking import (
 SOCKET_LASTS = 60.0
 """Seconds after which a socket makes way for one with another port: who would forge an answer has to guess it."""
 
-REMEMBERED = 4
-"""Answers that are known by their octets for each question: servers turn the order of their records."""
-
-KEPT_FOR = 600.0
-"""Seconds for which answers are remembered at least."""
+REMEMBERED = 1 << 13
+"""Names, and answers, whose octets are remembered."""
 
 BUFFER = 1 << 20
 """Octets of answers that may wait for this process."""
@@ -49,14 +50,26 @@ PLAIN = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 OPT = struct.pack("!BHHIH", 0, dns.rdatatype.OPT, PAYLOAD, 0, 0)
 """EDNS of version 0 without options (RFC 6891 §6.1.2)."""
 
+ONE_QUESTION = struct.pack("!HHHHH", 0, 1, 0, 0, 1)
+"""The header of a question with EDNS, all but its number."""
+
 EXTENDED = 6
 """Where it has the upper half of the answer's code, from its end."""
 
+RECORD = struct.Struct("!HHHIH")
+"""The head of a record whose name is a pointer: that, its type, class, TTL and how long its data are (§4.1.3)."""
 
-class _Key(NamedTuple):
-    server: str
-    name: str
-    rrtype: str
+ASKED_NAME = 0xC000 | HEADER.size
+"""The pointer to the name in the question (§4.1.4)."""
+
+LARGEST_TTL = 2**31 - 1
+"""RFC 2181 §8."""
+
+WITHOUT_NAMES = {each.name: each for each in (dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.TXT)}
+"""Types whose data hold no names, which could point elsewhere in the answer."""
+
+NUMBERS = 256
+"""Numbers of questions that are drawn at a time: each time costs a call of the kernel."""
 
 
 class Questions:
@@ -65,9 +78,6 @@ class Questions:
     def __init__(self) -> None:
         self._sockets: dict[str, _Socket] = {}
         self._opening: dict[str, asyncio.Lock] = {}
-        self._known: dict[_Key, dict[bytes, Answer]] = {}
-        self._known_before: dict[_Key, dict[bytes, Answer]] = {}  # what nobody asks for any more is gone with it
-        self._turned_at = 0.0
 
     async def ask(self, server: str, name: str, rrtype: str) -> Answer:
         """Return what a server has (see `Ask`)."""
@@ -82,31 +92,12 @@ class Questions:
         flags, answers = struct.unpack_from("!H2xH", octets, 2)
         if flags & IS_CUT_SHORT or flags & RCODE in NO_EDNS:
             return await ask(server, name, rrtype, edns=flags & RCODE not in NO_EDNS)
-        if flags & IS_AUTHORITATIVE and flags & RCODE in PLAIN and not answers and _is_plain(octets):
-            return Answer()
-        return self._read(_Key(server, name, rrtype), octets)
-
-    def _read(self, key: _Key, octets: bytes) -> Answer:
-        self._turn()
-        body = octets[2:]  # without the number of the question
-        known = self._known.setdefault(key, self._known_before.pop(key, {}))
-        if (answer := known.get(body)) is not None:
-            return answer
-        try:
-            message = dns.message.from_wire(octets)
-        except Exception as error:  # what a stranger sends may be anything, and is no answer
-            raise no_answer(error, key.server, key.name) from error
-        answer = judged(message, *key)
-        while len(known) >= REMEMBERED:
-            del known[next(iter(known))]
-        known[body] = answer
-        return answer
-
-    def _turn(self) -> None:
-        """Forget, now and then, the answers to questions that were not asked for long."""
-        now = asyncio.get_running_loop().time()
-        if now > self._turned_at + KEPT_FOR:
-            self._known, self._known_before, self._turned_at = {}, self._known, now
+        if flags & IS_AUTHORITATIVE and flags & RCODE in PLAIN and _is_plain(octets):
+            if not answers:
+                return Answer()
+            if rrtype in WITHOUT_NAMES and (told := _records(octets, len(question) - len(OPT) + 2, answers)):
+                return _plain_answer(rrtype, told) or _parsed(octets, server, name, rrtype)
+        return _parsed(octets, server, name, rrtype)
 
     async def _socket(self, server: str) -> "_Socket":
         now = asyncio.get_running_loop().time()
@@ -132,6 +123,7 @@ class _Socket(asyncio.DatagramProtocol):
 
     def __init__(self, until: float) -> None:
         self._until = until
+        self._numbers = _numbers()
         self._waiting: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
         self._transport: asyncio.DatagramTransport  # from `connection_made` on, before anybody asks
         self._is_retired = False
@@ -142,9 +134,9 @@ class _Socket(asyncio.DatagramProtocol):
 
     async def exchange(self, question: bytes) -> bytes:
         """Send a question, which has no number yet, and return the answer. Raises OSError; the deadline is ours."""
-        number = secrets.randbelow(1 << 16)
+        number = next(self._numbers)
         while number in self._waiting:
-            number = secrets.randbelow(1 << 16)
+            number = next(self._numbers)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = (question, answer)
         try:
@@ -210,9 +202,59 @@ def _is_plain(octets: bytes) -> bool:
     return not beside or (octets[-len(OPT) :].startswith(OPT[:3]) and octets[-EXTENDED] == 0)
 
 
-@functools.lru_cache(maxsize=1 << 16)
+def _records(octets: bytes, start: int, count: int) -> bytes | None:
+    """Return the octets of the answer's records, which begin at `start`; None where one is not of the asked name."""
+    end = start
+    try:
+        for _ in range(count):
+            pointer, *_, length = RECORD.unpack_from(octets, end)
+            if pointer != ASKED_NAME:
+                return None
+            end += RECORD.size + length
+    except struct.error:
+        return None
+    return octets[start:end] if end <= len(octets) else None
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _plain_answer(rrtype: str, records: bytes) -> Answer | None:
+    """Return what these records say, each of the asked name; None where one is not of the asked type."""
+    kind, place = WITHOUT_NAMES[rrtype], 0
+    values: set[str] = set()
+    ttls: list[int] = []
+    while place < len(records):
+        _, its_kind, its_class, ttl, length = RECORD.unpack_from(records, place)
+        place += RECORD.size
+        if (its_kind, its_class) != (kind, dns.rdataclass.IN) or ttl > LARGEST_TTL:
+            return None
+        try:
+            values.add(dns.rdata.from_wire(dns.rdataclass.IN, kind, records, place, length).to_text())
+        except Exception:  # what a stranger sends may be anything: whoever parses all of it says what it is
+            return None
+        ttls.append(ttl)
+        place += length
+    return Answer(tuple(sorted(values)), min(ttls))
+
+
+def _parsed(octets: bytes, server: str, name: str, rrtype: str) -> Answer:
+    try:
+        message = dns.message.from_wire(octets)
+    except Exception as error:  # what a stranger sends may be anything, and is no answer
+        raise no_answer(error, server, name) from error
+    return judged(message, server, name, rrtype)
+
+
+def _numbers() -> Iterator[int]:
+    """Give numbers that nobody can guess: who would forge an answer has to (RFC 5452 §4.3)."""
+    while True:
+        yield from struct.unpack(f"!{NUMBERS}H", os.urandom(2 * NUMBERS))
+
+
 def _question(name: str, rrtype: str) -> bytes:
     """Return a question without recursion, all but its number."""
-    counts = struct.pack("!HHHHH", 0, 1, 0, 0, 1)
-    asked = dns.name.from_text(name).to_digestable() + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1)
-    return counts + asked + OPT
+    return ONE_QUESTION + _name(name) + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1) + OPT
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _name(name: str) -> bytes:
+    return dns.name.from_text(name).to_digestable()

@@ -34,6 +34,9 @@ SUSPICION_AFTER = 5.0
 
 QUESTIONS_IN_FLIGHT = 64
 
+LOOKS_WHILE_WRITING = 8
+"""Looks that are under way at a time while many names wait to be written: to move them comes first."""
+
 AUDITS_AT_ONCE = 64
 """Looks that are under way at a time, of those that go by the pace."""
 
@@ -131,8 +134,8 @@ class _Due:
 class Verifier:
     """Watches the names of one zone. `random` gives numbers from 0 to 1, to spread the audits.
 
-    Looks at what was written, or differs, wait for nothing; those at names that stand as they should are audits, and
-    go by `pace`.
+    Looks at what was written, or differs, wait for nothing, but that they are few while the writer `is_busy`; those at
+    names that stand as they should are audits, and go by `pace`.
     """
 
     def __init__(
@@ -144,7 +147,10 @@ class Verifier:
         witness: Witness,
         pace: Pace | None = None,
         periods: Periods = DEFAULT_PERIODS,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_busy = is_busy
+        self._gives_way = False
         self._pace = pace or Steady(periods.audit)
         self._audit_period = periods.audit
         self._longest_pause = max(periods.reading, periods.audit)
@@ -238,7 +244,11 @@ class Verifier:
 
     def _start_due(self) -> float | None:
         """Begin the looks whose time has come; return the seconds until the next one."""
+        self._gives_way = False
         while (delay := self._delay_of(self._due)) == 0.0:
+            if len(self._looking) >= LOOKS_WHILE_WRITING and self._is_busy():
+                self._gives_way = True  # the end of one is news
+                return None
             self._begin(heapq.heappop(self._due).watched)
         while (until_audit := self._delay_of(self._audits)) == 0.0:
             if self._audits_under_way >= AUDITS_AT_ONCE:
@@ -257,6 +267,8 @@ class Verifier:
     def _begin(self, watched: _Watched, then: Callable[[], None] = lambda: None) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             self._looking.discard(task)
+            if self._gives_way:
+                self._news.set()
             then()
 
         task = asyncio.ensure_future(self._look(watched))

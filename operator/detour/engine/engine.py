@@ -54,9 +54,6 @@ from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
 
-BACKLOG = 20
-"""Names that wait to be looked at by the writer of a zone: with more of them nothing else is urgent."""
-
 EVENTS_FOR_ONE = 10
 """News of the zones that are taken in in one step, for each record that is decided for in one."""
 
@@ -293,7 +290,7 @@ class Engine:
         """Take a step of the round that is under way, or of a new one."""
         if not self._round.is_under_way:
             self._round.begin(self._queue.take())
-        for key in self._round.plan_again(self._queue.due):
+        for key in self._round.plan_again(self._queue.take_news()):
             self._queue.strike(key)
         drained = self._regions.drained()
         self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
@@ -552,7 +549,7 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Tell whether many names wait to be decided for, or to be written."""
-        return self._round.is_under_way or any(each.backlog > BACKLOG for each in self.zones.keepers.values())
+        return self._round.is_under_way or any(each.is_busy for each in self.zones.keepers.values())
 
     # -- what there is to tell -------------------------------------------------------------------------------------
 

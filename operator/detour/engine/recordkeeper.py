@@ -358,8 +358,7 @@ class RecordKeeper:
             if name not in self.zone_refusals
             and (keeper := zones.get(name))
             and keeper.in_force
-            and (report := keeper.report(self.record.key))
-            and not report.denied
+            and keeper.admits(self.record.key)
         )
 
     @property

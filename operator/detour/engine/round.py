@@ -33,7 +33,7 @@ class Round:
         self._planned_again.clear()
 
     def plan_again(self, touched: Iterable[ObjectKey]) -> list[ObjectKey]:
-        """Plan those that wait to be handed on, and were touched since, before anything more is; return which.
+        """Plan those of the `touched` that wait to be handed on before anything more is; return which.
 
         That is done once for each in a round, so that somebody who is touched again and again keeps nobody waiting.
         """

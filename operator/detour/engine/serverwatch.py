@@ -93,7 +93,13 @@ class ServerWatch:
             witness=self,
             pace=self,
             periods=environment.periods,
+            is_busy=self._is_being_written,
         )
+
+    def _is_being_written(self) -> bool:
+        """Tell whether many names of the zone wait to be written."""
+        enactor = self._enactor()
+        return enactor is not None and enactor.is_busy
 
     @property
     def delegation(self) -> Delegation | None:

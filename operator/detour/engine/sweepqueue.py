@@ -1,7 +1,7 @@
 """When the next sweep is, and which records it plans: now, with all else that is due, or at a time of their own."""
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from detour.model.record import ObjectKey
 
@@ -17,12 +17,15 @@ class SweepQueue:
         self._sweep = sweep
         self._clock = clock
         self._due: dict[ObjectKey, None] = {}  # in the order of their coming, so that a run can be repeated exactly
+        self._news: dict[ObjectKey, None] = {}
         self._next: asyncio.Handle | None = None
         self._alarms: dict[Hashable, asyncio.TimerHandle] = {}
 
     def add(self, keys: Iterable[ObjectKey]) -> None:
         """These records are due."""
-        self._due.update(dict.fromkeys(keys))
+        added = dict.fromkeys(keys)
+        self._due |= added
+        self._news |= added
         if self._due:
             self.wake()
 
@@ -35,12 +38,13 @@ class SweepQueue:
     def take(self) -> tuple[ObjectKey, ...]:
         """Return the records that are due, in the order in which they came to be."""
         due, self._due = tuple(self._due), {}
+        self._news = {}
         return due
 
-    @property
-    def due(self) -> Collection[ObjectKey]:
-        """The records that are due."""
-        return self._due.keys()
+    def take_news(self) -> tuple[ObjectKey, ...]:
+        """Return the records that have come to be due, or have again, since this was asked or all were taken."""
+        news, self._news = tuple(self._news), {}
+        return news
 
     @property
     def is_empty(self) -> bool:

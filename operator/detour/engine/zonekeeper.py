@@ -195,6 +195,10 @@ class ZoneKeeper:
             return None
         return self._enactor.report(record)
 
+    def admits(self, record: ObjectKey) -> bool:
+        """Tell whether it is known how a record stands here, and its name is not denied to it."""
+        return self._enactor is not None and self._enactor.admits(record)
+
     def sight(self, record: ObjectKey) -> Sight | None:
         """Return what the authoritative servers showed of a record's name last."""
         wish = self._wishes.get(record)
@@ -206,9 +210,9 @@ class ZoneKeeper:
         return self._enactor is not None and self._enactor.in_force
 
     @property
-    def backlog(self) -> int:
-        """How many names wait for the zone's writer."""
-        return self._enactor.backlog if self._enactor is not None else 0
+    def is_busy(self) -> bool:
+        """Tell whether many names wait for the zone's writer."""
+        return self._enactor is not None and self._enactor.is_busy
 
     @property
     def delegation(self) -> Delegation | None:

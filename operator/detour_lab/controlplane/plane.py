@@ -39,7 +39,7 @@ from detour_lab.controlplane.ports import free_ports
 from detour_lab.controlplane.process import Process
 from detour_lab.controlplane.programs import Binaries
 from detour_lab.controlplane.search import find_binaries
-from detour_lab.controlplane.servers import ETCD_DATA, SPARING, await_ready, start_api_server, start_etcd
+from detour_lab.controlplane.servers import ETCD_DATA, MEMORY, await_ready, sparing, start_api_server, start_etcd
 
 READY_TIMEOUT_SECONDS = 180.0
 COMMAND_TIMEOUT_SECONDS = 300.0
@@ -62,16 +62,23 @@ class ControlPlane:
     """Starts on entering a `with` block and leaves nothing behind after it, whatever happens inside."""
 
     def __init__(
-        self, binaries: Binaries | None = None, *, ready_timeout: float = READY_TIMEOUT_SECONDS, keep: bool = False
+        self,
+        binaries: Binaries | None = None,
+        *,
+        ready_timeout: float = READY_TIMEOUT_SECONDS,
+        keep: bool = False,
+        memory: str = MEMORY,
     ) -> None:
         """Prepare; nothing is started yet.
 
         `binaries` are searched for, and built when there are none, unless given; `ready_timeout` is in seconds;
-        with `keep` the folder with logs and data stays after the end.
+        with `keep` the folder with logs and data stays after the end; `memory` is what each server may fill before it
+        collects garbage all the time (`servers.MEMORY`).
         """
         self._binaries = binaries
         self._ready_timeout = ready_timeout
         self._keep = keep
+        self._memory = memory
         self._folder: Path | None = None
         self._credentials: Credentials | None = None
         self._trust: ssl.SSLContext | None = None
@@ -130,7 +137,7 @@ class ControlPlane:
             self._credentials.write_kubeconfig(
                 self.kubeconfig, url=self.url, user=ADMIN_USER, token=self._credentials.admin_token
             )
-            self._etcd = start_etcd(self._binaries, self._folder, self._etcd_port)
+            self._etcd = start_etcd(self._binaries, self._folder, self._etcd_port, memory=self._memory)
             self.start_api_server()
         except BaseException:  # a Ctrl-C here must not leave servers behind either
             self.stop()
@@ -157,7 +164,12 @@ class ControlPlane:
         if self._binaries is None or self._credentials is None or self._etcd is None:
             raise RuntimeError("the control plane is not started: use it in a `with` block")
         self._api_server = start_api_server(
-            self._binaries, folder, self._credentials, port=self._port, etcd_port=self._etcd_port
+            self._binaries,
+            folder,
+            self._credentials,
+            port=self._port,
+            etcd_port=self._etcd_port,
+            memory=self._memory,
         )
         await_ready(self._port, self._credentials, (self._etcd, self._api_server), self._ready_timeout)
 
@@ -195,7 +207,7 @@ class ControlPlane:
         self._etcd.stop(STOP_GRACE_SECONDS)
         shutil.rmtree(self.folder / ETCD_DATA)
         shutil.copytree(snapshot, self.folder / ETCD_DATA)
-        self._etcd = start_etcd(self._binaries, self.folder, self._etcd_port)
+        self._etcd = start_etcd(self._binaries, self.folder, self._etcd_port, memory=self._memory)
         self.start_api_server()
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
@@ -205,7 +217,7 @@ class ControlPlane:
         """
         folder = self.folder
         return (
-            SPARING
+            sparing()
             | os.environ
             | {
                 "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -4,7 +4,7 @@ Nothing here survives the control plane, so etcd need not wait for the disk. The
 and must be told not to publish its own address in the cluster, as it would refuse to publish a loopback one. There is
 no controller manager, hence nobody who would create a namespace's default service account: the admission plugin that
 waits for it is off. Nor is there a crowd that would need priority and fairness, whose bootstrap takes a sixth of a
-start; and short lives need little collecting of garbage, which takes another third (`SPARING`).
+start; and short lives need little collecting of garbage, which takes another third (`sparing`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,14 @@ from detour_lab.controlplane.programs import Binaries
 ETCD_DATA = "etcd"
 """Folder of etcd's data, in the control plane's own."""
 
-SPARING = {"GOGC": "400", "GOMEMLIMIT": "450MiB"}
-"""For the environment of Go programs: collect garbage when the heap is large, or five times what is in use, not two."""
+MEMORY = "450MiB"
+"""Heap above which a Go program collects garbage all the time; ten thousand objects need more (Go's `GOMEMLIMIT`)."""
+
+
+def sparing(memory: str = MEMORY) -> dict[str, str]:
+    """Return an environment for Go programs: collect when the heap is large, or five times what is in use, not two."""
+    return {"GOGC": "400", "GOMEMLIMIT": memory}
+
 
 POLL_SECONDS = 0.05
 REQUEST_TIMEOUT_SECONDS = 2.0
@@ -34,8 +40,8 @@ class ControlPlaneError(Exception):
     """The control plane could not be started; the message ends with what its servers printed last."""
 
 
-def start_etcd(binaries: Binaries, folder: Path, port: int) -> Process:
-    """Start etcd on a loopback port, with its data and log in `folder`."""
+def start_etcd(binaries: Binaries, folder: Path, port: int, *, memory: str = MEMORY) -> Process:
+    """Start etcd on a loopback port, with its data and log in `folder`, and so much `memory` (see `MEMORY`)."""
     url = f"http://127.0.0.1:{port}"
     return Process(
         "etcd",
@@ -49,14 +55,14 @@ def start_etcd(binaries: Binaries, folder: Path, port: int) -> Process:
             "--log-level=warn",
         ],
         log=folder / "etcd.log",
-        environment=SPARING | os.environ,
+        environment=sparing(memory) | os.environ,
     )
 
 
 def start_api_server(
-    binaries: Binaries, folder: Path, credentials: Credentials, *, port: int, etcd_port: int
+    binaries: Binaries, folder: Path, credentials: Credentials, *, port: int, etcd_port: int, memory: str = MEMORY
 ) -> Process:
-    """Start kube-apiserver on a loopback port, with its log in `folder`."""
+    """Start kube-apiserver on a loopback port, with its log in `folder`, and so much `memory` (see `MEMORY`)."""
     return Process(
         "kube-apiserver",
         [
@@ -80,7 +86,7 @@ def start_api_server(
             "--enable-priority-and-fairness=false",
         ],
         log=folder / "kube-apiserver.log",
-        environment=SPARING | os.environ,
+        environment=sparing(memory) | os.environ,
     )
 
 

@@ -41,6 +41,9 @@ class Zone:
     def report(self, record: ObjectKey) -> WishReport:
         return WishReport(self.sets, in_sync=False, owns=self.owns, is_marked=self.owns)
 
+    def admits(self, record: ObjectKey) -> bool:
+        return True
+
 
 def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
     loop = asyncio.get_running_loop()

@@ -294,6 +294,45 @@ async def test_what_was_said_before_is_known_by_its_octets_and_what_is_new_is_re
     assert got == [tuple(sorted(each)) for each in 3 * [(ADDRESS, "192.0.2.11"), ("192.0.2.11", ADDRESS), (ADDRESS,)]]
 
 
+async def test_what_is_known_by_its_octets_says_what_the_whole_answer_says() -> None:
+    """Of several records, of other types, at other names, with TTLs as large as they get."""
+    rng = random.Random(1035)
+    texts = {
+        "A": [ADDRESS, "192.0.2.11", "203.0.113.7"],
+        "TXT": ['"a"', '"a" "b c"', '"\\195\\188"'],
+        "AAAA": ["2001:db8::1"],
+    }
+    replies: list[bytes] = []
+
+    def some(query: dns.message.Message) -> bytes:
+        sets = []
+        for _ in range(rng.randint(1, 3)):
+            kind, name = rng.choice(list(texts)), rng.choice([NAME, NAME, NAME.upper(), f"other.{NAME}"])
+            ttl = rng.choice([0, 30, 300, 2**31 - 1, 2**31, 2**32 - 1])
+            sets.append(dns.rrset.from_text_list(f"{name}.", 0, "IN", kind, texts[kind][: rng.randint(1, 3)]))
+            sets[-1].ttl = ttl
+        return reply(query, *sets).to_wire()
+
+    def respond(query: dns.message.Message) -> list[bytes]:
+        octets = replies[-1] if replies else some(query)
+        replies.append(octets)
+        return [query.id.to_bytes(2, "big") + octets[2:]]
+
+    questions = Questions()
+    async with served(respond) as server:
+        for _ in range(200):
+            replies.clear()
+            assert await _said_by(questions.ask, server) == await _said_by(ask, server), replies[0]
+    questions.close()
+
+
+async def _said_by(asked: Ask, server: str) -> object:
+    try:
+        return await asked(server, NAME, "A")
+    except NoAnswerError as error:
+        return str(error)
+
+
 async def test_many_questions_at_once_get_each_its_own_answer() -> None:
     def by_name(query: dns.message.Message) -> list[bytes]:
         name = query.question[0].name.to_text().rstrip(".")
