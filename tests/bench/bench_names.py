@@ -31,7 +31,7 @@ import yaml
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.dns.realservers import RealBIND, UpdateKey
-from detour_lab.stage.operatorprocess import OperatorProcess
+from detour_lab.stage.operatorprocess import LogLine, OperatorProcess
 
 DOMAIN = "bench.example"
 NAMESPACE = "bench"
@@ -200,6 +200,22 @@ def _is_ready(item: dict[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+async def all_at(world: World, address: str, start: int) -> None:
+    """Wait until all names are at an address: a transfer tells, once the log says from line `start` on that they are.
+
+    A transfer of ten thousand names takes seconds, so none is asked for before.
+    """
+    accepted = 0
+
+    def are_all_accepted(line: LogLine) -> bool:
+        nonlocal accepted
+        accepted += line.get("event") == "accepted"
+        return accepted >= world.size
+
+    await world.operator.until(are_all_accepted, timeout=PATIENCE, start=start)
+    assert await world.published(address) >= world.size
+
+
 async def until(condition: Callable[[], Awaitable[bool]], interval: float) -> float:
     """Return the seconds until `condition` holds, infinity where that takes too long.
 
@@ -225,9 +241,6 @@ async def measure(world: World) -> dict[str, float]:
         print(" ".join([f"names={world.size}", *(f"{key}={value:.3f}" for key, value in measured.items()), memory]))
         sys.stdout.flush()
 
-    async def all_at(address: str) -> bool:
-        return await world.published(address) >= world.size
-
     async def all_ready() -> bool:
         try:
             return await asyncio.to_thread(world.all_ready)
@@ -236,7 +249,7 @@ async def measure(world: World) -> dict[str, float]:
 
     await world.operator.start(wait_until_ready=False)
     began = time.monotonic()
-    await until(lambda: all_at(EAST), 0.5)
+    await all_at(world, EAST, 0)
     tell(first_publication=time.monotonic() - began, first_publication_cpu=world.cpu_seconds())
     await until(all_ready, 1.0)
     tell(all_ready=time.monotonic() - began, all_ready_cpu=world.cpu_seconds())
@@ -258,7 +271,7 @@ async def measure(world: World) -> dict[str, float]:
     scrapes = [await asyncio.to_thread(world.scrape) for _ in range(3)]
     tell(scrape=statistics.median(took for took, _ in scrapes), scrape_bytes=len(scrapes[0][1]))
 
-    await fail_over(world, tell, all_at)
+    await fail_over(world, tell)
     tell(longest_loop_lag=await asyncio.to_thread(world.longest_lag))
     tell(status_settled=await until(lambda: asyncio.to_thread(world.is_told), 1.0))
 
@@ -273,7 +286,7 @@ async def measure(world: World) -> dict[str, float]:
     return figures
 
 
-async def fail_over(world: World, tell: Callable[..., None], all_at: Callable[[str], Awaitable[bool]]) -> None:
+async def fail_over(world: World, tell: Callable[..., None]) -> None:
     """Break the east, and let it return."""
     start, before = len(world.operator.lines), world.cpu_seconds()
     began = time.monotonic()
@@ -284,11 +297,12 @@ async def fail_over(world: World, tell: Callable[..., None], all_at: Callable[[s
         start=start,
     )
     verdict = time.monotonic() - began
-    await until(lambda: all_at(WEST), 0.1)
+    await all_at(world, WEST, start)
     tell(region_moved_after_verdict=time.monotonic() - began - verdict, region_moved_cpu=world.cpu_seconds() - before)
+    start = len(world.operator.lines)
     await world.east.mend()
     began = time.monotonic()
-    await until(lambda: all_at(EAST), 0.5)
+    await all_at(world, EAST, start)
     tell(region_returned=time.monotonic() - began)
 
 
