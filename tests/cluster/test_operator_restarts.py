@@ -1,5 +1,7 @@
 """The operator dies and comes back, or is told to go: DNS does not notice."""
 
+import asyncio
+
 import pytest
 
 from detour_lab.faults import Fault, FaultKind
@@ -41,9 +43,11 @@ async def test_a_killed_operator_comes_back_to_the_same_decision_and_writes_noth
         await stage.ready()
         await virginia.service.switch(Mode.UP)
         await stage.condition("api", "FailedOver", "True", saying="virginia is held down")
-        before, status = about(stage), await stage.status()
+        await asyncio.sleep(1.5)  # what was merged into one write is out by then
+        before, status, version = about(stage), await stage.status(), await resource_version(stage)
 
         await operator.end(kill=True)
+        started = len(operator.lines())
         await operator.start()
         await epoch(stage, 2)
         await stage.condition("api", "FailedOver", "True", saying="virginia is held down")
@@ -53,6 +57,13 @@ async def test_a_killed_operator_comes_back_to_the_same_decision_and_writes_noth
         for told in ("plan", "history", "serving", "summary"):
             assert after[told] == status[told]
         assert transitions(after) == transitions(status), "a restart is no news"
+        await until(lambda: "visible" in [each.get("event") for each in operator.lines()[started:]], "it was looked at")
+        await asyncio.sleep(1.5)
+        assert await resource_version(stage) == version, "a status that is right is not written"
+
+
+async def resource_version(stage: Stage) -> str:
+    return str((await stage.read("api"))["metadata"]["resourceVersion"])
 
 
 def transitions(status: Manifest) -> dict[str, str]:

@@ -93,3 +93,38 @@ async def test_a_flush_that_is_cut_short_forgets_nobody() -> None:
     await asyncio.gather(cut, return_exceptions=True)
     await writer.flush()
     assert sorted(cluster.patched) == sorted(names)
+
+
+SEEN = {
+    "zones": [{"name": "z", "verifiedAt": "2026-11-29T10:00:00Z"}],
+    "since": "2026-11-29T10:00:00Z",
+    "text": "as is",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_news"),
+    [
+        (SEEN, False),
+        ({**SEEN, "zones": [{"name": "z", "verifiedAt": "2026-11-29T11:11:11Z"}]}, False),
+        ({**SEEN, "zones": [{"name": "z"}]}, True),
+        ({**SEEN, "since": "2026-11-29T09:59:59Z"}, False),
+        ({**SEEN, "since": "2026-11-29T10:00:09Z"}, True),
+        ({**SEEN, "text": "otherwise"}, True),
+        ({**SEEN, "more": "text"}, True),
+    ],
+)
+async def test_a_status_is_written_for_what_a_person_reads(status: Mapping[str, Any], is_news: bool) -> None:
+    """After a restart each name is seen anew, and clocks that were set right tell times otherwise."""
+    cluster = Slow()
+    writer = Reporter(
+        cast(Cluster, cluster),
+        component="x",
+        build=lambda subject, _: dict(status),
+        wall_clock=lambda: 0.0,
+        clock=lambda: 5.0,
+    )
+    writer.adopt(RECORD, SEEN, "1")
+    writer.mark(RECORD)
+    await writer.flush()
+    assert bool(cluster.patched) is is_news

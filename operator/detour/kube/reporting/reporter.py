@@ -14,6 +14,7 @@ from detour.kube.status import Status
 from detour.kube.turns import Turns
 from detour.model.defects import told
 from detour.model.objects import Subject
+from detour.model.timestamps import parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,14 @@ LONGEST_REST = 60.0
 REFUSALS = (400, 413, 422)
 """Answers that mean the status itself, which no other try will change until the status does."""
 
-UNWATCHED_FIELDS = ("latencyMilliseconds", "confirmedAt")
+UNWATCHED_FIELDS = frozenset({"latencyMilliseconds", "confirmedAt"})
 """Fields that are written along with others, but are no reason to write."""
+
+LAST_SEEN_FIELDS = frozenset({"verifiedAt"})
+"""Times of which only that there is one is a reason to write: after a restart it is another one for every name."""
+
+CLOCKS_DIFFER = 2.0
+"""Seconds by which one moment may be told otherwise: clocks are set right, and times are told to the second."""
 
 
 class Reporter:
@@ -266,7 +273,15 @@ def _is_same(one: Any, other: Any) -> bool:
         return True
     if isinstance(one, dict) and isinstance(other, dict):
         keys = one.keys() - UNWATCHED_FIELDS
-        return keys == other.keys() - UNWATCHED_FIELDS and all(_is_same(one[key], other[key]) for key in keys)
+        told = keys - LAST_SEEN_FIELDS
+        return keys == other.keys() - UNWATCHED_FIELDS and all(_is_same(one[key], other[key]) for key in told)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_is_same, one, other))
-    return False
+    return isinstance(one, str) and isinstance(other, str) and _is_same_time(one, other)
+
+
+def _is_same_time(one: str, other: str) -> bool:
+    try:
+        return abs(parse_time(one) - parse_time(other)) <= CLOCKS_DIFFER
+    except ValueError:
+        return False
