@@ -6,7 +6,6 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -29,7 +28,7 @@ from detour.engine.inbox import (
     WrittenOtherwise,
     ZoneChanged,
 )
-from detour.engine.known import KnownRecord
+from detour.engine.known import KnownRecord, KnownRecords
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.metrics import Metrics, ZoneState
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
@@ -94,7 +93,7 @@ class Engine:
         self._clock = clock
         self._progress = Progress(targets, reporting, clock=clock, metrics=metrics, dry_run=environment.dry_run)
         self._dry_run = environment.dry_run
-        self._records: dict[ObjectKey, KnownRecord] = {}
+        self._records = KnownRecords()
         self._gates = Gates(
             self.zones,
             targets,
@@ -123,7 +122,7 @@ class Engine:
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._regions = RegionKeeper(clock, on_news=reporting.mark)
         self._invalid: dict[Subject, tuple[int, Explanation]] = {}
-        self._regions_used: Counter[str] = Counter()
+        self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
         self.unread: Mapping[Kind, Mapping[str, str]] = {}
@@ -139,13 +138,11 @@ class Engine:
         known = self._records.get(record.key)
         is_leaving = origin.is_being_deleted
         if known is not None and known.awaiting is not None and not is_leaving:
-            self._count_regions(known.keeper.record, -1)
             self._removals.take_back(known)  # the API server's data went back to a time before its deletion
             known = None
         if known is None:
             memory = self._reporting.record_memory(origin)
             known = KnownRecord(subject, origin, RecordKeeper(record, memory, self._clock))
-            self._records[record.key] = known
             self._reporting.adopt(subject, origin)
             published = memory.history[0].values if memory.history else ()
             self._targets.watch(record, memory.endpoints, published=published)
@@ -153,10 +150,10 @@ class Engine:
         else:
             known.subject, known.origin = subject, origin
             zones_before = known.keeper.record.zones
-            self._count_regions(known.keeper.record, -1)
             known.keeper.update(record)
             self._targets.watch(record)
-        self._count_regions(record, 1)
+        if self._records.keep(record.key, known):
+            self._regions_meant.clear()
         if is_leaving:
             self._begin_removal(known)
             return
@@ -176,7 +173,7 @@ class Engine:
         self._look_at_guard()
         self._gates.look_again_soon()
         self._reporting.mark(subject)
-        self.decide(self._records)
+        self.decide(self._records.in_zones(self.zones.names_of(self.zones.written_as(zone.key))))
 
     def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """Take over a CloudRegion."""
@@ -184,8 +181,9 @@ class Engine:
         self._invalid.pop(subject, None)
         self._reporting.adopt(subject, origin)
         self._regions.declare(subject, region, ended=self._reporting.drain_ended(origin))
+        self._regions_meant.clear()
         self._watch_drain(region.name)
-        self.decide(key for key, known in self._records.items() if region.name in _regions_of(known.keeper.record))
+        self.decide(self._records.in_region(region.name))
 
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
@@ -246,10 +244,11 @@ class Engine:
                 heir = self.zones.remove(subject.key)
                 self._guard.gone(subject.key)
                 self._removals.zone_gone(subject.key, heir=heir)
-                self.decide(self._records)
+                self.decide(self._records.in_zones([subject.key, *([heir] if heir else [])]))
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
-                self.decide(self._records)
+                self._regions_meant.clear()
+                self.decide(self._records.in_region(subject.key.name))
 
     def _hold_zone(self, subject: Subject, origin: Origin, wanted: bool) -> None:
         if not self._dry_run:
@@ -431,20 +430,20 @@ class Engine:
     def _look_at_drain(self, region: str) -> None:
         self._watch_drain(region)
         if self._regions.drain_ends_in(region) is None:
-            self.decide(self._records)
+            self.decide(self._records.in_region(region))
             self._regions.judge_all()
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
         if known is None or known.subject.uid != subject.uid:
             return
-        del self._records[subject.key]
+        if self._records.drop(subject.key):
+            self._regions_meant.clear()
         self._removals.forget(subject.key)
         self._targets.forget(subject.key)
         self._guard.forget(subject.key)
         self._queue.silence(subject.key)
         record = known.keeper.record
-        self._count_regions(record, -1)
         for region in self._regions.note(record.key, ()):
             self._regions.judge(region)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
@@ -458,12 +457,6 @@ class Engine:
                     keeper.abandon(record.key)  # its finalizer is gone: whoever writes the zone has removed the name
                 keeper.forget(record.key)
             self._zone_changed(zone)  # it may have an orphan now
-
-    def _count_regions(self, record: Record, number: int) -> None:
-        for region in _regions_of(record):
-            self._regions_used[region] += number
-            if self._regions_used[region] <= 0:
-                del self._regions_used[region]
 
     def _review_leaving_at(self, key: ObjectKey, at: float) -> None:
         self._queue.ring_at(("leaving", key), at, partial(self._review_leaving, key))
@@ -511,13 +504,14 @@ class Engine:
 
     def _written_otherwise(self, written_before: Mapping[ObjectKey, Forgets]) -> None:
         """For these DNSZones others are written than before: what nobody declares there any more stays as it is."""
-        for known in self._records.values():
+        touched = self._records.in_zones(written_before)
+        for known in [found for key in touched if (found := self._records.get(key)) is not None]:
             zones = [*known.keeper.declared_zones, *known.keeper.leaving]
             for before in [written_before[each] for each in zones if each in written_before]:
                 if all(self.zones.serving.get(each) is not before for each in zones):
                     before.forget(known.keeper.record.key)
         self._removals.ask_anew(written_before)
-        self.decide(self._records)
+        self.decide(touched)
         self._gates.look_again_soon()  # deletions that wait were handed on
 
     def _accepted(self, zone: ObjectKey, change: NameChange) -> None:
@@ -570,7 +564,7 @@ class Engine:
     def _region_warning(self, record: Record) -> Explanation | None:
         """Return what there is to say of a region that nobody else knows."""
         for each in record.endpoints:
-            nearest = nearest_region(each.region, declared=self._regions.names, used=self._regions_used)
+            nearest = self._region_meant(each.region)
             if nearest is not None:
                 return Explanation(
                     "UnknownRegion",
@@ -578,6 +572,12 @@ class Engine:
                     "it fails and is drained on its own until the name is corrected, or declared as a CloudRegion",
                 )
         return None
+
+    def _region_meant(self, region: str) -> str | None:
+        if region not in self._regions_meant:
+            meant = nearest_region(region, declared=self._regions.names, used=self._records.regions)
+            self._regions_meant[region] = meant
+        return self._regions_meant[region]
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""
@@ -613,10 +613,6 @@ class Engine:
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""
         return self.zones.states()
-
-
-def _regions_of(record: Record) -> set[str]:
-    return {endpoint.region for endpoint in record.endpoints}
 
 
 def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:
