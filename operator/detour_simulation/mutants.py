@@ -5,7 +5,7 @@ of a run, by one that does not protect; then the simulation must find a broken p
 that is stated. Nothing of this is in the product: there is no flag to set there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -358,10 +358,9 @@ def _no_repair() -> tuple[Replacement, ...]:
     )
 
 
-def _reread_nothing(self: Names, view: Any) -> None:
+def _reread_nothing(self: Names, view: Any) -> Iterator[None]:
     """Take note of what is owned, as the first reading must, and look at no name again."""
-    if not self.owned_count:
-        _ALL_REREAD(self, view)
+    return iter(()) if self.owned_count else _ALL_REREAD(self, view)
 
 
 _ALL_REREAD = Names.all_reread

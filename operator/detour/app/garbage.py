@@ -19,10 +19,10 @@ MIDDLE = 10
 
 NEVER = 2**31 - 1
 
-PERIOD = 1.0
+PERIOD = 0.25
 """Seconds between two looks at whether there is something to set apart."""
 
-SETTLED_AFTER = 60
+SETTLED_AFTER = 240
 """Looks in a row that find nothing else to do, after which all may be looked through."""
 
 FEW = 500_000

@@ -44,7 +44,7 @@ from detour.enactment.guarded import GuardedProvider
 from detour.enactment.holding import Holding
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
-from detour.enactment.names import Names
+from detour.enactment.names import LOOKS_AT_ONCE, Names
 from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.reconcile import DeleteCommand, RecordExists, ZoneRules, no_command, nobody_exists
@@ -369,6 +369,7 @@ class Enactor:
 
     async def _work(self) -> None:
         while not self._stopping:
+            await asyncio.sleep(0)  # a step may wait for nothing, and a zone may take many
             self._news.clear()
             delay = self._backoff.delay
             if delay == 0.0:
@@ -420,7 +421,7 @@ class Enactor:
         if self._delivery.doubt is not None:
             await self._resolve(self._delivery.doubt)
         elif self._reader.has_news:
-            self._take_readings()
+            await self._take_readings()
             return None
         elif self._reader.is_due:
             return await self._read_zone()
@@ -470,7 +471,7 @@ class Enactor:
             return None
         self._budget.urgency = Urgency.FAILOVER
         await self._reader.read(self._provider)
-        self._was_read()
+        await self._was_read()
         self._read_again()
         return 0.0
 
@@ -483,18 +484,20 @@ class Enactor:
         if pause is not None and self._holding.in_force and not self._reader.changes.is_followed:
             self._reader.read_again_in(max(self._settings.periods.audit, pause))
 
-    def _was_read(self) -> None:
+    async def _was_read(self) -> None:
         """Look at the ledger and at every name as they were just read."""
         self._reading_backoff.over()
         if self._holding.holds:
             self._watch_ledger()
+        for number, _ in enumerate(self._names.all_reread(self._reader.view)):
+            if number % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1:
+                await asyncio.sleep(0)
         if self._holding.holds:
             self._holding.in_force = True
-        self._names.all_reread(self._reader.view)
         self._names.set_aside(self._clock())
         self._tell_all()
 
-    def _take_readings(self) -> None:
+    async def _take_readings(self) -> None:
         """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
         if self._reader.changes.is_there:
             self._take_changes()
@@ -505,7 +508,7 @@ class Enactor:
                 self._reader.suspect_ledger()  # a reading tells whether all is well again
                 return
             if self._reader.is_read_whole:
-                self._whole_was_read(self._reader.take_whole())
+                await self._whole_was_read(self._reader.take_whole())
                 self._read_again()
                 return
             hostnames = self._reader.take_names()
@@ -515,13 +518,13 @@ class Enactor:
             return
         self._names_were_read(hostnames)
 
-    def _whole_was_read(self, names: Collection[str]) -> None:
+    async def _whole_was_read(self, names: Collection[str]) -> None:
         """Look at what a reading beside the work shows otherwise than was believed, at `names`.
 
         Names below one of them may be delegated or redirected by it.
         """
         if any(map(self._names.is_above_any, names)):
-            self._was_read()
+            await self._was_read()
             return
         self._names.whole_reread(self._reader.view)
         self._names_were_read(sorted(set(hostnames_at(names))))
@@ -603,8 +606,10 @@ class Enactor:
         if self._holding.in_force:
             self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
-            await self._write()
+            has_more = await self._write()
             self._observer.zone_changed()  # what its keeper and we declare may differ otherwise than before
+            if has_more:
+                return 0.0
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:

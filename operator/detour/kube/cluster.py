@@ -46,7 +46,7 @@ CALL_TIMEOUT = (3.0, 20.0)
 LEASE_TIMEOUT = (2.0, 3.0)
 """Seconds to connect and to wait for an answer; short where a leader has to know in time."""
 
-PAGE = 500
+PAGE = 250
 THREADS = 8
 ORDINARY = (404, 409)
 """Answers that are part of life: an object that is gone, or newer than we knew."""

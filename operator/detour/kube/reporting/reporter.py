@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -146,40 +147,44 @@ class Reporter:
 
         What goes wrong with one object, a defect of ours included, costs that object its turn.
         """
-        slots = asyncio.Semaphore(WRITES_IN_FLIGHT)
-        due = [subject for subject in self._dirty if self._turns.is_due(subject)]
+        due = deque(subject for subject in self._dirty if self._turns.is_due(subject))
         is_away = asyncio.Event()
-        await asyncio.gather(*(self._write(subject, slots, is_away) for subject in due))
+
+        async def write() -> None:
+            while due:
+                await self._write(due.popleft(), is_away)
+                await asyncio.sleep(0)  # to find that a status has no news takes no call, and there may be thousands
+
+        await asyncio.gather(*(write() for _ in range(min(len(due), WRITES_IN_FLIGHT))))
         return not is_away.is_set()
 
     def _next_turn(self) -> float | None:
         return self._turns.next_in(self._dirty)
 
-    async def _write(self, subject: Subject, slots: asyncio.Semaphore, is_away: asyncio.Event) -> None:
-        async with slots:
-            until = self._clock() + GIVES_WAY
-            while self._in_flight and self._is_busy() and self._clock() < until:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(LOOK_AGAIN)
-            if is_away.is_set() or subject not in self._dirty:
-                return
-            del self._dirty[subject]
-            self._in_flight += 1
-            try:
-                await self._write_now(subject)
-            except asyncio.CancelledError:
-                self._dirty.setdefault(subject)
-                raise
-            except ClusterError as error:
-                self._give_up(subject, error)
-                if error.status == NOT_REACHED:
-                    is_away.set()
-            except Exception as error:
-                self._dirty.setdefault(subject)
-                if self._turns.failed(subject):
-                    what = f"{subject.kind.title} {subject.key}"
-                    logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
-            finally:
-                self._in_flight -= 1
+    async def _write(self, subject: Subject, is_away: asyncio.Event) -> None:
+        until = self._clock() + GIVES_WAY
+        while self._in_flight and self._is_busy() and self._clock() < until:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(LOOK_AGAIN)
+        if is_away.is_set() or subject not in self._dirty:
+            return
+        del self._dirty[subject]
+        self._in_flight += 1
+        try:
+            await self._write_now(subject)
+        except asyncio.CancelledError:
+            self._dirty.setdefault(subject)
+            raise
+        except ClusterError as error:
+            self._give_up(subject, error)
+            if error.status == NOT_REACHED:
+                is_away.set()
+        except Exception as error:
+            self._dirty.setdefault(subject)
+            if self._turns.failed(subject):
+                what = f"{subject.kind.title} {subject.key}"
+                logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
+        finally:
+            self._in_flight -= 1
 
     async def _write_now(self, subject: Subject) -> None:
         known = self.objects.get(subject) or Reported(subject)
