@@ -46,7 +46,7 @@ def _differences_do_not_count() -> tuple[Replacement, ...]:
     return ((Enactor, "_whole_was_read", _look_at_nothing),)
 
 
-def _look_at_nothing(self: Enactor, names: Collection[str]) -> None:
+async def _look_at_nothing(self: Enactor, names: Collection[str]) -> None:
     """Take the reading, and look at no name again."""
 
 

@@ -321,7 +321,7 @@ def _readings_in_the_way() -> tuple[Replacement, ...]:
     async def read_zone(self: Any) -> None:
         self._budget.urgency = Urgency.FAILOVER
         await self._reader.read(self._provider)
-        self._was_read()
+        await self._was_read()
 
     async def read_suspects(self: Any) -> None:
         self._names_were_read(await self._reader.read_suspects(self._provider))
