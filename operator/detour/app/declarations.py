@@ -4,6 +4,8 @@ Most messages are echoes of our own status updates and end here. What cannot be 
 declaration before it stays in force.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -74,7 +76,7 @@ class Declarations:
     ) -> None:
         self._declared = declared
         self._subjects: dict[tuple[Kind, ObjectKey], Subject] = {}
-        self._fingerprints: dict[Subject, object] = {}
+        self._fingerprints: dict[Subject, bytes] = {}
         self._seen_at: dict[Subject, float] = {}
         self._gone_at: dict[Subject, float] = {}  # what is gone since the last listing of its kind began
         self._bundled: dict[Subject, RawObject] = {}
@@ -157,7 +159,7 @@ class Declarations:
         now: float,
         listed_at: float | None,
         *,
-        fingerprint: object,
+        fingerprint: bytes,
         again: bool,
     ) -> None:
         before = self._subjects.get((subject.kind, subject.key))
@@ -261,8 +263,8 @@ def _subject(kind: Kind, raw: RawObject) -> Subject:
     return Subject(kind, key, str(metadata.get("uid") or ""))
 
 
-def _fingerprint(raw: RawObject) -> object:
-    """Return what of an object is more than our own status, and of that the commands that were acted upon.
+def _fingerprint(raw: RawObject) -> bytes:
+    """Return a digest of what of an object is more than our own status, and of the commands that were acted upon.
 
     The generation alone does not tell: after a restore of etcd it comes again, with another spec.
     """
@@ -270,7 +272,7 @@ def _fingerprint(raw: RawObject) -> object:
     metadata = _mapping(raw.get("metadata"))
     annotations = _mapping(metadata.get("annotations"))
     ours = {key: value for key, value in annotations.items() if str(key).startswith("detour.dev/")}
-    return (
+    told = (
         commands_acted_upon(raw),
         metadata.get("generation"),
         raw.get("spec"),
@@ -278,6 +280,7 @@ def _fingerprint(raw: RawObject) -> object:
         metadata.get("deletionTimestamp"),
         metadata.get("finalizers"),
     )
+    return hashlib.blake2b(json.dumps(told, sort_keys=True, default=str).encode(), digest_size=16).digest()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
-"""Work that repeats per key, at times that each result decides: one heap, one timer, a task per piece of work in hand.
+"""Work that repeats per key, at times that each result decides: two heaps, one timer, a task per piece of work in hand.
 
 100,000 keys cost 100,000 small heap entries, not tasks. Time is the running event loop's, so that a loop with a virtual
-clock drives it as well. When more is due than may be in flight, the longest overdue goes first.
+clock drives it as well. When more is due than may be in flight, what is urgent goes before what is not, and of each the
+longest overdue first; but one place in four is for what is not urgent, where any of it is due.
 """
 
 import asyncio
@@ -25,21 +26,29 @@ RETRY_AFTER_ERROR = 10.0
 TIMER_SLACK = 1e-3
 """Seconds by which a key counts as due too early: event loops round their timers, some to milliseconds."""
 
+URGENT_IN_A_ROW = 3
+"""Urgent runs that begin before one that is not, where both are due."""
+
 STANDSTILL = 1.0
 """Seconds by which a timer comes late where the process itself has stood still: stopped, suspended, or out of CPU."""
+
+
+_Item = tuple[float, int, K]
+"""When a key is due, the number of its entry then, and the key."""
 
 
 class _Entry:
     """`number` tells the one valid heap item of a key from those that were replaced.
 
-    `began_at` is when the run under way did.
+    `began_at` is when the run under way did, `is_urgent` is said of the next one.
     """
 
-    __slots__ = ("again", "began_at", "number", "removed", "running")
+    __slots__ = ("again", "began_at", "is_urgent", "number", "removed", "running")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_urgent: bool) -> None:
         self.number = -1
         self.began_at = 0.0
+        self.is_urgent = is_urgent
         self.running = False
         self.removed = False
         self.again = False
@@ -69,7 +78,9 @@ class Periodic(Generic[K, R]):
         self._limit = in_flight
         self._random = random
         self._entries: dict[K, _Entry] = {}
-        self._heap: list[tuple[float, int, K]] = []
+        self._urgent: list[_Item[K]] = []
+        self._settled: list[_Item[K]] = []
+        self._urgent_in_a_row = 0
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Handle | None = None
@@ -96,28 +107,39 @@ class Periodic(Generic[K, R]):
     @property
     def overdue(self) -> int:
         """Keys that are due and wait for a place. Grows where `in_flight` is too small for the load."""
+        return self._due_in(self._urgent) + self._due_in(self._settled)
+
+    def _due_in(self, heap: list["_Item[K]"]) -> int:
         now = asyncio.get_running_loop().time()
         count, places = 0, [0]
         while places:  # only the top of the heap, where the due items are
             place = places.pop()
-            if place < len(self._heap) and self._heap[place][0] <= now:
-                count += self._is_valid(self._heap[place])
+            if place < len(heap) and heap[place][0] <= now:
+                count += self._is_valid(heap[place])
                 places += (2 * place + 1, 2 * place + 2)
         return count
 
     @property
     def lateness(self) -> float:
         """Seconds that the longest waiting key is overdue; 0 where none is."""
-        self._drop_replaced()
-        return max(0.0, asyncio.get_running_loop().time() - self._heap[0][0]) if self._heap else 0.0
+        return max(self._late_in(self._urgent), self.settled_lateness)
 
-    def add(self, key: K, *, within: float = 0.0) -> None:
+    @property
+    def settled_lateness(self) -> float:
+        """Seconds that the longest waiting key is overdue of those that are not urgent; 0 where none is."""
+        return self._late_in(self._settled)
+
+    def _late_in(self, heap: list["_Item[K]"]) -> float:
+        self._drop_replaced(heap)
+        return max(0.0, asyncio.get_running_loop().time() - heap[0][0]) if heap else 0.0
+
+    def add(self, key: K, *, within: float = 0.0, is_urgent: bool = False) -> None:
         """Add `key`, to run first at a random moment within so many seconds. A key that is there stays as it is."""
         entry = self._entries.get(key)
         if entry is not None:
             entry.removed = False  # it came back while its last run is under way
             return
-        entry = self._entries[key] = _Entry()
+        entry = self._entries[key] = _Entry(is_urgent=is_urgent)
         self._schedule(key, entry, asyncio.get_running_loop().time() + self._random.random() * within)
         self._arm()
 
@@ -133,7 +155,7 @@ class Periodic(Generic[K, R]):
         self._compact()
 
     def hasten(self, key: K, *, unless_since: float = math.inf) -> None:
-        """Make `key` due now; where a run is under way, once more right after it. Unknown keys are ignored.
+        """Make `key` due now, and urgent; where a run is under way, once more after it. Unknown keys are ignored.
 
         A run under way that began at `unless_since` or later is as good (the loop's seconds).
         """
@@ -143,13 +165,15 @@ class Periodic(Generic[K, R]):
         if entry.running:
             entry.again = entry.again or entry.began_at < unless_since
             return
+        entry.is_urgent = True
         self._schedule(key, entry, asyncio.get_running_loop().time())
         self._arm()
 
     def keep_pace(self, key: K) -> None:
-        """Let the run of `key` that ends just now not be followed at once by another, whoever asked for that."""
+        """Let the run of `key` that ends just now be followed by an urgent one, and not at once, whoever asked."""
         if (entry := self._entries.get(key)) is not None:
             entry.again = False
+            entry.is_urgent = True
 
     async def run(self) -> None:
         """Work until `close` or until cancelled; no run is under way after that."""
@@ -172,27 +196,29 @@ class Periodic(Generic[K, R]):
 
     def _schedule(self, key: K, entry: _Entry, due: float) -> None:
         entry.number = next(self._numbers)
-        heapq.heappush(self._heap, (due, entry.number, key))
+        heapq.heappush(self._urgent if entry.is_urgent else self._settled, (due, entry.number, key))
         self._compact()
 
-    def _is_valid(self, item: tuple[float, int, K]) -> bool:
+    def _is_valid(self, item: "_Item[K]") -> bool:
         entry = self._entries.get(item[2])
         return entry is not None and entry.number == item[1]
 
-    def _drop_replaced(self) -> None:
-        while self._heap and not self._is_valid(self._heap[0]):
-            heapq.heappop(self._heap)
+    def _drop_replaced(self, heap: list["_Item[K]"]) -> None:
+        while heap and not self._is_valid(heap[0]):
+            heapq.heappop(heap)
 
     def _compact(self) -> None:
-        if len(self._heap) > 2 * len(self._entries) + 64:
-            self._heap = [item for item in self._heap if self._is_valid(item)]
-            heapq.heapify(self._heap)
+        if len(self._urgent) + len(self._settled) > 2 * len(self._entries) + 64:
+            for heap in (self._urgent, self._settled):
+                heap[:] = [item for item in heap if self._is_valid(item)]
+                heapq.heapify(heap)
 
     def _arm(self) -> None:
         """See to it that `_pump` runs when the next key is due; a full house is pumped by whoever leaves it."""
-        if not self._active or not self._heap or len(self._tasks) >= self._limit:
+        tops = [heap[0][0] for heap in (self._urgent, self._settled) if heap]
+        if not self._active or not tops or len(self._tasks) >= self._limit:
             return
-        due = self._heap[0][0]
+        due = min(tops)
         if self._timer is not None:
             if self._timer_at <= due:
                 return
@@ -211,10 +237,10 @@ class Periodic(Generic[K, R]):
         loop = asyncio.get_running_loop()
         now = loop.time() + TIMER_SLACK
         while self._active and len(self._tasks) < self._limit:
-            self._drop_replaced()
-            if not self._heap or self._heap[0][0] > now:
+            heap = self._next_heap(now)
+            if heap is None:
                 break
-            _, _, key = heapq.heappop(self._heap)
+            _, _, key = heapq.heappop(heap)
             entry = self._entries[key]
             entry.running = True
             entry.began_at = loop.time()
@@ -222,6 +248,19 @@ class Periodic(Generic[K, R]):
             self._tasks.add(task)
             task.add_done_callback(self._leave)
         self._arm()
+
+    def _next_heap(self, now: float) -> list["_Item[K]"] | None:
+        """Return the heap whose first key is the next to run, None where none is due."""
+        due = []
+        for heap in (self._urgent, self._settled):
+            self._drop_replaced(heap)
+            if heap and heap[0][0] <= now:
+                due.append(heap)
+        if len(due) == 2:
+            is_urgent = self._urgent_in_a_row < URGENT_IN_A_ROW
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if is_urgent else 0
+            return self._urgent if is_urgent else self._settled
+        return due[0] if due else None
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -233,6 +272,7 @@ class Periodic(Generic[K, R]):
         delay = RETRY_AFTER_ERROR
         try:
             result = await self._run(key)
+            entry.is_urgent = False
             if not entry.removed:
                 delay = self._on_result(key, result, started)
         except asyncio.CancelledError:
@@ -250,5 +290,6 @@ class Periodic(Generic[K, R]):
             return
         now = loop.time()
         due = now if entry.again else max(started + delay, now)
+        entry.is_urgent |= entry.again
         entry.again = False
         self._schedule(key, entry, due)

@@ -3,8 +3,12 @@
 Starts are spread so that a restart is not a thundering herd, and kept apart afterwards by a little jitter. The jitter
 only shortens, and only the settled interval: the promised time to detection holds, and a verdict in question is not
 kept waiting.
+
+Where more is to be checked than can be, all settled intervals are stretched by the same factor until checks start on
+time again; what is in question goes first and is not stretched.
 """
 
+import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Container, Iterable
@@ -12,8 +16,34 @@ from collections.abc import Awaitable, Callable, Container, Iterable
 from detour.checks.periodic import Periodic
 from detour.model.checks import CheckResult, Target
 
+LATE = 0.5
+"""Seconds after which a settled check that still waits for a place says that there is too much to check."""
+
+SPARE = 1.1
+"""How many times as long as just enough intervals are stretched, so that what waits already is made up for."""
+
+SHORTER = 0.98
+"""By what they are stretched less each second in which nothing waits."""
+
+SMOOTH = 0.1
+"""The weight of the last second in the rate of checks."""
+
+MOST_STRETCHED = 20.0
+"""With so many times the interval nothing is known in time any more; then checks wait."""
+
 JITTER = 0.05
 """The share of a settled interval by which the next check may come early."""
+
+
+def stretch_after(stretch: float, seconds: float, *, is_late: bool, wanted: float, made: float | None) -> float:
+    """Return by what settled intervals are to be stretched after so many seconds in which checks were late, or none.
+
+    `wanted` are the checks of a second if nothing was stretched, `made` as many as end in one while some are late, None
+    where that is not known yet.
+    """
+    if not is_late:
+        return max(1.0, stretch * math.pow(SHORTER, seconds))
+    return stretch if made is None else max(1.0, min(MOST_STRETCHED, SPARE * wanted / max(made, 1e-3)))
 
 
 class CheckScheduler:
@@ -33,6 +63,12 @@ class CheckScheduler:
     ) -> None:
         self._on_result = on_result
         self._random = random
+        self._stretch = 1.0
+        self._looked_at = -math.inf
+        self._wanted = 0.0  # checks in a second, of all targets
+        self._ended = 0  # settled checks since the last look
+        self._made: float | None = None
+        self._was_late = False
         self._work: Periodic[Target, CheckResult] = Periodic(
             run, on_result=self._next, in_flight=in_flight, random=random
         )
@@ -55,6 +91,11 @@ class CheckScheduler:
         """Seconds by which the longest waiting check is overdue."""
         return self._work.lateness
 
+    @property
+    def stretch(self) -> float:
+        """How many times as long as they should be settled intervals are, 1 where all can be checked."""
+        return self._stretch
+
     def update(self, targets: Iterable[Target], *, unknown: Container[Target] = frozenset()) -> None:
         """Check these targets and no others from now on. Those that stay keep their times.
 
@@ -71,10 +112,15 @@ class CheckScheduler:
     def add(self, target: Target, *, is_unknown: bool = False) -> None:
         """Check a target from now on: first at a random moment within its interval, sooner where it `is_unknown`."""
         timing = target.timing
-        self._work.add(target, within=timing.recheck_interval if is_unknown else timing.interval)
+        if target not in self._work:
+            self._wanted += 1.0 / timing.interval
+        within = timing.recheck_interval if is_unknown else timing.interval
+        self._work.add(target, within=within, is_urgent=is_unknown)
 
     def discard(self, target: Target) -> None:
         """Check a target no more."""
+        if target in self._work:
+            self._wanted -= 1.0 / target.timing.interval
         self._work.discard(target)
 
     @property
@@ -96,8 +142,24 @@ class CheckScheduler:
 
     def _next(self, target: Target, result: CheckResult, started: float) -> float:
         delay = self._on_result(target, result, started)
+        self._look_how_late()
         if delay >= target.timing.interval:
-            delay *= 1 - JITTER * self._random.random()
+            self._ended += 1
+            delay *= self._stretch * (1 - JITTER * self._random.random())
         else:
             self._work.keep_pace(target)  # in question: two checks of one moment would count for two
         return delay
+
+    def _look_how_late(self) -> None:
+        now = asyncio.get_running_loop().time()
+        passed = now - self._looked_at
+        if passed < 1.0:
+            return
+        is_late = self._work.settled_lateness > LATE
+        if is_late and self._was_late:  # every place was taken all the time
+            made = self._ended / passed
+            self._made = made if self._made is None else self._made + (made - self._made) * SMOOTH
+        self._looked_at, self._ended, self._was_late = now, 0, is_late
+        self._stretch = stretch_after(self._stretch, passed, is_late=is_late, wanted=self._wanted, made=self._made)
+        if self._stretch == 1.0:
+            self._made = None

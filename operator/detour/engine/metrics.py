@@ -38,6 +38,11 @@ class Metrics:
         self.checks_overdue = Gauge(
             "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
         )
+        self.check_stretch = Gauge(
+            "detour_check_stretch",
+            "How many times as long as declared the intervals of settled checks are, 1 where all can be checked.",
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "detour_loop_lag_seconds",
             "By how much the event loop came late to what was due: meanwhile no check ended and no name moved.",

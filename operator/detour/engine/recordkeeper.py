@@ -32,6 +32,40 @@ SMALLEST_VALUE_LIMIT = 20
 class RecordKeeper:
     """Decides for one record. `memory` is its own earlier status, where the verdicts start from."""
 
+    __slots__ = (
+        "_clock",
+        "_contests",
+        "_drained",
+        "_drained_since",
+        "_failed_back_at",
+        "_found",
+        "_generations",
+        "_has_news",
+        "_history",
+        "_in_force",
+        "_is_without_memory",
+        "_known_values",
+        "_memory_is_unchecked",
+        "_on_the_way",
+        "_patience_until",
+        "_published_before",
+        "_recalled_at",
+        "_serving",
+        "_zone_ids",
+        "decided_for",
+        "decision",
+        "declared",
+        "has_followed",
+        "healths",
+        "leaving",
+        "memory",
+        "record",
+        "refusal",
+        "replaced",
+        "undecided",
+        "zone_refusals",
+    )  # a dictionary for each of so many attributes takes more than all that they hold
+
     def __init__(self, record: Record, memory: RecordMemory, clock: Clock) -> None:
         self.record = self.declared = record
         self.leaving: dict[ObjectKey, LeavingZone] = {}

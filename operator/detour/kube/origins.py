@@ -6,6 +6,9 @@ from detour.engine.ports import Origin
 from detour.kube.metadata import has_finalizer
 from detour.model.objects import RawObject
 
+KEPT = ("metadata", "status")
+"""What is kept of an object beside its declaration: what that says was read from its spec."""
+
 
 def origin_of(raw: RawObject) -> Origin:
     """Return what the engine may know of an object beside its declaration."""
@@ -17,5 +20,5 @@ def origin_of(raw: RawObject) -> Origin:
         generation=int(generation) if isinstance(generation, int) else 0,
         is_being_deleted=bool(metadata.get("deletionTimestamp")),
         has_finalizer=has_finalizer(raw),
-        shown=raw,
+        shown={part: raw[part] for part in KEPT if part in raw},
     )

@@ -119,6 +119,59 @@ def test_no_more_than_the_limit_is_in_flight_and_the_longest_overdue_goes_first(
     run_virtually(scenario())
 
 
+def test_what_is_urgent_goes_first_and_leaves_one_place_in_four(run_virtually: Any) -> None:
+    async def scenario() -> None:
+        diary = Diary(duration=1.0)
+        work = periodic(diary.work, every=1000.0, in_flight=1)
+        for key in range(8):
+            work.add(("settled", key))
+            work.add(("urgent", key), is_urgent=True)
+        async with working(work):
+            await asyncio.sleep(20)
+        order = [kind for kind, _ in diary.begun]
+        assert order == [*(["urgent"] * 3 + ["settled"]) * 2, *["urgent"] * 2, *["settled"] * 6]
+
+    run_virtually(scenario())
+
+
+def test_where_there_is_too_much_to_check_all_intervals_stretch_alike_and_what_is_in_question_is_checked_in_time(
+    run_virtually: Any,
+) -> None:
+    """Forty checks of a second each, every 10 s or every 20 s, at two places: half of what would be needed."""
+    slow = CheckTiming(20.0, 1.0, 2.0, 3, 3)
+    quick_ones = [Target(f"192.0.2.{number}", TCPCheck(443), TIMING) for number in range(26)]
+    slow_ones = [Target(f"198.51.100.{number}", TCPCheck(443), slow) for number in range(26)]
+    questioned = Target("203.0.113.1", TCPCheck(443), TIMING)
+
+    async def scenario() -> None:
+        diary = Diary(duration=1.0)
+        scheduler = CheckScheduler(
+            diary.work,
+            on_result=lambda target, *_: 3.0 if target is questioned else target.timing.interval,
+            in_flight=2,
+            random=random.Random(1),
+        )
+        scheduler.update([*quick_ones, *slow_ones, questioned])
+        async with working(scheduler):
+            await asyncio.sleep(400)
+            assert scheduler.stretch > 1.5
+            before = {target: len(times) for target, times in diary.begun.items()}
+            await asyncio.sleep(600)
+            made = {target: len(times) - before[target] for target, times in diary.begun.items()}
+            assert made[questioned] >= 600 / (3.0 + 2.0), "it waits for a place at most, not for its turn"
+            quick, others = (sum(made[each] for each in group) for group in (quick_ones, slow_ones))
+            assert 1.7 < quick / others < 2.3, "each is checked as much less often as the others"
+            for target in slow_ones[:13]:
+                scheduler.discard(target)
+            for target in quick_ones[:20]:
+                scheduler.discard(target)
+            await asyncio.sleep(300)
+            assert scheduler.stretch == 1.0
+            assert scheduler.lateness < 2.0
+
+    run_virtually(scenario())
+
+
 def test_an_overloaded_schedule_stays_fair_and_never_overlaps_a_key(run_virtually: Any) -> None:
     async def scenario() -> None:
         diary = Diary(duration=1.0)
@@ -343,7 +396,7 @@ def test_hastening_again_and_again_leaves_no_litter(run_virtually: Any) -> None:
         for _ in range(1000):
             for key in range(10):
                 work.hasten(key)
-        assert len(work._heap) < 200
+        assert len(work._urgent) + len(work._settled) < 200
         assert work.overdue == 10
 
     run_virtually(scenario())

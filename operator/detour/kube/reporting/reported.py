@@ -1,5 +1,6 @@
 """What is known of one object's status, and was told of the object: all of it in one place."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from detour.enactment.wishes import Explanation
 from detour.kube.status import Status
 from detour.model.objects import RawObject, Subject
+
+NO_STATUS = b"{}"
 
 States = dict[str, tuple[bool | None, str]]
 """By type of condition, whether it holds (None: unknown) and its reason."""
@@ -16,7 +19,8 @@ States = dict[str, tuple[bool | None, str]]
 class Reported:
     """One object. Times in seconds of the clock that its user has.
 
-    `status` is the one last written, or found, with resourceVersion `version`, None where none is known. `known_at` is
+    `status` is the one last written, or found, with resourceVersion `version`, None where none is known. It is kept as
+    JSON, which is a third as large as what it is read into. `known_at` is
     since when we know what the object bears, `is_found` says that we do, `is_ours` that this process wrote it.
     `is_adopted` says that its status was gone on from; `followed` is what it bore last while another replica led.
     `told` is what events said of its conditions, `ready` its condition Ready as it counts for the metrics;
@@ -25,7 +29,7 @@ class Reported:
     """
 
     subject: Subject
-    status: Mapping[str, Any] = field(default_factory=dict)
+    _json: bytes = NO_STATUS
     version: int | None = None
     known_at: float | None = None
     is_found: bool = False
@@ -39,6 +43,16 @@ class Reported:
     incident: Status | None = None
     acted: dict[str, list[str]] = field(default_factory=dict)
     complaint: Explanation | None = None
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status last written, or found."""
+        status: Status = json.loads(self._json)
+        return status
+
+    @status.setter
+    def status(self, status: Mapping[str, Any]) -> None:
+        self._json = json.dumps(status).encode()
 
     def is_gone(self) -> None:
         """There is no such object (any more): nothing is known of what it bears."""

@@ -188,8 +188,9 @@ class Reporter:
 
     async def _write_now(self, subject: Subject) -> None:
         known = self.objects.get(subject) or Reported(subject)
-        status = self._build(subject, known.status)
-        if status is None or _is_same(status, known.status):
+        before = known.status
+        status = self._build(subject, before)
+        if status is None or _is_same(status, before):
             self._turns.went_well(subject)
             return
         known.is_in_flight = True
@@ -198,7 +199,7 @@ class Reporter:
                 subject.kind,
                 subject.key.namespace,
                 subject.key.name,
-                {"status": _replacing(known.status, status)},
+                {"status": _replacing(before, status)},
                 status=True,
             )
         finally:
