@@ -108,7 +108,9 @@ class Declarations:
                 self.unread[kind] = namespaces
             case Listed(kind, raws, began_at, namespaces):
                 present = {_subject(kind, raw) for raw in raws}
-                for raw in raws:
+                raws.reverse()
+                while raws:
+                    raw = raws.pop()
                     if not self._is_older(_subject(kind, raw), began_at):
                         self._see(kind, raw, now, began_at)
                     yield

@@ -411,11 +411,9 @@ class Names:
             return Outcome(None, dict.fromkeys(name.wishes, refusal), is_put_off=True)
 
     def _judge(self, name: ManagedName, found: NameView, view: ZoneView) -> Outcome:
-        wishes = [replace(each, was_published=self._is_proved(name, each)) for each in name.wishes.values()]
         if found.answers in name.sent:
             name.settled = found.answers  # its answer was lost, and it has landed all the same
-        wishes = [replace(each, sets=self._sticking.wished(each.sets)) if each.sets else each for each in wishes]
-        wishes = [_as_it_was(name, each, found) if each.is_frozen else each for each in wishes]
+        wishes = [self._as_reconciled(name, each, found) for each in name.wishes.values()]
         outcome = reconcile(
             name.hostname,
             wishes,
@@ -432,6 +430,14 @@ class Names:
             refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
             return Outcome(None, refusals, outcome.owner, is_put_off=True)
         return outcome
+
+    def _as_reconciled(self, name: ManagedName, wish: Wish, found: NameView) -> Wish:
+        """Return a wish with what is known here: that its name is proved, what the provider keeps, what is frozen."""
+        is_proved = self._is_proved(name, wish)
+        sets = self._sticking.wished(wish.sets) if wish.sets else wish.sets
+        if (is_proved, sets) != (wish.was_published, wish.sets):
+            wish = replace(wish, was_published=is_proved, sets=sets)
+        return _as_it_was(name, wish, found) if wish.is_frozen else wish
 
     def is_proved(self, change: NameChange) -> bool:
         """Tell whether the name of `change` is known to be its record's, whatever became of the marker."""

@@ -59,7 +59,7 @@ class ZoneView:
             self._opaque.get(hostname, ()),
             marker,
             spoilt,
-            tuple(self._claims_on(hostname)),
+            tuple(self._claims_on(hostname)) if hostname in self._claimed_at else (),
         )
 
     def _claims_on(self, hostname: str) -> Iterable[ForeignClaim]:

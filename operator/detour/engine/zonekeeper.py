@@ -129,7 +129,8 @@ class ZoneKeeper:
 
     def want(self, wish: Wish) -> None:
         """Hand in what a record wants."""
-        wish = replace(wish, is_frozen=self.gate.freezes(wish.record))
+        if wish.is_frozen != (is_frozen := self.gate.freezes(wish.record)):
+            wish = replace(wish, is_frozen=is_frozen)
         self.gate.deletions.keep(wish.record)
         self._wishes[wish.record] = wish
         self._claimants.setdefault(wish.hostname, set()).add(wish.record)

@@ -1,6 +1,6 @@
 """Where the API server has Detour's objects, and the messages that carry them to the engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detour.model.objects import Kind, RawObject
@@ -29,11 +29,12 @@ class DeletionSeen:
 class Listed:
     """All objects of a kind; who was seen before `began_at` (engine seconds) and is not among them is gone.
 
-    `namespaces` are those that were read, None where all were: of the others it says nothing.
+    Whoever takes it in takes the objects out of `raws`: thousands need not be there twice. `namespaces` are those that
+    were read, None where all were: of the others it says nothing.
     """
 
     kind: Kind
-    raws: Sequence[RawObject]
+    raws: list[RawObject]
     began_at: float
     namespaces: frozenset[str] | None = None
 
