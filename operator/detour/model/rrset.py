@@ -14,6 +14,9 @@ from typing import NamedTuple
 MINIMUM_TTL = 0
 MAXIMUM_TTL = 2**31 - 1  # RFC 2181 §8
 
+REMEMBERED = 1 << 12
+"""Addresses that are not read a second time: thousands of names share a few."""
+
 
 class RRType(enum.StrEnum):
     """The record types that Detour writes."""
@@ -74,13 +77,23 @@ def canonical_value(rrtype: RRType, value: str) -> str:
     """Return a value in the one form that an RRset keeps it in. Raises ValueError where it is none of the type."""
     match rrtype:
         case RRType.A:
-            return str(ipaddress.IPv4Address(value))
+            return _canonical_ipv4(value)
         case RRType.AAAA:
-            return str(ipaddress.IPv6Address(value))
+            return _canonical_ipv6(value)
         case RRType.CNAME:
             return value.rstrip(".").lower()
         case RRType.TXT:
             return value
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _canonical_ipv4(value: str) -> str:
+    return str(ipaddress.IPv4Address(value))
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _canonical_ipv6(value: str) -> str:
+    return str(ipaddress.IPv6Address(value))
 
 
 def is_address(value: str) -> bool:

@@ -7,6 +7,7 @@ stand in the zone: how they were cut travels in `StoredSet.version` where that i
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import dns.name
 import dns.rdata
@@ -25,6 +26,9 @@ from detour.providers.contents import gathered
 from detour.providers.presentation import WRITTEN_TYPES, character_strings
 
 IN = dns.rdataclass.IN
+
+REMEMBERED = 1 << 12
+"""Places that are not made a second time."""
 
 SIGNING_TYPES = frozenset(
     {
@@ -122,9 +126,13 @@ def _rdataset(rrset: RRset, ttl: int, spelled: Mapping[str, list[bytes]]) -> dns
 
 
 def _rdata(rrtype: RRType, value: str, spelled: Mapping[str, list[bytes]]) -> dns.rdata.Rdata:
-    content: str | dns.name.Name | list[bytes] = value
-    if rrtype is RRType.CNAME:
-        content = absolute(value)
-    elif rrtype is RRType.TXT:
-        content = spelled.get(value) or character_strings(value)
+    if rrtype is RRType.TXT:
+        return MAKERS[rrtype](IN, dns.rdatatype.TXT, spelled.get(value) or character_strings(value))
+    return _place(rrtype, value)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _place(rrtype: RRType, value: str) -> dns.rdata.Rdata:
+    """Return an address, or a name that is pointed at: thousands of names have the same."""
+    content = absolute(value) if rrtype is RRType.CNAME else value
     return MAKERS[rrtype](IN, dns.rdatatype.from_text(rrtype), content)
