@@ -340,7 +340,7 @@ class Engine:
     def _is_out_of_date(self, known: KnownRecord) -> bool:
         """Tell whether a zone came into force, or left it, since the record was planned."""
         try:
-            return known.keeper.needs_zone_news(self.zones.serving)
+            return known.keeper.zones_have_changed(self.zones.serving)
         except Exception:
             return True  # whoever plans it anew tells what is wrong
 
@@ -382,6 +382,8 @@ class Engine:
                 self._progress.decided(known, transition)
             if keeper.decide_again_at is not None:
                 self._queue.ring_at(record.key, keeper.decide_again_at, partial(self.decide, (record.key,)))
+            else:
+                self._queue.silence(record.key)
         is_decided = keeper.decision is not None and keeper.undecided is None and not keeper.looks.awaited
         if record.failback_now and is_decided and self._leadership.leads and not self._dry_run:
             outcome = keeper.decision.reason if keeper.decision else ""
@@ -481,7 +483,7 @@ class Engine:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
-            waits = known.keeper.undecided is not None or self._gates.holds(known.keeper)
+            waits = known.keeper.waits_for_a_zone or self._gates.holds(known.keeper)
             if waits or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))
             if known.keeper.leaving:

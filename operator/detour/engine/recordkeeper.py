@@ -427,9 +427,18 @@ class RecordKeeper:
             is_news=self._has_news or self.record.generation != self.memory.observed_generation,
         )
 
+    @property
+    def waits_for_a_zone(self) -> bool:
+        """Tell whether nothing could be decided for zones that are in force here: what they show may be what lacks."""
+        return self.undecided is not None and bool(self._in_force)
+
+    def zones_have_changed(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Tell whether a zone came into force here, or left it, since the last decision."""
+        return self._zones_in_force(zones) != self._in_force
+
     def needs_zone_news(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell whether a zone came into force here, or left it, or was read and nothing is decided for it yet."""
-        if self._zones_in_force(zones) != self._in_force:
+        if self.zones_have_changed(zones):
             return True
         decided = self.decision.rulings if self.decision else {}
         missing = [zone for zone in self._in_force if zone not in decided]
