@@ -146,9 +146,10 @@ class Engine:
             self._reporting.adopt(subject, origin)
             published = memory.history[0].values if memory.history else ()
             self._targets.watch(record, memory.endpoints, published=published)
+            known.origin = self._reporting.kept(origin)
             zones_before: Iterable[ObjectKey] = ()
         else:
-            known.subject, known.origin = subject, origin
+            known.subject, known.origin = subject, self._reporting.kept(origin)
             zones_before = known.keeper.record.zones
             known.keeper.update(record)
             self._targets.watch(record)
@@ -222,9 +223,12 @@ class Engine:
                     self.zones.recall(subject, origin)
             self.zones.all_recalled()
             for known in self._records.values():
-                before, known.origin = known.origin, followed.get(known.subject, known.origin)
-                known.keeper.recall(self._reporting.record_memory(known.origin))
-                known.keeper.has_followed = self._reporting.tells_otherwise(known.origin, before)  # of a leader at work
+                before, seen = known.origin, followed.get(known.subject)
+                last = seen or self._reporting.with_status(known.subject, before)
+                known.keeper.recall(self._reporting.record_memory(last))
+                # Whose status it saw grow, by another leader at work.
+                known.keeper.has_followed = seen is not None and self._reporting.tells_otherwise(seen, before)
+                known.origin = self._reporting.kept(last)
                 self._removals.keep_finalizer(known)
                 self._removals.end(known)
                 if known.awaiting is None:

@@ -84,6 +84,12 @@ class Reports(Protocol):
     def adopt(self, subject: Subject, origin: Origin) -> None:
         """Start from the status that an object bears."""
 
+    def kept(self, origin: Origin) -> Origin:
+        """Return what is worth keeping of an object whose status was gone on from."""
+
+    def with_status(self, subject: Subject, origin: Origin) -> Origin:
+        """Return an object of which that was kept, with the status that it bears as far as is known."""
+
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
 

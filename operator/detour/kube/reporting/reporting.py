@@ -126,6 +126,18 @@ class Reporting:
                 self.mark(subject)
         return followed
 
+    def kept(self, origin: Origin) -> Origin:
+        """Return what is worth keeping of an object whose status was gone on from: who leads writes that himself."""
+        if not self._leadership.leads or "status" not in origin.shown:
+            return origin
+        return replace(origin, shown={part: value for part, value in origin.shown.items() if part != "status"})
+
+    def with_status(self, subject: Subject, origin: Origin) -> Origin:
+        """Return an object of which that was kept, with the status that it bears as far as is known."""
+        if "status" in origin.shown:
+            return origin
+        return replace(origin, shown={**origin.shown, "status": self._writer.status_of(subject)})
+
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
         known = self._writer.objects.get(subject)
