@@ -60,7 +60,9 @@ class Names:
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
-        self._look_again_at: set[str] = set()  # after a full reading: who met an error of ours, or found no room
+        self._look_again_at: set[str] = (
+            set()
+        )  # when there may be room, or all was read: who found none, or met an error of ours
         self._sticking = Sticking()
         self._census = Census()
 
@@ -501,6 +503,8 @@ class Names:
         name = self._names.get(change.hostname)
         if name is None:
             return
+        if any(each.new is None for each in change.changes):
+            self.look_again()  # there is room now for who found none
         name.unanswered, name.sent, name.early_pause = frozenset(), frozenset(), 0.0
         if change.record in name.wishes:
             self._own(name, change.record)

@@ -12,6 +12,7 @@ to are not asked, and a name is visible when the servers that can be reached agr
 import asyncio
 import heapq
 import itertools
+import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,10 @@ from detour.enactment.answering import Ages, Comparison, Difference, Kind, Showi
 from detour.enactment.asking import Ask, NoAnswerError, UnreachableError
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.waiting import news_within, together
+from detour.model.defects import told
 from detour.model.rrset import RRset, RRType
+
+logger = logging.getLogger(__name__)
 
 FIRST_LOOK = 0.02
 """Seconds from an accepted write to the first question."""
@@ -267,6 +271,9 @@ class Verifier:
     def _begin(self, watched: _Watched, then: Callable[[], None] = lambda: None) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             self._looking.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("%s could not be looked at; it is tried again: %s", watched.hostname, told(error))
+                self._schedule(self._audits, watched, self._clock() + self._audit_period)
             if self._gives_way:
                 self._news.set()
             then()

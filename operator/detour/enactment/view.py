@@ -100,6 +100,8 @@ class ZoneView:
                 kept = tuple(each for each in self._opaque[name] if each.type not in read)
                 self._size -= len(self._opaque[name]) - len(kept)
                 self._opaque[name] = kept
+                if not kept:
+                    del self._opaque[name]
         self._lay(contents)
 
     def put_back(self, sets: Mapping[RRKey, StoredSet | None]) -> None:
@@ -158,5 +160,8 @@ class ZoneView:
         sets[stored.rrset.type] = stored
 
     def _drop(self, key: RRKey) -> None:
-        if self._sets.get(key.name, {}).pop(key.type, None) is not None:
+        sets = self._sets.get(key.name, {})
+        if sets.pop(key.type, None) is not None:
             self._size -= 1
+        if not sets:
+            self._sets.pop(key.name, None)

@@ -8,9 +8,10 @@ import pytest
 
 from detour.enactment.capacity import Capacity, nearly_full
 from detour.model.rrset import RRKey, RRType
+from detour.model.withdrawal import Withdrawal
 from detour_simulation.memoryzone import NO_QUOTA, ONE_BY_ONE
 
-from .writer import DOMAIN, ONE, SIX, TWO, Writer, a_set, wish
+from .writer import DOMAIN, ONE, SIX, TWO, Writer, a_set, key, wish
 
 Start = Callable[..., Writer]
 BOTH = frozenset({RRType.A, RRType.AAAA})
@@ -71,6 +72,16 @@ async def test_a_name_that_was_refused_is_had_once_there_is_room(start: Start) -
     await asyncio.sleep(5)
     assert writer.refusal("api") == "ZoneFull", "nobody has read the others yet"
     await writer.settled("api", within=700)
+
+
+async def test_a_name_of_ours_that_goes_makes_room_at_once(start: Start) -> None:
+    writer = start(limits=replace(NO_QUOTA, sets_per_zone=3))
+    await writer.publish(wish("api", ONE))
+    writer.want(wish("web", ONE))
+    await writer.until(lambda: writer.refusal("web") == "ZoneFull")
+    writer.enactor.withdraw(Withdrawal(key("api"), "uid-api", f"api.{DOMAIN}"))
+    await writer.settled("web", within=10)
+    writer.zone.emptied.clear()  # that was the order
 
 
 async def test_names_of_ours_are_changed_in_a_full_zone(start: Start) -> None:

@@ -25,6 +25,7 @@ class World:
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], tuple[str, ...]] = {}
         self.silent: set[str] = set()
+        self.broken: Exception | None = None
         self.asked: list[tuple[float, str, str, str]] = []
         self.seen: list[tuple[str, float]] = []
         self.told: list[tuple[str, bool]] = []
@@ -45,6 +46,8 @@ class World:
     async def ask(self, server: str, name: str, rrtype: str) -> Answer:
         self.asked.append((self.now(), server, name, rrtype))
         await asyncio.sleep(0.01)
+        if self.broken is not None:
+            raise self.broken
         if server in self.silent:
             raise NoAnswerError(f"{server} does not answer")
         return Answer(self.answers.get((server, rrtype), ()))
@@ -88,6 +91,17 @@ async def test_one_lagging_server_is_enough_to_wait_for(world: World, lagging: s
     assert all(lagging in message for message, _ in world.told)
     world.show(a_set(API, TWO))
     await until(lambda: world.seen, 3)
+
+
+async def test_an_error_of_ours_costs_a_name_one_look(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.show(a_set(API, ONE))
+    world.broken = ZeroDivisionError("a defect")
+    world.watch(a_set(API, ONE))
+    await asyncio.sleep(1)
+    assert not world.seen
+    assert f"{API} could not be looked at" in caplog.text
+    world.broken = None
+    await until(lambda: world.seen, AUDIT_PERIOD + 1)
 
 
 async def test_a_silent_server_is_not_taken_for_one_that_agrees(world: World) -> None:
