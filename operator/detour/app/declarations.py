@@ -143,7 +143,11 @@ class Declarations:
             logger.warning("the API server showed a %s without a name: it is left out", kind.title)
             return
         failure = self._failed.get(subject)
-        fingerprint = _fingerprint(raw)
+        try:
+            fingerprint = _fingerprint(raw)
+        except Exception as error:
+            self._fail(subject, raw, error, now)
+            return
         is_same = self._fingerprints.get(subject) == fingerprint
         if failure is not None and is_same and now < failure.due_at:
             return

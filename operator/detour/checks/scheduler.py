@@ -22,8 +22,8 @@ LATE = 0.5
 SPARE = 1.1
 """How many times as long as just enough intervals are stretched, so that what waits already is made up for."""
 
-SHORTER = 0.98
-"""By what they are stretched less each second in which nothing waits."""
+LONGER, SHORTER = 1.1, 0.98
+"""By what they are stretched more each second at most, and less each second in which nothing waits."""
 
 SMOOTH = 0.1
 """The weight of the last second in the rate of checks."""
@@ -43,14 +43,18 @@ def stretch_after(stretch: float, seconds: float, *, is_late: bool, wanted: floa
     """
     if not is_late:
         return max(1.0, stretch * math.pow(SHORTER, seconds))
-    return stretch if made is None else max(1.0, min(MOST_STRETCHED, SPARE * wanted / max(made, 1e-3)))
+    if made is None:
+        return stretch
+    enough = SPARE * wanted / max(made, 1e-3)
+    return max(1.0, min(enough, stretch * math.pow(LONGER, seconds), MOST_STRETCHED))
 
 
 class CheckScheduler:
     """Checks every target at its pace; see Periodic for what holds of each run.
 
     `on_result(target, result, started)` returns the seconds from this check's start (`started`, on the event loop's
-    clock) until the next one: the interval or the recheck interval, as the thresholds decide.
+    clock) until the next one: the interval or the recheck interval, as the thresholds decide. `is_in_question` tells
+    whether a target's verdict is in question after that; without it a delay below the interval does.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class CheckScheduler:
         on_result: Callable[[Target, CheckResult, float], float],
         in_flight: int,
         random: random.Random,
+        is_in_question: Callable[[Target], bool] | None = None,
     ) -> None:
         self._on_result = on_result
+        self._is_in_question = is_in_question
         self._random = random
         self._stretch = 1.0
         self._looked_at = -math.inf
@@ -143,12 +149,17 @@ class CheckScheduler:
     def _next(self, target: Target, result: CheckResult, started: float) -> float:
         delay = self._on_result(target, result, started)
         self._look_how_late()
-        if delay >= target.timing.interval:
+        if self._is_settled(target, delay):
             self._ended += 1
             delay *= self._stretch * (1 - JITTER * self._random.random())
         else:
             self._work.keep_pace(target)  # in question: two checks of one moment would count for two
         return delay
+
+    def _is_settled(self, target: Target, delay: float) -> bool:
+        if self._is_in_question is not None:
+            return not self._is_in_question(target)
+        return delay >= target.timing.interval
 
     def _look_how_late(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -157,8 +168,8 @@ class CheckScheduler:
             return
         is_late = self._work.settled_lateness > LATE
         if is_late and self._was_late:  # every place was taken all the time
-            made = self._ended / passed
-            self._made = made if self._made is None else self._made + (made - self._made) * SMOOTH
+            before = self._made if self._made is not None else self._wanted / self._stretch
+            self._made = before + (self._ended / passed - before) * SMOOTH
         self._looked_at, self._ended, self._was_late = now, 0, is_late
         self._stretch = stretch_after(self._stretch, passed, is_late=is_late, wanted=self._wanted, made=self._made)
         if self._stretch == 1.0:

@@ -369,8 +369,8 @@ class Enactor:
 
     async def _work(self) -> None:
         while not self._stopping:
-            await asyncio.sleep(0)  # a step may wait for nothing, and a zone may take many
             self._news.clear()
+            await asyncio.sleep(0)  # a step may wait for nothing, and a zone may take many
             delay = self._backoff.delay
             if delay == 0.0:
                 try:
@@ -606,10 +606,9 @@ class Enactor:
         if self._holding.in_force:
             self._leave_force()  # our ledger was lost, and before we could claim it anew somebody else did
         if self._names.is_dirty:
-            has_more = await self._write()
+            while await self._write() and not self._stopping:  # noqa: ASYNC110 - others have their turn
+                await asyncio.sleep(0)
             self._observer.zone_changed()  # what its keeper and we declare may differ otherwise than before
-            if has_more:
-                return 0.0
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
@@ -668,7 +667,7 @@ class Enactor:
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def _write(self) -> bool:
-        """Write the next batch; False where nothing is left to write."""
+        """Write the next batch, or look at some names; False where nothing is left that can be done now."""
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
         wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
@@ -690,7 +689,7 @@ class Enactor:
         self._reader.read_first(unseen)  # what came up there meanwhile is not ours to take
         work = [each for each in filler.taken if each.hostname not in unseen]
         if not work:
-            return bool(unseen or settled.records or settled.withdrawals) and self._names.is_dirty
+            return bool(unseen or settled.looks) and self._names.is_dirty
         await self._send(work, urgency)
         return True
 

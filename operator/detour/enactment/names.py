@@ -37,13 +37,17 @@ LONGEST_EARLY = 64.0
 LOOKS_AT_ONCE = 200
 """Names at which nothing is to do that are looked at before others have their turn on the event loop: some 15 ms."""
 
+MOST_LOOKS = 1_000
+"""The same, where a batch is being filled: a request for a few names costs as much as one for many."""
+
 
 @dataclass(slots=True)
 class Settled:
-    """Whom to tell after a look at the dirty names."""
+    """Whom to tell after a look at the dirty names, and at how many nothing is to be done for now."""
 
     records: list[ObjectKey] = field(default_factory=list)
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    looks: int = 0
 
 
 class Names:
@@ -322,12 +326,12 @@ class Names:
     ) -> Settled:
         """Look at dirty names, the urgent ones first, until `filler` is full, or many; return whom to tell of news.
 
-        Without `writable` (a dry run, or a zone not in force) nothing is filled and every name is judged. Names that
+        Without `writable` (a dry run, or a zone not in force) nothing is filled and names are only judged. Those that
         are `awaited` stay dirty: they are being read.
         """
         self.end_quarantines(now)
         self.capacity.begin()
-        settled, done = Settled(), 0
+        settled = Settled()
         for name in self._dirty.in_turn():
             if name.hostname in awaited or name.urgency is None:
                 continue
@@ -340,7 +344,8 @@ class Names:
                     self.capacity.plan(self._most_sets(name, change))
                 continue
             self._settle(name, view, settled)
-            if (done := done + 1) >= LOOKS_AT_ONCE:
+            settled.looks += 1
+            if settled.looks >= (MOST_LOOKS if filler.taken else LOOKS_AT_ONCE):
                 break
         return settled
 

@@ -38,7 +38,7 @@ from detour.enactment.asking import (
 SOCKET_LASTS = 60.0
 """Seconds after which a socket makes way for one with another port: who would forge an answer has to guess it."""
 
-REMEMBERED = 1 << 13
+REMEMBERED = 1 << 15
 """Names, and answers, whose octets are remembered."""
 
 BUFFER = 1 << 20

@@ -226,7 +226,7 @@ class Engine:
                 before, seen = known.origin, followed.get(known.subject)
                 last = seen or self._reporting.with_status(known.subject, before)
                 known.keeper.recall(self._reporting.record_memory(last))
-                # Whose status it saw grow, by another leader at work.
+                # Another leader was at work: its status was seen to grow.
                 known.keeper.has_followed = seen is not None and self._reporting.tells_otherwise(seen, before)
                 known.origin = self._reporting.kept(last)
                 self._removals.keep_finalizer(known)
@@ -234,6 +234,7 @@ class Engine:
                 if known.awaiting is None:
                     self._leavers.recall(known)
                     self._leavers.leave(known, known.keeper.zones_left_behind())
+                self._records.keep(known.keeper.record.key, known)
         self.decide(self._records)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
@@ -251,7 +252,7 @@ class Engine:
                 self.decide(self._records.in_zones([subject.key, *([heir] if heir else [])]))
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
-                self._regions_meant.clear()
+                self._forget_what_was_meant_by(subject.key.name)
                 self.decide(self._records.in_region(subject.key.name))
 
     def _hold_zone(self, subject: Subject, origin: Origin, wanted: bool) -> None:
@@ -584,6 +585,13 @@ class Engine:
             meant = nearest_region(region, declared=self._regions.names, used=self._records.regions)
             self._regions_meant[region] = meant
         return self._regions_meant[region]
+
+    def _forget_what_was_meant_by(self, region: str) -> None:
+        """A region is gone: whoever was told that it was meant is to be told otherwise."""
+        for name in [each for each, meant in self._regions_meant.items() if meant == region]:
+            for known in filter(None, map(self._records.get, self._records.in_region(name))):
+                self._reporting.mark(known.subject)
+        self._regions_meant.clear()
 
     def zone_picture(self, key: ObjectKey) -> ZoneObjectPicture | None:
         """Return what there is to tell of a zone."""

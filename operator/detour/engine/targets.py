@@ -87,7 +87,13 @@ class Targets:
         self._turned_bad = TurnedBad[Target]()
         self._sight = Sight(clock.now)
         self._to_schedule: dict[Target, None] = {}  # that have come or gone since the scheduler was told
-        self.scheduler = CheckScheduler(check, on_result=self._checked, in_flight=checks_in_flight, random=randomness)
+        self.scheduler = CheckScheduler(
+            check,
+            on_result=self._checked,
+            in_flight=checks_in_flight,
+            random=randomness,
+            is_in_question=self._is_in_question,
+        )
         self._resolutions: Periodic[_NameKey, Resolution] = Periodic(
             lambda key: resolve(key.hostname), on_result=self._resolved, in_flight=LOOKUPS_IN_FLIGHT, random=randomness
         )
@@ -438,6 +444,12 @@ class Targets:
         if watched.is_remembered and watched.streak.failures:
             return target.timing.recheck_interval
         return next_delay(watched.streak, target.timing)
+
+    def _is_in_question(self, target: Target) -> bool:
+        watched = self._targets.get(target)
+        if watched is None:
+            return False
+        return is_in_question(watched.streak) or (watched.is_remembered and bool(watched.streak.failures))
 
     def _learned(self, target: Target, before: Streak, *, passed: bool) -> None:
         """Take note of a result that told something; where it contradicts what is believed, look at the others too."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from detour.app.garbage import FEW, SETTLED_AFTER, GarbageCollection, must_look_through
+from detour.app.garbage import LOOKS_A_MINUTE, GarbageCollection, megabytes, must_look_through
 
 
 class Node:
@@ -51,30 +51,47 @@ def test_what_is_young_is_left_to_itself() -> None:
     assert gc.get_freeze_count() == 0
 
 
-def test_all_is_looked_through_in_a_quiet_minute_once_much_more_was_set_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detour.app.garbage.FEW", 0)
-    busy = [False]
-    collection = GarbageCollection(lambda: busy[0])
-    grow_old()
-    for _ in range(SETTLED_AFTER):
-        collection.look()  # the first quiet minute: this is what was there at the start
-    many = [Node() for _ in range(2 * gc.get_freeze_count())]
+def test_all_is_looked_through_in_a_quiet_minute_once_the_process_has_grown() -> None:
+    busy, memory = [False], [300.0]
+    collection = GarbageCollection(lambda: busy[0], lambda: memory[0])
+    many = [Node() for _ in range(1_000)]
     gone = weakref.ref(many[0])
     grow_old()
-    collection.look()  # all of these are set apart
+    for _ in range(LOOKS_A_MINUTE):
+        collection.look()  # the first quiet minute: this is what was there at the start
     many.clear()
-    busy[0] = True
-    for _ in range(2 * SETTLED_AFTER):
+    busy[0], memory[0] = True, 550.0
+    for _ in range(2 * LOOKS_A_MINUTE):
         collection.look()
     assert gone() is not None, "it looked through everything while there was work"
     busy[0] = False
-    for _ in range(SETTLED_AFTER):
+    for _ in range(2 * LOOKS_A_MINUTE):
+        collection.look()
+    assert gone() is None
+
+
+def test_where_no_minute_is_quiet_all_is_looked_through_once_there_is_twice_as_much() -> None:
+    busy, memory = [False], [300.0]
+    collection = GarbageCollection(lambda: busy[0], lambda: memory[0])
+    many = [Node() for _ in range(1_000)]
+    gone = weakref.ref(many[0])
+    grow_old()
+    for _ in range(LOOKS_A_MINUTE):
+        collection.look()
+    many.clear()
+    busy[0], memory[0] = True, 701.0
+    for _ in range(LOOKS_A_MINUTE):
         collection.look()
     assert gone() is None
 
 
 @pytest.mark.parametrize(
-    ("apart", "at_last", "due"), [(FEW, 0, False), (FEW + 1, 0, True), (3_000_000, 1_500_000, False)]
+    ("now", "at_last", "is_quiet", "due"),
+    [(500, 300, True, False), (501, 300, True, True), (700, 300, False, False), (701, 300, False, True)],
 )
-def test_when_all_is_looked_through(apart: int, at_last: int, due: bool) -> None:
-    assert must_look_through(apart, at_last) is due
+def test_when_all_is_looked_through(now: float, at_last: float, is_quiet: bool, due: bool) -> None:
+    assert must_look_through(now, at_last, is_quiet=is_quiet) is due
+
+
+def test_the_memory_of_the_process_is_known() -> None:
+    assert 10 < megabytes() < 10_000

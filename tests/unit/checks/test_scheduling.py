@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from detour.checks.periodic import RETRY_AFTER_ERROR, STANDSTILL, Periodic
-from detour.checks.scheduler import CheckScheduler
+from detour.checks.scheduler import CheckScheduler, stretch_after
 from detour.model.checks import CheckResult, CheckTiming, Target, TCPCheck
 
 PASSED = CheckResult(True, "", "", 0.01)
@@ -137,7 +137,7 @@ def test_what_is_urgent_goes_first_and_leaves_one_place_in_four(run_virtually: A
 def test_where_there_is_too_much_to_check_all_intervals_stretch_alike_and_what_is_in_question_is_checked_in_time(
     run_virtually: Any,
 ) -> None:
-    """Forty checks of a second each, every 10 s or every 20 s, at two places: half of what would be needed."""
+    """Some fifty checks of a second each, every 10 s or every 20 s, at two places: half of what would be needed."""
     slow = CheckTiming(20.0, 1.0, 2.0, 3, 3)
     quick_ones = [Target(f"192.0.2.{number}", TCPCheck(443), TIMING) for number in range(26)]
     slow_ones = [Target(f"198.51.100.{number}", TCPCheck(443), slow) for number in range(26)]
@@ -170,6 +170,41 @@ def test_where_there_is_too_much_to_check_all_intervals_stretch_alike_and_what_i
             assert scheduler.lateness < 2.0
 
     run_virtually(scenario())
+
+
+def test_what_is_in_question_goes_first_though_it_is_rechecked_as_rarely_as_it_is_checked(run_virtually: Any) -> None:
+    alike = CheckTiming(10.0, 10.0, 2.0, 3, 3)
+    targets = [Target(f"192.0.2.{number}", TCPCheck(443), alike) for number in range(40)]
+    questioned = targets[0]
+
+    async def scenario() -> None:
+        diary = Diary(duration=1.0)
+        scheduler = CheckScheduler(
+            diary.work,
+            on_result=lambda *_: 10.0,
+            in_flight=2,
+            random=random.Random(1),
+            is_in_question=lambda target: target is questioned,
+        )
+        scheduler.update(targets)
+        async with working(scheduler):
+            await asyncio.sleep(400)
+            before = {target: len(times) for target, times in diary.begun.items()}
+            await asyncio.sleep(400)
+        made = {target: len(times) - before[target] for target, times in diary.begun.items()}
+        assert made[questioned] >= 400 / (10.0 + 2.0)
+        assert max(made[each] for each in targets[1:]) < made[questioned] * 0.7
+
+    run_virtually(scenario())
+
+
+@pytest.mark.parametrize(
+    ("is_late", "made", "expected"),
+    [(False, None, 1.96), (True, None, 2.0), (True, 50.0, 2.2), (True, 110.0, 2.0), (True, 200.0, 1.1)],
+)
+def test_intervals_stretch_a_little_at_a_time(is_late: bool, made: float | None, expected: float) -> None:
+    """Two hundred checks a second are wanted, and intervals are twice as long as they should be."""
+    assert stretch_after(2.0, 1.0, is_late=is_late, wanted=200.0, made=made) == pytest.approx(expected)
 
 
 def test_an_overloaded_schedule_stays_fair_and_never_overlaps_a_key(run_virtually: Any) -> None:

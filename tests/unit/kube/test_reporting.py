@@ -98,6 +98,7 @@ async def test_a_flush_that_is_cut_short_forgets_nobody() -> None:
 SEEN = {
     "zones": [{"name": "z", "verifiedAt": "2026-11-29T10:00:00Z"}],
     "since": "2026-11-29T10:00:00Z",
+    "commands": {"failback": "2026-11-29T10:00:00Z"},
     "text": "as is",
 }
 
@@ -111,6 +112,7 @@ SEEN = {
         ({**SEEN, "since": "2026-11-29T09:59:59Z"}, False),
         ({**SEEN, "since": "2026-11-29T10:00:09Z"}, True),
         ({**SEEN, "text": "otherwise"}, True),
+        ({**SEEN, "commands": {"failback": "2026-11-29T10:00:01Z"}}, True),
         ({**SEEN, "more": "text"}, True),
     ],
 )

@@ -45,6 +45,9 @@ UNWATCHED_FIELDS = frozenset({"latencyMilliseconds", "confirmedAt"})
 LAST_SEEN_FIELDS = frozenset({"verifiedAt"})
 """Times of which only that there is one is a reason to write: after a restart it is another one for every name."""
 
+EXACT_FIELDS = frozenset({"commands"})
+"""Fields in which a time is a word of somebody's: another one is another."""
+
 CLOCKS_DIFFER = 2.0
 """Seconds by which one moment may be told otherwise: clocks are set right, and times are told to the second."""
 
@@ -279,8 +282,12 @@ def _is_same(one: Any, other: Any) -> bool:
         return True
     if isinstance(one, dict) and isinstance(other, dict):
         keys = one.keys() - UNWATCHED_FIELDS
-        told = keys - LAST_SEEN_FIELDS
-        return keys == other.keys() - UNWATCHED_FIELDS and all(_is_same(one[key], other[key]) for key in told)
+        if keys != other.keys() - UNWATCHED_FIELDS:
+            return False
+        return all(
+            one[key] == other[key] if key in EXACT_FIELDS else _is_same(one[key], other[key])
+            for key in keys - LAST_SEEN_FIELDS
+        )
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_is_same, one, other))
     return isinstance(one, str) and isinstance(other, str) and _is_same_time(one, other)
