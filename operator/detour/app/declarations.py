@@ -107,11 +107,12 @@ class Declarations:
             case Unread(kind, namespaces):
                 self.unread[kind] = namespaces
             case Listed(kind, raws, began_at, namespaces):
-                present = {_subject(kind, raw) for raw in raws}
+                present: set[Subject] = set()
                 raws.reverse()
                 while raws:
                     raw = raws.pop()
-                    if not self._is_older(_subject(kind, raw), began_at):
+                    present.add(subject := _subject(kind, raw))
+                    if not self._is_older(subject, began_at):
                         self._see(kind, raw, now, began_at)
                     yield
                 self._gone_at = {
