@@ -29,7 +29,7 @@ help:
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
 	@echo "make bench NAMES='1000 10000'   what a number of names costs, on a real API server and BIND (30 min)"
 	@echo "make bench-probers   what a check costs, beside gdnsd and blackbox_exporter where they are installed (2 min)"
-	@echo "make bench-overload  a prober with twice as many HTTPS checks as it can make; needs nginx (6 min)"
+	@echo "make bench-overload  a prober with twice as many HTTPS checks as it can make; needs nginx (3 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
 

@@ -19,8 +19,9 @@ sets: what to publish is decided on what the one before us left behind.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from detour.enactment.backoff import Backoff
 from detour.enactment.batches import BatchFiller
@@ -61,6 +62,8 @@ from detour.model.record import ObjectKey
 from detour.model.withdrawal import Withdrawal
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 LONGEST_REST = 60.0
 """Seconds between two looks at what is due; news come sooner."""
@@ -489,13 +492,14 @@ class Enactor:
         self._reading_backoff.over()
         if self._holding.holds:
             self._watch_ledger()
-        for number, _ in enumerate(self._names.all_reread(self._reader.view)):
-            if number % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1:
-                await asyncio.sleep(0)
+        async for _ in _in_turns(self._names.all_reread(self._reader.view)):
+            pass
+        async for record in _in_turns(self._names.records()):
+            self._observer.record_changed(record)
         if self._holding.holds:
             self._holding.in_force = True
         self._names.set_aside(self._clock())
-        self._tell_all()
+        self._observer.zone_changed()  # in one go with that: nothing is decided before it is known
 
     async def _take_readings(self) -> None:
         """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
@@ -756,3 +760,11 @@ class Enactor:
         for record in self._names.records():
             self._observer.record_changed(record)
         self._observer.zone_changed()
+
+
+async def _in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Give each of many items; others have their turn on the event loop after some."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % LOOKS_AT_ONCE == 0:
+            await asyncio.sleep(0)

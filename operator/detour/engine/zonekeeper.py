@@ -516,6 +516,8 @@ class ZoneKeeper:
         """Tell the engine, and about the records where a trouble came or went (Observer)."""
         if self.in_force and not self._was_in_force:
             self.gate.begin_term()
+            for record in tuple(self._wishes):
+                self._inbox.put(RecordChanged(record))
         elif not self.in_force and self._was_in_force:
             self.gate.end_term()
         self._was_in_force = self.in_force

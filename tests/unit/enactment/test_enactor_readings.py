@@ -17,6 +17,7 @@ from detour.enactment.contract import (
     ZoneMissingError,
 )
 from detour.enactment.ledger import parse_ledger
+from detour.enactment.names import LOOKS_AT_ONCE
 from detour.enactment.periods import Periods
 from detour.enactment.zonereader import ZoneReader
 from detour.model.names import marker_name
@@ -24,7 +25,7 @@ from detour.model.rrset import RRKey, RRType
 from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import until
 
-from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, wish
+from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, marker_of, wish
 
 Start = Callable[..., Writer]
 LONG = 90.0
@@ -254,3 +255,18 @@ async def test_a_name_that_is_to_be_read_first_is_not_served_by_a_reading_that_b
     await read.read_suspects(provider)
     assert API not in read.awaited
     assert not read.unfresh([API])
+
+
+async def test_a_large_zone_is_looked_at_by_turns(start: Start) -> None:
+    """Others have their turn on the event loop meanwhile, and every name is told of in the end."""
+    zone, count = MemoryZone(), 4 * LOOKS_AT_ONCE
+    names = [f"n{number}" for number in range(count)]
+    for name in names:
+        zone.put(a_set(f"{name}.{DOMAIN}", ONE), marker_of(name))
+    writer = start(zone)
+    writer.want(*(wish(name, ONE) for name in names))
+    await writer.until(lambda: all(map(writer.in_sync, names)))
+    await asyncio.sleep(1)
+    assert len(writer.notes.records) >= 2 * count
+    assert writer.notes.most_in_a_turn <= 2 * LOOKS_AT_ONCE
+    assert len(writer.provider.writes) == 1, "nothing but the claim"

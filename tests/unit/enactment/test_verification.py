@@ -9,7 +9,7 @@ import pytest
 
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
-from detour.enactment.verification import SUSPICION_AFTER, Verifier
+from detour.enactment.verification import LOOKS_WHILE_WRITING, SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
 from detour_simulation.virtualtime import until
 
@@ -494,3 +494,23 @@ async def test_the_oldest_look_is_that_of_the_name_that_waits_the_longest() -> N
         assert world.verifier.oldest_look == pytest.approx(began, abs=1)
         world.verifier.forget(API)
         assert world.verifier.oldest_look == pytest.approx(began + 100, abs=1)
+
+
+async def test_while_many_names_wait_to_be_written_few_are_looked_at(world: World) -> None:
+    busy, names = [True], [f"n{number}.example.org" for number in range(50)]
+    verifier = Verifier(ask=world.ask, clock=world.now, random=lambda: 0.5, witness=world, is_busy=lambda: busy[0])
+    verifier.use(SERVERS[:1])
+    task = asyncio.create_task(verifier.run())
+    world.show(a_set(API, ONE))
+    for name in names:
+        verifier.watch(name, (a_set(name, ONE),), (), changed=True)
+    await asyncio.sleep(0.025)
+    assert len(world.asked) == LOOKS_WHILE_WRITING
+    assert await until(lambda: len(world.seen) == len(names), 2) > 0.05, "a few at a time, and all of them"
+    busy[0] = False
+    for name in names:
+        verifier.wrote(name)
+    await asyncio.sleep(0.025)
+    assert len(world.asked) == 2 * len(names)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -64,10 +64,11 @@ def a_ledger(epoch: int, sequence: int = 0, *, site: str = SITE, claim: str = "f
 
 
 class Notes:
-    """Implements the enactor's Observer."""
+    """Implements the enactor's Observer. `most_in_a_turn` is how many records one turn of the event loop told of."""
 
     def __init__(self) -> None:
         self.records: list[ObjectKey] = []
+        self.most_in_a_turn = self._in_this_turn = 0
         self.zone_news = 0
         self.accepted_changes: list[tuple[NameChange, Generation]] = []
         self.withdrawals: list[Withdrawal] = []
@@ -75,6 +76,13 @@ class Notes:
 
     def record_changed(self, record: ObjectKey) -> None:
         self.records.append(record)
+        if not self._in_this_turn:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._in_this_turn += 1
+
+    def _turn(self) -> None:
+        self.most_in_a_turn = max(self.most_in_a_turn, self._in_this_turn)
+        self._in_this_turn = 0
 
     def zone_changed(self) -> None:
         self.zone_news += 1

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from detour.kube.cluster import Cluster
-from detour.kube.reporting.reporter import Reporter
+from detour.kube.reporting.reporter import WRITES_IN_FLIGHT, Reporter
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
@@ -130,3 +130,24 @@ async def test_a_status_is_written_for_what_a_person_reads(status: Mapping[str, 
     writer.mark(RECORD)
     await writer.flush()
     assert bool(cluster.patched) is is_news
+
+
+async def test_statuses_without_news_are_built_by_turns() -> None:
+    built = 0
+
+    def build(*_: object) -> dict[str, Any]:
+        nonlocal built
+        built += 1
+        return {}
+
+    nobody = cast(Cluster, None)
+    writer = Reporter(nobody, component="x", build=build, wall_clock=lambda: 0.0, clock=lambda: 5.0)
+    for number in range(200):
+        writer.mark(Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", f"n{number}"), f"u{number}"))
+    flush = asyncio.create_task(writer.flush())
+    most = before = 0
+    while not flush.done():
+        await asyncio.sleep(0)
+        most, before = max(most, built - before), built
+    assert built == 200
+    assert most <= 2 * WRITES_IN_FLIGHT
