@@ -153,7 +153,7 @@ def main() -> None:
         ca_bundle = prepare(work)
         stack.enter_context(running("west", ["nginx", *arguments, str(work / "west.conf")], work))
         east = stack.enter_context(running("east", ["nginx", *arguments, str(work / "east.conf")], work))
-        time.sleep(1)
+        time.sleep(1)  # until both listen
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         figures = runner.run(measure(options.targets, ca_bundle, east.terminate))
     print(" ".join(f"{name}={value:.2f}" for name, value in figures.items()))

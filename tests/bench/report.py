@@ -46,7 +46,7 @@ HEAD = """# Performance
 What a number of names costs, on a real API server and a real BIND, everything on one machine of {cores} cores
 ({machine}), written by `make bench NAMES="{sizes}"` on {day}. All records of this mix share their two targets; a
 name is one record in one zone. The operator's own CPU is told beside the time, as the API server, BIND and the
-bench use the same cores: to write a status takes the API server 4 to 5 ms of one, which is what "all Ready" waits for.
+bench use the same cores: "all Ready" waits for the API server most, to which every name is a status to be written.
 
 ![Cost by number of names](images/performance.svg)
 
@@ -67,12 +67,18 @@ def table(runs: Sequence[dict[str, float]]) -> Iterator[str]:
         yield f"| {title} | {' | '.join(cells)} | {told} |"
 
 
+def measured(what: str) -> dict[str, float] | None:
+    """Return the figures of another bench, None where it was not run."""
+    path = RESULTS / f"{what}.json"
+    found: dict[str, float] | None = json.loads(path.read_text()) if path.exists() else None
+    return found
+
+
 def probers() -> Iterator[str]:
     """Give the lines about checks, where they were measured."""
-    path = RESULTS / "probers.json"
-    if not path.exists():
+    figures = measured("probers")
+    if figures is None:
         return
-    figures = json.loads(path.read_text())
     yield "## Checks"
     yield ""
     yield "Plain HTTP checks in one second of CPU, all probers in one run against one nginx (`make bench-probers`):"
@@ -87,10 +93,9 @@ def probers() -> Iterator[str]:
 
 def overload() -> Iterator[str]:
     """Give the lines about a prober that has too much to check, where that was measured."""
-    path = RESULTS / "overload.json"
-    if not path.exists():
+    told = measured("overload")
+    if told is None:
         return
-    told = json.loads(path.read_text())
     yield "## Too much to check"
     yield ""
     times = told["all_known_after"] / told["bound"]

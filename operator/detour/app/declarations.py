@@ -146,7 +146,7 @@ class Declarations:
         failure = self._failed.get(subject)
         try:
             fingerprint = _fingerprint(raw)
-        except Exception as error:
+        except Exception as error:  # what no JSON can hold: it costs this object its turn, and no other
             self._fail(subject, raw, error, now)
             return
         is_same = self._fingerprints.get(subject) == fingerprint

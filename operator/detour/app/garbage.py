@@ -1,10 +1,10 @@
 """When garbage is collected: a little at a time, so that the event loop does not stand still for it.
 
-Left to itself CPython looks through every object whenever a quarter more have come to live long: with 3,000 names that
-takes 0.3 s, during which no check ends and no name moves, and a sixth of all CPU while the names come in. Most of what
-lives long here does so until its record goes, and is freed without a collector. So what has come to live long is looked
-through once, and then set apart (`gc.freeze`). All is looked through again only where the process has grown much since
-the last time, in a quiet minute if there is one.
+Left to itself CPython looks through every object whenever a quarter more have come to live long: with thousands of
+names that takes a good part of a second, during which no check ends and no name moves. Most of what lives long here
+does so until its record goes, and is freed without a collector. So what has come to live long is looked through once,
+and then set apart (`gc.freeze`). All is looked through again only where the process has grown much since the last time,
+in a quiet minute if there is one.
 """
 
 import asyncio

@@ -215,10 +215,11 @@ class Periodic(Generic[K, R]):
 
     def _arm(self) -> None:
         """See to it that `_pump` runs when the next key is due; a full house is pumped by whoever leaves it."""
-        tops = [heap[0][0] for heap in (self._urgent, self._settled) if heap]
-        if not self._active or not tops or len(self._tasks) >= self._limit:
+        if not self._active or len(self._tasks) >= self._limit:
             return
-        due = min(tops)
+        due = min(heap[0][0] if heap else math.inf for heap in (self._urgent, self._settled))
+        if due == math.inf:
+            return
         if self._timer is not None:
             if self._timer_at <= due:
                 return
@@ -251,16 +252,15 @@ class Periodic(Generic[K, R]):
 
     def _next_heap(self, now: float) -> list["_Item[K]"] | None:
         """Return the heap whose first key is the next to run, None where none is due."""
-        due = []
-        for heap in (self._urgent, self._settled):
-            self._drop_replaced(heap)
-            if heap and heap[0][0] <= now:
-                due.append(heap)
-        if len(due) == 2:
+        is_urgent, is_settled = self._is_due(self._urgent, now), self._is_due(self._settled, now)
+        if is_urgent and is_settled:
             is_urgent = self._urgent_in_a_row < URGENT_IN_A_ROW
             self._urgent_in_a_row = self._urgent_in_a_row + 1 if is_urgent else 0
-            return self._urgent if is_urgent else self._settled
-        return due[0] if due else None
+        return self._urgent if is_urgent else self._settled if is_settled else None
+
+    def _is_due(self, heap: list["_Item[K]"], now: float) -> bool:
+        self._drop_replaced(heap)
+        return bool(heap) and heap[0][0] <= now
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

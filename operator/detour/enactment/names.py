@@ -64,9 +64,7 @@ class Names:
         self._pending: set[str] = set()
         self._quarantines: list[tuple[float, str]] = []  # a heap of when each ends
         self._sent: dict[str, None] = {}  # names of which something was sent, and nothing applied since
-        self._look_again_at: set[str] = (
-            set()
-        )  # when there may be room, or all was read: who found none, or met an error of ours
+        self._look_again_at: set[str] = set()  # who found no room, until there may be some, or met an error of ours
         self._sticking = Sticking()
         self._census = Census()
 

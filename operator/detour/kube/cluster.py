@@ -315,8 +315,7 @@ def _patch(
         headers={"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH},
         body=json.dumps(body),
     )
-    if answer.status >= 300:
-        raise client.ApiException(status=answer.status, reason=answer.reason)
+    _refuse_errors(answer)
     return _object(answer.data)
 
 
@@ -329,8 +328,7 @@ def _create_event(api: client.ApiClient, namespace: str, body: Mapping[str, Any]
         headers={"Accept": ONE_S_METADATA, "Content-Type": "application/json"},
         body=json.dumps(body),
     )
-    if answer.status >= 300:
-        raise client.ApiException(status=answer.status, reason=answer.reason)
+    _refuse_errors(answer)
 
 
 def _list_metadata(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> MetadataPage:
@@ -340,8 +338,7 @@ def _list_metadata(api: client.ApiClient, kind: Kind, namespace: str | None, tok
         following = _mapping(_object(answer.data).get("metadata")).get("continue")
         if isinstance(following, str) and following and following != token:
             return _list_metadata(api, kind, namespace, following)
-    if answer.status >= 300:
-        raise client.ApiException(status=answer.status, reason=answer.reason)
+    _refuse_errors(answer)
     found = _object(answer.data)
     page, rest = _page(found), _mapping(found.get("metadata")).get("remainingItemCount")
     rest = rest if isinstance(rest, int) else (None if page.token else 0)
@@ -372,6 +369,12 @@ def _request(
         headers=sent,
         timeout=Timeout(*CALL_TIMEOUT),
     )
+
+
+def _refuse_errors(answer: Any) -> None:
+    """Raise what the library does where an answer tells of an error."""
+    if answer.status >= 300:
+        raise client.ApiException(status=answer.status, reason=answer.reason)
 
 
 def _as_text(value: object) -> str:

@@ -51,38 +51,38 @@ def test_what_is_young_is_left_to_itself() -> None:
     assert gc.get_freeze_count() == 0
 
 
+class Process:
+    """One that has begun with 300 MB, of which a part that had grown old is garbage since."""
+
+    def __init__(self) -> None:
+        self.is_busy, self.megabytes = False, 300.0
+        self.collection = GarbageCollection(lambda: self.is_busy, lambda: self.megabytes)
+        many = [Node() for _ in range(1_000)]
+        self.gone = weakref.ref(many[0])
+        grow_old()
+        self.minutes(1)  # the first quiet one: this is what was there at the start
+        many.clear()
+
+    def minutes(self, number: int) -> None:
+        for _ in range(number * LOOKS_A_MINUTE):
+            self.collection.look()
+
+
 def test_all_is_looked_through_in_a_quiet_minute_once_the_process_has_grown() -> None:
-    busy, memory = [False], [300.0]
-    collection = GarbageCollection(lambda: busy[0], lambda: memory[0])
-    many = [Node() for _ in range(1_000)]
-    gone = weakref.ref(many[0])
-    grow_old()
-    for _ in range(LOOKS_A_MINUTE):
-        collection.look()  # the first quiet minute: this is what was there at the start
-    many.clear()
-    busy[0], memory[0] = True, 550.0
-    for _ in range(2 * LOOKS_A_MINUTE):
-        collection.look()
-    assert gone() is not None, "it looked through everything while there was work"
-    busy[0] = False
-    for _ in range(2 * LOOKS_A_MINUTE):
-        collection.look()
-    assert gone() is None
+    process = Process()
+    process.is_busy, process.megabytes = True, 550.0
+    process.minutes(2)
+    assert process.gone() is not None, "it looked through everything while there was work"
+    process.is_busy = False
+    process.minutes(2)
+    assert process.gone() is None
 
 
 def test_where_no_minute_is_quiet_all_is_looked_through_once_there_is_twice_as_much() -> None:
-    busy, memory = [False], [300.0]
-    collection = GarbageCollection(lambda: busy[0], lambda: memory[0])
-    many = [Node() for _ in range(1_000)]
-    gone = weakref.ref(many[0])
-    grow_old()
-    for _ in range(LOOKS_A_MINUTE):
-        collection.look()
-    many.clear()
-    busy[0], memory[0] = True, 701.0
-    for _ in range(LOOKS_A_MINUTE):
-        collection.look()
-    assert gone() is None
+    process = Process()
+    process.is_busy, process.megabytes = True, 701.0
+    process.minutes(1)
+    assert process.gone() is None
 
 
 @pytest.mark.parametrize(

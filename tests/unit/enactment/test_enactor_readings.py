@@ -270,3 +270,15 @@ async def test_a_large_zone_is_looked_at_by_turns(start: Start) -> None:
     assert len(writer.notes.records) >= 2 * count
     assert writer.notes.most_in_a_turn <= 2 * LOOKS_AT_ONCE
     assert len(writer.provider.writes) == 1, "nothing but the claim"
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_told_to_stop_does_in_whatever_turn_of_the_event_loop(start: Start, turns: int) -> None:
+    writer = start()
+    await writer.publish(wish("api", ONE))
+    await asyncio.sleep(10)
+    writer.enactor.need(True)  # which is news, and nothing to do
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    writer.enactor.stop()
+    await asyncio.wait_for(asyncio.shield(writer.task), 1.0)

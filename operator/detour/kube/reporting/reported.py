@@ -20,12 +20,12 @@ class Reported:
     """One object. Times in seconds of the clock that its user has.
 
     `status` is the one last written, or found, with resourceVersion `version`, None where none is known. It is kept as
-    JSON, which is a third as large as what it is read into. `known_at` is
-    since when we know what the object bears, `is_found` says that we do, `is_ours` that this process wrote it.
-    `is_adopted` says that its status was gone on from; `followed` is what it bore last while another replica led.
-    `told` is what events said of its conditions, `ready` its condition Ready as it counts for the metrics;
-    `quiet_until` ends its quiet time. `incident` is the last one of this term, `acted` are the values of commands that
-    were acted upon, by annotation, and `complaint` is what is wrong with its annotations.
+    JSON, which takes less than what it is read into. `known_at` is since when we know what the object bears, `is_found`
+    says that we do, `is_ours` that this process wrote it. `is_adopted` says that its status was gone on from;
+    `followed` is what it bore last while another replica led. `told` is what events said of its conditions, `ready` its
+    condition Ready as it counts for the metrics; `quiet_until` ends its quiet time. `incident` is the last one of this
+    term, `acted` are the values of commands that were acted upon, by annotation, and `complaint` is what is wrong with
+    its annotations.
     """
 
     subject: Subject

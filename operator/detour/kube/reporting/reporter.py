@@ -181,7 +181,7 @@ class Reporter:
             self._give_up(subject, error)
             if error.status == NOT_REACHED:
                 is_away.set()
-        except Exception as error:
+        except Exception as error:  # a defect of ours costs this object its turn, and no other
             self._dirty.setdefault(subject)
             if self._turns.failed(subject):
                 what = f"{subject.kind.title} {subject.key}"
