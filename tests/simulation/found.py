@@ -110,6 +110,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "accounts:1741570",
         "sites:1572568",
         "general:1571484",
         "general:1537308",

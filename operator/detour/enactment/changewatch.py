@@ -30,12 +30,18 @@ class ChangeWatch:
         self._asked_at = -math.inf
         self._due_at = math.inf
         self._task: asyncio.Task[ChangedNames | None] | None = None
+        self._has_told = False
         self.heard_at = -math.inf
 
     @property
     def is_followed(self) -> bool:
         """Tell whether the account tells of everything that others change."""
         return self.heard_at >= self._clock() - MISSED * self._period
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether nothing more is to be heard from an account that did tell what had changed."""
+        return self._mark is None and self._has_told
 
     @property
     def due_at(self) -> float:
@@ -54,6 +60,7 @@ class ChangeWatch:
         self.heard_at = max(self.heard_at, began_at)
         if self._mark is None:
             self._mark, self._due_at = mark, self._clock() + self._period
+            self._has_told = False
 
     def ask(self, provider: Provider) -> None:
         """Ask what has changed."""
@@ -72,9 +79,9 @@ class ChangeWatch:
         self._due_at = self._asked_at + self._period
         changed = task.result()
         if changed is None:  # no account, or none that can be relied on: the next reading of the zone begins anew
-            self.begin_anew()
+            self.give_up()
             return frozenset()
-        self._mark = changed.mark
+        self._mark, self._has_told = changed.mark, True
         if changed.names is not None:
             self.heard_at = self._asked_at
         return changed.names
@@ -89,7 +96,12 @@ class ChangeWatch:
             self._task.cancel()
             self._task = None
 
-    def begin_anew(self) -> None:
-        """Nothing that was known of the zone counts any more."""
+    def give_up(self) -> None:
+        """Ask no more until the whole zone was read again."""
         self.cancel()
         self._mark, self._due_at, self.heard_at = None, math.inf, -math.inf
+
+    def begin_anew(self) -> None:
+        """Nothing that was known of the zone counts any more."""
+        self.give_up()
+        self._has_told = False

@@ -541,7 +541,7 @@ class Enactor:
             self._reader.changes.retry_at(self._clock() + self._changes_backoff.met(error, self._budget))
             self._changes_failed += 1
             if self._changes_failed >= CHANGES_TRIED:  # it is as if there were no account, until the next reading
-                self._reader.changes.begin_anew()
+                self._reader.give_changes_up()
                 self._changes_are_asked_anew()
         else:
             self._changes_are_asked_anew()

@@ -369,12 +369,21 @@ class ZoneReader:
         What stands above any may delegate or redirect it: then the zone is read.
         """
         names = self.changes.take()
-        if names is None or any(map(is_above_any, names)):
-            self._wants_whole_since = self._clock()
-            self._read_for_the_account()
+        if names is None or self.changes.is_lost or any(map(is_above_any, names)):
+            self._want_whole()
         names = names or frozenset()
         self._suspects.update(hostnames_at(filter(concerns, names)))
         self._suspects_ledger |= self._ledger_name in names
+
+    def give_changes_up(self) -> None:
+        """Ask no more what others have changed: what they did since the last answer is seen by reading the zone."""
+        self.changes.give_up()
+        if self.changes.is_lost:
+            self._want_whole()
+
+    def _want_whole(self) -> None:
+        self._wants_whole_since = self._clock()
+        self._read_for_the_account()
 
     def _read_for_the_account(self) -> None:
         """Read the whole zone soon: its account of changes does not say, name by name, what has changed."""

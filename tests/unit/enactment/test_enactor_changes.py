@@ -149,6 +149,18 @@ async def test_an_account_that_is_refused_holds_nothing_up_and_is_left_until_the
     await writer.until(lambda: writer.zone.answers(API) == {TWO}, within=SOON)
 
 
+@pytest.mark.parametrize("way", ["refuses", "is_silent"])
+async def test_an_account_that_tells_no_more_has_the_zone_read_soon(start: Start, way: str) -> None:
+    writer = await published(start)
+    await asyncio.sleep(5)  # no question is on its way
+    setattr(writer.provider, way, True)
+    writer.zone.drop(ADDRESSES)
+    await writer.until(lambda: writer.zone.answers(API) == {ONE}, within=60)
+    reads = len(writer.provider.zone_reads)
+    await asyncio.sleep(300)
+    assert len(writer.provider.zone_reads) == reads, "an account that tells nothing since is no reason to read again"
+
+
 async def test_patience_that_was_asked_for_an_account_ends_with_it(start: Start) -> None:
     writer = await published(start)
     writer.provider.asks_for_patience = True
