@@ -133,6 +133,8 @@ class ZoneGate:
                         name.stopped = {**name.stopped, region: values}
                 else:
                     self._is_gone(key, region, self._clock())
+        if reason is not HoldReason.FREEZE and proposal.before:
+            self._name(key).let_through = proposal.before  # what is wished until then, and put back
         if reason is HoldReason.REGIONS:
             for region in sorted(proposal.evacuates):
                 partial = staying_in(proposal, proposal.evacuates - {region})

@@ -632,6 +632,17 @@ def test_a_place_that_a_write_on_its_way_brings_back_is_left_like_one_that_the_z
     assert gate.submit(proposal) == after, "what was let through, and has not been shown, is no place to keep"
 
 
+def test_what_is_wished_while_a_departure_is_held_counts_as_let_through_after_a_freeze() -> None:
+    departures = Departures(free_names=0)
+    departures.remember("south", 5, 10_000.0)
+    gate = ZoneGate(Safety(frozen=True), clock=lambda: 10_000.0, departures=departures)
+    propose(gate, "east north", "north", "east", "east north")
+    assert gate.last(key("api")) is None, "what a freeze stopped is decided anew when it ends"
+    gate.safety = Safety()
+    propose(gate, "east north", "north", "east", "east north")
+    assert gate.last(key("api")) == sets("api", ["east", "north"]), "to be put back is no place that was left"
+
+
 @pytest.mark.parametrize("was_written", [False, True])
 def test_a_departure_that_a_freeze_stopped_counts_only_where_it_had_been_written(*, was_written: bool) -> None:
     departures = Departures(free_names=0)
