@@ -190,6 +190,17 @@ class ApiServer:
             raise ClusterError("the object has been modified", 409)
         return self._keep_lease(namespace, body)
 
+    def list_leases(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """Return the Leases with a label."""
+        label, _, value = selector.partition("=")
+        found = (lease for (where, _), lease in self.leases.items() if where == namespace)
+        return [each for each in found if each["metadata"].get("labels", {}).get(label) == value]
+
+    def delete_lease(self, namespace: str, name: str) -> None:
+        """Delete a Lease. Raises ClusterError."""
+        self.read_lease(namespace, name)
+        del self.leases[namespace, name]
+
     def _keep_lease(self, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         kept = {**body, "metadata": {**body["metadata"], "resourceVersion": self._next_version()}}
         self.leases[namespace, body["metadata"]["name"]] = kept
@@ -347,6 +358,12 @@ class Connection:
 
     async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._call(lambda: self.server.replace_lease(namespace, name, body), write=True)
+
+    async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
+        return await self._call(lambda: list[Mapping[str, Any]](self.server.list_leases(namespace, selector)))
+
+    async def delete_lease(self, namespace: str, name: str) -> None:
+        await self._call(lambda: self.server.delete_lease(namespace, name), write=True)
 
     async def _call(self, act: Callable[[], T], *, write: bool = False) -> T:
         try:

@@ -18,9 +18,10 @@ from detour.app.assembly import Assembly, Election, Ports
 from detour.app.declarations import LISTING_PERIOD, SETTLED_AFTER
 from detour.app.leadership import Elector
 from detour.app.providers import PROVIDERS
+from detour.app.sharding.replica import Sharing
 from detour.checks.resolver import Delegation, Resolution, ResolutionOutcome
+from detour.enactment.accounts import Accounts
 from detour.enactment.asking import Answer, NoAnswerError
-from detour.enactment.budget import Budget
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.enactment.periods import Periods
 from detour.enactment.questionbudget import QuestionBudget
@@ -105,6 +106,7 @@ class Controller:
         rate: float,
         wall_offset: float,
         has_rivals: bool,
+        shares_zones: bool = False,
     ) -> None:
         self.name = name
         self.process = VirtualProcess(name, rate)
@@ -118,10 +120,10 @@ class Controller:
         self._server = server
         self._site = site
         self._has_rivals = has_rivals
+        self._shares_zones = shares_zones
         self._watch: Watch | None = None
         self._catalogues = {kind: Catalogue() for kind in Kind}
         self._behind_until = 0.0
-        self._budgets: dict[str, Budget] = {}
         self._work: list[asyncio.Task[None]] = []
         self._is_stopping = False
         self.on_defect: Callable[[BaseException | None], None] = lambda error: None
@@ -139,6 +141,11 @@ class Controller:
     def is_unchecked(self) -> bool:
         """Tell whether every check of this process fails, though its DNS questions do not."""
         return self._surroundings.unchecked.get(self.caller.name, 0) > 0
+
+    @property
+    def is_deaf(self) -> bool:
+        """Tell whether this process hears nothing of what is declared."""
+        return self._watch is None or self._watch.is_deaf
 
     def fall_behind(self, seconds: float) -> None:
         """Hear nothing of what is declared for so long, as a watch whose connection is dead; lists are answered."""
@@ -187,7 +194,10 @@ class Controller:
         around = self._surroundings
         connection = Connection(self._server, self.caller, around.network)
         self.clock = Clock(now=self._loop.time, wall=lambda: WALL + self.wall_offset + self._loop.time() - START)
+        self.accounts = Accounts(self.clock.now)
         looks = around.looks
+        per_day = looks.questions_per_day
+        self._questions = QuestionBudget(per_day, self.clock.now) if per_day else None
         environment = Environment(
             owner=around.owner,
             site=self._site,
@@ -199,10 +209,10 @@ class Controller:
             look_up=_look_up,
             delegation_of=self._delegation_of,
             ask=self._ask,
-            budget_of=self._budget_of,
+            budget_of=self.accounts.budget_of,
             providers=replace(PROVIDERS, limits_of=_limits_of, open_zone=self._open_zone),
             periods=Periods(looks.audit, looks.reading, looks.changes),
-            questions=QuestionBudget(looks.questions_per_day, self.clock.now) if looks.questions_per_day else None,
+            questions=self._questions,
             free_departures=0,  # a world of few names: one is as good as eleven
             at_once=self._at_once,
             pause=self._pause,
@@ -210,7 +220,9 @@ class Controller:
         election = None
         if self._has_rivals:
             identity = self.name.replace("#", "_")
-            election = Election(connection, *LEASE, identity, partial(self._refresh, connection))
+            refresh = partial(self._refresh, connection)
+            sharing = Sharing(connection, divide=self._divide, refresh=refresh) if self._shares_zones else None
+            election = Election(connection, *LEASE, identity, None if sharing else refresh, sharing)
         parts = Assembly(
             environment,
             Ports(cast(Cluster, connection), check=self._check, resolve=self._resolve),
@@ -224,6 +236,11 @@ class Controller:
         self._work = [asyncio.ensure_future(each) for each in (*(run() for run in parts.work.values()), *follows)]
         for task in (*self._work, self.engine.zones.failure):
             task.add_done_callback(self._ended)
+
+    def _divide(self, shares: int) -> None:
+        self.accounts.divide(shares)
+        if self._questions is not None:
+            self._questions.divide(shares)
 
     def _ended(self, work: asyncio.Future[None]) -> None:
         """Something that must run for ever has ended: the operator ends with it, and is started again."""
@@ -349,12 +366,6 @@ class Controller:
     async def _delegation_of(self, domain: str) -> Delegation | None:
         parent = self._surroundings.parent
         return None if parent is None or self.is_blind else parent.delegation()
-
-    def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
-        if account not in self._budgets:
-            self._budgets[account] = Budget(limits, self.clock.now)
-        self._budgets[account].limit(limits)
-        return self._budgets[account]
 
     async def _open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> Provider:
         around = self._surroundings

@@ -103,6 +103,8 @@ class Profile:
     late_by: tuple[int, int] | None = None  # seconds by which requests land late at most, where not as usual
     off: tuple[float, float] | None = None  # seconds for which everybody is off at one time
     has_parent: bool = False  # resolvers can tell where the world is sent
+    tied: float | None = None  # the share of the records in two zones, where not as usual
+    sharding: bool = False  # the controllers of a site divide the zones
     are_clones: bool = False  # the second site is a copy of the first, by its name too
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
@@ -480,6 +482,28 @@ PROFILES: Mapping[str, Profile] = {
         sites=(2,), controllers=(1,), zones=(1, 1), length=(80.0, 110.0), steps=(3, 6),
         lasting={Fault.SERVERS_AWAY: (40.0, 70.0), Fault.BLIND: (40.0, 70.0)},
     ),
+    "shards": Profile(  # replicas divide the zones, come and go
+        weights={**EVERYTHING, Fault.STOP: 6, Fault.CRASH: 6, Fault.PAUSE: 6, Fault.REGION_FAILS: 8},
+        sharding=True, tied=0.2, controllers=(2, 3, 3), zones=(2, 4), records=(3, 6), sites=(1,),
+        length=(50.0, 100.0), steps=(4, 12),
+    ),
+    "shards and regions": Profile(  # who divides the zones lets names leave one region together, and no more
+        weights={
+            Fault.REGION_FAILS: 10, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 2, Fault.STOP: 2, Fault.API_AWAY: 1,
+            Fault.LEASE_LOST: 1,
+        },
+        sharding=True, tied=0.1, controllers=(2, 3), zones=(2, 4), records=(3, 6), sites=(1,), steps=(3, 8),
+        regions_evacuated=(1,), panic_threshold=(100,), length=(50.0, 90.0), late=0.0,
+    ),
+    "shards and ties": Profile(  # records tie zones together that several replicas have, and leave them again
+        weights={
+            Fault.ZONES_DECLARED: 12, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 2, Fault.STOP: 2, Fault.PAUSE: 1,
+            Fault.RECORD_CREATED: 3, Fault.RECORD_DELETED: 2, Fault.API_CUT_OFF: 1,
+            Fault.ZONE_TWINNED: 2, Fault.ZONE_DELETED: 1, Fault.ZONE_RENAMED: 1,
+        },
+        sharding=True, tied=0.2, controllers=(2, 3), zones=(2, 4), records=(3, 5), sites=(1,), steps=(5, 12),
+        regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 100.0), late=0.1, has_parent=True,
+    ),
 }  # fmt: skip
 
 
@@ -550,12 +574,13 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         panic_threshold=draw.choice(taste.panic_threshold),
         has_parent=taste.has_parent,
         are_clones=taste.are_clones,
+        sharding=taste.sharding,
         looks=taste.looks,
     )
 
 
 def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste: Profile) -> dict[str, Any]:
-    chosen = draw.sample(zones, draw.randint(1, len(zones)))
+    chosen = draw.sample(zones, draw.randint(1, len(zones)) if taste.tied is None else 1 + (draw.random() < taste.tied))
     endpoints = []
     dual = draw.random() < taste.dual_stack
     for place in range(1, draw.randint(2, 3) + 1):

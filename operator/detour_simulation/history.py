@@ -206,6 +206,24 @@ class Misreported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedTwice:
+    """Two controllers that divide the zones both decide for a record, and both reach the API server."""
+
+    at: float
+    record: str
+    controllers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdrawn:
+    """The controllers that divide the zones use so much more than the quotas together: 1 is all of them."""
+
+    at: float
+    controllers: tuple[str, ...]
+    used: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
     """After the quiet time something is not as it should be."""
 
@@ -231,6 +249,8 @@ Event = (
     | Told
     | Broke
     | Misreported
+    | DecidedTwice
+    | Overdrawn
     | Unsettled
 )
 

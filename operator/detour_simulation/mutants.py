@@ -46,6 +46,7 @@ from detour_simulation.lookmutants import OF_LOOKS
 from detour_simulation.mutant import Mutant, Replacement, replaced
 from detour_simulation.providers import AtomicProvider
 from detour_simulation.rivalmutants import OF_RIVALS
+from detour_simulation.shardmutants import OF_SHARDS
 from detour_simulation.zonemutants import OF_ZONES
 
 # -- the fence -----------------------------------------------------------------------------------------------------
@@ -426,5 +427,5 @@ PROTECTIONS: Mapping[str, Mutant] = {
     )
 }
 
-MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS}
+MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS, **OF_SHARDS}
 """All of them: protections first."""

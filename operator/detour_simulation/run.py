@@ -19,7 +19,7 @@ from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
-from detour_simulation import expectation, honesty, person
+from detour_simulation import expectation, honesty, person, sharing
 from detour_simulation.apiserver import ApiServer, Backup
 from detour_simulation.controller import Surroundings
 from detour_simulation.defects import defects_told
@@ -29,6 +29,7 @@ from detour_simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
 from detour_simulation.history import (
     Befell,
     Broke,
+    Event,
     HealthChanged,
     History,
     ParentChanged,
@@ -52,7 +53,8 @@ APPLIED_AGAIN_AFTER = 1.0
 """Seconds after which a person, or a tool, applies again what did not take."""
 
 QUIET = 60.0
-"""Seconds of quiet after which everything must be as it should be, counted anew whenever a person has helped."""
+"""Seconds of quiet after which everything must be as it should be, counted anew whenever a person has helped, or zones
+have gone to another replica."""
 
 BACKED_UP = 200.0
 """Seconds into the run for which there are backups."""
@@ -106,6 +108,7 @@ class Run:
         self._supports: Counter[str] = Counter()
         self._converged_since: float | None = None
         self._quiet_since = 0.0
+        self._led: dict[str, str] = {}
 
     @property
     def now(self) -> float:
@@ -225,6 +228,9 @@ class Run:
     def _look(self) -> None:
         """See whether all is as it should be, and stays so."""
         now = self.loop.now
+        led = sharing.leaders(self)
+        if led != self._led:
+            self._led, self._quiet_since = led, now
         wrong = expectation.discrepancies(self)
         if wrong:
             self._converged_since = None
@@ -241,7 +247,8 @@ class Run:
 
     def _sample(self) -> None:
         """See whether what is said to be in sync is."""
-        for event in honesty.misreports(self):
+        found: list[Event] = [*honesty.misreports(self), *sharing.decided_twice(self), *sharing.overdrawn(self)]
+        for event in found:
             self.history.add(event)
         self.loop.later(SAMPLE_EVERY, self._sample)
 

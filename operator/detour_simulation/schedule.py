@@ -195,7 +195,8 @@ class Setting:
 
     `regions_evacuated`, `window` (seconds) and `panic_threshold` (percent) are those of every zone's `spec.safety`.
     `has_parent` says that resolvers can tell where the world is sent for the domain, `are_clones` that the second site
-    is a copy of the first: of one name, with the same objects, and neither knows of the other.
+    is a copy of the first: of one name, with the same objects, and neither knows of the other. With `sharding` the
+    controllers of a site divide the zones.
     """
 
     sites: tuple[SiteSetting, ...]
@@ -209,6 +210,7 @@ class Setting:
     panic_threshold: int = 50
     has_parent: bool = False
     are_clones: bool = False
+    sharding: bool = False
 
     @property
     def controllers(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Slot:
             rate=self._setting.rate,
             wall_offset=self._setting.wall_offset,
             has_rivals=True,
+            shares_zones=run.schedule.setting.sharding,
         )
         self.controller.caller.crash = self.crash
         self.controller.on_defect = self._break

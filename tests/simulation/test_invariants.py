@@ -17,7 +17,9 @@ from detour_simulation.history import (
     Befell,
     BlindChanged,
     Broke,
+    DecidedTwice,
     Misreported,
+    Overdrawn,
     ProcessChanged,
     RegionDeclared,
     Told,
@@ -313,11 +315,24 @@ def an_exception_of_ours() -> Story:
     return published().tell(Broke(at=9.0, controller="a1", text="KeyError('x')"))
 
 
+def decided_twice_for_long() -> Story:
+    story = published()
+    for second in range(16):
+        story = story.tell(DecidedTwice(at=9.0 + second, record="api", controllers=("a1", "a2")))
+    return story
+
+
+def more_than_the_quotas() -> Story:
+    return published().tell(Overdrawn(at=9.0, controllers=("a1", "a2"), used=1.5))
+
+
 def never_came_to_rest() -> Story:
     return published().tell(Unsettled(at=9.0, text="api holds nothing"))
 
 
 BAD: dict[str, list[Callable[[], Story]]] = {
+    "OneDecider": [decided_twice_for_long],
+    "WithinQuotas": [more_than_the_quotas],
     "NeverEmpty": [
         emptied,
         emptied_set_by_set,

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from detour.app.declarations import Declarations
+from detour.app.declarations import Declarations, Declared
 from detour.app.handover import Eyes, LeaseStore
 from detour.app.intake import Intake
 from detour.app.leadership import Elector
+from detour.app.sharding.division import ZoneLeadership
+from detour.app.sharding.replica import ReplicaPart, Sharing
 from detour.checks.resolver import Resolution
 from detour.engine.engine import Engine
 from detour.engine.environment import Environment
@@ -23,7 +25,7 @@ from detour.kube.metadata import MetadataWriter
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
-from detour.model.objects import Kind
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 COMPONENT = "detour"
@@ -48,7 +50,8 @@ class Ports:
 class Election:
     """How a replica stands for election: at a Lease in `store`, with an `identity` that no other process ever has.
 
-    `refresh` brings what is declared up to date before an elected replica leads.
+    `refresh` brings what is declared up to date before an elected replica leads. With `sharing` the replicas divide the
+    zones, and who is elected leads the rest alone.
     """
 
     store: LeaseStore
@@ -56,6 +59,7 @@ class Election:
     name: str
     identity: str
     refresh: Callable[[], Awaitable[None]] | None = None
+    sharing: Sharing | None = None
 
 
 class Assembly:
@@ -73,7 +77,11 @@ class Assembly:
         self.clock = clock = environment.clock
         self.metrics = metrics
         self.elector = self._elector(election) if election is not None else None
-        if self.elector is not None:
+        self.replica: ReplicaPart | None = None
+        sharing = election.sharing if election is not None else None
+        if sharing is not None:
+            environment = replace(environment, leadership_of=self._leadership_of)
+        elif self.elector is not None:
             environment = replace(environment, leadership=self.elector)
         self.leadership = environment.leadership
         self.targets = Targets(
@@ -86,7 +94,12 @@ class Assembly:
             on_news=self._decide,
         )
         self.metadata = MetadataWriter(ports.cluster, clock=clock.now)
-        self.reporting = Reporting(self.metadata, clock.wall, leadership=self.leadership)
+        self.reporting = Reporting(
+            self.metadata,
+            clock.wall,
+            leadership=self.leadership,
+            leads_for=self._leads_for if sharing is not None else None,
+        )
         self.reporter = Reporter(
             ports.cluster,
             component=COMPONENT,
@@ -104,9 +117,23 @@ class Assembly:
             references=ports.references,
         )
         self.reporting.connect(self.reporter, self.engine)
-        if self.elector is not None:
+        declared: Declared = self.engine
+        if sharing is not None and election is not None and self.elector is not None:
+            self.replica = ReplicaPart(
+                sharing,
+                elector=self.elector,
+                engine=self.engine,
+                namespace=election.namespace,
+                first=election.name,
+                identity=election.identity,
+                clock=clock,
+                free_names=environment.free_departures,
+                at_once=environment.at_once,
+            )
+            declared = self.replica.share
+        elif self.elector is not None:
             self.elector.look_through(Eyes(is_blind=self.engine.is_blind, sees=self.engine.sees))
-        self.declarations = Declarations(self.engine, read_config_map=ports.cluster.read_config_map)
+        self.declarations = Declarations(declared, read_config_map=ports.cluster.read_config_map)
         self._intake = Intake(
             self.declarations.taking,
             listed=lambda: self.declarations.listed,
@@ -130,7 +157,17 @@ class Assembly:
         return self._intake.is_busy or self.engine.is_busy
 
     def _leadership_changed(self) -> None:
-        self.engine.leadership_changed()
+        if self.replica is not None:
+            self.replica.was_elected()
+        else:
+            self.engine.leadership_changed()
+
+    def _leadership_of(self, zone: ObjectKey) -> ZoneLeadership:
+        assert self.replica is not None  # noqa: S101 - no zone is kept before the parts are connected
+        return self.replica.leadership_of(zone)
+
+    def _leads_for(self, subject: Subject) -> bool:
+        return self.replica is not None and self.replica.leads_for(subject)
 
     def _decide(self, records: Iterable[ObjectKey]) -> None:
         self.engine.decide(records)
@@ -156,12 +193,17 @@ class Assembly:
             "reporting": self.reporter.run,
             "writing metadata": self.metadata.run,
         }
-        return work if self.elector is None else {**work, "the election": self.elector.run}
+        if self.elector is not None:
+            work["the election"] = self.elector.run
+        return work if self.replica is None else {**work, **self.replica.work}
 
     async def say_goodbye(self, within: float) -> None:
         """Write the last status and give the Lease up, each within so many seconds; what runs was cancelled before."""
-        for last in (self.reporter.flush(), *([self.elector.resign()] if self.elector else [])):
+        last_words: list[Callable[[], Awaitable[object]]] = [self.reporter.flush]
+        last_words += [self.elector.resign] if self.elector is not None else []
+        last_words += [self.replica.division.resign] if self.replica is not None else []
+        for each in last_words:
             try:
-                await asyncio.wait_for(last, within)
+                await asyncio.wait_for(each(), within)
             except TimeoutError:
                 continue

@@ -18,14 +18,14 @@ from detour.app.garbage import GarbageCollection
 from detour.app.heartbeat import Heartbeat
 from detour.app.providers import PROVIDERS
 from detour.app.settings import Settings
+from detour.app.sharding.replica import Sharing
 from detour.app.web import HealthServer
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.reference import References
 from detour.checks.resolver import Resolution, Resolver
 from detour.checks.run import run_check
-from detour.enactment.budget import Budget
-from detour.enactment.contract import ProviderLimits
+from detour.enactment.accounts import Accounts
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.periods import Periods
 from detour.enactment.questionbudget import QuestionBudget
@@ -66,7 +66,7 @@ class Operator:
         self._guard = NetworkGuard.from_text(settings.allow_networks, settings.deny_networks)
         self._resolver = Resolver(settings.resolver)
         self._prober = HTTPProber()
-        self._budgets: dict[str, Budget] = {}
+        self._accounts = Accounts(self._clock.now)
         self._metrics = Metrics(CollectorRegistry())
         self._cluster = Cluster(
             settings.kubeconfig, on_error=lambda call: self._metrics.kubernetes_errors.labels(call).inc()
@@ -77,6 +77,8 @@ class Operator:
         randomness = random.SystemRandom()
         self._election = Cluster(settings.kubeconfig)  # connections of its own: other calls may be slow to fail
         self._questions = Questions()
+        per_day = settings.questions_per_day
+        self._questions_per_day = QuestionBudget(per_day, self._clock.now) if per_day else None
         permitted = PermittedEndpoints.from_text(settings.permitted_endpoints)
         environment = Environment(
             owner=settings.owner,
@@ -89,12 +91,10 @@ class Operator:
             look_up=self._look_up,
             delegation_of=self._resolver.delegation,
             ask=self._questions.ask,
-            budget_of=self._budget_of,
+            budget_of=self._accounts.budget_of,
             providers=replace(PROVIDERS, open_zone=partial(registry.open_zone, permitted=permitted)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
-            questions=(
-                QuestionBudget(settings.questions_per_day, self._clock.now) if settings.questions_per_day else None
-            ),
+            questions=self._questions_per_day,
         )
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(
@@ -125,7 +125,16 @@ class Operator:
         if settings.lease is None:
             return None
         namespace, name = settings.lease
+        if settings.sharding:
+            sharing = Sharing(self._election, divide=self._divide, refresh=self._catch_up)
+            return Election(self._election, namespace, name, settings.identity, sharing=sharing)
         return Election(self._election, namespace, name, settings.identity, self._list_before_leading)
+
+    def _divide(self, shares: int) -> None:
+        """Go on with one of so many shares of what the installation may use."""
+        self._accounts.divide(shares)
+        if self._questions_per_day is not None:
+            self._questions_per_day.divide(shares)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until something of ours breaks."""
@@ -194,6 +203,16 @@ class Operator:
                 await self._list()
                 await self._parts.taken()
 
+    async def _catch_up(self) -> None:
+        """See what the watches have missed, as far as that can be had within a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LISTED_WITHIN):
+                try:
+                    await asyncio.to_thread(self._watcher.catch_up)
+                except ClusterError as error:
+                    logger.debug("catching up: %s", error)
+                await self._parts.taken()
+
     async def _list(self) -> None:
         try:
             await asyncio.to_thread(self._watcher.list_all)
@@ -248,12 +267,6 @@ class Operator:
 
     async def _look_up(self, hostname: str) -> tuple[str, ...]:
         return (await self._resolver.resolve(hostname)).addresses
-
-    def _budget_of(self, account: str, limits: ProviderLimits) -> Budget:
-        if account not in self._budgets:
-            self._budgets[account] = Budget(limits, self._clock.now)
-        self._budgets[account].limit(limits)
-        return self._budgets[account]
 
     def _not_ready(self) -> str | None:
         missing = [kind for kind in Kind if kind not in self._parts.declarations.listed]

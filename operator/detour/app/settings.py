@@ -28,18 +28,20 @@ class Settings:
 
     `owner` names the installation in ledgers and markers, `site` the cluster (without a name: see `ClusterSite`).
     `lease` is namespace and name of the Lease by which replicas elect a leader, None where there is only one;
-    `identity` is this process's name in it. `resolver` (`address:port`) resolves endpoint hostnames, None means the
-    system's. `namespaces` confine the operator, none means all. `listen` is `address:port` for /livez, /readyz and
-    /metrics. `audit_every` and `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may
-    ask of name servers that bill for it (0: as many as `audit_every` makes). `reference_checks` (`address:port`) tell
-    whether this process can see at all; without any, the zones' name servers do. `permitted_endpoints` are what the
-    `endpointURL` of a zone may name without credentials of its own, or without https (see `PermittedEndpoints`).
+    `identity` is this process's name in it, and with `sharding` the replicas divide the zones. `resolver`
+    (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the operator, none means
+    all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are the `Periods`,
+    in seconds, and `questions_per_day` is what audits may ask of name servers that bill for it (0: as many as
+    `audit_every` makes). `reference_checks` (`address:port`) tell whether this process can see at all; without any, the
+    zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may name without credentials of
+    its own, or without https (see `PermittedEndpoints`).
     """
 
     owner: str
     site: Site = Site("")  # noqa: RUF009 - it is frozen
     lease: tuple[str, str] | None = None
     identity: str = ""
+    sharding: bool = False
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     resolver: str | None = None
@@ -88,6 +90,13 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "--identity",
         help="name of this process in the Lease; one that starts does not wait for a holder whose name is the same up "
         "to the last underscore (default: the host name, an underscore and a random part)",
+    )
+    add(
+        "--sharding",
+        action="store_const",
+        const=True,
+        help="divide the zones among all replicas that have this flag and the same --lease (default: one leads, the "
+        "others stand by)",
     )
     add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
     add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
@@ -143,6 +152,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
             "--owner is missing: name this installation, such as --owner=production; it stands in every ledger and "
             "marker, and must stay the same for ever"
         )
+    if given["sharding"] and not given["lease"]:
+        parser.error("--lease is missing: replicas that divide the zones do so by Leases beside this one")
     given["site"] = _site(parser, given)
     given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
     known = {each.name for each in fields(Settings)}

@@ -25,6 +25,9 @@ FAILOVER_PATIENCE = 60.0
 WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
 
+LEAST_BURST = 40.0
+"""Changes of an account that may be sent at once at least, also in a share of its quota: a few names fit in a batch."""
+
 READING_SHARE = 0.1
 """The share of an account's requests that go to reading whole zones again and again."""
 
@@ -140,9 +143,11 @@ class TokenBucket:
 
 
 class Budget:
-    """The quotas of one provider account: requests, and changes within them."""
+    """The quotas of one provider account, or one of `shares` equal shares: requests, and changes within them."""
 
     def __init__(self, limits: ProviderLimits, clock: Callable[[], float]) -> None:
+        self.shares = 1
+        self._limits = limits
         self._clock = clock
         self._requests = TokenBucket(limits.requests_per_second, limits.requests_burst, clock)
         self._changes = TokenBucket(limits.changes_per_second, limits.changes_burst, clock)
@@ -153,8 +158,20 @@ class Budget:
 
     def limit(self, limits: ProviderLimits) -> None:
         """Go on with other quotas: the account's zones share those that were declared last."""
-        self._requests.resize(limits.requests_per_second, limits.requests_burst)
-        self._changes.resize(limits.changes_per_second, limits.changes_burst)
+        self._limits = limits
+        self._requests.resize(self._share_of(limits.requests_per_second), limits.requests_burst / self.shares)
+        least = min(limits.changes_burst, LEAST_BURST)
+        burst = max(least, limits.changes_burst / self.shares)
+        self._changes.resize(self._share_of(limits.changes_per_second), burst)
+
+    def divide(self, shares: int) -> None:
+        """Go on with one of so many equal shares of the quotas: other processes have the others."""
+        if shares != self.shares:
+            self.shares = shares
+            self.limit(self._limits)
+
+    def _share_of(self, rate: float | None) -> float | None:
+        return None if rate is None else rate / self.shares
 
     def now(self) -> float:
         """Return the time by this budget's clock (engine seconds)."""
@@ -282,7 +299,9 @@ class ZoneBudget:
         if self._limits.requests_per_second is not None:
             rate = min(rate, READING_SHARE * self._limits.requests_per_second)
         self._requests_of_reading = 0
-        return number / rate if self._limits.reads_by_zone else self.account.pause_after_reading(number / rate)
+        if self._limits.reads_by_zone:
+            return number / rate
+        return self.account.pause_after_reading(number / rate * self.account.shares)
 
     async def room(
         self, wanted: int, urgency: Urgency, *, news: asyncio.Event, due: float, unless: Callable[[], bool]

@@ -20,6 +20,7 @@ class QuestionBudget:
     """So many questions a day, an hour's worth at once. `clock` gives engine seconds."""
 
     def __init__(self, per_day: float, clock: Callable[[], float]) -> None:
+        self._per_day = per_day
         self._rate = per_day / DAY
         self._burst = max(float(PER_LOOK), per_day / 24)
         self._clock = clock
@@ -27,6 +28,13 @@ class QuestionBudget:
         self._at = clock()
         self._names: dict[Hashable, int] = {}
         self._total = 0
+
+    def divide(self, shares: int) -> None:
+        """Go on with one of so many equal shares of the questions: other processes have the others."""
+        left = self._there()
+        self._rate = self._per_day / shares / DAY
+        self._burst = max(float(PER_LOOK), self._per_day / shares / 24)
+        self._left = min(left, self._burst)
 
     def note(self, zone: Hashable, names: int) -> None:
         """So many names of a zone are audited."""

@@ -46,6 +46,7 @@ from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
 from detour.model.defects import told
 from detour.model.endpoint import Region
+from detour.model.health import Verdict
 from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.withdrawal import Withdrawal
@@ -237,13 +238,47 @@ class Engine:
                 self._records.keep(known.keeper.record.key, known)
         self.decide(self._records)
 
+    def zones_led(self, zones: Iterable[ObjectKey]) -> None:
+        """This process writes these DNSZones now, or does no longer, of several that divide them."""
+        self.zones.led(zones)
+
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """Let go of an object. DNS changes only for a record whose deletion was observed and whose policy says so."""
+        self.vanished(subject)
+        self._forget(subject, observed=observed)
+
+    def vanished(self, subject: Subject) -> None:
+        """Keep that an object is gone, whether or not it was ever declared here."""
+        if subject.kind is Kind.FAILOVER_RECORD:
+            self._existing.go(subject.key)
+
+    def let_go(self, subject: Subject) -> None:
+        """Care for an object no more, which is another process's to decide for."""
+        self._forget(subject, observed=False)
+
+    def was_elsewhere(self, subject: Subject) -> None:
+        """Another process decided for a record until now, by another clock."""
+        known = self._records.get(subject.key)
+        if known is not None:
+            known.keeper.hold_down_anew()
+
+    def zones_left_behind(self, record: ObjectKey) -> Iterable[ObjectKey]:
+        """Return the zones that a record is still in, or may be, though it declares them no more."""
+        known = self._records.get(record)
+        return known.keeper.zones_left_behind() if known is not None else ()
+
+    def seen_last(self, subject: Subject) -> tuple[Record, Origin] | None:
+        """Return what a record declares, and the object with the status that it bears as far as is known."""
+        known = self._records.get(subject.key)
+        if known is None or known.subject.uid != subject.uid:
+            return None
+        return known.keeper.declared, self._reporting.with_status(known.subject, known.origin)
+
+    def _forget(self, subject: Subject, *, observed: bool) -> None:
         self._invalid.pop(subject, None)
         self._reporting.forget(subject)
         match subject.kind:
             case Kind.FAILOVER_RECORD:
-                self._existing.go(subject.key)
                 self._record_gone(subject, observed=observed)
             case Kind.DNS_ZONE:
                 heir = self.zones.remove(subject.key)
@@ -601,6 +636,19 @@ class Engine:
         hidden = [each for each in self.unread.get(Kind.FAILOVER_RECORD, {}) if each]
         found = (self._guard.warning(key), unread_records(hidden) if hidden else None)
         return replace(picture, warnings=(*(each for each in found if each is not None), *picture.warnings))
+
+    def endpoints_by_region(self) -> Mapping[str, Mapping[Verdict, int]]:
+        """Return how many endpoints of the records that are decided for here each region has, by verdict."""
+        return self._regions.counted_here()
+
+    def count_elsewhere(self, tallies: Iterable[Mapping[str, Mapping[Verdict, int]]]) -> None:
+        """Other processes decide for records with so many endpoints in each region."""
+        self._regions.count_elsewhere(tallies)
+
+    def regions_led(self) -> None:
+        """This process tells of regions now, or does no longer, of several that divide the records."""
+        self._reporting.begin_term()
+        self._regions.judge_all()
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""

@@ -15,6 +15,7 @@ from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.ports import Providers
 from detour.engine.round import AT_ONCE
+from detour.model.record import ObjectKey
 from detour.planning.safety.departures import FREE_NAMES
 
 
@@ -22,9 +23,10 @@ from detour.planning.safety.departures import FREE_NAMES
 class Environment:
     """What every zone needs of its surroundings. `budget_of` gives the one budget of an account.
 
-    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. So many names may leave
-    regions by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects
-    are taken in, or decided for, before others have their turn: `at_once`.
+    `named_site` gives `site` with its name, which may have to be read; it raises ClusterError. `leadership` is that of
+    the process, `leadership_of` that for one zone, where several processes divide them. So many names may leave regions
+    by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects are
+    taken in, or decided for, before others have their turn: `at_once`.
     Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
     whose answers are billed.
     """
@@ -44,6 +46,7 @@ class Environment:
     periods: Periods = DEFAULT_PERIODS
     questions: QuestionBudget | None = None
     leadership: Leadership = SOLE_LEADER
+    leadership_of: Callable[[ObjectKey], Leadership] | None = None
     free_departures: int = FREE_NAMES
     at_once: int = AT_ONCE
     pause: float = 0.0

@@ -133,6 +133,14 @@ class RecordKeeper:
         self._has_news = False
         self._is_without_memory = False
 
+    def hold_down_anew(self) -> None:
+        """Another replica decided until now: hold down from now on who failed and does not serve, as in `recall`."""
+        now = self._clock.now()
+        for each in self.memory.endpoints:
+            known = self.healths.get(each.name)
+            if known is not None and known.failed_at is not None and each.name not in self.memory.serving:
+                self.healths[each.name] = replace(known, failed_at=now, since=now)
+
     def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell, once, whether the status that we began with tells of other values than a zone holds.
 

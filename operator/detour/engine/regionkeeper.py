@@ -53,6 +53,22 @@ class RegionKeeper:
         self._known: dict[str, _Known] = {}
         self._counts: dict[str, Counter[Verdict]] = {}
         self._counted: dict[ObjectKey, tuple[Placed, ...]] = {}
+        self._elsewhere: dict[str, Counter[Verdict]] = {}
+
+    def count_elsewhere(self, tallies: Iterable[Mapping[str, Mapping[Verdict, int]]]) -> None:
+        """Other processes count the endpoints of the records that they decide for: so many of each region."""
+        found: dict[str, Counter[Verdict]] = {}
+        for tally in tallies:
+            for region, counts in tally.items():
+                found.setdefault(region, Counter()).update(counts)
+        before, self._elsewhere = self._elsewhere, found
+        for region in {*before, *found}:
+            if before.get(region) != found.get(region):
+                self.judge(region)
+
+    def counted_here(self) -> dict[str, Mapping[Verdict, int]]:
+        """Return how many endpoints of the records that are decided for here each region has, by verdict."""
+        return {region: +counts for region, counts in self._counts.items()}
 
     def note(self, record: ObjectKey, endpoints: Iterable[Placed]) -> set[str]:
         """Count the endpoints of a record, in place of those counted before; return the regions that this changes."""
@@ -73,7 +89,7 @@ class RegionKeeper:
 
     def counted(self, region: str) -> Mapping[Verdict, int]:
         """Return how many endpoints a region has, by verdict."""
-        return +self._counts.get(region, Counter())
+        return self._counts.get(region, Counter()) + self._elsewhere.get(region, Counter())
 
     def declare(self, subject: Subject, region: Region, *, ended: float | None = None) -> None:
         """A CloudRegion is new or changed; `ended` is the end of a drain that is over, as its status tells."""

@@ -76,6 +76,8 @@ class ZoneKeeper:
         self.incidents: list[Explanation] = []
         self._was_in_force = False
         self._environment = environment
+        of = environment.leadership_of
+        self._leadership = of(zone.key) if of is not None else environment.leadership
         self._providers = environment.providers
         self._inbox = inbox
         self._record_exists = record_exists
@@ -473,7 +475,7 @@ class ZoneKeeper:
             provider=provider,
             budget=budget,
             fence=fence,
-            leadership=self._environment.leadership,
+            leadership=self._leadership,
             clock=self._environment.clock.now,
             random=self._environment.randomness.random,
             observer=self,

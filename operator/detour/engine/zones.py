@@ -6,7 +6,7 @@ Which zone a DNSZone stands for is what its provider says: not how the object sp
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 
 from detour.enactment.capacity import nearly_full
@@ -66,7 +66,7 @@ class Zones:
         self._record_exists = record_exists
         self._memory_of = memory_of
         self._declared: dict[ObjectKey, _Declared] = {}
-        self._departures = Departures(environment.free_departures, on_change=self._departures_changed)
+        self.departures = Departures(environment.free_departures, on_change=self._departures_changed)
         self._twins = Twins(environment.clock.now)
         self._deleted: dict[ObjectKey, tuple[int, float]] = {}  # of DNSZones that are gone: deletions, and the last
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
@@ -194,8 +194,20 @@ class Zones:
 
     def leadership_changed(self) -> None:
         """This process leads now, or does no longer."""
-        for keeper in self.keepers.values():
-            keeper.leadership_changed()
+        self.led(self.keepers)
+
+    def led(self, zones: Iterable[ObjectKey]) -> None:
+        """This process writes these DNSZones now, or does no longer."""
+        for zone in zones:
+            if keeper := self.keepers.get(zone):
+                keeper.leadership_changed()
+
+    async def written_out(self, zones: Container[ObjectKey]) -> None:
+        """Wait until nothing is on its way any more to DNSZones that are not kept here any more."""
+        kept = set(self.keepers.values())
+        ending = [task for task, each in self._tasks.items() if each.zone.key in zones and each not in kept]
+        if ending:
+            await asyncio.wait(ending)
 
     async def stop(self) -> None:
         """Let every keeper finish the batch in flight."""
@@ -245,7 +257,7 @@ class Zones:
             self._environment,
             self._inbox,
             known=memory.generation,
-            departures=self._departures,
+            departures=self.departures,
             record_exists=self._record_exists,
             admit=self._admit,
         )
@@ -313,7 +325,7 @@ class Zones:
             names, at = memory.deletions
             keeper.gate.deletions.remember(names, self._environment.clock.from_the_wall(at))
         for region, names, at in memory.evacuations:
-            self._departures.remember(region, names, self._environment.clock.from_the_wall(at))
+            self.departures.remember(region, names, self._environment.clock.from_the_wall(at))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)

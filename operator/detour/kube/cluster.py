@@ -193,6 +193,24 @@ class Cluster:
         """Replace a Lease, of the version that `body` names, and return it."""
         return await self._lease_call("replace_namespaced_lease", name, namespace, dict(body))
 
+    async def list_leases(self, namespace: str, selector: str) -> list[RawObject]:
+        """Return the Leases with a label, as they were at one moment."""
+
+        def call(api: client.ApiClient) -> RawObject:
+            read = partial(client.CoordinationV1Api(api).list_namespaced_lease, label_selector=selector)
+            return _get(read, namespace, timeout=LEASE_TIMEOUT)
+
+        items = (await self._call("lease", call)).get("items")
+        return [each for each in items if isinstance(each, Mapping)] if isinstance(items, list) else []
+
+    async def delete_lease(self, namespace: str, name: str) -> None:
+        """Delete a Lease."""
+
+        def call(api: client.ApiClient) -> RawObject:
+            return _get(client.CoordinationV1Api(api).delete_namespaced_lease, name, namespace, timeout=LEASE_TIMEOUT)
+
+        await self._call("lease", call)
+
     async def _lease_call(self, method: str, *arguments: Any) -> RawObject:
         def call(api: client.ApiClient) -> RawObject:
             return _get(getattr(client.CoordinationV1Api(api), method), *arguments, timeout=LEASE_TIMEOUT)

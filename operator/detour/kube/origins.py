@@ -1,10 +1,12 @@
 """An object as the API server shows it, as the engine knows where a declaration came from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from detour.engine.ports import Origin
 from detour.kube.metadata import has_finalizer
+from detour.kube.resources.memory import zones_in
 from detour.model.objects import RawObject
+from detour.model.record import ObjectKey
 
 KEPT = ("metadata", "status")
 """What is kept of an object beside its declaration: what that says was read from its spec."""
@@ -22,3 +24,11 @@ def origin_of(raw: RawObject) -> Origin:
         has_finalizer=has_finalizer(raw),
         shown={part: raw[part] for part in KEPT if part in raw},
     )
+
+
+def zones_told_of(origin: Origin) -> Iterable[ObjectKey]:
+    """Return the zones that the status of a FailoverRecord says it is in, or may be."""
+    shown: RawObject = origin.shown
+    metadata = shown.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else ""
+    return tuple(zones_in(shown.get("status"), str(namespace or "")))

@@ -164,11 +164,25 @@ class Watcher:
         if errors:
             raise errors[0]
 
-    def _compare(self, kind: Kind, kept: _Kept) -> None:
+    def catch_up(self) -> None:
+        """Compare all that is known with what the API server holds, and read who differs at once.
+
+        Raises ClusterError, the first that was met.
+        """
+        for kind, kept in self._kept.items():
+            with self._listing:
+                if kept.listed is None or kept.unread or kept.unwatched:
+                    self._list_now(kind, kept)
+                else:
+                    kept.rotation.clear()
+                    self._compare(kind, kept, rounds=1)
+        self.settle()
+
+    def _compare(self, kind: Kind, kept: _Kept, *, rounds: int = ROUNDS) -> None:
         for space in kept.listed or ():
             rotation = kept.rotation.setdefault(space, _Rotation())
             with self._order:
-                pages = math.ceil(kept.catalogue.count(space) / PAGE / ROUNDS)
+                pages = math.ceil(kept.catalogue.count(space) / PAGE / rounds)
             while pages >= 0:
                 pages -= 1
                 mark, is_first = self._versions.mark(), rotation.token is None

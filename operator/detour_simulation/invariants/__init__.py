@@ -17,6 +17,7 @@ from detour_simulation.invariants.liveness import serves
 from detour_simulation.invariants.names import as_seen, deletions_held, never_empty, only_ours
 from detour_simulation.invariants.patience import never_to_the_dead, patient, stays_suspended
 from detour_simulation.invariants.radius import blast_radius
+from detour_simulation.invariants.sharing import one_decider, within_quotas
 
 Invariant = Callable[[History], Iterator[Violation]]
 
@@ -38,6 +39,8 @@ INVARIANTS: Mapping[str, Invariant] = {
     "NeverToTheDead": never_to_the_dead,
     "StaysSuspended": stays_suspended,
     "Serves": serves,
+    "OneDecider": one_decider,
+    "WithinQuotas": within_quotas,
     "Truthful": truthful,
     "NoDefects": no_defects,
     "Converges": converges,

@@ -57,13 +57,22 @@ class Pictures(Protocol):
 
 
 class Reporting:
-    """Status, events and metadata patches for every kind of object."""
+    """Status, events and metadata patches for every kind of object, as far as this process leads.
+
+    Where several divide the objects `leads_for` says whose an object is.
+    """
 
     def __init__(
-        self, metadata: MetadataWriter, wall_clock: Callable[[], float], *, leadership: Leadership = SOLE_LEADER
+        self,
+        metadata: MetadataWriter,
+        wall_clock: Callable[[], float],
+        *,
+        leadership: Leadership = SOLE_LEADER,
+        leads_for: Callable[[Subject], bool] | None = None,
     ) -> None:
         self._metadata = metadata
         self._leadership = leadership
+        self._leads_for = leads_for
         self._wall_clock = wall_clock
         self._followed: dict[Subject, None] = {}
         self._readiness = Counter[str]()
@@ -101,7 +110,7 @@ class Reporting:
         raw: RawObject = origin.shown
         known = self._writer.of(subject)
         self._read_annotations(known, raw)
-        if not self._leadership.leads:
+        if not self._leads(subject):
             known.followed = raw
             self._followed[subject] = None
             return
@@ -155,14 +164,18 @@ class Reporting:
         if known is not None and known.is_adopted:
             self.mark(subject)
 
+    def _leads(self, subject: Subject) -> bool:
+        """Tell whether what there is to say of an object is this process's to say."""
+        return self._leadership.leads and (self._leads_for is None or self._leads_for(subject))
+
     def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
         """Create an event."""
-        if self._leadership.leads:
+        if self._leads(subject):
             self._writer.events.tell(subject, reason, message, warning=warning)
 
     def incident(self, subject: Subject, reason: str, message: str) -> None:
         """Create an event about something that was found wrong, and keep it in the status, which outlives the event."""
-        if self._leadership.leads:
+        if self._leads(subject):
             told = {"at": timestamp(self._wall_clock()), "reason": reason, "message": message}
             self._writer.of(subject).incident = told
             self.tell(subject, reason, message, warning=True)
@@ -184,7 +197,7 @@ class Reporting:
         """The command that an object bears was acted upon, with this `outcome`: its value does nothing more."""
         annotation = ANNOTATIONS[command]
         value, known = command_in(origin.shown, annotation), self._writer.of(subject)
-        if value is not None and self._leadership.leads and commands.is_new(known.acted, annotation, value):
+        if value is not None and self._leads(subject) and commands.is_new(known.acted, annotation, value):
             commands.note(known.acted, annotation, value)
             done = f"was acted upon ({outcome})" if outcome else "was acted upon"
             told = f"{annotation}={value} {done}; to ask again, give it another time or number"
@@ -206,7 +219,7 @@ class Reporting:
 
     def _patch(self, subject: Subject, body: Mapping[str, Any]) -> None:
         """Change an object's metadata."""
-        if self._leadership.leads:
+        if self._leads(subject):
             self._metadata.patch(subject, body)
 
     def record_memory(self, origin: Origin) -> RecordMemory:
@@ -233,7 +246,7 @@ class Reporting:
     def build(self, subject: Subject, previous: Mapping[str, Any]) -> Status | None:
         """Return the present status of `subject`, telling the transitions since the last one."""
         known = self._writer.objects.get(subject) or Reported(subject)
-        built = self._build(known, previous) if self._leadership.leads else None
+        built = self._build(known, previous) if self._leads(subject) else None
         if built is None:
             return None
         status, conditions = built

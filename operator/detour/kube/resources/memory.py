@@ -39,6 +39,13 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
     )
 
 
+def zones_in(status: object, namespace: str) -> Iterator[ObjectKey]:
+    """Give the zones that a FailoverRecord's status says it is in, or may be. Never raises."""
+    for each in _mappings(_mapping(status).get("zones")):
+        if name := _text(each.get("name")):
+            yield ObjectKey(_text(each.get("namespace")) or namespace, name)
+
+
 def dns_zone_memory_in(status: object) -> DNSZoneMemory:
     """Return what makes sense of a DNSZone's status. Never raises."""
     generation = _generation(_mapping(_mapping(status).get("ledger")).get("generation"))

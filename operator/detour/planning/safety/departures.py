@@ -12,12 +12,15 @@ only the regions that were free before lose more.
 A namespace whose own names leave no more regions than are free is never held: what others do is none of its business.
 Nor is a name held that was counted already and has nothing left but what fails: it evacuates nothing.
 
+Where several replicas divide the names each counts its own, and what is free is agreed upon: see `Agreed`. Then a name
+is held until its region, or its namespace's, is agreed to be free.
+
 Tallies are kept as names leave and come back. Times are engine seconds and come in from outside.
 """
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detour.model.record import ObjectKey
@@ -39,6 +42,31 @@ class Blocked:
     regions: tuple[tuple[str, int], ...]
     names: tuple[str, ...]
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the replicas that divide the names have agreed upon.
+
+    `regions` are free, those for a namespace in `namespaces`, each in the order in which it came to be: a zone that
+    allows fewer goes by the first ones. Here `names` may leave others.
+    """
+
+    regions: tuple[str, ...] = ()
+    namespaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Wanted:
+    """A region that names would leave if it were agreed to be free: of one namespace, or of all where that is empty.
+
+    So many are `allowed` to be.
+    """
+
+    namespace: str
+    region: str
+    allowed: int
 
 
 @dataclass(slots=True)
@@ -64,6 +92,9 @@ class Departures:
         self._remembered: dict[str, tuple[int, float]] = {}
         self._under_way: Counter[tuple[ObjectKey, str]] = Counter()
         self._windows: dict[object, float] = {}  # by zone
+        self._agreed: Agreed | None = None
+        self._wanted: set[Wanted] = set()
+        self.on_want: Callable[[], None] = lambda: None
         self.window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
@@ -86,6 +117,32 @@ class Departures:
         before = self._remembered.get(region, (0, 0.0))
         self._remembered[region] = (max(before[0], names), max(before[1], at))
         self._change()
+
+    # -- several replicas -----------------------------------------------------------------------------------------
+
+    def agree(self, agreed: Agreed) -> None:
+        """Go by what the replicas have agreed upon."""
+        if agreed != self._agreed:
+            self._agreed = agreed
+            self._change()
+
+    def take_wanted(self) -> frozenset[Wanted]:
+        """Return the regions that names wait for to be free since this was asked last."""
+        wanted, self._wanted = frozenset(self._wanted), set()
+        return wanted
+
+    @property
+    def managed(self) -> int:
+        """How many names are managed here."""
+        return len(self._managed)
+
+    def left(self) -> dict[str, int]:
+        """Return how many names have left each region."""
+        return self._counts()
+
+    def left_by_namespace(self) -> dict[str, tuple[str, ...]]:
+        """Return which regions names of each namespace have left."""
+        return {namespace: tuple(sorted(regions)) for namespace, regions in self._by_namespace.items()}
 
     # -- what is managed -----------------------------------------------------------------------------------------
 
@@ -224,6 +281,8 @@ class Departures:
             return None
         before = self._counts()
         counts = {**before, **{region: before.get(region, 0) + 1 for region in new}}
+        if self._agreed is not None:
+            return self._blocks_by_agreement(self._agreed, record.namespace, new, counts, allowed)
         free = set(heapq.nlargest(allowed, counts, key=lambda region: counts[region]))
         rest = {region: number for region, number in counts.items() if region not in free}
         if sum(rest.values()) <= max(self._free_names, FREE_SHARE * len(self._managed)):
@@ -236,6 +295,22 @@ class Departures:
         namespace = {*self._by_namespace.get(record.namespace, ()), *self._remembered, *new}  # whose, it does not say
         if len(namespace) <= allowed:
             return None
+        return frozenset(rest)
+
+    def _blocks_by_agreement(
+        self, agreed: Agreed, namespace: str, new: Sequence[str], counts: Mapping[str, int], allowed: int
+    ) -> frozenset[str] | None:
+        free = agreed.regions[:allowed]
+        rest = {region: number for region, number in counts.items() if region not in free}
+        if sum(rest.values()) <= agreed.names or set(new).issubset(free):
+            return None
+        own = {*self._by_namespace.get(namespace, ()), *self._remembered, *new}
+        if own.issubset(agreed.namespaces.get(namespace, ())[:allowed]):
+            return None
+        before = len(self._wanted)
+        self._wanted |= {Wanted(each, region, allowed) for region in new for each in ("", namespace)}
+        if len(self._wanted) != before:
+            self.on_want()
         return frozenset(rest)
 
     def explain(self, rest: Iterable[str], *, window: float) -> Blocked:

@@ -1,0 +1,211 @@
+"""The limit on regions that names leave because they fail, kept by several replicas together.
+
+What names have left is counted by each replica for its own. Which regions are free to be left stands in one Lease, for
+all replicas: who needs one more adds it there, as long as the zone's limit has room, and the API server lets only one
+replica do so at a time. A few names may leave other regions as well: of these each replica has its share. A region is
+free until nobody counts a name that has left it.
+
+While the API server does not answer nobody can ask. Then a replica goes by what it knew last, and lets its own names
+leave what fails, up to the same limit: an outage of the API server must not hold up every failover.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from detour.app.handover import CONFLICT, GONE, LeaseStore
+from detour.app.sharding.leases import Free, Names, Told, free_of
+from detour.engine.clock import Clock
+from detour.engine.ports import ClusterError
+from detour.kube.lease import Lease, lease_from
+from detour.model.defects import told as told_of
+from detour.planning.safety.departures import FREE_SHARE, Agreed, Departures, Wanted
+
+logger = logging.getLogger(__name__)
+
+TRIES = 20
+"""Attempts to be the one who writes the Lease: each fails only where another replica was quicker."""
+
+UNUSED_FOR = 15.0
+"""Seconds for which nobody counts a name that has left a region before it is free no more."""
+
+NO_LIMIT = 1_000
+MOST_NAMESPACES = 2_000
+"""Namespaces that are told of at most: a Lease has 256 KiB of annotations."""
+
+
+class Others(Protocol):
+    """What is known of the other replicas: the division."""
+
+    shares: int
+    others: Mapping[str, Told]
+
+    @property
+    def is_alone(self) -> bool: ...
+
+    @property
+    def replicas(self) -> int: ...
+
+
+class Agreement:
+    """Keeps `departures` to what all replicas have agreed upon; `free_names` are an installation's."""
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        *,
+        namespace: str,
+        names: Names,
+        identity: str,
+        clock: Clock,
+        departures: Departures,
+        free_names: float,
+        is_first: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._names = names
+        self._identity = identity
+        self._clock = clock
+        self._departures = departures
+        self._free_names = free_names
+        self._is_first = is_first
+        self._others: Others | None = None
+        self._free = Free()
+        self._own: set[Wanted] = set()  # what this replica allowed itself while nobody could be asked
+        self._unused_since: dict[tuple[str, str], float] = {}
+        self._news = asyncio.Event()
+        departures.on_want = self._news.set
+        departures.agree(Agreed())
+
+    def connect(self, others: Others) -> None:
+        """Name who knows of the other replicas."""
+        self._others = others
+
+    async def run(self) -> None:
+        """Ask for regions as names wait for them, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._own and self._others is not None and not self._others.is_alone:
+                await self._tell_own()
+            if wanted := self._departures.take_wanted():
+                await self._ask(wanted)
+
+    # -- what is agreed --------------------------------------------------------------------------------------------
+
+    def listed(self, free: Free | None) -> None:
+        """The Leases were read: these regions are free."""
+        self._free = free or Free()
+        self.divide()
+        if self._own:
+            self._news.set()
+
+    def divide(self) -> None:
+        """Go by how many replicas there are, and by what they tell."""
+        others, shares = (self._others.others, self._others.shares) if self._others else ({}, 1)
+        managed = self._departures.managed + sum(each.managed for each in others.values())
+        free = _with(self._free, self._own)
+        names = max(self._free_names, FREE_SHARE * managed) / shares
+        self._departures.agree(Agreed(free.regions, free.namespaces, names))
+
+    async def _tell_own(self) -> None:
+        """Tell the others what this replica allowed itself, whether or not there is room."""
+        own = frozenset(Wanted(each.namespace, each.region, NO_LIMIT) for each in self._own)
+        if await self._write(lambda free: _with(free, own)):
+            self._own.clear()
+            self.divide()
+
+    async def _ask(self, wanted: Iterable[Wanted]) -> None:
+        is_alone = self._others is not None and self._others.is_alone
+        if is_alone or not await self._write(lambda free: _with(free, wanted)):
+            before = _with(self._free, self._own)
+            after = _with(before, wanted)
+            self._own |= {each for each in wanted if _has(after, each) and not _has(before, each)}
+        self.divide()
+
+    async def _write(self, change: Callable[[Free], Free]) -> bool:
+        """Change what is free; False where nobody could be asked."""
+        for _ in range(TRIES):
+            try:
+                lease, found = await self._read()
+                self._free = found
+                if (after := change(found)) == found:
+                    return True
+                body = self._names.free_body(lease, self._identity, after, self._clock.wall())
+                if lease is None:
+                    await self._store.create_lease(self._namespace, body)
+                else:
+                    await self._store.replace_lease(self._namespace, self._names.of_free_regions, body)
+            except ClusterError as error:
+                if error.status in (GONE, CONFLICT):
+                    continue  # another replica was quicker
+                logger.debug("nobody can be asked which regions are free: %s", error)
+                return False
+            except Exception as error:
+                logger.error("which regions are free could not be found out: %s", told_of(error))
+                return False
+            self._free = after
+            return True
+        return False
+
+    async def _read(self) -> tuple[Lease | None, Free]:
+        try:
+            item = await self._store.read_lease(self._namespace, self._names.of_free_regions)
+        except ClusterError as error:
+            if error.status == GONE:
+                return None, Free()
+            raise
+        return lease_from(item), free_of(item)
+
+    # -- what is not needed any more -------------------------------------------------------------------------------
+
+    async def clear_up(self) -> None:
+        """Take back what nobody needs any more: who was elected does, while everybody tells what they count."""
+        others = self._others
+        if (
+            others is None
+            or not self._is_first()
+            or others.replicas < others.shares
+            or not (self._free.regions or self._free.namespaces)
+        ):
+            self._unused_since.clear()
+            return
+        told = list(others.others.values())
+        used = {("", region) for each in told for region, number in each.left.items() if number}
+        used |= {("", region) for region in self._departures.left()}
+        by_namespace = [each.namespaces for each in told] + [self._departures.left_by_namespace()]
+        used |= {(name, region) for each in by_namespace if each for name, found in each.items() for region in found}
+        there = [("", region) for region in self._free.regions]
+        if all(each is not None for each in by_namespace):
+            there += [(name, region) for name, found in self._free.namespaces.items() for region in found]
+        now = self._clock.now()
+        self._unused_since = {each: self._unused_since.get(each, now) for each in there if each not in used}
+        over = {each for each, since in self._unused_since.items() if now - since >= UNUSED_FOR}
+        if over and await self._write(lambda free: _without(free, over)):
+            self.divide()
+
+
+def _with(free: Free, wanted: Iterable[Wanted]) -> Free:
+    """Return what is free with what is wanted, as far as there is room."""
+    regions, namespaces = list(free.regions), {name: list(found) for name, found in free.namespaces.items()}
+    for each in sorted(wanted):
+        if each.namespace and each.namespace not in namespaces and len(namespaces) >= MOST_NAMESPACES:
+            continue
+        found = namespaces.setdefault(each.namespace, []) if each.namespace else regions
+        if each.region not in found and len(found) < each.allowed:
+            found.append(each.region)
+    return Free(tuple(regions), {name: tuple(found) for name, found in namespaces.items() if found})
+
+
+def _has(free: Free, wanted: Wanted) -> bool:
+    return wanted.region in (free.namespaces.get(wanted.namespace, ()) if wanted.namespace else free.regions)
+
+
+def _without(free: Free, over: set[tuple[str, str]]) -> Free:
+    regions = tuple(each for each in free.regions if ("", each) not in over)
+    namespaces = {
+        name: tuple(each for each in found if (name, each) not in over) for name, found in free.namespaces.items()
+    }
+    return Free(regions, {name: found for name, found in namespaces.items() if found})

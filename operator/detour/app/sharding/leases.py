@@ -1,0 +1,201 @@
+"""The Leases by which replicas divide the zones.
+
+Each replica renews one of its own, which says that it lives, and what the others have to know of it. A zone's Lease
+says who has the zone; nobody renews it: it holds for as long as its holder lives. So a replica costs one write every
+few seconds, however many zones it has.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from detour.kube.lease import Lease, lease_body, lease_from
+from detour.model.record import ObjectKey
+
+LABEL = "detour.dev/replicas-of"
+"""The label of all these Leases; its value is the name of the Lease by which one replica is elected for the rest."""
+
+ZONE = "detour.dev/zone"
+TOLD = "detour.dev/replica"
+FREE = "detour.dev/free-regions"
+"""Annotations: which DNSZone a Lease is about, what a replica tells of itself, and which regions names may leave."""
+
+MOST_TOLD = 200_000
+"""Characters of what a replica tells at most: the API server takes 256 KiB of annotations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a replica tells the others.
+
+    `shares` is in how many it divides the quotas, `sees` that its checks are to be believed; `managed` how many names
+    it keeps, `left` how many of these have left which region because that failed, `namespaces` which regions those of
+    a namespace have left (None: that is too much to tell), and `endpoints` how many endpoints of each region have which
+    verdict.
+    """
+
+    shares: int = 1
+    sees: bool = True
+    managed: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+    namespaces: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
+    endpoints: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return it as it stands in the annotation; what makes it too long is left out."""
+        whole = {
+            "shares": self.shares,
+            "sees": self.sees,
+            "managed": self.managed,
+            "left": dict(self.left),
+            "namespaces": None if self.namespaces is None else dict(self.namespaces),
+            "endpoints": {region: dict(counts) for region, counts in self.endpoints.items()},
+        }
+        in_turn: tuple[dict[str, Any], ...] = ({}, {"namespaces": None}, {"namespaces": None, "endpoints": {}})
+        for left_out in in_turn:
+            text = json.dumps({**whole, **left_out}, separators=(",", ":"), sort_keys=True)
+            if len(text) <= MOST_TOLD:
+                break
+        return text
+
+
+def told_in(text: object) -> Told:
+    """Return what makes sense of an annotation; what does not counts as said the least. Never raises."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        found = {}
+    given = found if isinstance(found, dict) else {}
+    return Told(
+        shares=max(1, _count(given.get("shares"))),
+        sees=given.get("sees") is not False,
+        managed=_count(given.get("managed")),
+        left=_counts(given.get("left")),
+        namespaces=_lists(given["namespaces"]) if isinstance(given.get("namespaces"), dict) else None,
+        endpoints={str(region): _counts(counts) for region, counts in _mapping(given.get("endpoints")).items()},
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else 0
+
+
+def _counts(value: object) -> dict[str, int]:
+    return {str(key): _count(number) for key, number in _mapping(value).items()}
+
+
+def _lists(value: object) -> dict[str, tuple[str, ...]]:
+    return {str(key): tuple(map(str, found)) for key, found in _mapping(value).items() if isinstance(found, list)}
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The regions that names may leave because they fail, and those that names of a namespace may, the first first."""
+
+    regions: tuple[str, ...] = ()
+    namespaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return it as it stands in the annotation."""
+        return json.dumps(
+            {"regions": self.regions, "namespaces": dict(self.namespaces)}, separators=(",", ":"), sort_keys=True
+        )
+
+
+def free_in(text: object) -> Free:
+    """Return what makes sense of an annotation; what does not is not free. Never raises."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        found = {}
+    given = _mapping(found)
+    return Free(_lists({"": given.get("regions")}).get("", ()), _lists(given.get("namespaces")))
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All these Leases as one list showed them: those of replicas, by name, and of zones, by DNSZone.
+
+    `free` is what names may leave, None where no Lease says so.
+    """
+
+    replicas: Mapping[str, tuple[Lease, Told]]
+    zones: Mapping[ObjectKey, Lease]
+    free: Free | None = None
+
+
+def listed_in(items: list[Mapping[str, Any]]) -> Listed:
+    """Return what a list of Leases shows; what is neither a replica's nor a zone's is left out. Never raises."""
+    replicas: dict[str, tuple[Lease, Told]] = {}
+    zones: dict[ObjectKey, Lease] = {}
+    free: Free | None = None
+    for item in items:
+        metadata = _mapping(_mapping(item).get("metadata"))
+        annotations = _mapping(metadata.get("annotations"))
+        name, zone = str(metadata.get("name") or ""), annotations.get(ZONE)
+        lease = lease_from(item)
+        if isinstance(zone, str) and "/" in zone:
+            namespace, _, of = zone.partition("/")
+            zones[ObjectKey(namespace, of)] = lease
+        elif TOLD in annotations and lease.holder:
+            replicas[name] = (lease, told_in(annotations[TOLD]))
+        elif FREE in annotations:
+            free = free_in(annotations[FREE])
+    return Listed(replicas, zones, free)
+
+
+class Names:
+    """What these Leases are called beside the Lease `first`, and how they are written."""
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+        self.selector = f"{LABEL}={_label(first)}"
+
+    def of_replica(self, identity: str) -> str:
+        """Return the name of a replica's own Lease."""
+        return f"{self.first}-replica-{_digest(identity)}"
+
+    def of_zone(self, zone: ObjectKey) -> str:
+        """Return the name of a zone's Lease."""
+        return f"{self.first}-zone-{_digest(str(zone))}"
+
+    @property
+    def of_free_regions(self) -> str:
+        """The name of the Lease that says which regions names may leave."""
+        return f"{self.first}-free-regions"
+
+    def free_body(self, lease: Lease | None, identity: str, free: Free, wall: float) -> dict[str, Any]:
+        """Return the Lease that says which regions names may leave, written last by `identity`."""
+        return self._body(lease_body(self.of_free_regions, lease, identity, wall), {FREE: free.text()})
+
+    def replica_body(self, lease: Lease | None, identity: str, told: Told, wall: float) -> dict[str, Any]:
+        """Return the Lease with which a replica says that it lives at `wall` (seconds since the Unix epoch)."""
+        return self._body(lease_body(self.of_replica(identity), lease, identity, wall), {TOLD: told.text()})
+
+    def zone_body(self, zone: ObjectKey, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:
+        """Return the Lease with which `holder` (empty: nobody) has a zone."""
+        return self._body(lease_body(self.of_zone(zone), lease, holder, wall), {ZONE: str(zone)})
+
+    def _body(self, body: dict[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
+        metadata = {**body["metadata"], "labels": {LABEL: _label(self.first)}, "annotations": annotations}
+        return {**body, "metadata": metadata}
+
+
+def free_of(item: Mapping[str, Any]) -> Free:
+    """Return what the Lease says that names may leave."""
+    return free_in(_mapping(_mapping(_mapping(item).get("metadata")).get("annotations")).get(FREE))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _label(name: str) -> str:
+    """Return a label's value for a name, which may be longer than one."""
+    return name if len(name) <= 63 else _digest(name)

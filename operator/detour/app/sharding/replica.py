@@ -1,0 +1,136 @@
+"""The parts of one replica that have to do with the others, connected."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from detour.app.leadership import Elector
+from detour.app.sharding.agreement import Agreement
+from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership
+from detour.app.sharding.leases import Names, Told
+from detour.app.sharding.share import Share
+from detour.engine.clock import Clock
+from detour.engine.engine import Engine
+from detour.kube.origins import zones_told_of
+from detour.model.health import Verdict
+from detour.model.objects import Subject
+from detour.model.record import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a replica divides the zones with others. `divide` takes in how many shares the quotas are divided.
+
+    `refresh` brings what is declared up to date before zones come here; `free_names` are the names of an installation
+    that may leave regions beside the free ones.
+    """
+
+    store: LeasesStore
+    divide: Callable[[int], None]
+    refresh: Callable[[], Awaitable[None]] | None = None
+
+
+class ReplicaPart:
+    """One replica among several. `share` is told what is declared."""
+
+    def __init__(
+        self,
+        sharing: Sharing,
+        *,
+        elector: Elector,
+        engine: Engine,
+        namespace: str,
+        first: str,
+        identity: str,
+        clock: Clock,
+        free_names: float,
+        at_once: int,
+    ) -> None:
+        self._elector = elector
+        self._engine = engine
+        self._divide = sharing.divide
+        self.share = Share(engine, zones_in=zones_told_of, on_change=self._wake, at_once=at_once)
+        self.agreement = Agreement(
+            sharing.store,
+            namespace=namespace,
+            names=Names(first),
+            identity=identity,
+            clock=clock,
+            departures=engine.zones.departures,
+            free_names=free_names,
+            is_first=self._is_first,
+        )
+        self.division = Division(
+            sharing.store,
+            namespace=namespace,
+            first=first,
+            identity=identity,
+            clock=clock,
+            share=self.share,
+            agreement=self.agreement,
+            elected=self._elected,
+            tell=self._tell,
+            refresh=sharing.refresh,
+            written_out=engine.zones.written_out,
+            on_lead=engine.zones_led,
+            on_news=self._others_have_changed,
+        )
+        self.agreement.connect(self.division)
+
+    def leadership_of(self, zone: ObjectKey) -> ZoneLeadership:
+        """Return whether this replica writes one zone, now and later."""
+        return self.division.leadership_of(zone)
+
+    def leads_for(self, subject: Subject) -> bool:
+        """Tell whether this replica writes the status of an object."""
+        return self.share.leads(subject)
+
+    def was_elected(self) -> None:
+        """This replica has come to lead what is of no zone, or does no longer."""
+        self.division.elected_another()
+        if self._elector.leads:
+            self._engine.regions_led()
+
+    @property
+    def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs for as long as the operator does, by what it is."""
+        return {
+            "dividing the zones": self.division.run,
+            "taking the zones over": self.division.settle,
+            "agreeing on what may be left": self.agreement.run,
+        }
+
+    def _wake(self) -> None:
+        self.division.wake()
+
+    def _is_first(self) -> bool:
+        return self._elector.leads
+
+    def _elected(self) -> tuple[str | None, bool]:
+        return self._elector.holder, self._elector.leads
+
+    def _tell(self) -> Told:
+        departures = self._engine.zones.departures
+        return Told(
+            shares=self.division.counted,
+            sees=not self._engine.is_blind(),
+            managed=departures.managed,
+            left=departures.left(),
+            namespaces=departures.left_by_namespace(),
+            endpoints={
+                region: {str(verdict): number for verdict, number in counts.items()}
+                for region, counts in self._engine.endpoints_by_region().items()
+            },
+        )
+
+    def _others_have_changed(self) -> None:
+        self._divide(self.division.shares)
+        self.agreement.divide()
+        told: Iterable[Told] = self.division.others.values()
+        self._engine.count_elsewhere(
+            {
+                region: {verdict: counts[verdict] for verdict in Verdict if counts.get(verdict)}
+                for region, counts in each.endpoints.items()
+            }
+            for each in told
+        )
