@@ -35,7 +35,7 @@ def _nobody_goes_on() -> tuple[Replacement, ...]:
         had = {zone: lease.holder for zone, lease in self._leases.items()}
         await _TAKE(self, replace(scene, holders={**had, **scene.holders}))
 
-    return ((Division, "_take", take), (division, "_replica", lambda identity: identity))
+    return ((Division, "_take", take), (division, "replica_of", lambda identity: identity))
 
 
 _TAKE = Division._take

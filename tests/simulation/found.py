@@ -7,6 +7,7 @@ docs/simulation.md tells what was behind them.
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
         "frozen regions:1761663",
+        "shards:2000412",
         "frozen regions:1596479",
         "sites:1476432",
         "frozen regions:278",

@@ -18,6 +18,7 @@ from detour.checks.resolver import Resolution
 from detour.engine.engine import Engine
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
+from detour.engine.pictures import ZoneObjectPicture
 from detour.engine.targets import Targets
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
@@ -98,7 +99,7 @@ class Assembly:
             self.metadata,
             clock.wall,
             leadership=self.leadership,
-            leads_for=self._leads_for if sharing is not None else None,
+            divided=self if sharing is not None else None,
         )
         self.reporter = Reporter(
             ports.cluster,
@@ -127,6 +128,7 @@ class Assembly:
                 first=election.name,
                 identity=election.identity,
                 clock=clock,
+                metrics=metrics,
                 free_names=environment.free_departures,
                 at_once=environment.at_once,
             )
@@ -166,8 +168,13 @@ class Assembly:
         assert self.replica is not None  # noqa: S101 - no zone is kept before the parts are connected
         return self.replica.leadership_of(zone)
 
-    def _leads_for(self, subject: Subject) -> bool:
+    def leads_for(self, subject: Subject) -> bool:
+        """Tell whether this replica writes the status of an object (`Divided`)."""
         return self.replica is not None and self.replica.leads_for(subject)
+
+    def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
+        """Return a picture with who writes the zone, and which others with it (`Divided`)."""
+        return picture if self.replica is None else self.replica.told_of(zone, picture)
 
     def _decide(self, records: Iterable[ObjectKey]) -> None:
         self.engine.decide(records)

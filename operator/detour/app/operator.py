@@ -109,7 +109,8 @@ class Operator:
             checks_in_flight=settings.checks_in_flight,
             election=self._stand_for(settings),
         )
-        engine, declarations, leadership = self._parts.engine, self._parts.declarations, self._parts.leadership
+        engine, declarations = self._parts.engine, self._parts.declarations
+        leadership = self._parts.elector or self._parts.leadership
         self._metrics.registry.register(
             StateCollector(
                 engine.zone_states,

@@ -558,7 +558,8 @@ class Names:
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
             left=(name.settled or None) if owns else None,
-            may_land=name.urgency is not None or (bool(name.sent) and (doubtful or unsettled or sending)),
+            may_land=bool(name.sent) and (doubtful or unsettled or sending),
+            is_due=name.urgency is not None,
         )
 
     def admits(self, record: ObjectKey) -> bool:

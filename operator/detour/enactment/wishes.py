@@ -92,7 +92,8 @@ class WishReport:
     name bears our mark, which is `marker`; `denied` that the name is not to be had for it, whatever it wants there.
     `left` are the sets that this process left there, or found as they should be; None where it has not yet.
     `proved_at` is when the last reading began that was asked for as a proof (engine seconds). `may_land` says that a
-    write of the name is due, is on its way, or was, and that nobody knows yet whether the zone has it.
+    write of the name is on its way, or was, and that nobody knows yet whether the zone has it, `is_due` that the next
+    one is about to be sent.
     """
 
     published: tuple[RRset, ...]
@@ -107,6 +108,7 @@ class WishReport:
     left: tuple[RRset, ...] | None = None
     proved_at: float | None = None
     may_land: bool = False
+    is_due: bool = False
 
 
 def is_throttling(trouble: Explanation | None) -> bool:

@@ -38,6 +38,16 @@ class Metrics:
         self.checks_overdue = Gauge(
             "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
         )
+        self.replicas = Gauge(
+            "detour_replicas",
+            "Replicas that divide the zones, as this one sees it; 0 where none do.",
+            registry=registry,
+        )
+        self.zones_without_replica = Gauge(
+            "detour_zones_without_replica",
+            "DNSZones that no replica has, of those that divide them.",
+            registry=registry,
+        )
         self.check_stretch = Gauge(
             "detour_check_stretch",
             "How many times as long as declared the intervals of settled checks are, 1 where all can be checked.",

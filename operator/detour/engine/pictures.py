@@ -85,7 +85,8 @@ class ZoneObjectPicture:
 
     `evacuated` are regions that names have left because they fail, how many, and when the last did; `deleted` how many
     names were deleted lately, and when the last was; `take_over` is a value with which the annotation of that name
-    would be acted upon. Every name was looked at since `oldest_look` (seconds since the Unix epoch).
+    would be acted upon. Every name was looked at since `oldest_look` (seconds since the Unix epoch). Where replicas
+    divide the zones `replica` writes this one, and those in `ties`, each with some of the records that are in both.
     """
 
     zone: Zone
@@ -97,6 +98,8 @@ class ZoneObjectPicture:
     deleted: tuple[int, float] | None = None
     take_over: str = "now"
     oldest_look: float | None = None
+    replica: str | None = None
+    ties: tuple[tuple[ObjectKey, tuple[ObjectKey, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

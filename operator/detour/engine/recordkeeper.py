@@ -322,6 +322,7 @@ class RecordKeeper:
             is_ours=report.is_marked,
             is_unproven=basis is not Basis.PINNED and self._is_unproven(before, after),
             may_land=report.may_land,
+            is_due=report.is_due,
         )
 
     def _basis_in(self, zone: ObjectKey) -> Basis | None:

@@ -331,6 +331,11 @@ def zone_status(
         status["negativeTTL"] = report.negative_ttl
     if report.generation is not None:
         status["ledger"] = {"generation": str(report.generation), "site": report.site or ""}
+    if picture.replica is not None:
+        status["replica"] = picture.replica
+    if picture.ties:
+        told = [{"zone": str(zone), "records": list(map(str, records))} for zone, records in picture.ties]
+        status["ties"] = told
     if report.pending and report.sent_within > PENDING_TOLD:
         until = now + report.sent_within
         status["pendingUntil"] = timestamp(math.ceil(until / PENDING_TOLD) * PENDING_TOLD)

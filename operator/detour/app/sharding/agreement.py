@@ -20,7 +20,7 @@ from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import Lease, lease_from
 from detour.model.defects import told as told_of
-from detour.planning.safety.departures import FREE_SHARE, Agreed, Departures, Wanted
+from detour.planning.safety.departures import ANY_NUMBER, FREE_SHARE, Agreed, Departures, Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ TRIES = 20
 UNUSED_FOR = 15.0
 """Seconds for which nobody counts a name that has left a region before it is free no more."""
 
-NO_LIMIT = 1_000
 MOST_NAMESPACES = 2_000
 """Namespaces that are told of at most: a Lease has 256 KiB of annotations."""
 
@@ -112,7 +111,7 @@ class Agreement:
 
     async def _tell_own(self) -> None:
         """Tell the others what this replica allowed itself, whether or not there is room."""
-        own = frozenset(Wanted(each.namespace, each.region, NO_LIMIT) for each in self._own)
+        own = frozenset(Wanted(each.namespace, each.region, ANY_NUMBER) for each in self._own)
         if await self._write(lambda free: _with(free, own)):
             self._own.clear()
             self.divide()
@@ -190,7 +189,7 @@ class Agreement:
 def _with(free: Free, wanted: Iterable[Wanted]) -> Free:
     """Return what is free with what is wanted, as far as there is room."""
     regions, namespaces = list(free.regions), {name: list(found) for name, found in free.namespaces.items()}
-    for each in sorted(wanted):
+    for each in sorted(wanted, key=lambda each: (-each.allowed, each)):  # what was left comes before what may be
         if each.namespace and each.namespace not in namespaces and len(namespaces) >= MOST_NAMESPACES:
             continue
         found = namespaces.setdefault(each.namespace, []) if each.namespace else regions

@@ -156,6 +156,11 @@ class Division:
         return 1 + len(self.others)
 
     @property
+    def zones_of_nobody(self) -> int:
+        """How many zones no replica has."""
+        return len(self._free_since)
+
+    @property
     def is_alone(self) -> bool:
         """Tell whether the API server says nothing, so that nobody knows what the others do."""
         return self._is_cut_off
@@ -266,6 +271,7 @@ class Division:
         self._mine = mine if self._barred_since is None or now - self._barred_since < BARRED_AFTER else frozenset()
         self._leading &= self._mine
         self._assign()
+        self._free_since = {zone: at for zone, at in self._free_since.items() if is_there(zone)}
         units = self._share.ties.units()
         for unit in units:
             for zone in unit.zones:
@@ -278,23 +284,23 @@ class Division:
         others: dict[str, Told] = {}
         counted = 1
         sightings: dict[str, Sighting] = {}
-        living_names = {_replica(self.identity)}
+        living_names = {replica_of(self.identity)}
         for name, (lease, given) in sorted(listed.replicas.items()):
             if lease.holder == self.identity:
                 continue
             sighting = sightings[name] = sight(self._sightings.get(name), lease, now)
-            if now - sighting.since < lease.seconds and _replica(lease.holder) != _replica(self.identity):
+            if now - sighting.since < lease.seconds and replica_of(lease.holder) != replica_of(self.identity):
                 since = self._first_seen.setdefault(lease.holder, now)
                 found.append(Replica(lease.holder, since, given.shares, given.sees))
                 others[lease.holder] = given
-                living_names.add(_replica(lease.holder))
+                living_names.add(replica_of(lease.holder))
         for name, (lease, _) in listed.replicas.items():
             is_living = lease.holder in others or lease.holder == self.identity
             if is_living:
                 self._stale_since.pop(name, None)
                 counted += lease.holder != self.identity
             elif now - self._stale_since.setdefault(name, now) < FORGOTTEN_AFTER:
-                counted += _replica(lease.holder) not in living_names
+                counted += replica_of(lease.holder) not in living_names
         self._sightings = sightings
         self._stale_since = {name: at for name, at in self._stale_since.items() if name in listed.replicas}
         own = self._tell()
@@ -329,7 +335,7 @@ class Division:
     async def _take(self, scene: Scene) -> None:
         wanted = dict.fromkeys(takes(scene))
         for zone, lease in self._leases.items():  # those of the process before this one, of the same replica
-            is_before = lease.holder != self.identity and _replica(lease.holder) == _replica(self.identity)
+            is_before = lease.holder != self.identity and replica_of(lease.holder) == replica_of(self.identity)
             if is_before and self._share.ties.exists(zone) and scene.is_admitted:
                 wanted[zone] = None
         slots = asyncio.Semaphore(AT_ONCE)
@@ -467,6 +473,6 @@ class Division:
             self._on_news()
 
 
-def _replica(identity: str) -> str:
+def replica_of(identity: str) -> str:
     """Return the name that a replica keeps when it is started again: all before the last underscore."""
     return identity.rpartition("_")[0] or identity

@@ -1,17 +1,20 @@
 """The parts of one replica that have to do with the others, connected."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detour.app.leadership import Elector
 from detour.app.sharding.agreement import Agreement
-from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership
+from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership, replica_of
 from detour.app.sharding.leases import Names, Told
 from detour.app.sharding.share import Share
 from detour.engine.clock import Clock
 from detour.engine.engine import Engine
+from detour.engine.metrics import Metrics
+from detour.engine.pictures import ZoneObjectPicture
 from detour.kube.origins import zones_told_of
+from detour.kube.resources.dnszone_status import TIES_NAMED, TIES_TOLD
 from detour.model.health import Verdict
 from detour.model.objects import Subject
 from detour.model.record import ObjectKey
@@ -43,9 +46,11 @@ class ReplicaPart:
         first: str,
         identity: str,
         clock: Clock,
+        metrics: Metrics,
         free_names: float,
         at_once: int,
     ) -> None:
+        self._metrics = metrics
         self._elector = elector
         self._engine = engine
         self._divide = sharing.divide
@@ -85,6 +90,14 @@ class ReplicaPart:
         """Tell whether this replica writes the status of an object."""
         return self.share.leads(subject)
 
+    def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
+        """Return a picture with who writes the zone, and which others with it."""
+        ties = tuple(
+            (other, tuple(sorted(records)[:TIES_NAMED]))
+            for other, records in sorted(self.share.ties.tied_to(zone).items())[:TIES_TOLD]
+        )
+        return replace(picture, replica=replica_of(self.division.identity), ties=ties)
+
     def was_elected(self) -> None:
         """This replica has come to lead what is of no zone, or does no longer."""
         self.division.elected_another()
@@ -110,6 +123,8 @@ class ReplicaPart:
         return self._elector.holder, self._elector.leads
 
     def _tell(self) -> Told:
+        self._metrics.replicas.set(self.division.replicas)
+        self._metrics.zones_without_replica.set(self.division.zones_of_nobody)
         departures = self._engine.zones.departures
         return Told(
             shares=self.division.counted,

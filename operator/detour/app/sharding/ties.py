@@ -156,9 +156,14 @@ class Ties:
         found = ((each, self._standing[each]) for each in self._of_domain[standing.domain])
         return frozenset(each for each, its in found if its is not None and its.may_be(standing))
 
-    def tying(self, zone: ObjectKey) -> Iterable[ObjectKey]:
-        """Return the records by which a zone is tied to others."""
-        return self._tying.get(zone, ())
+    def tied_to(self, zone: ObjectKey) -> dict[ObjectKey, list[ObjectKey]]:
+        """Return the zones that a zone is tied to, each with the records that are in both; twins have none."""
+        found: dict[ObjectKey, list[ObjectKey]] = {each: [] for each in self.twins_of(zone) - {zone}}
+        for record in self._tying.get(zone, ()):
+            for other in self._zones[record]:
+                if other != zone:
+                    found.setdefault(other, []).append(record)
+        return found
 
     def unit_of(self, zone: ObjectKey) -> frozenset[ObjectKey]:
         """Return the DNSZones that have to be in one hand with this one, itself among them."""

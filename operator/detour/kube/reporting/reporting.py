@@ -56,10 +56,20 @@ class Pictures(Protocol):
         """Return what there is to tell of a region."""
 
 
+class Divided(Protocol):
+    """Several processes divide the objects."""
+
+    def leads_for(self, subject: Subject) -> bool:
+        """Tell whether this process writes the status of an object."""
+
+    def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
+        """Return a picture with who writes the zone, and which others with it."""
+
+
 class Reporting:
     """Status, events and metadata patches for every kind of object, as far as this process leads.
 
-    Where several divide the objects `leads_for` says whose an object is.
+    `divided` says whose an object is where several processes divide them.
     """
 
     def __init__(
@@ -68,11 +78,11 @@ class Reporting:
         wall_clock: Callable[[], float],
         *,
         leadership: Leadership = SOLE_LEADER,
-        leads_for: Callable[[Subject], bool] | None = None,
+        divided: Divided | None = None,
     ) -> None:
         self._metadata = metadata
         self._leadership = leadership
-        self._leads_for = leads_for
+        self._divided = divided
         self._wall_clock = wall_clock
         self._followed: dict[Subject, None] = {}
         self._readiness = Counter[str]()
@@ -166,7 +176,7 @@ class Reporting:
 
     def _leads(self, subject: Subject) -> bool:
         """Tell whether what there is to say of an object is this process's to say."""
-        return self._leadership.leads and (self._leads_for is None or self._leads_for(subject))
+        return self._leadership.leads and (self._divided is None or self._divided.leads_for(subject))
 
     def tell(self, subject: Subject, reason: str, message: str, *, warning: bool = False) -> None:
         """Create an event."""
@@ -292,6 +302,7 @@ class Reporting:
                     value = commands.another_value(known.acted, TAKE_OVER_ANNOTATION)
                     warnings = (*zone.warnings, *([complaint] if complaint else []))
                     zone = replace(zone, take_over=value, warnings=warnings)
+                    zone = zone if self._divided is None else self._divided.told_of(subject.key, zone)
                     conditions = zone_conditions(zone)
                     return zone_status(zone, previous, now, conditions), conditions
             case Kind.CLOUD_REGION:

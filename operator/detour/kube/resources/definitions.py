@@ -148,6 +148,7 @@ DNS_ZONE = Resource(
         Column("Site", ".status.ledger.site", description="The site in force."),
         Column("Frozen", '.status.conditions[?(@.type=="Frozen")].status'),
         Column("Records", ".status.ownedRecords", "integer", description="Names that this installation owns."),
+        Column("Replica", ".status.replica", wide=True, description="The replica that writes the zone."),
         Column("Generation", ".status.ledger.generation", wide=True, description="Generation of the ledger."),
         Column("Pending", ".status.pendingChanges", "integer", wide=True, description="Record sets still to write."),
         REASON,

@@ -9,6 +9,8 @@ from detour.kube.resources.rules import Reported
 from detour.kube.resources.values import Integer
 
 ORPHANS_NAMED = 10
+TIES_TOLD = 10
+TIES_NAMED = 3
 
 
 class LedgerStatus(Reported):
@@ -67,6 +69,15 @@ class VerificationStatus(Reported):
     )
 
 
+class TieStatus(Reported):
+    """A zone that only the replica which writes this one may write, as records are in both."""
+
+    zone: str = Field(description="The other DNSZone, as `namespace/name`.")
+    records: Annotated[tuple[str, ...], Field(max_length=TIES_NAMED)] = Field(
+        default=(), description="FailoverRecords that are in both, or leave one of them: the first three."
+    )
+
+
 class DNSZoneStatus(Reported):
     """What Detour says of a zone."""
 
@@ -83,6 +94,12 @@ class DNSZoneStatus(Reported):
         description="How long resolvers keep the answer that a name does not exist, in seconds (RFC 2308 §5).",
     )
     ledger: LedgerStatus | None = Field(default=None, description="The fence: who writes the zone, and how far it is.")
+    replica: str | None = Field(
+        default=None, description="The replica that writes the zone, where the replicas divide the zones."
+    )
+    ties: Annotated[tuple[TieStatus, ...], Field(max_length=TIES_TOLD)] = Field(
+        default=(), description="Zones that are the same replica's because they share records: the first ten."
+    )
     owned_records: Integer | None = Field(default=None, description="Names in the zone that this installation owns.")
     orphaned_records: OrphanStatus | None = Field(
         default=None, description="Owned names whose FailoverRecord is gone; they stay as they are."

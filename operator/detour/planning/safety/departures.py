@@ -29,6 +29,9 @@ FREE_NAMES = 10
 FREE_SHARE = 0.05
 """So many names, or this share of the managed ones if that is more, may leave regions beside the free ones."""
 
+ANY_NUMBER = 1_000
+"""How many regions may be free where nobody asks whether they may: names have left them."""
+
 NAMES_TOLD = 3
 
 
@@ -176,6 +179,20 @@ class Departures:
         departure = regions[region]
         departure.zones.add(zone)
         self._date(record, region, max(at, departure.at))
+        if self._agreed is not None and region not in self._agreed.regions:
+            self._tell_what_was_left(self._agreed)
+
+    def _tell_what_was_left(self, agreed: Agreed) -> None:
+        """Have regions count for all replicas that names have left unasked, where these are more than may."""
+        rest = {region: number for region, number in self._counts().items() if region not in agreed.regions}
+        if sum(rest.values()) > agreed.names:
+            self._want(Wanted("", region, ANY_NUMBER) for region in rest)
+
+    def _want(self, wanted: Iterable[Wanted]) -> None:
+        before = len(self._wanted)
+        self._wanted.update(wanted)
+        if len(self._wanted) != before:
+            self.on_want()
 
     def seen_gone(self, record: ObjectKey, region: str, at: float, *, zone: object) -> None:
         """The zone shows since `at` that the name has left `region`."""
@@ -307,10 +324,7 @@ class Departures:
         own = {*self._by_namespace.get(namespace, ()), *self._remembered, *new}
         if own.issubset(agreed.namespaces.get(namespace, ())[:allowed]):
             return None
-        before = len(self._wanted)
-        self._wanted |= {Wanted(each, region, allowed) for region in new for each in ("", namespace)}
-        if len(self._wanted) != before:
-            self.on_want()
+        self._want(Wanted(each, region, allowed) for region in new for each in ("", namespace))
         return frozenset(rest)
 
     def explain(self, rest: Iterable[str], *, window: float) -> Blocked:

@@ -181,6 +181,8 @@ class ZoneGate:
         if proposal.after != proposal.before:
             is_nothing = self._departures.evacuates_nothing(key, has_other_place=_has_other_place(proposal))
             leaves = self._leaves(proposal)
+            if proposal.may_land:  # what was let through there may be written yet: no place to keep, but it counts
+                leaves |= proposal.evacuates & name.regions
             evacuated = frozenset() if is_nothing else leaves
             name.excused |= proposal.regions_before - proposal.regions_after - evacuated
             self._let_go_unshown(proposal, frozenset() if is_nothing else proposal.evacuates - leaves)
@@ -278,10 +280,10 @@ class ZoneGate:
     def _leaves(self, proposal: Proposal) -> frozenset[str]:
         """Return the failing regions that a name would leave.
 
-        Those are of the ones that the zone shows it in, or that it is held in and a write on its way puts back.
+        Those are of the ones that the zone shows it in, or that it is held in and a write puts back.
         """
         held = self._held.get(proposal.record)
-        put_back = held.regions if held is not None and proposal.may_land else frozenset()
+        put_back = held.regions if held is not None and (proposal.may_land or proposal.is_due) else frozenset()
         return proposal.evacuates & (proposal.regions_shown | put_back)
 
     def _blocks_leaving(self, record: ObjectKey, regions: frozenset[str], *, elsewhere: bool) -> frozenset[str] | None:

@@ -46,6 +46,7 @@ class Presence:
         is_ours: bool,
         is_unproven: bool = False,
         may_land: bool = False,
+        is_due: bool = False,
     ) -> Proposal:
         """Return what would change from `before` to `after`, for the safety gate.
 
@@ -53,7 +54,7 @@ class Presence:
         by the status, with the time at which each left (engine seconds, infinite where it had not).
         `basis` says what decided, None where nothing has; `is_ours` that the name bears our mark; `is_unproven` that an
         edit brings only places that were never seen to work, in place of some that do; `may_land` that a write of the
-        name may have changed it since.
+        name may have changed it since, `is_due` that one is about to.
         """
         by_health = basis not in (None, Basis.PINNED)
         present, wanted = self.endpoints_in(before), self.endpoints_in(after)
@@ -75,6 +76,7 @@ class Presence:
             absent=self._absent(known, present) if by_health else {},
             regions_shown=frozenset(each.region for each in self.endpoints_in(shown)),
             may_land=may_land,
+            is_due=is_due,
         )
 
     def endpoints_in(self, sets: Iterable[RRset]) -> list[Endpoint]:

@@ -64,7 +64,7 @@ class Proposal:
     places that no check has passed at yet, while what they replace still works; `values_in` are the addresses that
     `before` has in each region, none for a CNAME. `absent` are regions that the name is not in because they failed, and
     when they did (engine seconds); `regions_shown` those that the zone itself has it in, as far as that is known: a
-    write of it `may_land` yet, or have landed.
+    write of it `may_land` yet, or have landed, or the next one `is_due`.
     """
 
     record: ObjectKey
@@ -81,6 +81,7 @@ class Proposal:
     absent: Mapping[str, float] = field(default_factory=dict)
     regions_shown: frozenset[str] = frozenset()
     may_land: bool = False
+    is_due: bool = False
 
     @property
     def evacuates(self) -> frozenset[str]:
