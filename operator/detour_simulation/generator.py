@@ -489,11 +489,17 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "shards and regions": Profile(  # who divides the zones lets names leave one region together, and no more
         weights={
-            Fault.REGION_FAILS: 10, Fault.ENDPOINT_FAILS: 4, Fault.CRASH: 2, Fault.STOP: 2, Fault.API_AWAY: 1,
-            Fault.LEASE_LOST: 1,
+            Fault.REGION_FAILS: 8, Fault.ENDPOINT_FAILS: 6, Fault.CRASH: 4, Fault.STOP: 4, Fault.LEASE_LOST: 1,
         },
         sharding=True, tied=0.1, controllers=(2, 3), zones=(2, 4), records=(3, 6), sites=(1,), steps=(3, 8),
         regions_evacuated=(1,), panic_threshold=(100,), length=(50.0, 90.0), late=0.0,
+    ),
+    "shards on the move": Profile(  # zones change hands while endpoints that have failed are held down
+        weights={Fault.ENDPOINT_FAILS: 8, Fault.STOP: 8},
+        sharding=True, tied=0.0, controllers=(2,), zones=(2, 2), records=(4, 6), sites=(1,), steps=(12, 20),
+        regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 90.0), late=0.0, dual_stack=0.0,
+        lasting={Fault.ENDPOINT_FAILS: (22.0, 34.0)},
+        spec={"failback": {"mode": "Automatic", "holdDown": "10s"}, "strategy": "Priority"},
     ),
     "shards and ties": Profile(  # records tie zones together that several replicas have, and leave them again
         weights={

@@ -265,7 +265,7 @@ class Terms:
     can be asked: `doubts_at_once` tells that it is doubted at the first. `shares_markers` tells that several sites own
     names together, whichever wrote the marker. `parent_ttl` is how long caches keep where the parent sends the world;
     None where nobody can tell where it does. `are_clones` tells that all sites go by one name and share all objects,
-    and none knows of another.
+    and none knows of another. `is_divided` tells that the controllers of a site divide the zones.
     """
 
     owner: str
@@ -281,6 +281,7 @@ class Terms:
     take_over_after: float = 90.0
     parent_ttl: float | None = None
     are_clones: bool = False
+    is_divided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

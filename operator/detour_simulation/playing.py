@@ -37,6 +37,7 @@ RARE = {
     21: "uplink",
     25: "power cuts",
     27: "frozen",
+    28: "shards on the move",
     29: "regions of two zones",
     31: "clones",
     33: "pauses",

@@ -10,7 +10,6 @@ from detour.app.sharding.leases import Free
 from detour.app.sharding.placement import Scene
 from detour.app.sharding.share import Share
 from detour.engine.engine import Engine
-from detour.planning.safety.departures import Agreed
 from detour_simulation.mutant import Mutant, Replacement
 
 
@@ -58,7 +57,7 @@ def _any_region_is_free() -> tuple[Replacement, ...]:
         _DIVIDE(self)
         agreed = self._departures._agreed
         if agreed is not None:
-            self._departures.agree(Agreed(agreed.regions, agreed.namespaces, 1_000.0))
+            self._departures.agree(replace(agreed, names=1_000.0))
 
     return ((agreement, "_with", with_all), (agreement.Agreement, "divide", agree))
 
@@ -92,7 +91,7 @@ OF_SHARDS: Mapping[str, Mutant] = {
         Mutant(name="quotas are divided", profile="shards", seed=2, off=_whole_quotas),
         Mutant(name="a replica waits for its share", profile="shards", seed=69, off=_unasked),
         Mutant(name="one region for all replicas", profile="shards and regions", seed=2, off=_any_region_is_free),
-        Mutant(name="hold-down by one clock", profile="shards and regions", seed=8, off=_by_the_clock_of_another),
+        Mutant(name="hold-down by one clock", profile="shards on the move", seed=117, off=_by_the_clock_of_another),
         Mutant(name="zones that are left are tied", profile="shards and ties", seed=6, off=_ties_of_declarations_alone),
     )
 }

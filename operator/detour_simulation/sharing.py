@@ -46,7 +46,11 @@ def decided_twice(run: "Run") -> Iterator[DecidedTwice]:
 
 
 def overdrawn(run: "Run") -> Iterator[Overdrawn]:
-    """Tell where the shares of the controllers that write any zone are more than the whole."""
-    shares = {name: 1 / division.shares for name, _, division in _dividing(run) if division.zones_led}
+    """Tell where the shares of the controllers that write any zone are more than the whole.
+
+    Who hears nothing of the others goes on with what it had: its zones' ledgers stop it, once others have these.
+    """
+    heard = ((name, division) for name, _, division in _dividing(run) if not division.is_alone)
+    shares = {name: 1 / division.shares for name, division in heard if division.zones_led}
     if sum(shares.values()) > 1.001:
         yield Overdrawn(at=run.loop.now, controllers=tuple(shares), used=sum(shares.values()))

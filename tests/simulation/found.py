@@ -8,6 +8,7 @@ FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
         "frozen regions:1761663",
         "shards:2000412",
+        "shards:2000600",
         "frozen regions:1596479",
         "sites:1476432",
         "frozen regions:278",
@@ -248,6 +249,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "shards:2000980",
         "old readings:1245821",
         "general:1213412",
         "reads:1213761",

@@ -664,8 +664,16 @@ class Enactor:
 
     def _quarantine(self, refused: NameChange | None, error: ProviderError) -> None:
         if refused is not None:
-            refusal, seen = Explanation("RefusedByProvider", str(error)), self._reader.view.at(refused.hostname)
-            self._names.quarantine(refused.hostname, refusal, now=self._clock(), pause=QUARANTINE, seen=seen)
+            refusal, view = Explanation("RefusedByProvider", str(error)), self._reader.view
+            has_changed = any(view.get(change.key) != change.old for change in refused.changes)  # a late one of ours
+            self._names.quarantine(
+                refused.hostname,
+                refusal,
+                now=self._clock(),
+                pause=QUARANTINE,
+                seen=view.at(refused.hostname),
+                has_changed=has_changed,
+            )
             self._observer.record_changed(refused.record)
 
     # -- writing -------------------------------------------------------------------------------------------------

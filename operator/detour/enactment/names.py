@@ -269,17 +269,31 @@ class Names:
         self._look_again_at.clear()
 
     def quarantine(
-        self, hostname: str, refusal: Explanation, *, now: float, pause: float, seen: NameView | None = None
+        self,
+        hostname: str,
+        refusal: Explanation,
+        *,
+        now: float,
+        pause: float,
+        seen: NameView | None = None,
+        has_changed: bool = False,
     ) -> None:
         """Leave `hostname` alone for `pause` seconds, or until somebody wishes something else for it.
 
-        Where a change was refused to what was `seen` there it is tried again as soon as something else is; if that is
-        refused as well, later each time (2 s, 4 s, ...), so that whoever changes the name at will sets no pace.
+        Where a change was refused to what was `seen` there it is tried again as soon as something else is, or (it
+        `has_changed`) was by then; if that is refused as well, later each time (2 s, 4 s, ...), so that whoever changes
+        the name at will sets no pace.
         """
         if (name := self._names.get(hostname)) is not None:
             early = now + min(pause, name.early_pause)
             self._set_aside(name, Quarantine(refusal, now + pause, seen and seen.kept(), early))
+            if has_changed and name.quarantine is not None:
+                self._try_early(name, name.quarantine)
             self._mark(name, Urgency.HOUSEKEEPING)
+
+    def _try_early(self, name: ManagedName, quarantine: Quarantine) -> None:
+        name.early_pause = min(LONGEST_EARLY, max(EARLY, 2 * name.early_pause))
+        self._set_aside(name, replace(quarantine, until=quarantine.early, seen=None))
 
     def _set_aside(self, name: ManagedName, quarantine: Quarantine) -> None:
         name.quarantine = quarantine
@@ -429,8 +443,7 @@ class Names:
         )
         outcome = _touching(outcome, name, view)
         if name.quarantine is not None and name.quarantine.seen not in (None, found):
-            name.early_pause = min(LONGEST_EARLY, max(EARLY, 2 * name.early_pause))
-            self._set_aside(name, replace(name.quarantine, until=name.quarantine.early, seen=None))
+            self._try_early(name, name.quarantine)
         if outcome.change and name.quarantine is not None:
             refusals = {**outcome.refusals, outcome.change.record: name.quarantine.refusal}
             return Outcome(None, refusals, outcome.owner, is_put_off=True)

@@ -23,6 +23,7 @@ from detour.engine.inbox import (
     Forgets,
     Inbox,
     RecordChanged,
+    RegionsAgreed,
     Visible,
     Withdrawn,
     WrittenOtherwise,
@@ -256,6 +257,10 @@ class Engine:
         """Care for an object no more, which is another process's to decide for."""
         self._forget(subject, observed=False)
 
+    def tell_anew(self, subject: Subject) -> None:
+        """There may be news to tell of an object."""
+        self._reporting.mark(subject)
+
     def was_elsewhere(self, subject: Subject) -> None:
         """Another process decided for a record until now, by another clock."""
         known = self._records.get(subject.key)
@@ -358,6 +363,8 @@ class Engine:
                 self._withdrawn(zone, withdrawal)
             case DeparturesChanged() | DeletionsWait():
                 self._gates.look_again_soon()
+            case RegionsAgreed():
+                self._gates.look_again()
             case WrittenOtherwise(before):
                 self._written_otherwise(before)
 

@@ -144,9 +144,10 @@ class Gates:
                 return
             self._alarm.cancel()
         self._alarm_at = at
-        self._alarm = asyncio.get_running_loop().call_later(seconds, self._look_again)
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self.look_again)
 
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
+        """Look whether the time has come for anything that a safety gate holds."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

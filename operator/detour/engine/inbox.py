@@ -67,6 +67,11 @@ class DeparturesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionsAgreed:
+    """The replicas have agreed upon other regions that names may leave: what is held for them may pass at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeletionsWait:
     """Deletions that were under way wait for a zone's safety gate again."""
 
@@ -79,10 +84,18 @@ class WrittenOtherwise:
 
 
 Event = (
-    RecordChanged | ZoneChanged | Accepted | Visible | Withdrawn | DeparturesChanged | DeletionsWait | WrittenOtherwise
+    RecordChanged
+    | ZoneChanged
+    | Accepted
+    | Visible
+    | Withdrawn
+    | DeparturesChanged
+    | RegionsAgreed
+    | DeletionsWait
+    | WrittenOtherwise
 )
 
-_ONCE = (RecordChanged, ZoneChanged, DeparturesChanged, DeletionsWait)
+_ONCE = (RecordChanged, ZoneChanged, DeparturesChanged, RegionsAgreed, DeletionsWait)
 """Events that ask for a look at how things stand: one look is enough."""
 
 

@@ -13,7 +13,7 @@ from detour.enactment.capacity import nearly_full
 from detour.enactment.keptgoing import kept_going
 from detour.enactment.wishes import Explanation, ZoneReport
 from detour.engine.environment import Environment
-from detour.engine.inbox import DeparturesChanged, Inbox, WrittenOtherwise
+from detour.engine.inbox import DeparturesChanged, Inbox, RegionsAgreed, WrittenOtherwise
 from detour.engine.metrics import ZoneState
 from detour.engine.pictures import ZoneObjectPicture
 from detour.engine.ports import Origin
@@ -67,6 +67,7 @@ class Zones:
         self._memory_of = memory_of
         self._declared: dict[ObjectKey, _Declared] = {}
         self.departures = Departures(environment.free_departures, on_change=self._departures_changed)
+        self.departures.on_agreed = self._regions_agreed
         self._twins = Twins(environment.clock.now)
         self._deleted: dict[ObjectKey, tuple[int, float]] = {}  # of DNSZones that are gone: deletions, and the last
         self._had_worked: set[ObjectKey] = set()  # before this process began, by their status
@@ -247,6 +248,9 @@ class Zones:
 
     def _departures_changed(self) -> None:
         self._inbox.put(DeparturesChanged())
+
+    def _regions_agreed(self) -> None:
+        self._inbox.put(RegionsAgreed())
 
     def _start(self, declared: _Declared) -> None:
         memory = self._memory_of(declared.origin)

@@ -23,6 +23,7 @@ from detour_simulation.history import (
 )
 from detour_simulation.invariants.permissions import LONGEST_PAUSE, NEVER, OF_A_PROVIDER
 from detour_simulation.invariants.replay import Replay, answers_after, names_in, values_in
+from detour_simulation.schedule import Fault
 
 DRIFT = 0.9
 """The share of a time that a clock which runs fast leaves of it."""
@@ -31,20 +32,27 @@ CROSSED = 3.0
 """Seconds after an outsider's change in which what was there may be put back, and left, by decisions that crossed."""
 
 
+WITHOUT_API = (Fault.API_AWAY, Fault.API_CUT_OFF, Fault.API_SLOW)
+
+
 def blast_radius(history: History) -> Iterator[Violation]:
     """Within the window names leave no more than the permitted number of regions by failures, over all zones.
 
     The regions that most names have left are free; what leaves others is more than is permitted. (How many names may
     leave others all the same is set to none in the simulation, where names are few.) Approval begins a new count. Where
     sets are written one by one the end of a batch counts, not the way there. A new leader knows by the wall clock when
-    the one before it evacuated, so nothing is said of a run in which one jumped.
+    the one before it evacuated, so nothing is said of a run in which one jumped. Replicas that divide the zones cannot
+    ask each other while the API server is away, and each lets its names leave by what it knows.
     """
     replay = Replay(history)
     departures = _Departures(replay)
     found: dict[str, tuple[tuple[str, float], Violation]] = {}  # by zone: the batch that it was found in
+    unasked_until = 0.0
     for event in replay:
         if isinstance(event, ClockJumped):
             return
+        if isinstance(event, Befell) and event.fault in WITHOUT_API and history.terms.is_divided:
+            unasked_until = max(unasked_until, event.until + history.terms.window / DRIFT)
         if not isinstance(event, ZoneChanged) or event.by == OUTSIDER:
             departures.take(event)
             continue
@@ -54,7 +62,7 @@ def blast_radius(history: History) -> Iterator[Violation]:
         left = departures.leave(event)
         lost = departures.lost_regions(event) if left or event.zone in found else set()
         found.pop(event.zone, None)
-        if len(lost) > history.terms.regions_per_window:
+        if len(lost) > history.terms.regions_per_window and event.at > unasked_until:
             message = f"names left {', '.join(sorted(lost))} within the window, the last in {event.zone}"
             found[event.zone] = (batch, Violation(invariant="BlastRadius", at=event.at, message=message))
     yield from (violation for _, violation in found.values())

@@ -27,8 +27,12 @@ logger = logging.getLogger(__name__)
 TRIES = 20
 """Attempts to be the one who writes the Lease: each fails only where another replica was quicker."""
 
-UNUSED_FOR = 15.0
-"""Seconds for which nobody counts a name that has left a region before it is free no more."""
+UNUSED_FOR = 20.0
+"""Seconds for which nobody counts a name that has left a region, or asks for it, before it is free no more."""
+
+ASKED_FOR = 8.0
+"""Seconds for which a region is this replica's to leave after it asked, where no name of its own has left it: less than
+UNUSED_FOR by more than a replica takes to tell the others what it counts."""
 
 MOST_NAMESPACES = 2_000
 """Namespaces that are told of at most: a Lease has 256 KiB of annotations."""
@@ -73,7 +77,8 @@ class Agreement:
         self._others: Others | None = None
         self._free = Free()
         self._own: set[Wanted] = set()  # what this replica allowed itself while nobody could be asked
-        self._unused_since: dict[tuple[str, str], float] = {}
+        self._asked_at: dict[tuple[str, str], float] = {}
+        self._unused_since: dict[tuple[tuple[str, str], int], float] = {}
         self._news = asyncio.Event()
         departures.on_want = self._news.set
         departures.agree(Agreed())
@@ -107,7 +112,19 @@ class Agreement:
         managed = self._departures.managed + sum(each.managed for each in others.values())
         free = _with(self._free, self._own)
         names = max(self._free_names, FREE_SHARE * managed) / shares
-        self._departures.agree(Agreed(free.regions, free.namespaces, names))
+        self._departures.agree(Agreed(free.regions, free.namespaces, self._still_asked(), names))
+
+    def _still_asked(self) -> frozenset[tuple[str, str]]:
+        """Return what this replica has asked for, and needs, or may be about to."""
+        now = self._clock.now()
+        used = {("", region) for region in self._departures.left()}
+        used |= {(name, each) for name, found in self._departures.left_by_namespace().items() for each in found}
+        self._asked_at = {
+            each: now if each in used else at
+            for each, at in self._asked_at.items()
+            if each in used or now - at < ASKED_FOR
+        }
+        return frozenset(self._asked_at)
 
     async def _tell_own(self) -> None:
         """Tell the others what this replica allowed itself, whether or not there is room."""
@@ -122,6 +139,10 @@ class Agreement:
             before = _with(self._free, self._own)
             after = _with(before, wanted)
             self._own |= {each for each in wanted if _has(after, each) and not _has(before, each)}
+        else:
+            after = self._free
+        now = self._clock.now()
+        self._asked_at.update(((each.namespace, each.region), now) for each in wanted if _has(after, each))
         self.divide()
 
     async def _write(self, change: Callable[[Free], Free]) -> bool:
@@ -179,32 +200,40 @@ class Agreement:
         there = [("", region) for region in self._free.regions]
         if all(each is not None for each in by_namespace):
             there += [(name, region) for name, found in self._free.namespaces.items() for region in found]
-        now = self._clock.now()
-        self._unused_since = {each: self._unused_since.get(each, now) for each in there if each not in used}
+        now, asked = self._clock.now(), self._free.asked
+        unused = [(each, asked.get(each, 0)) for each in there if each not in used]
+        self._unused_since = {each: self._unused_since.get(each, now) for each in unused}
         over = {each for each, since in self._unused_since.items() if now - since >= UNUSED_FOR}
         if over and await self._write(lambda free: _without(free, over)):
             self.divide()
 
 
 def _with(free: Free, wanted: Iterable[Wanted]) -> Free:
-    """Return what is free with what is wanted, as far as there is room."""
+    """Return what is free once this is wanted, as far as there is room, and that it was asked for."""
     regions, namespaces = list(free.regions), {name: list(found) for name, found in free.namespaces.items()}
+    asked = dict(free.asked)
     for each in sorted(wanted, key=lambda each: (-each.allowed, each)):  # what was left comes before what may be
         if each.namespace and each.namespace not in namespaces and len(namespaces) >= MOST_NAMESPACES:
             continue
         found = namespaces.setdefault(each.namespace, []) if each.namespace else regions
         if each.region not in found and len(found) < each.allowed:
             found.append(each.region)
-    return Free(tuple(regions), {name: tuple(found) for name, found in namespaces.items() if found})
+        if each.region in found:
+            key = (each.namespace, each.region)
+            asked[key] = asked.get(key, 0) + 1
+    return Free(tuple(regions), {name: tuple(found) for name, found in namespaces.items() if found}, asked)
 
 
 def _has(free: Free, wanted: Wanted) -> bool:
     return wanted.region in (free.namespaces.get(wanted.namespace, ()) if wanted.namespace else free.regions)
 
 
-def _without(free: Free, over: set[tuple[str, str]]) -> Free:
-    regions = tuple(each for each in free.regions if ("", each) not in over)
+def _without(free: Free, over: set[tuple[tuple[str, str], int]]) -> Free:
+    """Return what is free without what nobody has asked for since."""
+    ended = {each for each, number in over if free.asked.get(each, 0) == number}
+    regions = tuple(each for each in free.regions if ("", each) not in ended)
     namespaces = {
-        name: tuple(each for each in found if (name, each) not in over) for name, found in free.namespaces.items()
+        name: tuple(each for each in found if (name, each) not in ended) for name, found in free.namespaces.items()
     }
-    return Free(regions, {name: found for name, found in namespaces.items() if found})
+    asked = {each: number for each, number in free.asked.items() if each not in ended}
+    return Free(regions, {name: found for name, found in namespaces.items() if found}, asked)

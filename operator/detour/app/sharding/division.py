@@ -271,13 +271,14 @@ class Division:
         self._mine = mine if self._barred_since is None or now - self._barred_since < BARRED_AFTER else frozenset()
         self._leading &= self._mine
         self._assign()
-        self._free_since = {zone: at for zone, at in self._free_since.items() if is_there(zone)}
+        is_new = not listed.zones  # then everybody's patience with the others begins once the first zone is taken
+        self._free_since = {zone: at for zone, at in self._free_since.items() if is_there(zone) and not is_new}
         units = self._share.ties.units()
         for unit in units:
             for zone in unit.zones:
                 if zone not in holders:
                     self._free_since.setdefault(zone, now)
-        return Scene(self.identity, now, replicas, units, holders, dict(self._free_since), self.counted)
+        return Scene(self.identity, now, replicas, units, holders, dict(self._free_since), self.counted, is_new)
 
     def _see_replicas(self, listed: Listed, now: float, told: int) -> list[Replica]:
         found: list[Replica] = []

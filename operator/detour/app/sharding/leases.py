@@ -92,16 +92,21 @@ def _lists(value: object) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """The regions that names may leave because they fail, and those that names of a namespace may, the first first."""
+    """The regions that names may leave because they fail, and those that names of a namespace may, the first first.
+
+    `asked` is how often any replica has asked for each, by namespace (empty: for all) and region: who takes one back
+    sees by that whether anybody has asked meanwhile.
+    """
 
     regions: tuple[str, ...] = ()
     namespaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return it as it stands in the annotation."""
-        return json.dumps(
-            {"regions": self.regions, "namespaces": dict(self.namespaces)}, separators=(",", ":"), sort_keys=True
-        )
+        asked = {f"{namespace}/{region}": number for (namespace, region), number in self.asked.items()}
+        whole = {"regions": self.regions, "namespaces": dict(self.namespaces), "asked": asked}
+        return json.dumps(whole, separators=(",", ":"), sort_keys=True)
 
 
 def free_in(text: object) -> Free:
@@ -111,7 +116,8 @@ def free_in(text: object) -> Free:
     except ValueError:
         found = {}
     given = _mapping(found)
-    return Free(_lists({"": given.get("regions")}).get("", ()), _lists(given.get("namespaces")))
+    asked = {(key.partition("/")[0], key.partition("/")[2]): n for key, n in _counts(given.get("asked")).items()}
+    return Free(_lists({"": given.get("regions")}).get("", ()), _lists(given.get("namespaces")), asked)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

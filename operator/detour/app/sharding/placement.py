@@ -7,13 +7,16 @@ unit, where it is blind and others are not, and, one unit at a time, where anoth
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detour.app.sharding.ties import Unit
 from detour.model.record import ObjectKey
 
 PATIENCE = 9.0
 """Seconds for which zones that nobody has are left to the replica that is ranked before this one."""
+
+FIRST_LOOK_AROUND = 10.0
+"""Seconds for which the first replica of all waits for others, before it takes zones that nobody ever had."""
 
 JOINED = 60.0
 """Seconds after which a replica that joined is given zones that others have."""
@@ -43,7 +46,8 @@ class Scene:
     """What one replica, `me`, sees at `now` (engine seconds).
 
     `holders` has who has each zone, as far as that one lives; `free_since` since when nobody has the others. `counted`
-    is in how many shares quotas are divided, those of replicas that may be back among them.
+    is in how many shares quotas are divided, those of replicas that may be back among them. `is_new` says that nobody
+    ever had any zone.
     """
 
     me: str
@@ -53,6 +57,7 @@ class Scene:
     holders: Mapping[ObjectKey, str] = field(default_factory=dict)
     free_since: Mapping[ObjectKey, float] = field(default_factory=dict)
     counted: int = 1
+    is_new: bool = False
 
     @property
     def eligible(self) -> list[Replica]:
@@ -83,7 +88,8 @@ def rank(unit: Unit, replica: Replica) -> bytes:
 def takes(scene: Scene) -> list[ObjectKey]:
     """Return the zones that this replica is to take now."""
     found: list[ObjectKey] = []
-    if not scene.is_admitted:
+    waits = scene.is_new and scene.now - min(each.since for each in scene.replicas) < FIRST_LOOK_AROUND
+    if not scene.is_admitted or waits:
         return found
     loads = _loads(scene)
     allowed = ROOM * sum(_weight(each) for each in scene.units) / max(1, len(scene.eligible))
@@ -149,7 +155,7 @@ def _gifts_of_the_blind(scene: Scene, mine: Iterable[tuple[Unit, frozenset[Objec
 def _without(scene: Scene, unit: Unit) -> Scene:
     """Return the scene as if nobody had this unit."""
     holders = {zone: holder for zone, holder in scene.holders.items() if zone not in unit.zones}
-    return Scene(scene.me, scene.now, scene.replicas, scene.units, holders, scene.free_since, scene.counted)
+    return replace(scene, holders=holders)
 
 
 def _evening(scene: Scene, mine: Iterable[tuple[Unit, frozenset[ObjectKey]]]) -> Gift | None:

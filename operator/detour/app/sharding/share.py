@@ -10,7 +10,7 @@ stays as it was before, until one replica has them all.
 import asyncio
 import pickle
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,9 @@ class Engine(Declared, Protocol):
 
     def vanished(self, subject: Subject) -> None:
         """An object that was never shown, or let go, is gone."""
+
+    def tell_anew(self, subject: Subject) -> None:
+        """There may be news to tell of an object."""
 
     def was_elsewhere(self, subject: Subject) -> None:
         """Another process decided for a record until now, by another clock."""
@@ -217,7 +220,7 @@ class Share:
         kept = self._records.setdefault(subject.key, _Kept(subject))
         kept.subject, kept.declared = subject, declared
         zones = {*declared, *self._zones_in(origin)}
-        is_news = self.ties.keep(subject.key, zones)
+        is_news = self._tie(subject.key, zones)
         if self._belongs_here(self.ties.zones_of(subject.key)):
             kept.shown_with, kept.is_held_back = self.ties.zones_of(subject.key), False
             kept.call = kept.origin = None
@@ -291,9 +294,23 @@ class Share:
         zones = {*kept.declared, *self._zones_in(origin)}
         if kept.shown_with is not None:
             zones.update(self._engine.zones_left_behind(key))
-        if self.ties.keep(key, zones):
+        if self._tie(key, zones):
             self._due[key] = None
             self._on_change()
+
+    def _tie(self, record: ObjectKey, zones: set[ObjectKey]) -> bool:
+        before = self.ties.zones_of(record)
+        is_news = self.ties.keep(record, zones)
+        if is_news:
+            self._tell_of_ties(before)
+            self._tell_of_ties(zones)
+        return is_news
+
+    def _tell_of_ties(self, zones: Collection[ObjectKey]) -> None:
+        """The zones of a record are tied, or not any more: their statuses tell of it."""
+        for each in zones if len(zones) > 1 else ():
+            if (zone := self._zones.get(each)) is not None and zone.is_shown:
+                self._engine.tell_anew(zone.subject)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
@@ -303,7 +320,9 @@ class Share:
                 kept = self._records.pop(subject.key, None)
                 is_shown = kept is not None and kept.shown_with is not None
                 self._due.pop(subject.key, None)
+                before = self.ties.zones_of(subject.key)
                 self.ties.drop(subject.key)
+                self._tell_of_ties(before)
             case Kind.DNS_ZONE:
                 zone = self._zones.pop(subject.key, None)
                 is_shown = zone is not None and zone.is_shown

@@ -52,12 +52,19 @@ class Agreed:
     """What the replicas that divide the names have agreed upon.
 
     `regions` are free, those for a namespace in `namespaces`, each in the order in which it came to be: a zone that
-    allows fewer goes by the first ones. Here `names` may leave others.
+    allows fewer goes by the first ones. Those in `asked`, by namespace (empty: for all) and region, this replica has
+    asked for, so that they stay free while it needs them. Here `names` may leave others.
     """
 
     regions: tuple[str, ...] = ()
     namespaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: frozenset[tuple[str, str]] = frozenset()
     names: float = 0.0
+
+    def free(self, namespace: str, allowed: int) -> set[str]:
+        """Return the regions that are free here, or for one namespace, in a zone that allows so many."""
+        found = self.namespaces.get(namespace, ()) if namespace else self.regions
+        return {each for each in found[:allowed] if (namespace, each) in self.asked}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,6 +105,7 @@ class Departures:
         self._agreed: Agreed | None = None
         self._wanted: set[Wanted] = set()
         self.on_want: Callable[[], None] = lambda: None
+        self.on_agreed: Callable[[], None] = lambda: None
         self.window = 0.0
         self.version = 0  # another one whenever the rule may say something else than before
 
@@ -128,6 +136,7 @@ class Departures:
         if agreed != self._agreed:
             self._agreed = agreed
             self._change()
+            self.on_agreed()
 
     def take_wanted(self) -> frozenset[Wanted]:
         """Return the regions that names wait for to be free since this was asked last."""
@@ -317,14 +326,14 @@ class Departures:
     def _blocks_by_agreement(
         self, agreed: Agreed, namespace: str, new: Sequence[str], counts: Mapping[str, int], allowed: int
     ) -> frozenset[str] | None:
-        free = agreed.regions[:allowed]
+        free = agreed.free("", allowed)
         rest = {region: number for region, number in counts.items() if region not in free}
         if sum(rest.values()) <= agreed.names or set(new).issubset(free):
             return None
         own = {*self._by_namespace.get(namespace, ()), *self._remembered, *new}
-        if own.issubset(agreed.namespaces.get(namespace, ())[:allowed]):
+        if own.issubset(agreed.free(namespace, allowed)):
             return None
-        self._want(Wanted(each, region, allowed) for region in new for each in ("", namespace))
+        self._want(Wanted(each, region, allowed) for region in {*new, *own} for each in ("", namespace))
         return frozenset(rest)
 
     def explain(self, rest: Iterable[str], *, window: float) -> Blocked:
