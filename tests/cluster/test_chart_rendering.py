@@ -79,6 +79,7 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         owner="production",
         site=Site("frankfurt", rank=1, renew_every=10, take_over_after=60),
         lease=("detour-system", "dns-pointer"),
+        sharding=True,
         identity=found.identity,
         reference_checks=("192.0.2.1:443", "[2001:db8::1]:443"),
         audit_every=20,
@@ -164,6 +165,20 @@ def test_no_rule_has_a_wildcard_or_an_unneeded_verb(control_plane: ControlPlane,
         assert set(rule["verbs"]) <= {"get", "list", "watch", "patch", "create"} | ({"update"} if election else set())
         assert "create" not in rule["verbs"] or election or rule["resources"] == ["events"]
         assert "update" not in rule["verbs"] or rule["resourceNames"] == ["detour", "detour-successor"]
+
+
+def test_replicas_that_divide_the_zones_may_use_the_leases_of_their_own_namespace(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("minimal"), "--set=sharding.enabled=true")
+    found = [
+        (each["metadata"]["namespace"], rule)
+        for each in of_kind(manifests, "Role")
+        for rule in each["rules"]
+        if rule["resources"] == ["leases"] and "delete" in rule["verbs"]
+    ]
+    assert [(where, sorted(rule["verbs"])) for where, rule in found] == [
+        (NAMESPACE, ["delete", "get", "list", "update"])
+    ]
+    assert not [rule for _, rule in rules(manifests, "ClusterRole") if rule["resources"] == ["leases"]]
 
 
 def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPlane) -> None:

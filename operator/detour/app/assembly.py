@@ -4,7 +4,7 @@ What differs between them is what the parts reach: `Ports`. Nothing runs before 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -178,6 +178,18 @@ class Assembly:
 
     def _decide(self, records: Iterable[ObjectKey]) -> None:
         self.engine.decide(records)
+
+    @property
+    def selects_namespaces(self) -> bool:
+        """Tell whether any zone needs the labels of namespaces."""
+        share = self.replica.share if self.replica is not None else None
+        return self.engine.zones.selects_namespaces or (share is not None and share.selects_namespaces)
+
+    def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
+        """Take over the labels of all namespaces, for zones that select by them."""
+        if self.replica is not None:
+            self.replica.share.namespaces_listed(labels)
+        self.engine.namespaces_listed(labels)
 
     def take(self, message: Message) -> None:
         """Take in what is declared, when it is its turn."""

@@ -251,9 +251,9 @@ class Operator:
             await self._parts.declarations.bundles.refresh(self._clock.now())
 
     async def _read_namespaces(self, rounds: int) -> None:
-        if self._parts.engine.zones.selects_namespaces and rounds % 5 == 0:
+        if self._parts.selects_namespaces and rounds % 5 == 0:
             try:
-                self._parts.engine.namespaces_listed(await self._cluster.namespace_labels())
+                self._parts.namespaces_listed(await self._cluster.namespace_labels())
             except ClusterError as error:
                 logger.debug("namespaces: %s", error)
 

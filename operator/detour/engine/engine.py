@@ -127,6 +127,7 @@ class Engine:
         self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
+        self.elsewhere: Callable[[ObjectKey], Zone | None] = lambda _: None  # DNSZones that other processes have
         self.unread: Mapping[Kind, Mapping[str, str]] = {}
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
@@ -441,6 +442,8 @@ class Engine:
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Explanation | None:
         declared = self.zones.declared(key)
+        if declared is None and (other := self.elsewhere(key)) is not None:
+            return self._refusal_elsewhere(record, other)
         if declared is None:
             if not self.zones_listed:
                 return None
@@ -454,13 +457,16 @@ class Engine:
         written = self.zones.declared(self.zones.written_as(key)) or declared
         if written is not declared and not self._permits(written, record):
             return self.zones.twin_of(key)  # the credentials of the older one are not this record's to use
-        if not self._permits(declared, record):
-            return Explanation(
-                "NamespaceNotAllowed",
-                f"DNSZone {key} takes no records from namespace {record.key.namespace}: its spec.allowedNamespaces "
-                "has to permit that",
-            )
-        return None
+        return None if self._permits(declared, record) else _not_allowed(key, record)
+
+    def _refusal_elsewhere(self, record: Record, zone: Zone) -> Explanation:
+        if not self._permits(zone, record):
+            return _not_allowed(zone.key, record)
+        return Explanation(
+            "ZoneElsewhere",
+            f"another replica writes DNSZone {zone.key}: it comes into one hand with the record's other zones within "
+            "seconds",
+        )
 
     def _permits(self, zone: Zone, record: Record) -> bool:
         namespace = record.key.namespace
@@ -693,6 +699,14 @@ def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:
         logger.error("record %s could not be decided; its names stay as they are: %s", key, told(error))
         return False
     return True
+
+
+def _not_allowed(zone: ObjectKey, record: Record) -> Explanation:
+    return Explanation(
+        "NamespaceNotAllowed",
+        f"DNSZone {zone} takes no records from namespace {record.key.namespace}: its spec.allowedNamespaces has to "
+        "permit that",
+    )
 
 
 def _loop_refusal(record: Record, hostname: str) -> Explanation:

@@ -55,6 +55,7 @@ class ReplicaPart:
         self._engine = engine
         self._divide = sharing.divide
         self.share = Share(engine, zones_in=zones_told_of, on_change=self._wake, at_once=at_once)
+        engine.elsewhere = self.share.zone
         self.agreement = Agreement(
             sharing.store,
             namespace=namespace,

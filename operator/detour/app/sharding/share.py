@@ -10,17 +10,17 @@ stays as it was before, until one replica has them all.
 import asyncio
 import pickle
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.app.declarations import Declared
-from detour.app.sharding.ties import Standing, Ties, standing_of
+from detour.app.sharding.ties import Ties, standing_of
 from detour.engine.ports import Origin
 from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey, Record
-from detour.model.zone import Zone
+from detour.model.zone import NamespacesFrom, Zone
 
 
 class Engine(Declared, Protocol):
@@ -51,7 +51,9 @@ Call = tuple[str, tuple[Any, ...]]
 
 @dataclass(slots=True)
 class _Kept:
-    """A record that is `declared` for these zones. `call` and `origin` are packed, None where the engine knows better.
+    """A record that is `declared` for these zones, and in those that its status has `told` of.
+
+    `call` and `origin` are packed, None where the engine knows better.
 
     `shown_with` are the zones with which the engine knows it, None where it does not. `is_held_back` says that there
     is an edit that the engine does not know.
@@ -59,6 +61,7 @@ class _Kept:
 
     subject: Subject
     declared: tuple[ObjectKey, ...] = ()
+    told: tuple[ObjectKey, ...] = ()
     call: bytes | None = None
     origin: bytes | None = None
     shown_with: tuple[ObjectKey, ...] | None = None
@@ -67,12 +70,12 @@ class _Kept:
 
 @dataclass(slots=True)
 class _KeptZone:
-    """A DNSZone; `standing` is None where it was never understood."""
+    """A DNSZone; `zone` is what it declared last, None where that was never understood."""
 
     subject: Subject
     call: Call
     origin: Origin
-    standing: Standing | None
+    zone: Zone | None
     is_shown: bool = False
 
 
@@ -104,6 +107,8 @@ class Share:
         self._elsewhere: frozenset[ObjectKey] = frozenset()
         self._is_first = False
         self._due: dict[ObjectKey, None] = {}  # records to be looked at
+        self._refused: dict[ObjectKey, set[ObjectKey]] = {}  # by zone, records that it does not permit
+        self._labels: Mapping[str, dict[str, str]] = {}
 
     # -- whose is what ---------------------------------------------------------------------------------------------
 
@@ -218,8 +223,8 @@ class Share:
 
     def _take_in(self, subject: Subject, call: Call, origin: Origin, declared: tuple[ObjectKey, ...]) -> None:
         kept = self._records.setdefault(subject.key, _Kept(subject))
-        kept.subject, kept.declared = subject, declared
-        zones = {*declared, *self._zones_in(origin)}
+        kept.subject, kept.declared, kept.told = subject, declared, tuple(self._zones_in(origin))
+        zones = self._tied_by(kept)
         is_news = self._tie(subject.key, zones)
         if self._belongs_here(self.ties.zones_of(subject.key)):
             kept.shown_with, kept.is_held_back = self.ties.zones_of(subject.key), False
@@ -239,16 +244,17 @@ class Share:
 
     def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """A DNSZone is new or changed."""
-        self._take_zone_in(subject, ("zone_declared", (zone,)), origin, standing_of(zone))
+        self._take_zone_in(subject, ("zone_declared", (zone,)), origin, zone)
 
-    def _take_zone_in(self, subject: Subject, call: Call, origin: Origin, standing: Standing | None) -> None:
+    def _take_zone_in(self, subject: Subject, call: Call, origin: Origin, zone: Zone | None) -> None:
         before = self._zones.get(subject.key)
-        if standing is None and before is not None:
-            standing = before.standing
+        known = before.zone if before is not None else None
         is_shown = before is not None and before.is_shown
-        kept = self._zones[subject.key] = _KeptZone(subject, call, origin, standing, is_shown)
+        kept = self._zones[subject.key] = _KeptZone(subject, call, origin, zone or known, is_shown)
         version = self.ties.version
-        self.ties.declare(subject.key, standing)
+        self.ties.declare(subject.key, standing_of(kept.zone) if kept.zone is not None else None)
+        if kept.zone is not None and (known is None or known.allowed != kept.zone.allowed):
+            self._tie_anew(subject.key)
         if self.has(subject.key):
             self._show_zone(kept)
         if version != self.ties.version:
@@ -291,7 +297,8 @@ class Share:
         So are those of which the engine knows more: a status may be lost, and is written again.
         """
         key = kept.subject.key
-        zones = {*kept.declared, *self._zones_in(origin)}
+        kept.told = tuple(self._zones_in(origin))
+        zones = self._tied_by(kept)
         if kept.shown_with is not None:
             zones.update(self._engine.zones_left_behind(key))
         if self._tie(key, zones):
@@ -306,6 +313,60 @@ class Share:
             self._tell_of_ties(zones)
         return is_news
 
+    def _tied_by(self, kept: _Kept) -> set[ObjectKey]:
+        """Return the zones that a record ties: those that permit it, and those that it is in."""
+        found = set(kept.told)
+        for zone in kept.declared:
+            refused = self._refused.get(zone, set())
+            if self._permits(zone, kept.subject.key.namespace):
+                found.add(zone)
+                refused.discard(kept.subject.key)
+            else:
+                refused.add(kept.subject.key)
+            if refused:
+                self._refused[zone] = refused
+            else:
+                self._refused.pop(zone, None)
+        return found
+
+    def _permits(self, key: ObjectKey, namespace: str) -> bool:
+        """Tell whether a zone takes records from a namespace: of one that is not there nobody knows yet."""
+        kept = self._zones.get(key)
+        if kept is None:
+            return True
+        if kept.zone is None:
+            return namespace == key.namespace
+        labels = self._labels.get(namespace, {})
+        return kept.zone.allowed.permit(zone_namespace=key.namespace, namespace=namespace, labels=labels)
+
+    def _tie_anew(self, zone: ObjectKey) -> None:
+        """A zone may permit others than before."""
+        for key in {*self.ties.users_of(zone), *self._refused.get(zone, ())}:
+            if (kept := self._records.get(key)) is not None and self._tie(key, self._tied_by(kept)):
+                self._due[key] = None
+
+    def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
+        """Take over the labels of all namespaces, for zones that select by them."""
+        if labels != self._labels:
+            self._labels = labels
+            for key, kept in list(self._zones.items()):
+                if kept.zone is not None and kept.zone.allowed.source is NamespacesFrom.SELECTOR:
+                    self._tie_anew(key)
+            self._on_change()
+
+    @property
+    def selects_namespaces(self) -> bool:
+        """Tell whether any zone needs the labels of namespaces."""
+        return any(
+            each.zone is not None and each.zone.allowed.source is NamespacesFrom.SELECTOR
+            for each in self._zones.values()
+        )
+
+    def zone(self, key: ObjectKey) -> Zone | None:
+        """Return what a DNSZone declares, whoever has it."""
+        kept = self._zones.get(key)
+        return kept.zone if kept is not None else None
+
     def _tell_of_ties(self, zones: Collection[ObjectKey]) -> None:
         """The zones of a record are tied, or not any more: their statuses tell of it."""
         for each in zones if len(zones) > 1 else ():
@@ -318,6 +379,8 @@ class Share:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 kept = self._records.pop(subject.key, None)
+                for each in kept.declared if kept is not None else ():
+                    self._refused.get(each, set()).discard(subject.key)
                 is_shown = kept is not None and kept.shown_with is not None
                 self._due.pop(subject.key, None)
                 before = self.ties.zones_of(subject.key)

@@ -42,7 +42,8 @@ def memory_in(status: object, namespace: str) -> RecordMemory:
 def zones_in(status: object, namespace: str) -> Iterator[ObjectKey]:
     """Give the zones that a FailoverRecord's status says it is in, or may be. Never raises."""
     for each in _mappings(_mapping(status).get("zones")):
-        if name := _text(each.get("name")):
+        is_in = each.get("published") is True or each.get("leaving") is True or each.get("generation")
+        if is_in and (name := _text(each.get("name"))):
             yield ObjectKey(_text(each.get("namespace")) or namespace, name)
 
 
