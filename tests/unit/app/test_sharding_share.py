@@ -1,0 +1,214 @@
+"""What a replica's engine gets to see of all that is declared."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from detour.app.sharding.share import Share
+from detour.engine.ports import Origin
+from detour.kube.origins import origin_of, zones_told_of
+from detour.kube.translate import record_from, zone_from
+from detour.model.objects import Kind, Subject
+from detour.model.record import ObjectKey, Record
+
+from .objects import dns_zone, failover_record, subject
+
+Raw = dict[str, Any]
+NOBODY = frozenset[ObjectKey]()
+
+
+class Engine:
+    """Keeps what it is shown, as an engine does; `behind` are zones that it knows a record to be leaving."""
+
+    def __init__(self) -> None:
+        self.shown: dict[ObjectKey, tuple[Any, Origin | None]] = {}
+        self.zones: set[ObjectKey] = set()
+        self.told: list[tuple[str, Subject]] = []
+        self.behind: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
+
+    def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
+        self.shown[subject.key] = record, origin
+
+    def zone_declared(self, subject: Subject, zone: Any, origin: Origin) -> None:
+        self.zones.add(subject.key)
+
+    def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
+        self.shown[subject.key] = reason, origin
+
+    def seen_last(self, subject: Subject) -> tuple[Record, Origin] | None:
+        record, origin = self.shown[subject.key]
+        return (record, origin) if isinstance(record, Record) and origin is not None else None
+
+    def let_go(self, subject: Subject) -> None:
+        self.shown.pop(subject.key, None)
+        self.zones.discard(subject.key)
+
+    def gone(self, subject: Subject, *, observed: bool) -> None:
+        self.told.append(("gone", subject))
+        self.let_go(subject)
+
+    def zones_left_behind(self, record: ObjectKey) -> Iterable[ObjectKey]:
+        return self.behind.get(record, ())
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda subject, *_: self.told.append((name, subject))
+
+
+class World:
+    """A share with its engine, and what is declared."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.changes = 0
+        self.share = Share(self.engine, zones_in=zones_told_of, on_change=self._changed, at_once=2)  # type: ignore[arg-type]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def declare(self, raw: Raw) -> Raw:
+        if raw["kind"] == "DNSZone":
+            self.share.zone_declared(subject(raw), zone_from(raw), origin_of(raw))
+        else:
+            self.share.record_declared(subject(raw), record_from(raw, None), origin_of(raw))
+        return raw
+
+    async def assign(self, *names: str, elsewhere: Iterable[str] = (), is_first: bool = False) -> None:
+        self.share.assign(frozenset(map(zone, names)), frozenset(map(zone, elsewhere)), is_first=is_first)
+        await self.share.settle()
+
+    def sees(self) -> set[str]:
+        return {each.name for each in self.engine.shown}
+
+
+def zone(name: str) -> ObjectKey:
+    return ObjectKey("shop", name)
+
+
+def in_zones(name: str, *zones: str, told: Iterable[str] = (), **spec: Any) -> Raw:
+    raw = failover_record(name, uid=f"u-{name}", zones=[{"name": each} for each in zones], **spec)
+    return {**raw, "status": {"zones": [{"name": each, "published": True} for each in told]}}
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    for name in ("a", "b", "c"):
+        made.declare(dns_zone(name, uid=f"z-{name}", domain=f"{name}.example.org"))
+    return made
+
+
+async def test_the_engine_sees_the_records_of_its_zones_and_no_others(world: World) -> None:
+    for name in ("a", "b", "c"):
+        world.declare(in_zones(f"in-{name}", name))
+    assert world.sees() == set()
+    await world.assign("a", "b", elsewhere=["c"])
+    assert (world.sees(), world.engine.zones) == ({"in-a", "in-b"}, {zone("a"), zone("b")})
+    await world.assign("b", elsewhere=["a", "c"])
+    assert (world.sees(), world.engine.zones) == ({"in-b"}, {zone("b")})
+    assert not [what for what, _ in world.engine.told if what == "gone"], "what is let go is not gone"
+
+
+async def test_a_record_comes_as_it_was_declared_last_with_its_last_status(world: World) -> None:
+    raw = world.declare(in_zones("api", "a"))
+    world.declare({**raw, "spec": {**raw["spec"], "ttl": 77}})
+    newest = {**raw, "status": {"zones": [{"name": "a", "published": True}]}}
+    world.share.status_seen(subject(raw), origin_of(newest), None)
+    await world.assign("a")
+    record, origin = world.engine.shown[zone("api")]
+    assert (record.ttl, origin.shown["status"]) == (77, newest["status"])
+
+
+async def test_a_record_of_two_zones_comes_with_the_last_of_them(world: World) -> None:
+    world.declare(in_zones("both", "a", "b"))
+    await world.assign("a", elsewhere=["b"])
+    assert world.sees() == set()
+    assert world.engine.zones == {zone("a")}
+    await world.assign("a", "b")
+    assert world.sees() == {"both"}
+
+
+async def test_an_edit_that_ties_zones_waits_until_they_are_in_one_hand(world: World) -> None:
+    world.declare(in_zones("api", "a", told=["a"]))
+    await world.assign("a", elsewhere=["b"])
+    changes = world.changes
+    world.declare(in_zones("api", "a", "b", told=["a"], ttl=77))
+    record, _ = world.engine.shown[zone("api")]
+    assert (record.zones, record.ttl) == ((zone("a"),), 30)
+    assert world.changes > changes, "who divides the zones hears of the tie"
+    assert world.share.ties.unit_of(zone("a")) == {zone("a"), zone("b")}
+    await world.assign("a", "b")
+    record, _ = world.engine.shown[zone("api")]
+    assert (set(record.zones), record.ttl) == ({zone("a"), zone("b")}, 77)
+
+
+async def test_a_zone_that_is_left_ties_until_the_status_says_that_it_was(world: World) -> None:
+    world.declare(in_zones("api", "a", told=["a"]))
+    await world.assign("a", "b")
+    moved = world.declare(in_zones("api", "b", told=["a"]))
+    world.engine.behind[zone("api")] = (zone("a"),)
+    assert world.share.ties.unit_of(zone("b")) == {zone("a"), zone("b")}
+    world.share.status_seen(subject(moved), origin_of({**moved, "status": {}}), None)
+    assert world.share.ties.unit_of(zone("b")) == {zone("a"), zone("b")}, (
+        "a status may be lost: the engine knows better"
+    )
+    world.engine.behind.clear()
+    world.share.status_seen(subject(moved), origin_of(in_zones("api", "b", told=["b"])), None)
+    assert world.share.ties.unit_of(zone("b")) == {zone("b")}
+
+
+async def test_a_zone_that_does_not_permit_a_record_is_not_tied_by_it(world: World) -> None:
+    foreign = {**dns_zone("b", uid="z-foreign", domain="foreign.example.org")}
+    foreign["metadata"] = {**foreign["metadata"], "namespace": "dns"}
+    theirs = ObjectKey("dns", "b")
+    world.declare(foreign)
+    raw = failover_record("api", zones=[{"name": "a"}, {"name": "b", "namespace": "dns"}])
+    world.declare(raw)
+    assert world.share.ties.unit_of(theirs) == {theirs}
+    await world.assign("a")
+    assert world.sees() == {"api"}
+    assert world.share.zone(theirs) is not None, "so that the refusal can say why"
+    foreign["spec"] = {**foreign["spec"], "allowedNamespaces": {"from": "All"}}
+    world.declare(foreign)
+    assert world.share.ties.unit_of(theirs) == {zone("a"), theirs}
+
+
+async def test_zones_that_may_be_one_are_written_by_no_two(world: World) -> None:
+    world.declare(dns_zone("twin", uid="z-twin", domain="a.example.org"))
+    await world.assign("a")
+    assert world.engine.zones == {zone("a")}, "nobody has the other one yet"
+    await world.assign("a", elsewhere=["twin"])
+    assert world.engine.zones == set()
+    await world.assign("a", "twin")
+    assert world.engine.zones == {zone("a"), zone("twin")}
+
+
+async def test_what_is_of_no_zone_is_the_elected_replica_s(world: World) -> None:
+    world.declare(in_zones("api", "missing"))
+    region = Subject(Kind.CLOUD_REGION, ObjectKey("", "aws-us-east-1"), "r")
+    await world.assign("a")
+    assert (world.sees(), world.share.leads(region)) == (set(), False)
+    await world.assign("a", is_first=True)
+    assert (world.sees(), world.share.leads(region)) == ({"api"}, True)
+    world.declare(dns_zone("missing", uid="z-missing", domain="missing.example.org"))
+    await world.assign("a", elsewhere=["missing"], is_first=True)
+    assert world.sees() == set()
+
+
+async def test_an_object_that_cannot_be_used_is_told_of_by_who_has_its_zones(world: World) -> None:
+    raw = world.declare(in_zones("api", "a"))
+    world.share.invalid(subject(raw), "Invalid", "no such thing", origin_of(raw))
+    await world.assign("b", elsewhere=["a"])
+    assert world.sees() == set()
+    await world.assign("a", "b")
+    assert world.engine.shown[zone("api")][0] == "Invalid"
+
+
+async def test_the_end_of_an_object_reaches_who_knows_it(world: World) -> None:
+    raws = [world.declare(in_zones(f"in-{name}", name)) for name in ("a", "b")]
+    await world.assign("a", elsewhere=["b"])
+    for raw in raws:
+        world.share.gone(subject(raw), observed=True)
+    told = [(what, each.key.name) for what, each in world.engine.told if what in ("gone", "vanished")]
+    assert told == [("gone", "in-a"), ("vanished", "in-b")]
+    assert [each.names for each in world.share.ties.units()] == [0, 0, 0]
