@@ -227,7 +227,11 @@ def _api_restored(run: "Run", step: Step) -> None:
 
 
 def _lease_lost(run: "Run", step: Step) -> None:
-    run.servers[step.where].leases.pop(LEASE, None)
+    leases = run.servers[step.where].leases
+    if leases and run.schedule.setting.sharding:  # any of them
+        leases.pop(sorted(leases)[step.number % len(leases)])
+    else:
+        leases.pop(LEASE, None)
 
 
 # -- declarations --------------------------------------------------------------------------------------------------

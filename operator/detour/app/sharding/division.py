@@ -16,12 +16,13 @@ from typing import Any, Protocol
 from detour.app.handover import CONFLICT, GONE, HANDOVER_PAUSE, LeaseStore
 from detour.app.sharding.agreement import Agreement
 from detour.app.sharding.leases import Listed, Names, Told, listed_in
+from detour.app.sharding.neighbours import FORGOTTEN_AFTER, Neighbours, replica_of
 from detour.app.sharding.placement import Gift, Replica, Scene, gifts, takes
 from detour.app.sharding.share import Share
 from detour.enactment.waiting import news_within
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
-from detour.kube.lease import RENEW_PERIOD, Lease, Sighting, lease_from, sight
+from detour.kube.lease import RENEW_PERIOD, Lease, lease_from
 from detour.model.defects import told as told_of
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
@@ -34,8 +35,8 @@ SHORTEST_PAUSE = 0.5
 EVENING_PAUSE = 30.0
 """Seconds between two units that a replica gives away only to even the work out."""
 
-FORGOTTEN_AFTER = 300.0
-"""Seconds for which a replica that was not seen to end counts for the quotas, and its Lease stays."""
+CLEARED_UP_AFTER = 20.0
+"""Seconds for which the Lease of a replica that has ended stays, so that all others see that it has."""
 
 BARRED_AFTER = 15.0
 """Seconds after which zones are given up to a process that was elected and divides none."""
@@ -120,9 +121,8 @@ class Division:
         self._changed = asyncio.Event()
         self._settling = asyncio.Lock()
         self._own: Lease | None = None
-        self._sightings: dict[str, Sighting] = {}
-        self._first_seen: dict[str, float] = {}
-        self._stale_since: dict[str, float] = {}
+        self._neighbours = Neighbours(identity)
+        self._ended_at: dict[str, float] = {}  # Leases of replicas that have ended, or stopped: since when seen so
         self._leases: dict[ObjectKey, Lease] = {}
         self._free_since: dict[ObjectKey, float] = {}
         self._mine: frozenset[ObjectKey] = frozenset()
@@ -206,8 +206,10 @@ class Division:
         self._is_ending = True
         self._leading.clear()
         if self._own is not None:
+            name, wall = self._names.of_replica(self.identity), self._clock.wall()
+            body = self._names.replica_body(self._own, self.identity, self._tell(), wall, has_ended=True)
             with contextlib.suppress(ClusterError):
-                await self._store.delete_lease(self._namespace, self._names.of_replica(self.identity))
+                await self._store.replace_lease(self._namespace, name, body)
 
     async def _look(self) -> None:
         told = self.counted
@@ -281,37 +283,14 @@ class Division:
         return Scene(self.identity, now, replicas, units, holders, dict(self._free_since), self.counted, is_new)
 
     def _see_replicas(self, listed: Listed, now: float, told: int) -> list[Replica]:
-        found: list[Replica] = []
-        others: dict[str, Told] = {}
-        counted = 1
-        sightings: dict[str, Sighting] = {}
-        living_names = {replica_of(self.identity)}
-        for name, (lease, given) in sorted(listed.replicas.items()):
-            if lease.holder == self.identity:
-                continue
-            sighting = sightings[name] = sight(self._sightings.get(name), lease, now)
-            if now - sighting.since < lease.seconds and replica_of(lease.holder) != replica_of(self.identity):
-                since = self._first_seen.setdefault(lease.holder, now)
-                found.append(Replica(lease.holder, since, given.shares, given.sees))
-                others[lease.holder] = given
-                living_names.add(replica_of(lease.holder))
-        for name, (lease, _) in listed.replicas.items():
-            is_living = lease.holder in others or lease.holder == self.identity
-            if is_living:
-                self._stale_since.pop(name, None)
-                counted += lease.holder != self.identity
-            elif now - self._stale_since.setdefault(name, now) < FORGOTTEN_AFTER:
-                counted += replica_of(lease.holder) not in living_names
-        self._sightings = sightings
-        self._stale_since = {name: at for name, at in self._stale_since.items() if name in listed.replicas}
-        own = self._tell()
-        found.append(Replica(self.identity, self._first_seen.setdefault(self.identity, now), counted, own.sees))
+        self._neighbours.see(listed, now)
+        others, counted = self._neighbours.others, self._neighbours.counted
         shares = max(counted, told)  # a larger share is used once the others have been told of it
         is_news = (shares, others) != (self.shares, self.others)
         self.counted, self.shares, self.others = counted, shares, others
         if is_news:
             self._on_news()
-        return found
+        return self._neighbours.living(self._tell())
 
     def _look_who_was_elected(self, listed: Listed, now: float) -> None:
         """See whether a process leads that divides nothing: as one of another version, or with another setting."""
@@ -447,13 +426,12 @@ class Division:
 
     async def _clear_up(self, listed: Listed) -> None:
         """Delete Leases that are nobody's any more: of zones that are gone, and of replicas that ended long ago."""
-        now = self._clock.now()
+        now, is_elected = self._clock.now(), self._elected()[1]
+        over = dict.fromkeys(listed.ended, CLEARED_UP_AFTER)
+        over |= {name: FORGOTTEN_AFTER for name, (lease, _) in listed.replicas.items() if not self._lives(lease.holder)}
+        self._ended_at = {name: self._ended_at.get(name, now) for name in over}
         names = [self._names.of_zone(zone) for zone in sorted(self._leases) if self._is_over(zone)]
-        names += [
-            name
-            for name in listed.replicas
-            if now - self._stale_since.get(name, now) >= FORGOTTEN_AFTER and self._elected()[1]
-        ]
+        names += [name for name, at in self._ended_at.items() if is_elected and now - at >= over[name]]
         for name in names[:AT_ONCE]:
             try:
                 await self._store.delete_lease(self._namespace, name)
@@ -461,19 +439,17 @@ class Division:
                 if error.status != GONE:
                     raise
 
+    def _lives(self, identity: str) -> bool:
+        return identity == self.identity or identity in self.others
+
     def _is_over(self, zone: ObjectKey) -> bool:
         holder = self._leases[zone].holder
         return not self._share.ties.exists(zone) and (holder == self.identity or self._elected()[1])
 
     def _note_silence(self, error: ClusterError) -> None:
-        self._sightings.clear()  # who cannot look does not know for how long a Lease stood still
+        self._neighbours.could_not_look()
         if not self._is_cut_off:
             self._is_cut_off = True
             told = "it goes on writing its zones: the ledgers stop it where another has them"
             logger.warning("the Leases of the zones cannot be read or renewed (%s): %s", error, told)
             self._on_news()
-
-
-def replica_of(identity: str) -> str:
-    """Return the name that a replica keeps when it is started again: all before the last underscore."""
-    return identity.rpartition("_")[0] or identity

@@ -128,11 +128,13 @@ def _mapping(value: object) -> Mapping[Any, Any]:
 class Listed:
     """All these Leases as one list showed them: those of replicas, by name, and of zones, by DNSZone.
 
-    `free` is what names may leave, None where no Lease says so.
+    `ended` are the names of the Leases of replicas that have ended in order, `free` is what names may leave, None where
+    no Lease says so.
     """
 
     replicas: Mapping[str, tuple[Lease, Told]]
     zones: Mapping[ObjectKey, Lease]
+    ended: frozenset[str] = frozenset()
     free: Free | None = None
 
 
@@ -140,6 +142,7 @@ def listed_in(items: list[Mapping[str, Any]]) -> Listed:
     """Return what a list of Leases shows; what is neither a replica's nor a zone's is left out. Never raises."""
     replicas: dict[str, tuple[Lease, Told]] = {}
     zones: dict[ObjectKey, Lease] = {}
+    ended: set[str] = set()
     free: Free | None = None
     for item in items:
         metadata = _mapping(_mapping(item).get("metadata"))
@@ -151,9 +154,11 @@ def listed_in(items: list[Mapping[str, Any]]) -> Listed:
             zones[ObjectKey(namespace, of)] = lease
         elif TOLD in annotations and lease.holder:
             replicas[name] = (lease, told_in(annotations[TOLD]))
+        elif TOLD in annotations:
+            ended.add(name)
         elif FREE in annotations:
             free = free_in(annotations[FREE])
-    return Listed(replicas, zones, free)
+    return Listed(replicas, zones, frozenset(ended), free)
 
 
 class Names:
@@ -180,9 +185,15 @@ class Names:
         """Return the Lease that says which regions names may leave, written last by `identity`."""
         return self._body(lease_body(self.of_free_regions, lease, identity, wall), {FREE: free.text()})
 
-    def replica_body(self, lease: Lease | None, identity: str, told: Told, wall: float) -> dict[str, Any]:
-        """Return the Lease with which a replica says that it lives at `wall` (seconds since the Unix epoch)."""
-        return self._body(lease_body(self.of_replica(identity), lease, identity, wall), {TOLD: told.text()})
+    def replica_body(
+        self, lease: Lease | None, identity: str, told: Told, wall: float, *, has_ended: bool = False
+    ) -> dict[str, Any]:
+        """Return the Lease with which a replica says that it lives at `wall` (seconds since the Unix epoch).
+
+        Or that it `has_ended`: then nobody holds it.
+        """
+        holder = "" if has_ended else identity
+        return self._body(lease_body(self.of_replica(identity), lease, holder, wall), {TOLD: told.text()})
 
     def zone_body(self, zone: ObjectKey, lease: Lease | None, holder: str, wall: float) -> dict[str, Any]:
         """Return the Lease with which `holder` (empty: nobody) has a zone."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from detour.app.leadership import Elector
 from detour.app.sharding.agreement import Agreement
-from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership, replica_of
+from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership
 from detour.app.sharding.leases import Names, Told
+from detour.app.sharding.neighbours import replica_of
 from detour.app.sharding.share import Share
 from detour.engine.clock import Clock
 from detour.engine.engine import Engine
