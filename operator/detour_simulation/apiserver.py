@@ -196,9 +196,10 @@ class ApiServer:
         found = (lease for (where, _), lease in self.leases.items() if where == namespace)
         return [each for each in found if each["metadata"].get("labels", {}).get(label) == value]
 
-    def delete_lease(self, namespace: str, name: str) -> None:
-        """Delete a Lease. Raises ClusterError."""
-        self.read_lease(namespace, name)
+    def delete_lease(self, namespace: str, name: str, version: str) -> None:
+        """Delete a Lease of this version. Raises ClusterError."""
+        if self.read_lease(namespace, name)["metadata"]["resourceVersion"] != version:
+            raise ClusterError("the object has been modified", 409)
         del self.leases[namespace, name]
 
     def _keep_lease(self, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,8 +363,8 @@ class Connection:
     async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
         return await self._call(lambda: list[Mapping[str, Any]](self.server.list_leases(namespace, selector)))
 
-    async def delete_lease(self, namespace: str, name: str) -> None:
-        await self._call(lambda: self.server.delete_lease(namespace, name), write=True)
+    async def delete_lease(self, namespace: str, name: str, version: str) -> None:
+        await self._call(lambda: self.server.delete_lease(namespace, name, version), write=True)
 
     async def _call(self, act: Callable[[], T], *, write: bool = False) -> T:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from detour.app.sharding import agreement, division
+from detour.app.sharding import agreement, division, replica
 from detour.app.sharding.division import Division
 from detour.app.sharding.leases import Free
 from detour.app.sharding.placement import Scene
@@ -16,8 +16,8 @@ from detour_simulation.mutant import Mutant, Replacement
 def _with_any_of_its_zones() -> tuple[Replacement, ...]:
     """A record is shown to whoever has any of its zones."""
 
-    def belongs_here(self: Share, zones: Iterable[Any]) -> bool:
-        there = [zone for zone in zones if self.ties.exists(zone)]
+    def belongs_here(self: Share, record: Any) -> bool:
+        there = [zone for zone in self.ties.zones_of(record) if self.ties.exists(zone)]
         return any(map(self.has, there)) if there else self._is_first
 
     return ((Share, "_belongs_here", belongs_here),)
@@ -31,7 +31,7 @@ def _nobody_goes_on() -> tuple[Replacement, ...]:
     """Only zones that nobody ever had are taken."""
 
     async def take(self: Division, scene: Scene) -> None:
-        had = {zone: lease.holder for zone, lease in self._leases.items()}
+        had = {zone: lease.holder for zone, lease in self._book.zones.items()}
         await _TAKE(self, replace(scene, holders={**had, **scene.holders}))
 
     return ((Division, "_take", take), (division, "replica_of", lambda identity: identity))
@@ -71,13 +71,8 @@ def _by_the_clock_of_another() -> tuple[Replacement, ...]:
 
 def _ties_of_declarations_alone() -> tuple[Replacement, ...]:
     """What a record leaves ties nothing."""
-    before = Share.__init__
-
-    def init(self: Share, *given: Any, **named: Any) -> None:
-        before(self, *given, **{**named, "zones_in": lambda origin: ()})
-
     return (
-        (Share, "__init__", init),
+        (replica, "zones_told_of", lambda origin: ()),
         (Engine, "zones_left_behind", lambda self, record: ()),
     )
 

@@ -172,6 +172,10 @@ class Assembly:
         """Tell whether this replica writes the status of an object (`Divided`)."""
         return self.replica is not None and self.replica.leads_for(subject)
 
+    def may_tell(self, subject: Subject) -> bool:
+        """Tell whether enough of an object is known to write its status (`Divided`)."""
+        return self.replica is not None and self.replica.share.may_tell(subject)
+
     def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
         """Return a picture with who writes the zone, and which others with it (`Divided`)."""
         return picture if self.replica is None else self.replica.told_of(zone, picture)
@@ -200,6 +204,8 @@ class Assembly:
         await self._intake.taken()
 
     def _tell_what_is_listed(self) -> None:
+        if self.replica is not None:
+            self.replica.division.set_listed(len(self.declarations.listed) == len(Kind) and not self._intake.is_filling)
         self.engine.hold_off(self._intake.is_filling)
         self.engine.zones_listed = Kind.DNS_ZONE in self.declarations.listed
         self.engine.unread = self.declarations.unread

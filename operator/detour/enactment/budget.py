@@ -25,8 +25,9 @@ FAILOVER_PATIENCE = 60.0
 WORTHWHILE_SHARE = 0.25
 """A batch goes out once this share of what it wants is there: fewer, fuller requests without long waits."""
 
-LEAST_BURST = 40.0
-"""Changes of an account that may be sent at once at least, also in a share of its quota: a few names fit in a batch."""
+LEAST_BURST = 20.0
+"""Changes of an account that may be sent at once at least, also in a share of its quota: a name or two fit in
+a batch."""
 
 READING_SHARE = 0.1
 """The share of an account's requests that go to reading whole zones again and again."""
@@ -159,7 +160,7 @@ class Budget:
     def limit(self, limits: ProviderLimits) -> None:
         """Go on with other quotas: the account's zones share those that were declared last."""
         self._limits = limits
-        self._requests.resize(self._share_of(limits.requests_per_second), limits.requests_burst / self.shares)
+        self._requests.resize(self._share_of(limits.requests_per_second), max(1.0, limits.requests_burst / self.shares))
         least = min(limits.changes_burst, LEAST_BURST)
         burst = max(least, limits.changes_burst / self.shares)
         self._changes.resize(self._share_of(limits.changes_per_second), burst)

@@ -127,7 +127,7 @@ class Engine:
         self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
-        self.elsewhere: Callable[[ObjectKey], Zone | None] = lambda _: None  # DNSZones that other processes have
+        self.declared_elsewhere: Callable[[ObjectKey], Zone | None] = lambda _: None  # DNSZones of other processes
         self.unread: Mapping[Kind, Mapping[str, str]] = {}
 
     # -- declarations (Declared) -----------------------------------------------------------------------------------
@@ -256,7 +256,15 @@ class Engine:
 
     def let_go(self, subject: Subject) -> None:
         """Care for an object no more, which is another process's to decide for."""
+        if subject.kind is Kind.FAILOVER_RECORD:
+            self._hand_over(subject.key)
         self._forget(subject, observed=False)
+
+    def _hand_over(self, key: ObjectKey) -> None:
+        if (known := self._records.get(key)) is not None:
+            for zone in {*known.keeper.record.zones, *known.keeper.zones_left_behind()}:
+                if (keeper := self.zones.serving.get(zone)) is not None:
+                    keeper.gate.hand_over(key)
 
     def tell_anew(self, subject: Subject) -> None:
         """There may be news to tell of an object."""
@@ -442,7 +450,7 @@ class Engine:
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Explanation | None:
         declared = self.zones.declared(key)
-        if declared is None and (other := self.elsewhere(key)) is not None:
+        if declared is None and (other := self.declared_elsewhere(key)) is not None:
             return self._refusal_elsewhere(record, other)
         if declared is None:
             if not self.zones_listed:
@@ -660,7 +668,7 @@ class Engine:
 
     def regions_led(self) -> None:
         """This process tells of regions now, or does no longer, of several that divide the records."""
-        self._reporting.begin_term()
+        self._reporting.begin_term(Kind.CLOUD_REGION)
         self._regions.judge_all()
 
     def region_picture(self, name: str) -> RegionPicture | None:

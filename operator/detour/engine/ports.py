@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
 from detour.model.memory import DNSZoneMemory, RecordMemory
-from detour.model.objects import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.rrset import RRset
 from detour.model.zone import ProviderSettings, Zone
 
@@ -93,8 +93,8 @@ class Reports(Protocol):
     def forget(self, subject: Subject) -> None:
         """The object is gone."""
 
-    def begin_term(self) -> Mapping[Subject, Origin]:
-        """This process leads now: go on from the status that each object bears, which is returned."""
+    def begin_term(self, kind: Kind | None = None) -> Mapping[Subject, Origin]:
+        """This process leads now: go on from the status that each object bears (of one kind), which is returned."""
 
     def mark(self, subject: Subject) -> None:
         """There may be news of `subject`."""

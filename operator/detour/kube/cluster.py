@@ -203,11 +203,13 @@ class Cluster:
         items = (await self._call("lease", call)).get("items")
         return [each for each in items if isinstance(each, Mapping)] if isinstance(items, list) else []
 
-    async def delete_lease(self, namespace: str, name: str) -> None:
-        """Delete a Lease."""
+    async def delete_lease(self, namespace: str, name: str, version: str) -> None:
+        """Delete a Lease that is still of this version."""
+        body = {"preconditions": {"resourceVersion": version}}
 
         def call(api: client.ApiClient) -> RawObject:
-            return _get(client.CoordinationV1Api(api).delete_namespaced_lease, name, namespace, timeout=LEASE_TIMEOUT)
+            delete = client.CoordinationV1Api(api).delete_namespaced_lease
+            return _get(delete, name, namespace, timeout=LEASE_TIMEOUT, body=body)
 
         await self._call("lease", call)
 

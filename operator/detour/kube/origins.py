@@ -26,6 +26,22 @@ def origin_of(raw: RawObject) -> Origin:
     )
 
 
+def standing_told_of(origin: Origin) -> tuple[str, str] | None:
+    """Return the provider of a DNSZone and what that calls the zone, as the status tells; None before it was found."""
+    shown: RawObject = origin.shown
+    status = shown.get("status")
+    provider, zone_id = (status.get(each) if isinstance(status, Mapping) else None for each in ("provider", "zoneID"))
+    return (provider, zone_id) if isinstance(provider, str) and isinstance(zone_id, str) and zone_id else None
+
+
+def is_unacted(origin: Origin) -> bool:
+    """Tell whether an object was declared anew since its status was written."""
+    shown: RawObject = origin.shown
+    status = shown.get("status")
+    observed = status.get("observedGeneration") if isinstance(status, Mapping) else None
+    return observed != origin.generation or origin.is_being_deleted
+
+
 def zones_told_of(origin: Origin) -> Iterable[ObjectKey]:
     """Return the zones that the status of a FailoverRecord says it is in, or may be."""
     shown: RawObject = origin.shown

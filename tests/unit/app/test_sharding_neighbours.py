@@ -10,7 +10,7 @@ NONE = Listed({}, {})
 def listed(*found: tuple[str, str], ended: tuple[str, ...] = ()) -> Listed:
     """Return a list of replicas, each with the version of its Lease; Leases are named like their holders."""
     replicas = {holder: (Lease(holder, LEASE_SECONDS, 1, version), Told(2)) for holder, version in found}
-    return Listed(replicas, {}, frozenset(ended))
+    return Listed(replicas, {}, dict.fromkeys(ended, Lease("", LEASE_SECONDS, 1, "")))
 
 
 def living(neighbours: Neighbours) -> list[str]:
@@ -23,8 +23,11 @@ def test_who_renews_lives_and_who_stops_is_missed_and_counts_for_a_while() -> No
         me.see(listed(("a_1", str(second)), ("b_1", "1")), float(second))
     assert living(me) == ["a_1", "me_1"]
     assert me.counted == 3
-    me.see(listed(("a_1", "x"), ("b_1", "1")), FORGOTTEN_AFTER)
-    assert (living(me), me.counted) == (["a_1", "me_1"], 2)
+    for second in range(int(FORGOTTEN_AFTER), 3 * int(FORGOTTEN_AFTER), 3):
+        me.see(listed(("a_1", str(second)), ("b_1", "1")), float(second))
+        assert (living(me), me.counted, me.forgotten) == (["a_1", "me_1"], 2, ["b_1"]), "also while its Lease is there"
+    me.see(listed(("a_1", "y")), 1_000.0)
+    assert me.forgotten == []
 
 
 def test_who_says_that_it_has_ended_is_forgotten_at_once() -> None:

@@ -10,6 +10,7 @@ from detour.app.sharding.placement import (
     Gift,
     Replica,
     Scene,
+    Why,
     gifts,
     takes,
 )
@@ -26,7 +27,11 @@ def zone(place: int) -> ObjectKey:
 
 
 def alone(place: int, names: int = 100) -> Unit:
-    return Unit(frozenset((zone(place),)), names)
+    return Unit({zone(place): names})
+
+
+def together(*names: int) -> Unit:
+    return Unit({zone(place): each for place, each in enumerate(names)})
 
 
 UNITS = tuple(alone(place) for place in range(30))
@@ -58,7 +63,7 @@ def test_who_does_not_take_what_is_its_own_is_waited_for() -> None:
 
 
 def test_zones_of_a_unit_go_to_who_has_most_of_it() -> None:
-    unit = Unit(frozenset(map(zone, range(3))), 10)
+    unit = together(3, 3, 3)
     seen = scene(units=(unit,), holders={zone(0): "two"}, free_since=dict.fromkeys(map(zone, range(3)), 0.0))
     assert takes(seen) == []
     assert takes(replace(seen, me="two")) == [zone(1), zone(2)]
@@ -83,10 +88,15 @@ def test_the_first_replicas_of_all_wait_for_each_other() -> None:
 
 
 def test_who_has_fewer_zones_of_a_unit_gives_them_to_who_has_more() -> None:
-    unit = Unit(frozenset(map(zone, range(3))), 10)
+    unit = together(3, 3, 3)
     seen = scene(units=(unit,), holders={zone(0): "one", zone(1): "two", zone(2): "two"})
-    assert gifts(seen) == [Gift(frozenset((zone(0),)), "two")]
+    assert gifts(seen) == [Gift(frozenset((zone(0),)), "two", Why.UNITE)]
     assert gifts(replace(seen, me="two")) == []
+    large = replace(seen, units=(together(20_000, 0, 0),))
+    assert [gifts(replace(large, me=name)) for name in ("one", "two")] == [
+        [],
+        [Gift(frozenset((zone(1), zone(2))), "one", Why.UNITE)],
+    ], "names count, not zones"
     even = {zone(0): "one", zone(1): "two"}
     given = [gifts(replace(seen, me=name, holders=even)) for name in ("one", "two")]
     assert sorted(map(len, given)) == [0, 1], "of two that have as many, both know who gives"
@@ -95,7 +105,7 @@ def test_who_has_fewer_zones_of_a_unit_gives_them_to_who_has_more() -> None:
 def test_work_is_evened_out_by_who_has_most_one_unit_at_a_time() -> None:
     uneven = held(one=range(20), two=range(20, 30))
     (gift,) = gifts(scene(holders=uneven))
-    assert (gift.to, len(gift.zones), gift.may_wait) == ("three", 1, True)
+    assert (gift.to, len(gift.zones), gift.why) == ("three", 1, Why.EVEN)
     assert gifts(scene("two", holders=uneven)) == []
     assert gifts(scene(holders=held(one=range(11), two=range(11, 21), three=range(21, 30)))) == []
     newcomer = replace(REPLICAS[2], since=NOW - JOINED + 1)
@@ -114,6 +124,7 @@ def test_who_is_blind_takes_nothing_and_gives_all_to_those_who_see() -> None:
     found = gifts(scene(replicas=blind, holders=held(one=range(30))))
     assert sum(len(each.zones) for each in found) == len(UNITS)
     assert Counter(each.to for each in found) == {"two": 15, "three": 15}
+    assert {each.why for each in found} == {Why.BLIND}
     all_blind = tuple(replace(each, sees=False) for each in REPLICAS)
     assert takes(scene(replicas=all_blind))
     assert gifts(scene(replicas=all_blind, holders=held(one=range(10), two=range(10, 20), three=range(20, 30)))) == []

@@ -1,13 +1,15 @@
 """What a replica's engine gets to see of all that is declared."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from detour.app.sharding.share import Share
+from detour.app.sharding.ties import Standing
 from detour.engine.ports import Origin
-from detour.kube.origins import origin_of, zones_told_of
+from detour.kube.origins import is_unacted, origin_of, standing_told_of, zones_told_of
 from detour.kube.translate import record_from, zone_from
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey, Record
@@ -26,18 +28,24 @@ class Engine:
         self.zones: set[ObjectKey] = set()
         self.told: list[tuple[str, Subject]] = []
         self.behind: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
+        self.breaks_at: ObjectKey | None = None
+        self.calls: list[str] = []
 
     def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
+        if subject.key == self.breaks_at:
+            raise KeyError("broken")
         self.shown[subject.key] = record, origin
+        self.calls.append("record_declared")
 
     def zone_declared(self, subject: Subject, zone: Any, origin: Origin) -> None:
         self.zones.add(subject.key)
 
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         self.shown[subject.key] = reason, origin
+        self.calls.append(reason)
 
     def seen_last(self, subject: Subject) -> tuple[Record, Origin] | None:
-        record, origin = self.shown[subject.key]
+        record, origin = self.shown.get(subject.key, (None, None))
         return (record, origin) if isinstance(record, Record) and origin is not None else None
 
     def let_go(self, subject: Subject) -> None:
@@ -55,13 +63,33 @@ class Engine:
         return lambda subject, *_: self.told.append((name, subject))
 
 
+class Statuses:
+    """What statuses tell, as Kubernetes keeps it."""
+
+    def zones_in(self, origin: Origin) -> Iterable[ObjectKey]:
+        return zones_told_of(origin)
+
+    def standing_in(self, origin: Origin) -> Standing | None:
+        found = standing_told_of(origin)
+        return None if found is None else Standing(*found)
+
+    def is_unacted(self, origin: Origin) -> bool:
+        return is_unacted(origin)
+
+
 class World:
     """A share with its engine, and what is declared."""
 
     def __init__(self) -> None:
         self.engine = Engine()
         self.changes = 0
-        self.share = Share(self.engine, zones_in=zones_told_of, on_change=self._changed, at_once=2)  # type: ignore[arg-type]
+        self.at_zones: list[set[str]] = []
+        self.share = Share(
+            self.engine,  # type: ignore[arg-type]
+            statuses=Statuses(),
+            on_change=self._changed,
+            at_once=2,
+        )
 
     def _changed(self) -> None:
         self.changes += 1
@@ -75,7 +103,7 @@ class World:
 
     async def assign(self, *names: str, elsewhere: Iterable[str] = (), is_first: bool = False) -> None:
         self.share.assign(frozenset(map(zone, names)), frozenset(map(zone, elsewhere)), is_first=is_first)
-        await self.share.settle()
+        await self.share.settle(lambda: self.at_zones.append(self.sees()))
 
     def sees(self) -> set[str]:
         return {each.name for each in self.engine.shown}
@@ -167,20 +195,80 @@ async def test_a_zone_that_does_not_permit_a_record_is_not_tied_by_it(world: Wor
     assert world.share.ties.unit_of(theirs) == {theirs}
     await world.assign("a")
     assert world.sees() == {"api"}
-    assert world.share.zone(theirs) is not None, "so that the refusal can say why"
+    assert world.share.declared(theirs) is not None, "so that the refusal can say why"
     foreign["spec"] = {**foreign["spec"], "allowedNamespaces": {"from": "All"}}
     world.declare(foreign)
+    await world.assign("a")
     assert world.share.ties.unit_of(theirs) == {zone("a"), theirs}
 
 
-async def test_zones_that_may_be_one_are_written_by_no_two(world: World) -> None:
-    world.declare(dns_zone("twin", uid="z-twin", domain="a.example.org"))
+def found(raw: Raw, zone_id: str) -> Raw:
+    """Return a DNSZone whose status says what it stands for."""
+    return {**raw, "status": {"provider": "route53", "zoneID": zone_id}}
+
+
+async def test_a_zone_is_not_written_before_it_is_known_what_it_stands_for(world: World) -> None:
     await world.assign("a")
-    assert world.engine.zones == {zone("a")}, "nobody has the other one yet"
+    assert (world.engine.zones, world.share.may_write(zone("a"))) == ({zone("a")}, False)
+    raw = dns_zone("a", uid="z-a", domain="a.example.org")
+    world.share.status_seen(subject(raw), origin_of(found(raw, "Z1")), None)
+    assert world.share.may_write(zone("a"))
+    world.share.status_seen(subject(raw), origin_of(raw), None)
+    assert world.share.may_write(zone("a")), "a status that is lost takes nothing back"
+
+
+async def test_zones_that_stand_for_one_are_written_by_no_two(world: World) -> None:
+    older = found(dns_zone("a", uid="z-a", domain="a.example.org"), "Z1")
+    younger = found(dns_zone("twin", uid="z-twin", domain="a.example.org"), "Z1")
+    younger["metadata"] = {**younger["metadata"], "creationTimestamp": "2026-11-24T20:00:00Z"}
+    world.declare(older)
+    world.declare(dns_zone("twin", uid="z-twin", domain="a.example.org"))
     await world.assign("a", elsewhere=["twin"])
+    assert world.engine.zones == {zone("a")}, "a declaration alone stops nobody's zone"
+    world.declare(younger)
+    await world.assign("a", elsewhere=["twin"])
+    assert world.engine.zones == {zone("a")}, "the older one stays where it is"
+    await world.assign("twin", elsewhere=["a"])
     assert world.engine.zones == set()
     await world.assign("a", "twin")
     assert world.engine.zones == {zone("a"), zone("twin")}
+
+
+async def test_what_was_declared_anew_comes_before_the_zone_is_written_and_the_rest_after(world: World) -> None:
+    acted = {"observedGeneration": 1, "zones": [{"name": "a", "published": True}]}
+    for name in ("one", "two", "three"):
+        world.declare({**in_zones(name, "a"), "status": acted})
+    edited = in_zones("two", "a")
+    world.declare({**edited, "metadata": {**edited["metadata"], "generation": 2}, "status": acted})
+    await world.assign("a")
+    assert (world.at_zones[-1], world.sees()) == ({"two"}, {"one", "two", "three"})
+
+
+async def test_a_record_that_breaks_the_engine_holds_up_no_other(world: World) -> None:
+    for name in ("bad", "good"):
+        world.declare(in_zones(name, "a"))
+    world.engine.breaks_at = zone("bad")
+    await world.assign("a")
+    assert world.sees() == {"good"}
+    await world.assign("b", elsewhere=["a"])
+    world.engine.breaks_at = None
+    await world.assign("a")
+    assert world.sees() == {"bad", "good"}
+
+
+async def test_what_comes_while_others_are_shown_is_not_lost(world: World) -> None:
+    for number in range(10):
+        world.declare(in_zones(f"r{number}", "a"))
+    raw = world.declare(in_zones("both", "a", "b"))
+    world.share.assign(frozenset((zone("a"),)), frozenset((zone("b"),)), is_first=False)
+    settling = asyncio.ensure_future(world.share.settle(lambda: None))
+    await asyncio.sleep(0)
+    world.share.gone(subject(dns_zone("b", uid="z-b")), observed=True)
+    await settling
+    assert raw["metadata"]["name"] in world.sees()
+    world.share.assign(frozenset(), frozenset((zone("a"),)), is_first=False)
+    await world.share.settle(lambda: None)
+    assert world.sees() == set()
 
 
 async def test_what_is_of_no_zone_is_the_elected_replica_s(world: World) -> None:
@@ -202,6 +290,7 @@ async def test_an_object_that_cannot_be_used_is_told_of_by_who_has_its_zones(wor
     assert world.sees() == set()
     await world.assign("a", "b")
     assert world.engine.shown[zone("api")][0] == "Invalid"
+    assert tuple(world.engine.calls[-2:]) == ("record_declared", "Invalid"), "what it declared before stays in force"
 
 
 async def test_the_end_of_an_object_reaches_who_knows_it(world: World) -> None:

@@ -3,16 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detour.app.sharding.ties import Standing, Ties, standing_of
+from detour.app.sharding.ties import Standing, Ties
 from detour.model.record import ObjectKey
-from detour.model.zone import (
-    AzureDNSSettings,
-    GoogleCloudDNSSettings,
-    ProviderSettings,
-    RFC2136Settings,
-    Route53Settings,
-    Zone,
-)
 
 ZONES = [ObjectKey("dns", each) for each in "abcdef"]
 A, B, C, D, E, F = ZONES
@@ -25,7 +17,7 @@ def record(name: str) -> ObjectKey:
 def apart(*zones: ObjectKey) -> Ties:
     ties = Ties()
     for zone in zones:
-        ties.declare(zone, Standing(zone.name, None))
+        ties.declare(zone, Standing("route53", zone.name))
     return ties
 
 
@@ -51,23 +43,30 @@ def test_a_zone_that_is_not_there_is_no_unit_and_ties_others_as_soon_as_it_is() 
     ties.keep(record("ab"), (A, B))
     assert units(ties) == {frozenset((A,))}
     version = ties.version
-    ties.declare(B, Standing("b", None))
+    ties.declare(B, Standing("route53", "b"))
     assert ties.version != version
     assert units(ties) == {frozenset((A, B))}
     ties.remove(B)
     assert units(ties) == {frozenset((A,))}
 
 
-def test_zones_that_may_be_one_are_one_unit() -> None:
+def test_a_zone_that_is_not_there_ties_no_others_together() -> None:
+    ties = apart(A, C)
+    ties.keep(record("ab"), (A, B))
+    ties.keep(record("bc"), (B, C))
+    assert units(ties) == {frozenset((A,)), frozenset((C,))}
+
+
+def test_zones_that_stand_for_one_are_one_unit_once_that_is_known() -> None:
     ties = Ties()
-    ties.declare(A, Standing("example.org", "Z1"))
-    ties.declare(B, Standing("example.org", "Z2"))
-    assert units(ties) == {frozenset((A,)), frozenset((B,))}
-    ties.declare(C, Standing("example.org", None))
-    assert units(ties) == {frozenset((A, B, C))}
-    assert ties.twins_of(A) == {A, C}
+    ties.declare(A, Standing("route53", "Z1"))
+    ties.declare(B, Standing("clouddns", "Z1"))
     ties.declare(C, None)
-    assert ties.twins_of(C) == {C}, "of what cannot be read nobody knows what it stands for"
+    assert units(ties) == {frozenset((each,)) for each in (A, B, C)}
+    assert [ties.is_known(each) for each in (A, C)] == [True, False]
+    ties.declare(C, Standing("route53", "Z1"))
+    assert units(ties) == {frozenset((A, C)), frozenset((B,))}
+    assert ties.twins_of(A) == {A, C}
 
 
 def test_only_what_changes_the_units_makes_another_version() -> None:
@@ -77,37 +76,18 @@ def test_only_what_changes_the_units_makes_another_version() -> None:
     assert ties.keep(record("two"), (A, B))
     ties.drop(record("two"))
     assert not ties.keep(record("one"), (B, A))
-    ties.declare(A, Standing("a", None))
+    ties.declare(A, Standing("route53", "a"))
     assert ties.version == version
 
 
 def test_a_zone_tells_what_ties_it_to_which() -> None:
     ties = apart(A, B, C)
-    ties.keep(record("x"), (A, B))
+    for name in "uvwx":
+        ties.keep(record(name), (A, B))
     ties.keep(record("y"), (A, B, C))
-    ties.declare(D, Standing("a", None))
-    found = {zone: sorted(each.name for each in records) for zone, records in ties.tied_to(A).items()}
-    assert found == {B: ["x", "y"], C: ["y"], D: []}
-
-
-def settings(zone: str | None = None) -> list[ProviderSettings]:
-    return [
-        Route53Settings(zone_id=zone),
-        AzureDNSSettings("subscription", zone or "group"),
-        GoogleCloudDNSSettings("project", managed_zone=zone),
-        RFC2136Settings(zone or "192.0.2.53:53"),
-    ]
-
-
-def test_providers_keep_zones_of_one_domain_apart() -> None:
-    standing = [standing_of(Zone(A, "uid", 1, "example.org", each)) for each in settings()]
-    assert not any(one.may_be(other) for one in standing for other in standing if one is not other)
-    for each in settings("this"):
-        other = type(each)
-        same = [
-            standing_of(Zone(A, "uid", 1, "example.org", found)) for found in settings("this") if type(found) is other
-        ]
-        assert standing_of(Zone(B, "uid", 1, "example.org", each)).may_be(same[0])
+    ties.declare(D, Standing("route53", "a"))
+    found = {zone: [each.name for each in records] for zone, records in ties.tied_to(A, 3)}
+    assert found == {B: ["u", "v", "w"], C: ["y"], D: []}
 
 
 edits = st.lists(st.tuples(st.integers(0, 8), st.lists(st.sampled_from(ZONES), max_size=3)), max_size=40)

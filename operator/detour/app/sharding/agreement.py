@@ -10,6 +10,7 @@ leave what fails, up to the same limit: an outage of the API server must not hol
 """
 
 import asyncio
+import enum
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -34,8 +35,22 @@ ASKED_FOR = 8.0
 """Seconds for which a region is this replica's to leave after it asked, where no name of its own has left it: less than
 UNUSED_FOR by more than a replica takes to tell the others what it counts."""
 
-MOST_NAMESPACES = 2_000
-"""Namespaces that are told of at most: a Lease has 256 KiB of annotations."""
+ASK_AGAIN_AFTER = 2.0
+"""Seconds until what was not to be had is asked for again, where nothing has changed."""
+
+MOST_WRITTEN = 200_000
+"""Characters of what is free at most: a Lease has 256 KiB of annotations."""
+
+
+BAD_REQUEST, SERVER_ERROR = 400, 500
+
+
+class Outcome(enum.Enum):
+    """What became of a change of the Lease."""
+
+    WRITTEN = "it stands there, as far as there is room"
+    REFUSED = "the API server does not take it, or others were quicker each time"
+    NOBODY = "nobody answers"
 
 
 class Others(Protocol):
@@ -79,6 +94,7 @@ class Agreement:
         self._own: set[Wanted] = set()  # what this replica allowed itself while nobody could be asked
         self._asked_at: dict[tuple[str, str], float] = {}
         self._unused_since: dict[tuple[tuple[str, str], int], float] = {}
+        self._had_no_room: tuple[Free, frozenset[Wanted], float] = (Free(), frozenset(), 0.0)
         self._news = asyncio.Event()
         departures.on_want = self._news.set
         departures.agree(Agreed())
@@ -94,8 +110,14 @@ class Agreement:
             self._news.clear()
             if self._own and self._others is not None and not self._others.is_alone:
                 await self._tell_own()
-            if wanted := self._departures.take_wanted():
+            if wanted := self._departures.take_wanted() - self._without_room():
                 await self._ask(wanted)
+
+    def _without_room(self) -> frozenset[Wanted]:
+        """Return what was asked for a moment ago, when there was no room, unless something has changed since."""
+        free, wanted, at = self._had_no_room
+        is_same = (free.regions, free.namespaces) == (self._free.regions, self._free.namespaces)
+        return wanted if is_same and self._clock.now() - at < ASK_AGAIN_AFTER else frozenset()
 
     # -- what is agreed --------------------------------------------------------------------------------------------
 
@@ -129,30 +151,34 @@ class Agreement:
     async def _tell_own(self) -> None:
         """Tell the others what this replica allowed itself, whether or not there is room."""
         own = frozenset(Wanted(each.namespace, each.region, ANY_NUMBER) for each in self._own)
-        if await self._write(lambda free: _with(free, own)):
+        if await self._write(lambda free: _with(free, own)) is Outcome.WRITTEN:
             self._own.clear()
             self.divide()
 
     async def _ask(self, wanted: Iterable[Wanted]) -> None:
         is_alone = self._others is not None and self._others.is_alone
-        if is_alone or not await self._write(lambda free: _with(free, wanted)):
+        outcome = Outcome.NOBODY if is_alone else await self._write(lambda free: _with(free, wanted))
+        if outcome is Outcome.NOBODY:
             before = _with(self._free, self._own)
             after = _with(before, wanted)
             self._own |= {each for each in wanted if _has(after, each) and not _has(before, each)}
         else:
             after = self._free
         now = self._clock.now()
-        self._asked_at.update(((each.namespace, each.region), now) for each in wanted if _has(after, each))
+        had = {each for each in wanted if _has(after, each)}
+        if outcome is not Outcome.REFUSED:
+            self._asked_at.update(((each.namespace, each.region), now) for each in had)
+        self._had_no_room = (self._free, frozenset(wanted) - had, now)
         self.divide()
 
-    async def _write(self, change: Callable[[Free], Free]) -> bool:
-        """Change what is free; False where nobody could be asked."""
+    async def _write(self, change: Callable[[Free], Free]) -> "Outcome":
+        """Change what is free."""
         for _ in range(TRIES):
             try:
                 lease, found = await self._read()
                 self._free = found
-                if (after := change(found)) == found:
-                    return True
+                if (after := change(found)) == found or len(after.text()) > MOST_WRITTEN:
+                    return Outcome.WRITTEN
                 body = self._names.free_body(lease, self._identity, after, self._clock.wall())
                 if lease is None:
                     await self._store.create_lease(self._namespace, body)
@@ -161,14 +187,15 @@ class Agreement:
             except ClusterError as error:
                 if error.status in (GONE, CONFLICT):
                     continue  # another replica was quicker
-                logger.debug("nobody can be asked which regions are free: %s", error)
-                return False
+                is_answer = BAD_REQUEST <= error.status < SERVER_ERROR
+                logger.warning("which regions names may leave could not be agreed upon: %s", error)
+                return Outcome.REFUSED if is_answer else Outcome.NOBODY
             except Exception as error:
                 logger.error("which regions are free could not be found out: %s", told_of(error))
-                return False
+                return Outcome.REFUSED
             self._free = after
-            return True
-        return False
+            return Outcome.WRITTEN
+        return Outcome.REFUSED
 
     async def _read(self) -> tuple[Lease | None, Free]:
         try:
@@ -204,7 +231,7 @@ class Agreement:
         unused = [(each, asked.get(each, 0)) for each in there if each not in used]
         self._unused_since = {each: self._unused_since.get(each, now) for each in unused}
         over = {each for each, since in self._unused_since.items() if now - since >= UNUSED_FOR}
-        if over and await self._write(lambda free: _without(free, over)):
+        if over and await self._write(lambda free: _without(free, over)) is Outcome.WRITTEN:
             self.divide()
 
 
@@ -213,8 +240,6 @@ def _with(free: Free, wanted: Iterable[Wanted]) -> Free:
     regions, namespaces = list(free.regions), {name: list(found) for name, found in free.namespaces.items()}
     asked = dict(free.asked)
     for each in sorted(wanted, key=lambda each: (-each.allowed, each)):  # what was left comes before what may be
-        if each.namespace and each.namespace not in namespaces and len(namespaces) >= MOST_NAMESPACES:
-            continue
         found = namespaces.setdefault(each.namespace, []) if each.namespace else regions
         if each.region not in found and len(found) < each.allowed:
             found.append(each.region)

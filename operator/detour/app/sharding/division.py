@@ -11,20 +11,19 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from detour.app.handover import CONFLICT, GONE, HANDOVER_PAUSE, LeaseStore
+from detour.app.handover import HANDOVER_PAUSE
 from detour.app.sharding.agreement import Agreement
-from detour.app.sharding.leases import Listed, Names, Told, listed_in
+from detour.app.sharding.leasebook import LeaseBook
+from detour.app.sharding.leases import Listed, Told
 from detour.app.sharding.neighbours import FORGOTTEN_AFTER, Neighbours, replica_of
-from detour.app.sharding.placement import Gift, Replica, Scene, gifts, takes
+from detour.app.sharding.placement import Gift, Replica, Scene, Why, gifts, takes
 from detour.app.sharding.share import Share
 from detour.enactment.waiting import news_within
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
-from detour.kube.lease import RENEW_PERIOD, Lease, lease_from
+from detour.kube.lease import RENEW_PERIOD
 from detour.model.defects import told as told_of
-from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 
 logger = logging.getLogger(__name__)
@@ -44,20 +43,14 @@ BARRED_AFTER = 15.0
 WRITTEN_OUT_WITHIN = 6.0
 """Seconds for the batches in flight before a zone is another's."""
 
+TAKING_FOR = 2.0
+"""Seconds for which zones are taken in one look: a replica must renew its own Lease in between."""
+
+SUCCEEDS_FOR = 15.0
+"""Seconds after its start in which a process takes the zones of the one before it, of the same replica."""
+
 AT_ONCE = 8
 """Leases that are written at the same time."""
-
-
-class LeasesStore(LeaseStore, Protocol):
-    """Where many Leases are kept. Every method raises ClusterError."""
-
-    async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
-        """Return the Leases with a label, as they were at one moment."""
-        ...
-
-    async def delete_lease(self, namespace: str, name: str) -> None:
-        """Delete a Lease."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +71,16 @@ class ZoneLeadership:
 class Division:
     """The part of one replica, `identity`, which no other process may ever use, in dividing the zones.
 
-    `first` is the name of the Lease by which one replica is elected, in `namespace`; `elected` tells who was, and
-    whether that is this one. `refresh` brings what is declared up to date, `written_out` waits for the end of what is
-    being written in zones that were let go. `tell` gives what this replica tells the others; `on_lead` is called with
-    zones that come to be led here, and `on_news` when what others tell has changed.
+    `elected` tells who was elected for what is of no zone, and whether that is this replica. `refresh` brings what is
+    declared up to date, `written_out` waits for the end of what is being written in zones that were let go. `tell`
+    gives what this replica tells the others; `on_lead` is called with zones that come to be led here, and `on_news`
+    when what others tell has changed.
     """
 
     def __init__(
         self,
-        store: LeasesStore,
+        book: LeaseBook,
         *,
-        namespace: str,
-        first: str,
         identity: str,
         clock: Clock,
         share: Share,
@@ -105,9 +96,7 @@ class Division:
         self.shares = self.counted = 1
         self.others: Mapping[str, Told] = {}
         self.confirmed_at = -math.inf
-        self._store = store
-        self._namespace = namespace
-        self._names = Names(first)
+        self._book = book
         self._clock = clock
         self._share = share
         self._agreement = agreement
@@ -120,20 +109,19 @@ class Division:
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
         self._settling = asyncio.Lock()
-        self._own: Lease | None = None
         self._neighbours = Neighbours(identity)
-        self._ended_at: dict[str, float] = {}  # Leases of replicas that have ended, or stopped: since when seen so
-        self._leases: dict[ObjectKey, Lease] = {}
+        self._ended_at: dict[str, float] = {}  # Leases of replicas that have ended: since when seen so
+        self._unknown_since: dict[ObjectKey, float] = {}  # Leases of DNSZones that this replica does not know
         self._free_since: dict[ObjectKey, float] = {}
         self._mine: frozenset[ObjectKey] = frozenset()
-        self._elsewhere: frozenset[ObjectKey] = frozenset()
+        self._of_others: frozenset[ObjectKey] = frozenset()
         self._leading: set[ObjectKey] = set()
         self._giving: dict[ObjectKey, str] = {}
         self._gifts: set[asyncio.Task[None]] = set()
+        self._began_at = clock.now()
         self._barred_since: float | None = None
         self._evened_at = self._went_blind_at = -math.inf
-        self._is_cut_off = False
-        self._is_ending = False
+        self._is_listed = self._is_cut_off = self._is_ending = False
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -157,18 +145,19 @@ class Division:
 
     @property
     def zones_of_nobody(self) -> int:
-        """How many zones no replica has."""
-        return len(self._free_since)
+        """How many zones no replica has, as far as is known."""
+        return sum(zone not in self._mine and zone not in self._of_others for zone in self._share.ties.zones())
 
     @property
     def is_alone(self) -> bool:
         """Tell whether the API server says nothing, so that nobody knows what the others do."""
         return self._is_cut_off
 
-    def tied_elsewhere(self, zone: ObjectKey) -> str | None:
-        """Return the replica that has a zone, None where that is nobody or this one."""
-        lease = self._leases.get(zone)
-        return lease.holder if lease is not None and zone in self._elsewhere else None
+    def set_listed(self, is_listed: bool) -> None:
+        """Everything that is declared was seen once: who knows only some of it does not know what belongs together."""
+        if is_listed and not self._is_listed:
+            self.wake()
+        self._is_listed = is_listed
 
     def elected_another(self) -> None:
         """Another replica was elected for what is of no zone, or this one."""
@@ -189,8 +178,6 @@ class Division:
                 await self._look()
             except ClusterError as error:
                 self._note_silence(error)
-            else:
-                self._is_cut_off = False
             await asyncio.sleep(SHORTEST_PAUSE)
             await news_within(self._news, RENEW_PERIOD - SHORTEST_PAUSE)
 
@@ -205,52 +192,25 @@ class Division:
         """Let the others have all zones at once, whose last batches are written. Best effort."""
         self._is_ending = True
         self._leading.clear()
-        if self._own is not None:
-            name, wall = self._names.of_replica(self.identity), self._clock.wall()
-            body = self._names.replica_body(self._own, self.identity, self._tell(), wall, has_ended=True)
-            with contextlib.suppress(ClusterError):
-                await self._store.replace_lease(self._namespace, name, body)
+        with contextlib.suppress(ClusterError):
+            await self._book.renew(self._tell(), has_ended=True)
 
     async def _look(self) -> None:
+        """Look at all Leases, and do what follows. Raises ClusterError where nobody answers."""
         told = self.counted
-        await self._renew()
+        await self._book.renew(self._tell())
         looked_at = self._clock.now()
-        listed = listed_in(await self._store.list_leases(self._namespace, self._names.selector))
+        listed = await self._book.read()
+        self._is_cut_off = False
         scene = self._take_in(listed, looked_at, told)
         self.confirmed_at = looked_at
         self._agreement.listed(listed.free)
-        if len(self._share.listed) < len(Kind) or self._is_ending:
-            return  # who knows only some of what is declared does not know what belongs together
-        if self._barred_since is None:
-            await self._take(scene)
-            self._give(scene)
-        await self._clear_up(listed)
-        await self._agreement.clear_up()
-
-    async def _renew(self) -> None:
-        name, given = self._names.of_replica(self.identity), self._tell()
-        for again in (True, False):
-            body = self._names.replica_body(self._own, self.identity, given, self._clock.wall())
-            try:
-                if self._own is None:
-                    found = await self._store.create_lease(self._namespace, body)
-                else:
-                    found = await self._store.replace_lease(self._namespace, name, body)
-            except ClusterError as error:
-                if error.status not in (GONE, CONFLICT) or not again:
-                    raise
-                self._own = await self._read_own(name)
-            else:
-                self._own = lease_from(found)
-                return
-
-    async def _read_own(self, name: str) -> Lease | None:
-        try:
-            return lease_from(await self._store.read_lease(self._namespace, name))
-        except ClusterError as error:
-            if error.status == GONE:
-                return None
-            raise
+        if self._is_listed and not self._is_ending:
+            if self._barred_since is None:
+                await self._take(scene)
+                self._give(scene)
+            await self._clear_up(listed)
+            await self._agreement.clear_up()
 
     # -- what the Leases say ---------------------------------------------------------------------------------------
 
@@ -258,29 +218,20 @@ class Division:
         """Take note of who lives and who has what; stop at once where somebody else has a zone of this replica's."""
         replicas = self._see_replicas(listed, now, told)
         living = {each.identity for each in replicas}
-        self._leases = dict(listed.zones)
+        exists = self._share.ties.exists
         holders = {zone: lease.holder for zone, lease in listed.zones.items() if lease.holder in living}
-        for zone in listed.zones:
-            if zone in holders:
-                self._free_since.pop(zone, None)
-        is_there = self._share.ties.exists
-        mine = frozenset(zone for zone, holder in holders.items() if holder == self.identity and is_there(zone))
-        self._elsewhere = frozenset(zone for zone, holder in holders.items() if holder != self.identity)
+        mine = frozenset(zone for zone, holder in holders.items() if holder == self.identity and exists(zone))
+        self._of_others = frozenset(zone for zone, holder in holders.items() if holder != self.identity)
         if (lost := self._mine - mine) and not self._is_ending:
-            named = ", ".join(sorted(str(each) for each in lost)[:3])
-            logger.info("%d DNSZones are no longer this replica's: %s", len(lost), named)
+            logger.info("%s no longer this replica's: %s", _are(lost), _named(lost))
         self._look_who_was_elected(listed, now)
         self._mine = mine if self._barred_since is None or now - self._barred_since < BARRED_AFTER else frozenset()
-        self._leading &= self._mine
         self._assign()
         is_new = not listed.zones  # then everybody's patience with the others begins once the first zone is taken
-        self._free_since = {zone: at for zone, at in self._free_since.items() if is_there(zone) and not is_new}
         units = self._share.ties.units()
-        for unit in units:
-            for zone in unit.zones:
-                if zone not in holders:
-                    self._free_since.setdefault(zone, now)
-        return Scene(self.identity, now, replicas, units, holders, dict(self._free_since), self.counted, is_new)
+        free = [zone for unit in units for zone in unit.names_of if zone not in holders]
+        self._free_since = {zone: now if is_new else self._free_since.get(zone, now) for zone in free}
+        return Scene(self.identity, now, replicas, units, holders, self._free_since, self.counted, is_new)
 
     def _see_replicas(self, listed: Listed, now: float, told: int) -> list[Replica]:
         self._neighbours.see(listed, now)
@@ -305,46 +256,48 @@ class Division:
     def _assign(self) -> None:
         """Let the share know what it lost, now; what it gains it is told once that is up to date (`_settle`)."""
         _, is_first = self._elected()
-        shown = self._share.had & (self._mine - self._giving.keys())
-        self._share.assign(shown, self._elsewhere | self._giving.keys(), is_first=is_first)
-        self._leading = {zone for zone in self._leading if self._share.has(zone)}
+        kept = self._share.had & (self._mine - self._giving.keys())
+        self._share.assign(kept, self._of_others.union(self._giving), is_first=is_first)
+        self._leading = {zone for zone in self._leading if zone in kept and self._share.may_write(zone)}
         self._changed.set()
+
+    def _note_silence(self, error: ClusterError) -> None:
+        self._neighbours.could_not_look()
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            told = "it goes on writing its zones: the ledgers stop it where another has them"
+            logger.warning("the Leases of the zones cannot be read or renewed (%s): %s", error, told)
+            self._on_news()
 
     # -- gaining ---------------------------------------------------------------------------------------------------
 
     async def _take(self, scene: Scene) -> None:
-        wanted = dict.fromkeys(takes(scene))
-        for zone, lease in self._leases.items():  # those of the process before this one, of the same replica
-            is_before = lease.holder != self.identity and replica_of(lease.holder) == replica_of(self.identity)
-            if is_before and self._share.ties.exists(zone) and scene.is_admitted:
-                wanted[zone] = None
+        until = self._clock.now() + TAKING_FOR
+        wanted = [*takes(scene), *self._left_by_the_one_before(scene)]
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def take(zone: ObjectKey) -> None:
             async with slots:
-                if await self._write(zone, self.identity):
+                if self._clock.now() < until and await self._book.write(zone, self.identity):
                     self._mine |= {zone}
                     self._free_since.pop(zone, None)
 
-        await asyncio.gather(*map(take, wanted))
+        await asyncio.gather(*map(take, dict.fromkeys(wanted)))
         if wanted:
             self._changed.set()
+            self.wake()
 
-    async def _write(self, zone: ObjectKey, holder: str) -> bool:
-        """Write into a zone's Lease who has it; False where somebody else was quicker."""
-        lease, name = self._leases.get(zone), self._names.of_zone(zone)
-        body = self._names.zone_body(zone, lease, holder, self._clock.wall())
-        try:
-            if lease is None:
-                found = await self._store.create_lease(self._namespace, body)
-            else:
-                found = await self._store.replace_lease(self._namespace, name, body)
-        except ClusterError as error:
-            if error.status in (GONE, CONFLICT):
-                return False
-            raise
-        self._leases[zone] = lease_from(found)
-        return True
+    def _left_by_the_one_before(self, scene: Scene) -> list[ObjectKey]:
+        """Return the zones of the process before this one, of the same replica: that one has ended."""
+        if scene.now - self._began_at > SUCCEEDS_FOR or not scene.is_admitted:
+            return []
+        return [
+            zone
+            for zone, lease in self._book.zones.items()
+            if lease.holder != self.identity
+            and replica_of(lease.holder) == replica_of(self.identity)
+            and self._share.ties.exists(zone)
+        ]
 
     async def _settle(self) -> None:
         async with self._settling:
@@ -356,15 +309,18 @@ class Division:
                     logger.error("what is declared could not be seen before zones are led: %s", told_of(error))
             _, is_first = self._elected()
             wanted = self._mine - self._giving.keys()
-            self._share.assign(wanted, self._elsewhere | self._giving.keys(), is_first=is_first)
-            await self._share.settle()
-            led = {zone for zone in self._mine - self._giving.keys() if zone in wanted and self._share.has(zone)}
-            gained = led - self._leading
-            self._leading = led
-            if gained:
-                named = ", ".join(sorted(str(each) for each in gained)[:3])
-                logger.info("this replica writes %d more DNSZones, %d in all: %s", len(gained), len(led), named)
-                self._on_lead(gained)
+            self._share.assign(wanted, self._of_others.union(self._giving), is_first=is_first)
+            await self._share.settle(self._lead)
+            self._lead()
+
+    def _lead(self) -> None:
+        """Write what is this replica's from now on."""
+        had = self._share.had & (self._mine - self._giving.keys())
+        led = {zone for zone in had if self._share.may_write(zone)}
+        gained, self._leading = led - self._leading, led
+        if gained:
+            logger.info("this replica writes %s more, %d in all: %s", _are(gained, ""), len(led), _named(gained))
+            self._on_lead(gained)
 
     # -- giving ----------------------------------------------------------------------------------------------------
 
@@ -372,25 +328,22 @@ class Division:
         if self._giving:
             return
         for gift in gifts(scene):
-            if gift.may_wait:
-                if scene.now - self._evened_at < EVENING_PAUSE:
-                    continue
-                self._evened_at = scene.now
-            elif not self._may_give_blindly(scene):
-                continue
-            self._giving.update(dict.fromkeys(gift.zones, gift.to))
-            self._begin(gift)
+            if self._may_give(gift.why, scene.now):
+                self._giving.update(dict.fromkeys(gift.zones, gift.to))
+                self._begin(gift)
         if self._giving:
             self._assign()
 
-    def _may_give_blindly(self, scene: Scene) -> bool:
-        """Tell whether to give zones away at once: for being blind not again and again, as sight may come and go."""
-        own = next(each for each in scene.replicas if each.identity == self.identity)
-        if own.sees or not any(each.sees for each in scene.replicas):
-            return True
-        if scene.now - self._went_blind_at < HANDOVER_PAUSE and self._went_blind_at != scene.now:
-            return False
-        self._went_blind_at = scene.now
+    def _may_give(self, why: Why, now: float) -> bool:
+        """Tell whether the time has come: sight may come and go, and evening out is done slowly."""
+        if why is Why.BLIND:
+            if now - self._went_blind_at < HANDOVER_PAUSE and self._went_blind_at != now:
+                return False
+            self._went_blind_at = now
+        if why is Why.EVEN:
+            if now - self._evened_at < EVENING_PAUSE:
+                return False
+            self._evened_at = now
         return True
 
     def _begin(self, gift: Gift) -> None:
@@ -403,21 +356,21 @@ class Division:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("zones could not be given to another replica: %s", told_of(error))
         self._changed.set()
-        self._news.set()
+        self.wake()
 
     async def _carry_out(self, gift: Gift) -> None:
         """Stop writing zones, and let another replica have them once what was under way has ended."""
-        named = ", ".join(sorted(map(str, gift.zones))[:3])
-        logger.info("%d DNSZones go to replica %s: %s", len(gift.zones), gift.to, named)
+        logger.info("%s go to replica %s, as %s: %s", _are(gift.zones, ""), gift.to, gift.why.value, _named(gift.zones))
         try:
             await self._settle()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITTEN_OUT_WITHIN):
                     await self._written_out(gift.zones)
             for zone in sorted(gift.zones):
-                with contextlib.suppress(ClusterError):
-                    if await self._write(zone, gift.to):
-                        self._mine -= {zone}
+                lease = self._book.zones.get(zone)
+                if lease is not None and lease.holder == self.identity and await self._book.write(zone, gift.to):
+                    self._mine -= {zone}
+                    self._of_others |= {zone}
         finally:
             for zone in gift.zones:
                 self._giving.pop(zone, None)
@@ -425,31 +378,29 @@ class Division:
     # -- the rest --------------------------------------------------------------------------------------------------
 
     async def _clear_up(self, listed: Listed) -> None:
-        """Delete Leases that are nobody's any more: of zones that are gone, and of replicas that ended long ago."""
+        """Delete Leases that are nobody's any more: of zones that are gone, and of replicas that have ended."""
         now, is_elected = self._clock.now(), self._elected()[1]
-        over = dict.fromkeys(listed.ended, CLEARED_UP_AFTER)
-        over |= {name: FORGOTTEN_AFTER for name, (lease, _) in listed.replicas.items() if not self._lives(lease.holder)}
-        self._ended_at = {name: self._ended_at.get(name, now) for name in over}
-        names = [self._names.of_zone(zone) for zone in sorted(self._leases) if self._is_over(zone)]
-        names += [name for name, at in self._ended_at.items() if is_elected and now - at >= over[name]]
-        for name in names[:AT_ONCE]:
-            try:
-                await self._store.delete_lease(self._namespace, name)
-            except ClusterError as error:
-                if error.status != GONE:
-                    raise
+        unknown = [zone for zone in self._book.zones if not self._share.ties.exists(zone)]
+        self._unknown_since = {zone: self._unknown_since.get(zone, now) for zone in unknown}
+        for zone, since in list(self._unknown_since.items())[:AT_ONCE]:
+            holder = self._book.zones[zone].holder
+            is_free = zone not in self._of_others and is_elected and now - since >= FORGOTTEN_AFTER
+            if holder == self.identity or is_free:
+                await self._book.delete_zone(zone)
+        ended = {name: lease for name, lease in listed.ended.items() if is_elected}
+        self._ended_at = {name: self._ended_at.get(name, now) for name in ended}
+        over = {name: lease for name, lease in ended.items() if now - self._ended_at[name] >= CLEARED_UP_AFTER}
+        if is_elected:
+            over |= {name: listed.replicas[name][0] for name in self._neighbours.forgotten if name in listed.replicas}
+        for name, lease in list(over.items())[:AT_ONCE]:
+            await self._book.delete(name, lease)
 
-    def _lives(self, identity: str) -> bool:
-        return identity == self.identity or identity in self.others
 
-    def _is_over(self, zone: ObjectKey) -> bool:
-        holder = self._leases[zone].holder
-        return not self._share.ties.exists(zone) and (holder == self.identity or self._elected()[1])
+def _are(zones: Iterable[ObjectKey], verb: str = " are") -> str:
+    number = len(list(zones))
+    return f"{number} DNSZone{'s' if number > 1 else ''}{' is' if verb and number == 1 else verb}"
 
-    def _note_silence(self, error: ClusterError) -> None:
-        self._neighbours.could_not_look()
-        if not self._is_cut_off:
-            self._is_cut_off = True
-            told = "it goes on writing its zones: the ledgers stop it where another has them"
-            logger.warning("the Leases of the zones cannot be read or renewed (%s): %s", error, told)
-            self._on_news()
+
+def _named(zones: Iterable[ObjectKey]) -> str:
+    found = sorted(map(str, zones))
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")

@@ -6,8 +6,9 @@ few seconds, however many zones it has.
 """
 
 import hashlib
+import heapq
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,10 @@ FREE = "detour.dev/free-regions"
 
 MOST_TOLD = 200_000
 """Characters of what a replica tells at most: the API server takes 256 KiB of annotations."""
+
+REGIONS_COUNTED = 300
+REGIONS_LEFT = 1_000
+"""Regions whose endpoints are told of at most, and regions that names have left: those with most come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,26 @@ class Told:
             "shares": self.shares,
             "sees": self.sees,
             "managed": self.managed,
-            "left": dict(self.left),
+            "left": _most(self.left, REGIONS_LEFT, lambda number: number),
             "namespaces": None if self.namespaces is None else dict(self.namespaces),
-            "endpoints": {region: dict(counts) for region, counts in self.endpoints.items()},
+            "endpoints": _most(self.endpoints, REGIONS_COUNTED, lambda counts: sum(counts.values())),
         }
-        in_turn: tuple[dict[str, Any], ...] = ({}, {"namespaces": None}, {"namespaces": None, "endpoints": {}})
+        in_turn: tuple[dict[str, Any], ...] = (
+            {},
+            {"namespaces": None},
+            {"namespaces": None, "endpoints": {}, "left": {}},
+        )
         for left_out in in_turn:
             text = json.dumps({**whole, **left_out}, separators=(",", ":"), sort_keys=True)
             if len(text) <= MOST_TOLD:
                 break
         return text
+
+
+def _most(found: Mapping[str, Any], most: int, weight: Callable[[Any], int]) -> dict[str, Any]:
+    if len(found) <= most:
+        return dict(found)
+    return {each: found[each] for each in heapq.nlargest(most, found, key=lambda each: weight(found[each]))}
 
 
 def told_in(text: object) -> Told:
@@ -128,13 +143,13 @@ def _mapping(value: object) -> Mapping[Any, Any]:
 class Listed:
     """All these Leases as one list showed them: those of replicas, by name, and of zones, by DNSZone.
 
-    `ended` are the names of the Leases of replicas that have ended in order, `free` is what names may leave, None where
+    `ended` are the Leases, by name, of replicas that have ended in order, `free` is what names may leave, None where
     no Lease says so.
     """
 
     replicas: Mapping[str, tuple[Lease, Told]]
     zones: Mapping[ObjectKey, Lease]
-    ended: frozenset[str] = frozenset()
+    ended: Mapping[str, Lease] = field(default_factory=dict)
     free: Free | None = None
 
 
@@ -142,7 +157,7 @@ def listed_in(items: list[Mapping[str, Any]]) -> Listed:
     """Return what a list of Leases shows; what is neither a replica's nor a zone's is left out. Never raises."""
     replicas: dict[str, tuple[Lease, Told]] = {}
     zones: dict[ObjectKey, Lease] = {}
-    ended: set[str] = set()
+    ended: dict[str, Lease] = {}
     free: Free | None = None
     for item in items:
         metadata = _mapping(_mapping(item).get("metadata"))
@@ -155,10 +170,10 @@ def listed_in(items: list[Mapping[str, Any]]) -> Listed:
         elif TOLD in annotations and lease.holder:
             replicas[name] = (lease, told_in(annotations[TOLD]))
         elif TOLD in annotations:
-            ended.add(name)
+            ended[name] = lease
         elif FREE in annotations:
             free = free_in(annotations[FREE])
-    return Listed(replicas, zones, frozenset(ended), free)
+    return Listed(replicas, zones, ended, free)
 
 
 class Names:

@@ -27,7 +27,12 @@ class _Neighbour:
     told: Told
 
     def lives(self, now: float) -> bool:
+        """Tell whether it was seen to renew its Lease within the time for which that holds."""
         return now - self.since < self.seconds
+
+    def may_live(self, now: float) -> bool:
+        """Tell whether it has to be reckoned with still."""
+        return now - self.since < FORGOTTEN_AFTER
 
 
 def replica_of(identity: str) -> str:
@@ -61,7 +66,8 @@ class Neighbours:
             self._known[name] = _Neighbour(lease.holder, lease.version, since, lease.seconds, first_seen, told)
         for name in listed.ended:
             self._known.pop(name, None)
-        for name in [name for name, each in self._known.items() if now - each.since >= FORGOTTEN_AFTER]:
+        listed_no_more = self._known.keys() - listed.replicas.keys()
+        for name in [name for name in listed_no_more if not self._known[name].may_live(now)]:
             del self._known[name]
 
     def could_not_look(self) -> None:
@@ -77,8 +83,13 @@ class Neighbours:
     def counted(self) -> int:
         """In how many shares quotas are divided: among those who live, this one, and those who may."""
         living = {replica_of(each.identity) for each in self._known.values() if each.lives(self._now)}
-        may_be = {replica_of(each.identity) for each in self._known.values()} - living
-        return 1 + len([each for each in self._known.values() if each.lives(self._now)]) + len(may_be)
+        may_be = {replica_of(each.identity) for each in self._known.values() if each.may_live(self._now)}
+        return 1 + len(self.others) + len(may_be - living)
+
+    @property
+    def forgotten(self) -> list[str]:
+        """The Leases of replicas that have stopped long ago, by name."""
+        return [name for name, each in self._known.items() if not each.may_live(self._now)]
 
     def living(self, own: Told) -> list[Replica]:
         """Return the replicas that live, this one among them."""

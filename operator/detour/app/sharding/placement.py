@@ -5,6 +5,7 @@ room; if it does not take them the next one does. A replica gives zones away whe
 unit, where it is blind and others are not, and, one unit at a time, where another one has much less to do.
 """
 
+import enum
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,13 +72,21 @@ class Scene:
         return self.me in self.holders.values() or taken + 1 / self.counted <= 1 + 1e-9
 
 
+class Why(enum.Enum):
+    """Why a replica gives zones away."""
+
+    UNITE = "the other one has most names of the same unit"
+    BLIND = "this one is blind, and the other one sees"
+    EVEN = "the other one has much less to do"
+
+
 @dataclass(frozen=True, slots=True)
 class Gift:
-    """Zones of this replica that another one is to have, and whether that may wait."""
+    """Zones of this replica that another one is to have."""
 
     zones: frozenset[ObjectKey]
     to: str
-    may_wait: bool = False
+    why: Why
 
 
 def rank(unit: Unit, replica: Replica) -> bytes:
@@ -119,11 +128,11 @@ def _order(scene: Scene, unit: Unit, loads: Mapping[str, float], allowed: float)
 
 
 def main_holder(scene: Scene, unit: Unit) -> str | None:
-    """Return the replica that has most zones of a unit, None where nobody has any."""
+    """Return the replica that has most names of a unit, None where nobody has any zone of it."""
     counts: dict[str, int] = {}
-    for zone in unit.zones:
+    for zone, names in unit.names_of.items():
         if (holder := scene.holders.get(zone)) is not None:
-            counts[holder] = counts.get(holder, 0) + 1
+            counts[holder] = counts.get(holder, 0) + names
     return min(counts, key=lambda each: (-counts[each], each), default=None)
 
 
@@ -134,12 +143,13 @@ def gifts(scene: Scene) -> list[Gift]:
     for unit, held in mine:
         main = main_holder(scene, unit)
         if main is not None and main != scene.me:
-            found.append(Gift(held, main))
-    if found:
-        return found
+            found.append(Gift(held, main, Why.UNITE))
     if scene.me not in {each.identity for each in scene.eligible}:
-        return _gifts_of_the_blind(scene, mine)
-    return [even] if (even := _evening(scene, mine)) is not None else []
+        uniting = {zone for each in found for zone in each.zones}
+        return found + _gifts_of_the_blind(scene, [each for each in mine if not each[1] & uniting])
+    if not found and (even := _evening(scene, mine)) is not None:
+        return [even]
+    return found
 
 
 def _gifts_of_the_blind(scene: Scene, mine: Iterable[tuple[Unit, frozenset[ObjectKey]]]) -> list[Gift]:
@@ -148,7 +158,7 @@ def _gifts_of_the_blind(scene: Scene, mine: Iterable[tuple[Unit, frozenset[Objec
         order = [each for each in _order(_without(scene, unit), unit, loads, 0.0) if each != scene.me]
         if order:
             loads[order[0]] = loads.get(order[0], 0) + _weight(unit)
-            found.append(Gift(held, order[0]))
+            found.append(Gift(held, order[0], Why.BLIND))
     return found
 
 
@@ -160,8 +170,6 @@ def _without(scene: Scene, unit: Unit) -> Scene:
 
 def _evening(scene: Scene, mine: Iterable[tuple[Unit, frozenset[ObjectKey]]]) -> Gift | None:
     """Return the unit to give to who has least, where that makes the work more even; only who has most gives."""
-    if any(zone not in scene.holders for unit in scene.units for zone in unit.zones):
-        return None
     loads = _loads(scene)
     others = [each for each in scene.eligible if each.identity != scene.me and scene.now - each.since >= JOINED]
     if not others or max(loads.items(), key=lambda each: (each[1], each[0]), default=("", 0))[0] != scene.me:
@@ -170,7 +178,7 @@ def _evening(scene: Scene, mine: Iterable[tuple[Unit, frozenset[ObjectKey]]]) ->
     have, its = loads[scene.me], loads.get(least.identity, 0)
     fitting = [(unit, held) for unit, held in mine if held == unit.zones and have > UNEVEN * (its + _weight(unit))]
     unit, held = max(fitting, key=lambda each: (_weight(each[0]), each[0].place), default=(None, frozenset()))
-    return None if unit is None else Gift(held, least.identity, may_wait=True)
+    return None if unit is None else Gift(held, least.identity, Why.EVEN)
 
 
 def _held(scene: Scene, unit: Unit, identity: str) -> frozenset[ObjectKey]:

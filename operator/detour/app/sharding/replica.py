@@ -6,15 +6,18 @@ from typing import Any
 
 from detour.app.leadership import Elector
 from detour.app.sharding.agreement import Agreement
-from detour.app.sharding.division import Division, LeasesStore, ZoneLeadership
+from detour.app.sharding.division import Division, ZoneLeadership
+from detour.app.sharding.leasebook import LeaseBook, LeasesStore
 from detour.app.sharding.leases import Names, Told
 from detour.app.sharding.neighbours import replica_of
 from detour.app.sharding.share import Share
+from detour.app.sharding.ties import Standing
 from detour.engine.clock import Clock
 from detour.engine.engine import Engine
 from detour.engine.metrics import Metrics
 from detour.engine.pictures import ZoneObjectPicture
-from detour.kube.origins import zones_told_of
+from detour.engine.ports import Origin
+from detour.kube.origins import is_unacted, standing_told_of, zones_told_of
 from detour.kube.resources.dnszone_status import TIES_NAMED, TIES_TOLD
 from detour.model.health import Verdict
 from detour.model.objects import Subject
@@ -25,8 +28,7 @@ from detour.model.record import ObjectKey
 class Sharing:
     """How a replica divides the zones with others. `divide` takes in how many shares the quotas are divided.
 
-    `refresh` brings what is declared up to date before zones come here; `free_names` are the names of an installation
-    that may leave regions beside the free ones.
+    `refresh` brings what is declared up to date before zones come here.
     """
 
     store: LeasesStore
@@ -34,8 +36,25 @@ class Sharing:
     refresh: Callable[[], Awaitable[None]] | None = None
 
 
+class _Statuses:
+    """What the statuses of objects tell of ties between zones."""
+
+    def zones_in(self, origin: Origin) -> Iterable[ObjectKey]:
+        return zones_told_of(origin)
+
+    def standing_in(self, origin: Origin) -> Standing | None:
+        found = standing_told_of(origin)
+        return None if found is None else Standing(*found)
+
+    def is_unacted(self, origin: Origin) -> bool:
+        return is_unacted(origin)
+
+
 class ReplicaPart:
-    """One replica among several. `share` is told what is declared."""
+    """One replica among several, whose `free_names` may leave regions beside the free ones.
+
+    `share` is told what is declared.
+    """
 
     def __init__(
         self,
@@ -53,10 +72,11 @@ class ReplicaPart:
     ) -> None:
         self._metrics = metrics
         self._elector = elector
+        self._clock = clock
         self._engine = engine
         self._divide = sharing.divide
-        self.share = Share(engine, zones_in=zones_told_of, on_change=self._wake, at_once=at_once)
-        engine.elsewhere = self.share.zone
+        self.share = Share(engine, statuses=_Statuses(), on_change=self._wake, at_once=at_once)
+        engine.declared_elsewhere = self.share.declared
         self.agreement = Agreement(
             sharing.store,
             namespace=namespace,
@@ -68,9 +88,7 @@ class ReplicaPart:
             is_first=self._is_first,
         )
         self.division = Division(
-            sharing.store,
-            namespace=namespace,
-            first=first,
+            LeaseBook(sharing.store, namespace=namespace, first=first, identity=identity, clock=clock),
             identity=identity,
             clock=clock,
             share=self.share,
@@ -94,11 +112,8 @@ class ReplicaPart:
 
     def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
         """Return a picture with who writes the zone, and which others with it."""
-        ties = tuple(
-            (other, tuple(sorted(records)[:TIES_NAMED]))
-            for other, records in sorted(self.share.ties.tied_to(zone).items())[:TIES_TOLD]
-        )
-        return replace(picture, replica=replica_of(self.division.identity), ties=ties)
+        ties = self.share.ties.tied_to(zone, TIES_NAMED)[:TIES_TOLD]
+        return replace(picture, replica=replica_of(self.division.identity), ties=tuple(ties))
 
     def was_elected(self) -> None:
         """This replica has come to lead what is of no zone, or does no longer."""
@@ -128,6 +143,7 @@ class ReplicaPart:
         self._metrics.replicas.set(self.division.replicas)
         self._metrics.zones_without_replica.set(self.division.zones_of_nobody)
         departures = self._engine.zones.departures
+        departures.expire(self._clock.now())  # also where no zone is left here that would
         return Told(
             shares=self.division.counted,
             sees=not self._engine.is_blind(),

@@ -4,10 +4,11 @@ The engine knows the records and zones that this replica is to decide for, and n
 as they were declared last, packed, so that they are at hand when their zones come here. Regions are everybody's.
 
 A record comes with the last of its zones. An edit that ties it to a zone of another replica's waits, and the record
-stays as it was before, until one replica has them all.
+stays as it was before, until one replica has them all. What one record or zone brings to light holds up no other.
 """
 
 import asyncio
+import logging
 import pickle
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,12 +16,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.app.declarations import Declared
-from detour.app.sharding.ties import Ties, standing_of
+from detour.app.sharding.ties import Standing, Ties
 from detour.engine.ports import Origin
+from detour.model.defects import told as told_of
 from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey, Record
 from detour.model.zone import NamespacesFrom, Zone
+
+logger = logging.getLogger(__name__)
+
+Refusal = tuple[str, str]
+"""Why an object cannot be used: a reason and a message."""
 
 
 class Engine(Declared, Protocol):
@@ -45,76 +52,95 @@ class Engine(Declared, Protocol):
         """Return what a record declares, and the object with the status that it bears as far as is known."""
 
 
-Call = tuple[str, tuple[Any, ...]]
-"""A method of `Declared`, and what it is given after the subject and before the origin."""
+class Statuses(Protocol):
+    """What the statuses of objects tell, which the share does not read itself."""
+
+    def zones_in(self, origin: Origin) -> Iterable[ObjectKey]:
+        """Return the zones that a record is in, or may be."""
+
+    def standing_in(self, origin: Origin) -> Standing | None:
+        """Return what a DNSZone stands for, None where that was not found out yet."""
+
+    def is_unacted(self, origin: Origin) -> bool:
+        """Tell whether a record was declared anew since its status was written."""
 
 
 @dataclass(slots=True)
 class _Kept:
     """A record that is `declared` for these zones, and in those that its status has `told` of.
 
-    `call` and `origin` are packed, None where the engine knows better.
-
-    `shown_with` are the zones with which the engine knows it, None where it does not. `is_held_back` says that there
-    is an edit that the engine does not know.
+    `valid` is what it declared last that could be used, and `origin` the object, both packed: None where the engine
+    knows better. `refusal` says why what it declares now cannot be used. `shown_with` are the zones with which the
+    engine knows it, None where it does not. `is_held_back` says that there is an edit that the engine does not know,
+    `is_unacted` that nobody has acted upon the last one.
     """
 
     subject: Subject
     declared: tuple[ObjectKey, ...] = ()
     told: tuple[ObjectKey, ...] = ()
-    call: bytes | None = None
+    valid: bytes | None = None
     origin: bytes | None = None
+    refusal: Refusal | None = None
     shown_with: tuple[ObjectKey, ...] | None = None
     is_held_back: bool = False
+    is_unacted: bool = False
 
 
 @dataclass(slots=True)
 class _KeptZone:
-    """A DNSZone; `zone` is what it declared last, None where that was never understood."""
+    """A DNSZone; `zone` is what it declared last that could be used, `standing` what it stood for when told last."""
 
     subject: Subject
-    call: Call
     origin: Origin
-    zone: Zone | None
+    zone: Zone | None = None
+    refusal: Refusal | None = None
+    standing: Standing | None = None
     is_shown: bool = False
+
+    @property
+    def age(self) -> tuple[str, ObjectKey]:
+        """What comes first of several that stand for one zone: the older object."""
+        return (self.origin.created, self.subject.key)
 
 
 class Share:
     """Stands between the declarations and the `engine`. Implements `Declared`.
 
-    `has` tells whether a zone is this replica's, `is_elsewhere` whether it is another's that lives, `is_first` whether
-    what is tied to no zone is this replica's. `zones_in` gives the zones that a record's status tells of. `on_change`
-    is called when other zones belong together than before, or there are others.
+    `on_change` is called when other zones belong together than before, or there are others.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        zones_in: Callable[[Origin], Iterable[ObjectKey]],
-        on_change: Callable[[], None],
-        at_once: int,
-    ) -> None:
+    def __init__(self, engine: Engine, *, statuses: Statuses, on_change: Callable[[], None], at_once: int) -> None:
         self.ties = Ties()
-        self.listed: set[Kind] = set()
+        self.had: frozenset[ObjectKey] = frozenset()
         self._engine = engine
-        self._zones_in = zones_in
+        self._statuses = statuses
         self._on_change = on_change
         self._at_once = at_once
+        self._turns = 0
         self._records: dict[ObjectKey, _Kept] = {}
         self._zones: dict[ObjectKey, _KeptZone] = {}
-        self.had: frozenset[ObjectKey] = frozenset()
-        self._elsewhere: frozenset[ObjectKey] = frozenset()
+        self._of_others: frozenset[ObjectKey] = frozenset()
         self._is_first = False
         self._due: dict[ObjectKey, None] = {}  # records to be looked at
+        self._due_zones: dict[ObjectKey, None] = {}
+        self._to_tie_anew: dict[ObjectKey, None] = {}  # zones that may permit others than before
+        self._is_due_for_rest = False
+        self._arriving: set[ObjectKey] = set()
         self._refused: dict[ObjectKey, set[ObjectKey]] = {}  # by zone, records that it does not permit
         self._labels: Mapping[str, dict[str, str]] = {}
 
     # -- whose is what ---------------------------------------------------------------------------------------------
 
     def has(self, zone: ObjectKey) -> bool:
-        """Tell whether this replica may write a zone: it has it, and nobody has another that may be the same one."""
-        return zone in self.had and not (self.ties.twins_of(zone) & self._elsewhere)
+        """Tell whether a zone is this replica's: it has it, and nobody has an older one that stands for the same."""
+        return zone in self.had and not any(
+            other in self._of_others and self._zones[other].age < self._zones[zone].age
+            for other in self.ties.twins_of(zone)
+        )
+
+    def may_write(self, zone: ObjectKey) -> bool:
+        """Tell whether this replica may write a zone: it is its own, and known not to be written by another name."""
+        return zone in self._zones and self.has(zone) and self.ties.is_known(zone)
 
     def leads(self, subject: Subject) -> bool:
         """Tell whether this replica writes the status of an object."""
@@ -122,58 +148,112 @@ class Share:
             case Kind.CLOUD_REGION:
                 return self._is_first
             case Kind.DNS_ZONE:
-                return self.has(subject.key)
+                return subject.key in self._zones and self.has(subject.key)
             case Kind.FAILOVER_RECORD:
                 kept = self._records.get(subject.key)
                 return kept is not None and kept.shown_with is not None and self._stays(kept.shown_with)
         return False
 
-    def _belongs_here(self, zones: Iterable[ObjectKey]) -> bool:
-        """Tell whether a record of these zones is this replica's."""
-        there = [zone for zone in zones if self.ties.exists(zone)]
+    def may_tell(self, subject: Subject) -> bool:
+        """Tell whether enough of an object is known to write its status: not of a zone whose records are still coming.
+
+        Of what a zone stands for the others have to hear before anything is written there.
+        """
+        return subject.key not in self._arriving or not self.ties.is_known(subject.key)
+
+    def _belongs_here(self, record: ObjectKey) -> bool:
+        """Tell whether a record is this replica's, with all its zones."""
+        there = [zone for zone in self.ties.zones_of(record) if zone in self._zones]
         return all(map(self.has, there)) if there else self._is_first
 
     def _stays(self, zones: Iterable[ObjectKey]) -> bool:
         """Tell whether a record that the engine knows with these zones is still this replica's, as it was."""
-        there = [zone for zone in zones if self.ties.exists(zone)]
+        there = [zone for zone in zones if zone in self._zones]
         if not there:
             return self._is_first
-        return any(map(self.has, there)) and not any(zone in self._elsewhere for zone in there)
+        return any(map(self.has, there)) and not any(zone in self._of_others for zone in there)
 
-    def assign(self, had: frozenset[ObjectKey], elsewhere: frozenset[ObjectKey], *, is_first: bool) -> None:
+    def assign(self, had: frozenset[ObjectKey], of_others: frozenset[ObjectKey], *, is_first: bool) -> None:
         """These zones are this replica's from now on, those another's that lives; `settle` follows."""
-        before = {zone for zone in self._zones if self.has(zone)}
-        was_first, self._is_first = self._is_first, is_first
-        changed = (had ^ self.had) | (elsewhere ^ self._elsewhere)
-        self.had, self._elsewhere = had, elsewhere
-        after = {zone for zone in self._zones if self.has(zone)}
-        for zone in changed | (before ^ after):
+        changed = (had ^ self.had) | (of_others ^ self._of_others)
+        self.had, self._of_others = had, of_others
+        self._is_due_for_rest |= is_first is not self._is_first
+        self._is_first = is_first
+        self._look_at_zones({twin for zone in changed for twin in self.ties.twins_of(zone)})
+
+    def _look_at_zones(self, zones: Iterable[ObjectKey]) -> None:
+        for zone in zones:
+            self._due_zones[zone] = None
             self._due.update(dict.fromkeys(self.ties.users_of(zone)))
-        if was_first is not is_first:
-            self._due.update(dict.fromkeys(each for each in self._records if self._is_of_no_zone(each)))
 
-    def _is_of_no_zone(self, record: ObjectKey) -> bool:
-        return not any(map(self.ties.exists, self.ties.zones_of(record)))
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the engine sees all that it should, and nothing else."""
+        return not (self._due or self._due_zones or self._to_tie_anew or self._is_due_for_rest)
 
-    async def settle(self) -> None:
-        """Show the engine what has come to be this replica's, and take from it what is another's now; that first."""
-        await self._in_turns(self._take_away)
-        for key, zone in list(self._zones.items()):
-            if zone.is_shown and not self.has(key):
-                zone.is_shown = False
-                self._engine.let_go(zone.subject)
-        for zone in list(self._zones.values()):
-            if not zone.is_shown and self.has(zone.subject.key):
-                self._show_zone(zone)
-        await self._in_turns(self._look_at)
-        self._due.clear()
+    async def settle(self, on_zones: Callable[[], None]) -> None:
+        """Show the engine what has come to be this replica's, and take from it what is another's now; that first.
 
-    async def _in_turns(self, look: Callable[[_Kept], None]) -> None:
-        for number, key in enumerate(list(self._due), 1):
-            if (kept := self._records.get(key)) is not None:
+        Of what comes, the zones come first, then the records that were declared anew and not acted upon; then
+        `on_zones` is called, and the rest follows. Others have their turn in between.
+        """
+        while not self.is_settled:
+            await self._tie_due()
+            for key in list(self._due):
+                self._safely(key, self._take_away)
+                await self._give_way()
+            zones, self._due_zones = self._due_zones, {}
+            for key in zones:
+                self._settle_zone(key)
+                await self._give_way()
+            for key in [each for each in self._due if self._is_unacted(each)]:
+                self._look_at_next(key)
+                await self._give_way()
+            on_zones()
+            while self._due and not self._due_zones:
+                self._look_at_next(next(iter(self._due)))
+                await self._give_way()
+        for key in list(self._arriving):
+            self._arriving.discard(key)
+            if (zone := self._zones.get(key)) is not None:
+                self._engine.tell_anew(zone.subject)
+
+    async def _tie_due(self) -> None:
+        if self._is_due_for_rest:
+            self._is_due_for_rest = False
+            for key in list(self._records):
+                if not any(zone in self._zones for zone in self.ties.zones_of(key)):
+                    self._due[key] = None
+                await self._give_way()
+        while self._to_tie_anew:
+            zone = next(iter(self._to_tie_anew))
+            del self._to_tie_anew[zone]
+            for key in {*self.ties.users_of(zone), *self._refused.get(zone, ())}:
+                if (kept := self._records.get(key)) is not None and self._tie(kept):
+                    self._due[key] = None
+                await self._give_way()
+            self._on_change()
+
+    async def _give_way(self) -> None:
+        self._turns += 1
+        if self._turns % self._at_once == 0:
+            await asyncio.sleep(0)
+
+    def _is_unacted(self, key: ObjectKey) -> bool:
+        kept = self._records.get(key)
+        return kept is not None and kept.is_unacted
+
+    def _look_at_next(self, key: ObjectKey) -> None:
+        if key in self._due:
+            del self._due[key]
+            self._safely(key, self._look_at)
+
+    def _safely(self, key: ObjectKey, look: Callable[[_Kept], None]) -> None:
+        if (kept := self._records.get(key)) is not None:
+            try:
                 look(kept)
-            if number % self._at_once == 0:
-                await asyncio.sleep(0)
+            except Exception as error:  # a defect of ours that one record brings to light is no other's affair
+                logger.error("record %s could not be taken over, or let go: %s", key, told_of(error))
 
     def _take_away(self, kept: _Kept) -> None:
         if kept.shown_with is not None and not self._stays(kept.shown_with):
@@ -181,153 +261,84 @@ class Share:
 
     def _look_at(self, kept: _Kept) -> None:
         """Show the engine a record as it is declared, or as it was, or take it away."""
-        zones = self.ties.zones_of(kept.subject.key)
-        if not self._belongs_here(zones):
+        if not self._belongs_here(kept.subject.key):
             self._take_away(kept)
         elif kept.shown_with is None or kept.is_held_back:
-            self._show(kept)
+            record = None if kept.valid is None else _unpacked(kept.valid)
+            if kept.origin is not None:
+                self._show(kept, record, _unpacked(kept.origin))
 
-    def _show(self, kept: _Kept) -> None:
-        assert kept.call is not None  # noqa: S101 - whatever the engine does not know is kept
-        assert kept.origin is not None  # noqa: S101 - as above
-        method, given = _unpacked(kept.call)
-        origin = _unpacked(kept.origin)
+    def _show(self, kept: _Kept, record: Record | None, origin: Origin) -> None:
         is_new = kept.shown_with is None
         kept.shown_with, kept.is_held_back = self.ties.zones_of(kept.subject.key), False
-        if method == "record_declared":
-            kept.call = kept.origin = None
-        getattr(self._engine, method)(kept.subject, *given, origin)
+        if record is not None:
+            self._engine.record_declared(kept.subject, record, origin)
+            kept.valid = kept.origin = None  # the engine has it now
+        if kept.refusal is not None:
+            self._engine.invalid(kept.subject, *kept.refusal, origin)
         if is_new:
             self._engine.was_elsewhere(kept.subject)
 
     def _let_go(self, kept: _Kept) -> None:
         known = self._engine.seen_last(kept.subject)
-        if known is not None and kept.call is None:
-            record, origin = known
-            kept.call, kept.origin = _packed(("record_declared", (record,))), _packed(origin)
-        elif known is not None:
-            kept.origin = _packed(known[1])
-        kept.shown_with, kept.is_held_back = None, False
+        if known is not None:
+            kept.valid = kept.valid or _packed(known[0])
+            kept.origin = kept.origin or _packed(known[1])
+        kept.shown_with, kept.is_held_back, kept.is_unacted = None, False, False
         self._engine.let_go(kept.subject)
 
-    def _show_zone(self, zone: _KeptZone) -> None:
-        zone.is_shown = True
-        method, given = zone.call
-        getattr(self._engine, method)(zone.subject, *given, zone.origin)
+    def _settle_zone(self, key: ObjectKey) -> None:
+        zone = self._zones.get(key)
+        if zone is None or zone.is_shown is self.has(key):
+            return
+        try:
+            if zone.is_shown:
+                zone.is_shown = False
+                self._engine.let_go(zone.subject)
+            else:
+                self._arriving.add(key)
+                self._show_zone(zone)
+        except Exception as error:  # as for records
+            logger.error("DNSZone %s could not be taken over, or let go: %s", key, told_of(error))
 
-    # -- declarations (Declared) -----------------------------------------------------------------------------------
+    def _show_zone(self, kept: _KeptZone) -> None:
+        kept.is_shown = True
+        if kept.zone is not None:
+            self._engine.zone_declared(kept.subject, kept.zone, kept.origin)
+        if kept.refusal is not None:
+            self._engine.invalid(kept.subject, *kept.refusal, kept.origin)
 
-    def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
-        """A FailoverRecord is new, changed, or about to be deleted."""
-        self._take_in(subject, ("record_declared", (record,)), origin, record.zones)
+    # -- what ties zones together ----------------------------------------------------------------------------------
 
-    def _take_in(self, subject: Subject, call: Call, origin: Origin, declared: tuple[ObjectKey, ...]) -> None:
-        kept = self._records.setdefault(subject.key, _Kept(subject))
-        kept.subject, kept.declared, kept.told = subject, declared, tuple(self._zones_in(origin))
-        zones = self._tied_by(kept)
-        is_news = self._tie(subject.key, zones)
-        if self._belongs_here(self.ties.zones_of(subject.key)):
-            kept.shown_with, kept.is_held_back = self.ties.zones_of(subject.key), False
-            kept.call = kept.origin = None
-            method, given = call
-            if method != "record_declared":
-                kept.call, kept.origin = _packed(call), _packed(origin)
-            getattr(self._engine, method)(subject, *given, origin)
-        else:
-            kept.call, kept.origin = _packed(call), _packed(origin)
-            if kept.shown_with is not None and zones.issuperset(kept.shown_with) and self._stays(kept.shown_with):
-                kept.is_held_back = True  # everybody sees what ties it, so nobody else decides for it meanwhile
-            elif kept.shown_with is not None:
-                self._let_go(kept)
-        if is_news:
-            self._on_change()
-
-    def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
-        """A DNSZone is new or changed."""
-        self._take_zone_in(subject, ("zone_declared", (zone,)), origin, zone)
-
-    def _take_zone_in(self, subject: Subject, call: Call, origin: Origin, zone: Zone | None) -> None:
-        before = self._zones.get(subject.key)
-        known = before.zone if before is not None else None
-        is_shown = before is not None and before.is_shown
-        kept = self._zones[subject.key] = _KeptZone(subject, call, origin, zone or known, is_shown)
-        version = self.ties.version
-        self.ties.declare(subject.key, standing_of(kept.zone) if kept.zone is not None else None)
-        if kept.zone is not None and (known is None or known.allowed != kept.zone.allowed):
-            self._tie_anew(subject.key)
-        if self.has(subject.key):
-            self._show_zone(kept)
-        if version != self.ties.version:
-            self._due.update(dict.fromkeys(self.ties.users_of(subject.key)))
-            self._on_change()
-
-    def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
-        """A CloudRegion is new or changed."""
-        self._engine.region_declared(subject, region, origin)
-
-    def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
-        """An object cannot be used as it is; what it declared before stays in force."""
-        call = ("invalid", (reason, message))
-        match subject.kind:
-            case Kind.FAILOVER_RECORD:
-                kept = self._records.get(subject.key)
-                self._take_in(subject, call, origin, kept.declared if kept is not None else ())
-            case Kind.DNS_ZONE:
-                self._take_zone_in(subject, call, origin, None)
-            case Kind.CLOUD_REGION:
-                self._engine.invalid(subject, reason, message, origin)
-
-    def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
-        """Nothing of an object has changed but its status; `listed_at` is when the listing began that shows it."""
-        kept, zone = self._records.get(subject.key), self._zones.get(subject.key)
-        is_shown = True
-        if subject.kind is Kind.FAILOVER_RECORD and kept is not None:
-            is_shown = kept.shown_with is not None
-            if kept.origin is not None:
-                kept.origin = _packed(origin)
-            self._note_zones_left(kept, origin)
-        elif subject.kind is Kind.DNS_ZONE and zone is not None:
-            zone.origin, is_shown = origin, zone.is_shown
-        if is_shown:
-            self._engine.status_seen(subject, origin, listed_at)
-
-    def _note_zones_left(self, kept: _Kept, origin: Origin) -> None:
-        """The status tells of zones that the record is still in: these are tied to its others until it has left.
-
-        So are those of which the engine knows more: a status may be lost, and is written again.
-        """
+    def _tie(self, kept: _Kept) -> bool:
+        """Take note of the zones that a record ties; tell whether they are others than before."""
         key = kept.subject.key
-        kept.told = tuple(self._zones_in(origin))
-        zones = self._tied_by(kept)
-        if kept.shown_with is not None:
-            zones.update(self._engine.zones_left_behind(key))
-        if self._tie(key, zones):
-            self._due[key] = None
-            self._on_change()
-
-    def _tie(self, record: ObjectKey, zones: set[ObjectKey]) -> bool:
-        before = self.ties.zones_of(record)
-        is_news = self.ties.keep(record, zones)
-        if is_news:
-            self._tell_of_ties(before)
-            self._tell_of_ties(zones)
-        return is_news
+        before = self.ties.zones_of(key)
+        if not self.ties.keep(key, self._tied_by(kept)):
+            return False
+        self._tell_of_ties(before)
+        self._tell_of_ties(self.ties.zones_of(key))
+        return True
 
     def _tied_by(self, kept: _Kept) -> set[ObjectKey]:
-        """Return the zones that a record ties: those that permit it, and those that it is in."""
+        """Return the zones that a record ties: those that permit it, and those that it is in, or may be."""
+        key = kept.subject.key
         found = set(kept.told)
+        if kept.shown_with is not None:
+            found.update(self._engine.zones_left_behind(key))  # a status may be lost: the engine knows better
         for zone in kept.declared:
-            refused = self._refused.get(zone, set())
-            if self._permits(zone, kept.subject.key.namespace):
+            if self._permits(zone, key.namespace):
                 found.add(zone)
-                refused.discard(kept.subject.key)
+                self._unrefuse(zone, key)
             else:
-                refused.add(kept.subject.key)
-            if refused:
-                self._refused[zone] = refused
-            else:
-                self._refused.pop(zone, None)
+                self._refused.setdefault(zone, set()).add(key)
         return found
+
+    def _unrefuse(self, zone: ObjectKey, record: ObjectKey) -> None:
+        if (refused := self._refused.get(zone)) is not None:
+            refused.discard(record)
+            if not refused:
+                del self._refused[zone]
 
     def _permits(self, key: ObjectKey, namespace: str) -> bool:
         """Tell whether a zone takes records from a namespace: of one that is not there nobody knows yet."""
@@ -339,65 +350,150 @@ class Share:
         labels = self._labels.get(namespace, {})
         return kept.zone.allowed.permit(zone_namespace=key.namespace, namespace=namespace, labels=labels)
 
-    def _tie_anew(self, zone: ObjectKey) -> None:
-        """A zone may permit others than before."""
-        for key in {*self.ties.users_of(zone), *self._refused.get(zone, ())}:
-            if (kept := self._records.get(key)) is not None and self._tie(key, self._tied_by(kept)):
-                self._due[key] = None
-
-    def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
-        """Take over the labels of all namespaces, for zones that select by them."""
-        if labels != self._labels:
-            self._labels = labels
-            for key, kept in list(self._zones.items()):
-                if kept.zone is not None and kept.zone.allowed.source is NamespacesFrom.SELECTOR:
-                    self._tie_anew(key)
-            self._on_change()
-
-    @property
-    def selects_namespaces(self) -> bool:
-        """Tell whether any zone needs the labels of namespaces."""
-        return any(
-            each.zone is not None and each.zone.allowed.source is NamespacesFrom.SELECTOR
-            for each in self._zones.values()
-        )
-
-    def zone(self, key: ObjectKey) -> Zone | None:
-        """Return what a DNSZone declares, whoever has it."""
-        kept = self._zones.get(key)
-        return kept.zone if kept is not None else None
-
     def _tell_of_ties(self, zones: Collection[ObjectKey]) -> None:
         """The zones of a record are tied, or not any more: their statuses tell of it."""
         for each in zones if len(zones) > 1 else ():
             if (zone := self._zones.get(each)) is not None and zone.is_shown:
                 self._engine.tell_anew(zone.subject)
 
+    def namespaces_listed(self, labels: Mapping[str, dict[str, str]]) -> None:
+        """Take over the labels of all namespaces, for zones that select by them."""
+        if labels != self._labels:
+            self._labels = labels
+            self._to_tie_anew.update(dict.fromkeys(key for key, each in self._zones.items() if _selects(each)))
+            self._on_change()
+
+    @property
+    def selects_namespaces(self) -> bool:
+        """Tell whether any zone needs the labels of namespaces."""
+        return any(map(_selects, self._zones.values()))
+
+    def declared(self, key: ObjectKey) -> Zone | None:
+        """Return what a DNSZone declares, whoever has it."""
+        kept = self._zones.get(key)
+        return kept.zone if kept is not None else None
+
+    # -- declarations (Declared) -----------------------------------------------------------------------------------
+
+    def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
+        """A FailoverRecord is new, changed, or about to be deleted."""
+        kept = self._records.setdefault(subject.key, _Kept(subject))
+        for zone in kept.declared:
+            self._unrefuse(zone, subject.key)
+        kept.declared, kept.refusal = record.zones, None
+        self._take_in(kept, subject, record, origin)
+
+    def _take_in(self, kept: _Kept, subject: Subject, record: Record | None, origin: Origin) -> None:
+        kept.subject, kept.told = subject, tuple(self._statuses.zones_in(origin))
+        kept.is_unacted = self._statuses.is_unacted(origin)
+        if self._tie(kept):
+            self._on_change()
+        if kept.shown_with is None or not self._belongs_here(subject.key):
+            kept.valid = _packed(record) if record is not None else kept.valid
+            kept.origin = _packed(origin)
+        if self._belongs_here(subject.key):
+            if record is None and kept.valid is not None:
+                record = _unpacked(kept.valid)
+            self._show(kept, record, origin)
+        elif kept.shown_with is not None:
+            tied = self.ties.zones_of(subject.key)
+            if set(kept.shown_with).issubset(tied) and self._stays(kept.shown_with):
+                kept.is_held_back = True  # everybody sees what ties it, so nobody else decides for it meanwhile
+            else:
+                self._let_go(kept)
+
+    def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
+        """A DNSZone is new or changed."""
+        kept = self._zones.setdefault(subject.key, _KeptZone(subject, origin))
+        before, kept.zone, kept.refusal = kept.zone, zone, None
+        self._take_zone_in(kept, subject, origin)
+        if before is None or before.allowed != zone.allowed:
+            self._to_tie_anew[subject.key] = None
+            self._on_change()
+
+    def _take_zone_in(self, kept: _KeptZone, subject: Subject, origin: Origin) -> None:
+        kept.subject = subject
+        self._note_standing(kept, origin)
+        if kept.is_shown:
+            self._show_zone(kept)
+
+    def _note_standing(self, kept: _KeptZone, origin: Origin) -> None:
+        """Take note of what a DNSZone stands for: what was told once counts until something else is told."""
+        kept.origin = origin
+        kept.standing = self._statuses.standing_in(origin) or kept.standing
+        key, version, before = kept.subject.key, self.ties.version, self.ties.twins_of(kept.subject.key)
+        self.ties.declare(key, kept.standing)
+        if version != self.ties.version:
+            self._look_at_zones(before | self.ties.twins_of(key))
+            self._on_change()
+
+    def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
+        """A CloudRegion is new or changed."""
+        self._engine.region_declared(subject, region, origin)
+
+    def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
+        """An object cannot be used as it is; what it declared before stays in force."""
+        match subject.kind:
+            case Kind.FAILOVER_RECORD:
+                kept = self._records.setdefault(subject.key, _Kept(subject))
+                kept.refusal = (reason, message)
+                self._take_in(kept, subject, None, origin)
+            case Kind.DNS_ZONE:
+                zone = self._zones.setdefault(subject.key, _KeptZone(subject, origin))
+                zone.refusal = (reason, message)
+                self._note_standing(zone, origin)
+                if zone.is_shown:
+                    self._engine.invalid(subject, reason, message, origin)
+            case Kind.CLOUD_REGION:
+                self._engine.invalid(subject, reason, message, origin)
+
+    def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
+        """Nothing of an object has changed but its status; `listed_at` is when the listing began that shows it."""
+        kept, zone = self._records.get(subject.key), self._zones.get(subject.key)
+        is_shown = True
+        if subject.kind is Kind.FAILOVER_RECORD and kept is not None:
+            is_shown = kept.shown_with is not None
+            kept.told, kept.is_unacted = tuple(self._statuses.zones_in(origin)), self._statuses.is_unacted(origin)
+            if kept.origin is not None:
+                kept.origin = _packed(origin)
+            if self._tie(kept):
+                self._due[subject.key] = None
+                self._on_change()
+        elif subject.kind is Kind.DNS_ZONE and zone is not None:
+            is_shown = zone.is_shown
+            self._note_standing(zone, origin)
+        if is_shown:
+            self._engine.status_seen(subject, origin, listed_at)
+
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """An object is gone; `observed` says that its deletion was seen, not just its absence."""
         is_shown = True
         match subject.kind:
             case Kind.FAILOVER_RECORD:
-                kept = self._records.pop(subject.key, None)
-                for each in kept.declared if kept is not None else ():
-                    self._refused.get(each, set()).discard(subject.key)
-                is_shown = kept is not None and kept.shown_with is not None
-                self._due.pop(subject.key, None)
-                before = self.ties.zones_of(subject.key)
-                self.ties.drop(subject.key)
-                self._tell_of_ties(before)
+                is_shown = self._record_gone(subject.key)
             case Kind.DNS_ZONE:
                 zone = self._zones.pop(subject.key, None)
                 is_shown = zone is not None and zone.is_shown
+                twins = self.ties.twins_of(subject.key) - {subject.key}
                 self.ties.remove(subject.key)
-                self._due.update(dict.fromkeys(self.ties.users_of(subject.key)))
-            case Kind.CLOUD_REGION:
-                pass
+                self._arriving.discard(subject.key)
+                self._look_at_zones({subject.key, *twins})
         if is_shown:
             self._engine.gone(subject, observed=observed)
         else:
             self._engine.vanished(subject)
         self._on_change()
+
+    def _record_gone(self, key: ObjectKey) -> bool:
+        """Forget a record; tell whether the engine knew it."""
+        kept = self._records.pop(key, None)
+        self._due.pop(key, None)
+        before = self.ties.zones_of(key)
+        self.ties.drop(key)
+        self._tell_of_ties(before)
+        for each in kept.declared if kept is not None else ():
+            self._unrefuse(each, key)
+        return kept is not None and kept.shown_with is not None
 
     def exists(self, subject: Subject) -> None:
         """An object is there, whether or not it can be used."""
@@ -405,9 +501,11 @@ class Share:
 
     def all_listed(self, kind: Kind) -> None:
         """Every object of a kind was shown."""
-        self.listed.add(kind)
         self._engine.all_listed(kind)
-        self._on_change()
+
+
+def _selects(zone: _KeptZone) -> bool:
+    return zone.zone is not None and zone.zone.allowed.source is NamespacesFrom.SELECTOR
 
 
 def _packed(what: object) -> bytes:

@@ -1,53 +1,45 @@
-"""Which zones have to be in one hand: those that share a record, and those that may be one zone.
+"""Which zones have to be in one hand: those that share a record, and DNSZones that stand for one zone at a provider.
 
-A record is decided by one replica, so all its zones are that replica's. DNSZones of one domain at one provider may
-stand for the same zone there, which only one replica may write. Pure; nothing here walks all records.
+A record is decided by one replica, so all its zones are that replica's; and a zone at a provider only one may write.
+What a DNSZone stands for is what its provider said, as its status tells: a declaration alone ties nobody's zone. Pure;
+nothing here walks all records.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from detour.model.record import ObjectKey
-from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, RFC2136Settings, Route53Settings, Zone
 
 
 class Standing(NamedTuple):
-    """What a DNSZone stands for, by its declaration: a domain at a provider, and which zone of it, None where any."""
+    """What a DNSZone stands for: a zone at a provider, by the provider's own name for it."""
 
-    domain: str
-    place: str | None
-
-    def may_be(self, other: "Standing") -> bool:
-        """Tell whether both may stand for the same zone."""
-        return self.domain == other.domain and (None in (self.place, other.place) or self.place == other.place)
-
-
-def standing_of(zone: Zone) -> Standing:
-    """Return what a DNSZone stands for."""
-    match zone.settings:
-        case Route53Settings(zone_id=zone_id):
-            return Standing(f"route53 {zone.domain}", zone_id)
-        case AzureDNSSettings(subscription_id=subscription, resource_group=group):
-            return Standing(f"azuredns {zone.domain}", f"{subscription}/{group}".lower())
-        case GoogleCloudDNSSettings(project=project, managed_zone=managed):
-            return Standing(f"clouddns {zone.domain}", f"{project}/{managed}" if managed else None)
-        case RFC2136Settings(server=server):
-            return Standing(f"rfc2136 {zone.domain}", server)
+    provider: str
+    zone_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """DNSZones that only one replica may have. `names` is how many records use any of them, or did."""
+    """DNSZones that only one replica may have, each with how many records use it, or did."""
 
-    zones: frozenset[ObjectKey]
-    names: int
+    names_of: Mapping[ObjectKey, int]
+
+    @property
+    def zones(self) -> frozenset[ObjectKey]:
+        """Its zones."""
+        return frozenset(self.names_of)
+
+    @property
+    def names(self) -> int:
+        """How many records use any of them."""
+        return sum(self.names_of.values())
 
     @property
     def place(self) -> ObjectKey:
         """What stands for the unit where replicas are ranked for it."""
-        return min(self.zones)
+        return min(self.names_of)
 
 
 class Ties:
@@ -56,11 +48,10 @@ class Ties:
     def __init__(self) -> None:
         self.version = 0
         self._standing: dict[ObjectKey, Standing | None] = {}  # of the DNSZones that there are
-        self._of_domain: dict[str, set[ObjectKey]] = {}
+        self._standing_for: dict[Standing, set[ObjectKey]] = {}
         self._zones: dict[ObjectKey, tuple[ObjectKey, ...]] = {}  # by record
-        self._users: dict[ObjectKey, set[ObjectKey]] = {}  # by zone
-        self._tied: dict[ObjectKey, Counter[ObjectKey]] = {}  # by zone, how many records tie it to which
-        self._tying: dict[ObjectKey, dict[ObjectKey, None]] = {}  # by zone, the records that tie it to any
+        self._users: dict[ObjectKey, dict[ObjectKey, None]] = {}  # by zone
+        self._tied: dict[ObjectKey, dict[ObjectKey, dict[ObjectKey, None]]] = {}  # by both zones, the records in them
         self._units: dict[ObjectKey, frozenset[ObjectKey]] = {}
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -74,49 +65,37 @@ class Ties:
         self.drop(record)
         self._zones[record] = after
         for zone in after:
-            self._users.setdefault(zone, set()).add(record)
-        self._tie(record, after, 1)
+            self._users.setdefault(zone, {})[record] = None
+        for zone, other in _pairs(after):
+            records = self._tied.setdefault(zone, {}).setdefault(other, {})
+            if not records:
+                self._change()
+            records[record] = None
         return True
 
     def drop(self, record: ObjectKey) -> None:
         """A record is gone."""
         before = self._zones.pop(record, ())
         for zone in before:
-            self._users[zone].discard(record)
+            del self._users[zone][record]
             if not self._users[zone]:
                 del self._users[zone]
-        self._tie(record, before, -1)
-
-    def _tie(self, record: ObjectKey, zones: tuple[ObjectKey, ...], number: int) -> None:
-        if len(zones) < 2:
-            return
-        for zone in zones:
-            tying = self._tying.setdefault(zone, {})
-            if number > 0:
-                tying[record] = None
-            else:
-                tying.pop(record, None)
-                if not tying:
-                    del self._tying[zone]
-            others = self._tied.setdefault(zone, Counter())
-            for other in zones:
-                if other != zone:
-                    others[other] += number
-                    if others[other] in (0, number):  # the first one, or the last
-                        self._change()
-                    if not others[other]:
-                        del others[other]
-            if not others:
+        for zone, other in _pairs(before):
+            del self._tied[zone][other][record]
+            if not self._tied[zone][other]:
+                del self._tied[zone][other]
+                self._change()
+            if not self._tied[zone]:
                 del self._tied[zone]
 
     def declare(self, zone: ObjectKey, standing: Standing | None) -> None:
-        """There is a DNSZone that stands for this, None where that cannot be read."""
+        """There is a DNSZone that stands for this, None where nobody knows yet."""
         if zone in self._standing and self._standing[zone] == standing:
             return
         self.remove(zone)
         self._standing[zone] = standing
         if standing is not None:
-            self._of_domain.setdefault(standing.domain, set()).add(zone)
+            self._standing_for.setdefault(standing, set()).add(zone)
         self._change()
 
     def remove(self, zone: ObjectKey) -> None:
@@ -125,9 +104,9 @@ class Ties:
             return
         standing = self._standing.pop(zone)
         if standing is not None:
-            self._of_domain[standing.domain].discard(zone)
-            if not self._of_domain[standing.domain]:
-                del self._of_domain[standing.domain]
+            self._standing_for[standing].discard(zone)
+            if not self._standing_for[standing]:
+                del self._standing_for[standing]
         self._change()
 
     def _change(self) -> None:
@@ -135,6 +114,10 @@ class Ties:
         self._units.clear()
 
     # -- what follows ----------------------------------------------------------------------------------------------
+
+    def zones(self) -> Iterable[ObjectKey]:
+        """Return all DNSZones."""
+        return self._standing.keys()
 
     def exists(self, zone: ObjectKey) -> bool:
         """Tell whether there is such a DNSZone."""
@@ -148,22 +131,20 @@ class Ties:
         """Return the records that use a zone, or may still be in it."""
         return self._users.get(zone, ())
 
-    def twins_of(self, zone: ObjectKey) -> frozenset[ObjectKey]:
-        """Return the DNSZones that may stand for the same zone as this one, itself among them."""
-        standing = self._standing.get(zone)
-        if standing is None:
-            return frozenset((zone,))
-        found = ((each, self._standing[each]) for each in self._of_domain[standing.domain])
-        return frozenset(each for each, its in found if its is not None and its.may_be(standing))
+    def is_known(self, zone: ObjectKey) -> bool:
+        """Tell whether it is known what a DNSZone stands for."""
+        return self._standing.get(zone) is not None
 
-    def tied_to(self, zone: ObjectKey) -> dict[ObjectKey, list[ObjectKey]]:
-        """Return the zones that a zone is tied to, each with the records that are in both; twins have none."""
-        found: dict[ObjectKey, list[ObjectKey]] = {each: [] for each in self.twins_of(zone) - {zone}}
-        for record in self._tying.get(zone, ()):
-            for other in self._zones[record]:
-                if other != zone:
-                    found.setdefault(other, []).append(record)
-        return found
+    def twins_of(self, zone: ObjectKey) -> frozenset[ObjectKey]:
+        """Return the DNSZones that stand for the same zone as this one, itself among them."""
+        standing = self._standing.get(zone)
+        return frozenset((zone,)) if standing is None else frozenset(self._standing_for[standing])
+
+    def tied_to(self, zone: ObjectKey, most: int) -> list[tuple[ObjectKey, tuple[ObjectKey, ...]]]:
+        """Return the zones that a zone is tied to, each with so many of the records in both at most."""
+        tied = self._tied.get(zone, {})
+        others = {*(each for each in tied if each in self._standing), *self.twins_of(zone)} - {zone}
+        return [(other, tuple(islice(tied.get(other, ()), most))) for other in sorted(others)]
 
     def unit_of(self, zone: ObjectKey) -> frozenset[ObjectKey]:
         """Return the DNSZones that have to be in one hand with this one, itself among them."""
@@ -172,14 +153,20 @@ class Ties:
         found, ahead = {zone}, [zone]
         while ahead:
             here = ahead.pop()
-            for each in {*self._tied.get(here, ()), *self.twins_of(here)} - found:
-                found.add(each)
-                ahead.append(each)
+            near = {*self._tied.get(here, ()), *self.twins_of(here)}
+            for each in near - found:
+                if each in self._standing:  # one that is not there ties nothing
+                    found.add(each)
+                    ahead.append(each)
         unit = frozenset(each for each in found if each in self._standing)
         self._units.update(dict.fromkeys(unit, unit))
         return unit
 
     def units(self) -> list[Unit]:
         """Return every unit."""
-        found = dict.fromkeys(self.unit_of(zone) for zone in sorted(self._standing))
-        return [Unit(unit, sum(len(self._users.get(zone, ())) for zone in unit)) for unit in found]
+        found = dict.fromkeys(self.unit_of(zone) for zone in self._standing)
+        return [Unit({zone: len(self._users.get(zone, ())) for zone in unit}) for unit in found]
+
+
+def _pairs(zones: tuple[ObjectKey, ...]) -> Iterable[tuple[ObjectKey, ObjectKey]]:
+    return ((zone, other) for zone in zones for other in zones if zone != other)

@@ -62,6 +62,9 @@ class Divided(Protocol):
     def leads_for(self, subject: Subject) -> bool:
         """Tell whether this process writes the status of an object."""
 
+    def may_tell(self, subject: Subject) -> bool:
+        """Tell whether enough of an object is known to write its status."""
+
     def told_of(self, zone: ObjectKey, picture: ZoneObjectPicture) -> ZoneObjectPicture:
         """Return a picture with who writes the zone, and which others with it."""
 
@@ -128,10 +131,11 @@ class Reporting:
             told = "somebody else changed or removed this status; it is written again from what Detour knows"
             self.incident(subject, STATUS_RESTORED, told)
 
-    def begin_term(self) -> Mapping[Subject, Origin]:
-        """This process leads now: go on from the status that each object bears, which is returned."""
-        subjects, self._followed = self._followed, {}
-        objects = self._writer.objects
+    def begin_term(self, kind: Kind | None = None) -> Mapping[Subject, Origin]:
+        """This process leads now: go on from the status that each object bears (of one kind), which is returned."""
+        subjects = {each: None for each in self._followed if kind in (None, each.kind)}
+        self._followed = {each: None for each in self._followed if each not in subjects}
+        objects = {each: known for each, known in self._writer.objects.items() if kind in (None, each.kind)}
         followed = {
             each: origin_of(raw) for each in subjects if each in objects and (raw := objects[each].followed) is not None
         }
@@ -256,7 +260,8 @@ class Reporting:
     def build(self, subject: Subject, previous: Mapping[str, Any]) -> Status | None:
         """Return the present status of `subject`, telling the transitions since the last one."""
         known = self._writer.objects.get(subject) or Reported(subject)
-        built = self._build(known, previous) if self._leads(subject) else None
+        may_tell = self._leads(subject) and (self._divided is None or self._divided.may_tell(subject))
+        built = self._build(known, previous) if may_tell else None
         if built is None:
             return None
         status, conditions = built

@@ -163,6 +163,13 @@ class Departures:
         self._managed[record] += 1
         self._change()
 
+    def hand_over(self, record: ObjectKey, *, zone: object) -> None:
+        """Another process decides for the name of `record` in `zone` from now on, and counts what it has left."""
+        for region, departure in list(self._left.get(record, {}).items()):
+            departure.zones.discard(zone)
+            if not departure.zones:
+                self._end(record, region)
+
     def release(self, record: ObjectKey, *, zone: object) -> None:
         """A zone has the name of `record` no more.
 
@@ -330,7 +337,7 @@ class Departures:
         rest = {region: number for region, number in counts.items() if region not in free}
         if sum(rest.values()) <= agreed.names or set(new).issubset(free):
             return None
-        own = {*self._by_namespace.get(namespace, ()), *self._remembered, *new}
+        own = {*self._by_namespace.get(namespace, ()), *new}
         if own.issubset(agreed.free(namespace, allowed)):
             return None
         self._want(Wanted(each, region, allowed) for region in {*new, *own} for each in ("", namespace))

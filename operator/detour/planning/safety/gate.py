@@ -388,6 +388,11 @@ class ZoneGate:
         """How many changes are held."""
         return len(self._held) + len(self.deletions.held())
 
+    def hand_over(self, record: ObjectKey) -> None:
+        """Another process decides for a name from now on, and counts what it has left."""
+        self._set_leaving(record, frozenset())
+        self._departures.hand_over(record, zone=self)
+
     def close(self) -> None:
         """The zone is written here no more. What has left it counts until the window ends, or it is seen to be back."""
         self.end_term()
