@@ -106,11 +106,9 @@ class Declarations:
                     self._lose(subject, now, observed=False)
             case Unread(kind, namespaces):
                 self.unread[kind] = namespaces
-            case Listed(kind, raws, began_at, namespaces):
+            case Listed(kind, _, began_at, namespaces):
                 present: set[Subject] = set()
-                raws.reverse()
-                while raws:
-                    raw = raws.pop()
+                for raw in message.take():
                     present.add(subject := _subject(kind, raw))
                     if not self._is_older(subject, began_at):
                         self._see(kind, raw, now, began_at)

@@ -25,6 +25,7 @@ from detour import __version__
 from detour.engine.ports import NONSENSE, NOT_REACHED, ClusterError
 from detour.kube.kinds import GROUP, VERSION, slim
 from detour.kube.login import configuration
+from detour.kube.packed import PackedObjects
 from detour.model.cabundle import text_of
 from detour.model.objects import Kind, RawObject
 
@@ -68,7 +69,7 @@ Answer = TypeVar("Answer")
 class Listing(NamedTuple):
     """Objects, and the version of the API server's data that shows them all: that of the first page."""
 
-    items: list[RawObject]
+    items: PackedObjects
     version: str
 
 
@@ -124,12 +125,12 @@ class Cluster:
         return True
 
     def _list_pages(self, kind: Kind, namespace: str | None) -> Listing:
-        found: list[Any] = []
+        found = PackedObjects()
         version, token = "", None
         while True:
             call = partial(_list_page, kind=kind, namespace=namespace, token=token)
             page = self._call_now("list", call)
-            found += map(slim, page.items)
+            found.add(map(slim, page.items))
             version = version or page.version
             if not page.token or page.token == token:
                 return Listing(found, version)

@@ -1,8 +1,9 @@
 """Where the API server has Detour's objects, and the messages that carry them to the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from detour.kube.packed import PackedObjects
 from detour.model.objects import Kind, RawObject
 
 GROUP = "detour.dev"
@@ -34,9 +35,18 @@ class Listed:
     """
 
     kind: Kind
-    raws: list[RawObject]
+    raws: list[RawObject] | PackedObjects
     began_at: float
     namespaces: frozenset[str] | None = None
+
+    def take(self) -> Iterator[RawObject]:
+        """Give all objects in their order, which are not here any more then."""
+        if isinstance(self.raws, PackedObjects):
+            yield from self.raws.take()
+        else:
+            self.raws.reverse()
+            while self.raws:
+                yield self.raws.pop()
 
 
 @dataclass(frozen=True, slots=True)

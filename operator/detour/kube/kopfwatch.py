@@ -19,6 +19,11 @@ from detour.model.objects import Kind
 logger = logging.getLogger(__name__)
 
 
+IDLE = 0.05
+"""Seconds for which kopf keeps a task and a queue for an object of which nothing more comes. It lists all objects when
+it begins: by its own default thousands of them would be there at the same time, for 5 s."""
+
+
 class KopfWatch:
     """Watches `kind` in `namespaces`, or in the whole cluster without any, from `start` until it ends or is stopped.
 
@@ -130,4 +135,5 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.5, 1, 2)
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.queueing.exit_timeout = 1.0
+    settings.queueing.idle_timeout = IDLE
     return settings

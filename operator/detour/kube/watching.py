@@ -17,6 +17,7 @@ from detour.kube.catalogue import Catalogue, Finding, Place, place_of
 from detour.kube.cluster import PAGE, Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Message, Missing, Seen, Unread
 from detour.kube.kopfwatch import KopfWatch
+from detour.kube.packed import PackedObjects
 from detour.kube.versions import DataVersions, Mark
 from detour.model.defects import told
 from detour.model.objects import Kind
@@ -263,7 +264,7 @@ class Watcher:
 
     def _list_now(self, kind: Kind, kept: _Kept) -> None:
         began_at = self._clock()
-        raws, read, refused = [], [], dict[str | None, ClusterError]()
+        raws, read, refused = PackedObjects(), [], dict[str | None, ClusterError]()
         for space in self._spaces(kind):
             mark = self._versions.mark()
             try:
@@ -273,7 +274,7 @@ class Watcher:
                     raise
                 refused[space] = error
                 continue
-            raws += listing.items
+            raws.add(listing.items.take())
             read.append(space)
             kept.version = listing.version
             if self._versions.went_back(mark, listing.version):
