@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from detour.app.sharding.leases import (
     MOST_TOLD,
     Free,
+    Listed,
     Names,
     Told,
     free_in,
-    listed_in,
     told_in,
 )
 from detour.model.record import ObjectKey
@@ -57,7 +57,7 @@ def test_nonsense_counts_as_the_least(found: Any, text: str) -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from(["metadata", "spec", "kind"]), nonsense), max_size=4))
 def test_nonsense_in_a_list_is_left_out(items: list[Any]) -> None:
-    found = listed_in(items)
+    found = NAMES.listed(items)
     assert (dict(found.replicas), dict(found.zones)) == ({}, {})
 
 
@@ -71,7 +71,9 @@ def test_a_list_tells_replicas_from_zones_and_what_is_free() -> None:
     assert all(
         f"{key}={value}" == NAMES.selector for each in bodies for key, value in each["metadata"]["labels"].items()
     )
-    found = listed_in(bodies)
+    odd = [{**each, "metadata": {**each["metadata"], "name": "another"}} for each in bodies]
+    assert NAMES.listed(odd) == Listed({}, {}), "what is not named for what it is about"
+    found = NAMES.listed(bodies)
     assert [(lease.holder, told) for lease, told in found.replicas.values()] == [("one_1", Told(2))]
     assert {zone: lease.holder for zone, lease in found.zones.items()} == {SHOP: "one_1"}
     assert found.free == Free(("r",))

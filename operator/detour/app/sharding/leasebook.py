@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from detour.app.handover import CONFLICT, GONE, LeaseStore
-from detour.app.sharding.leases import Listed, Names, Told, listed_in
+from detour.app.sharding.leases import Listed, Names, Told
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import Lease, lease_from
@@ -81,7 +81,7 @@ class LeaseBook:
     async def read(self) -> Listed:
         """Return all Leases; what was written since the list began is newer than it. Raises ClusterError."""
         began_at = self._clock.now()
-        found = listed_in(await self._store.list_leases(self._namespace, self.names.selector))
+        found = self.names.listed(await self._store.list_leases(self._namespace, self.names.selector))
         self._wrote_at = {zone: at for zone, at in self._wrote_at.items() if at >= began_at}
         newer = {zone: self.zones[zone] for zone in self._wrote_at if zone in self.zones}
         self.zones = {**found.zones, **newer}

@@ -8,7 +8,7 @@ few seconds, however many zones it has.
 import hashlib
 import heapq
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,29 +153,6 @@ class Listed:
     free: Free | None = None
 
 
-def listed_in(items: list[Mapping[str, Any]]) -> Listed:
-    """Return what a list of Leases shows; what is neither a replica's nor a zone's is left out. Never raises."""
-    replicas: dict[str, tuple[Lease, Told]] = {}
-    zones: dict[ObjectKey, Lease] = {}
-    ended: dict[str, Lease] = {}
-    free: Free | None = None
-    for item in items:
-        metadata = _mapping(_mapping(item).get("metadata"))
-        annotations = _mapping(metadata.get("annotations"))
-        name, zone = str(metadata.get("name") or ""), annotations.get(ZONE)
-        lease = lease_from(item)
-        if isinstance(zone, str) and "/" in zone:
-            namespace, _, of = zone.partition("/")
-            zones[ObjectKey(namespace, of)] = lease
-        elif TOLD in annotations and lease.holder:
-            replicas[name] = (lease, told_in(annotations[TOLD]))
-        elif TOLD in annotations:
-            ended[name] = lease
-        elif FREE in annotations:
-            free = free_in(annotations[FREE])
-    return Listed(replicas, zones, ended, free)
-
-
 class Names:
     """What these Leases are called beside the Lease `first`, and how they are written."""
 
@@ -200,6 +177,26 @@ class Names:
         """Return the Lease that says which regions names may leave, written last by `identity`."""
         return self._body(lease_body(self.of_free_regions, lease, identity, wall), {FREE: free.text()})
 
+    def listed(self, items: Iterable[Mapping[str, Any]]) -> Listed:
+        """Return what a list of Leases shows; what is not named for what it is about is left out. Never raises."""
+        replicas: dict[str, tuple[Lease, Told]] = {}
+        zones: dict[ObjectKey, Lease] = {}
+        ended: dict[str, Lease] = {}
+        free: Free | None = None
+        for item in items:
+            metadata = _mapping(_mapping(item).get("metadata"))
+            annotations, name = _mapping(metadata.get("annotations")), metadata.get("name")
+            lease, zone = lease_from(item), _zone_in(annotations.get(ZONE))
+            if zone is not None and name == self.of_zone(zone):
+                zones[zone] = lease
+            elif TOLD in annotations and lease.holder and name == self.of_replica(lease.holder):
+                replicas[name] = (lease, told_in(annotations[TOLD]))
+            elif TOLD in annotations and not lease.holder and isinstance(name, str):
+                ended[name] = lease
+            elif FREE in annotations and name == self.of_free_regions:
+                free = free_in(annotations[FREE])
+        return Listed(replicas, zones, ended, free)
+
     def replica_body(
         self, lease: Lease | None, identity: str, told: Told, wall: float, *, has_ended: bool = False
     ) -> dict[str, Any]:
@@ -217,6 +214,11 @@ class Names:
     def _body(self, body: dict[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
         metadata = {**body["metadata"], "labels": {LABEL: _label(self.first)}, "annotations": annotations}
         return {**body, "metadata": metadata}
+
+
+def _zone_in(text: object) -> ObjectKey | None:
+    namespace, slash, name = text.partition("/") if isinstance(text, str) else ("", "", "")
+    return ObjectKey(namespace, name) if slash else None
 
 
 def free_of(item: Mapping[str, Any]) -> Free:
