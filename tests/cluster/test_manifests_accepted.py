@@ -146,11 +146,12 @@ def test_kubectl_get_shows_what_serves(applied: ControlPlane) -> None:
 
 def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
     ledger = {"generation": "7.42", "site": "east"}
-    patch(applied, "dz", "internal", "dns", {"provider": "rfc2136", "ownedRecords": 2, "ledger": ledger})
+    status = {"provider": "rfc2136", "ownedRecords": 2, "replica": "one", "ledger": ledger}
+    patch(applied, "dz", "internal", "dns", status)
     wide = applied.kubectl("get", "dz", "-n", "dns", "internal", "-o", "wide").stdout.splitlines()
     assert wide[0].split()[:6] == ["NAME", "DOMAIN", "PROVIDER", "READY", "SITE", "FROZEN"]
-    assert wide[0].split()[6:8] == ["RECORDS", "GENERATION"]
-    assert wide[1].split()[:6] == ["internal", "internal.example.com", "rfc2136", "east", "2", "7.42"]
+    assert wide[0].split()[6:9] == ["RECORDS", "REPLICA", "GENERATION"]
+    assert wide[1].split()[:7] == ["internal", "internal.example.com", "rfc2136", "east", "2", "one", "7.42"]
     counts = {"total": 4, "healthy": 3, "unhealthy": 1, "unknown": 0}
     patch(applied, "region", "aws-us-east-1", None, {"phase": "Suspect", "endpoints": counts})
     lines = applied.kubectl("get", "region", "aws-us-east-1").stdout.splitlines()
