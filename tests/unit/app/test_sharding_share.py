@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from detour.app.sharding.replica import KubernetesStatuses
 from detour.app.sharding.share import Share
-from detour.app.sharding.ties import Standing
 from detour.engine.ports import Origin
-from detour.kube.origins import is_unacted, origin_of, standing_told_of, zones_told_of
+from detour.kube.origins import origin_of
 from detour.kube.translate import record_from, zone_from
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey, Record
@@ -63,20 +63,6 @@ class Engine:
         return lambda subject, *_: self.told.append((name, subject))
 
 
-class Statuses:
-    """What statuses tell, as Kubernetes keeps it."""
-
-    def zones_in(self, origin: Origin) -> Iterable[ObjectKey]:
-        return zones_told_of(origin)
-
-    def standing_in(self, origin: Origin) -> Standing | None:
-        found = standing_told_of(origin)
-        return None if found is None else Standing(*found)
-
-    def is_unacted(self, origin: Origin) -> bool:
-        return is_unacted(origin)
-
-
 class World:
     """A share with its engine, and what is declared."""
 
@@ -86,7 +72,7 @@ class World:
         self.at_zones: list[set[str]] = []
         self.share = Share(
             self.engine,  # type: ignore[arg-type]
-            statuses=Statuses(),
+            statuses=KubernetesStatuses(),
             on_change=self._changed,
             at_once=2,
         )

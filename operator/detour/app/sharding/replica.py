@@ -36,8 +36,8 @@ class Sharing:
     refresh: Callable[[], Awaitable[None]] | None = None
 
 
-class _Statuses:
-    """What the statuses of objects tell of ties between zones."""
+class KubernetesStatuses:
+    """What the statuses of objects tell of ties between zones. Implements `Statuses`."""
 
     def zones_in(self, origin: Origin) -> Iterable[ObjectKey]:
         return zones_told_of(origin)
@@ -75,7 +75,7 @@ class ReplicaPart:
         self._clock = clock
         self._engine = engine
         self._divide = sharing.divide
-        self.share = Share(engine, statuses=_Statuses(), on_change=self._wake, at_once=at_once)
+        self.share = Share(engine, statuses=KubernetesStatuses(), on_change=self._wake, at_once=at_once)
         engine.declared_elsewhere = self.share.declared
         self.agreement = Agreement(
             sharing.store,
