@@ -35,6 +35,7 @@ from bench_names import (
     until,
 )
 
+from detour.app.sharding.division import EVENING_PAUSE
 from detour_lab.controlplane import ControlPlane
 from detour_lab.dns.realservers import RealBIND, UpdateKey
 from detour_lab.stage.operatorprocess import OperatorProcess
@@ -43,6 +44,10 @@ DOMAIN = "bench.example"
 REPLICAS = 3
 SETTLE = 30.0
 """Seconds of quiet before memory is measured."""
+
+MOST_LOOKS = 6
+GIFTS = 3
+"""Looks at whether the work is evened out, at most, and how often a zone may be claimed until then."""
 
 IN_FORCE = re.compile(r'detour_zone_in_force{[^}]*zone="([^"]+)"[^}]*} 1\.0')
 EPOCH = re.compile(r"\bepoch=(\d+)\b")
@@ -146,14 +151,14 @@ async def measure(fleet: Fleet, empty: float) -> dict[str, float]:
         await asyncio.gather(*(each.start(wait_until_ready=False) for each in operators))
         tell(divided_all_ready=await all_are_ready(fleet, operators))
         await asyncio.sleep(SETTLE)
-        shares = [await asyncio.to_thread(zones_of, each) for each in operators]
+        shares = await evened_out(operators)
         tell(**{f"zones_{place}": len(each) for place, each in enumerate(shares)})
         assert sum(map(len, shares)) == fleet.zones, "no zone is two replicas'"
         memory = [each.rss_megabytes() for each in operators]
         tell(**{f"megabytes_{place}": each for place, each in enumerate(memory)})
         tell(memory_share=max(each - empty for each in memory) / (figures["alone_megabytes"] - empty))
         twice = [await fleet.epoch(place) - before for place, before in enumerate(claimed)]
-        assert set(twice) == {1}, "each zone was claimed once by whoever divides the zones"
+        assert all(1 <= each <= GIFTS for each in twice), "a zone changes hands only to even the work out"
 
         victim = max(range(REPLICAS), key=lambda place: len(shares[place]))
         left = sorted(int(each[1:]) for each in shares[victim])
@@ -168,8 +173,22 @@ async def measure(fleet: Fleet, empty: float) -> dict[str, float]:
         await all_are_ready(fleet, others)
         tell(all_ready_after=time.monotonic() - began)
         thrice = [await fleet.epoch(place) - before for place, before in enumerate(claimed)]
-        assert thrice == [2 if place in left else 1 for place in range(fleet.zones)], "others' zones were not touched"
+        gained = [after - before for after, before in zip(thrice, twice, strict=True)]
+        assert all(gained[place] >= 1 for place in left), "others have claimed what the killed one had"
+        assert all(each <= 1 for place, each in enumerate(gained) if place not in left), "no zone goes to and fro"
     return figures
+
+
+async def evened_out(operators: Sequence[OperatorProcess]) -> list[set[str]]:
+    """Return the zones that each operator writes, once no zone has changed hands for a while."""
+    before: list[set[str]] = []
+    for _ in range(MOST_LOOKS):
+        shares = [await asyncio.to_thread(zones_of, each) for each in operators]
+        if shares == before:
+            break
+        before = shares
+        await asyncio.sleep(2 * EVENING_PAUSE)
+    return before
 
 
 async def _shows(fleet: Fleet, place: int, number: int, address: str) -> bool:

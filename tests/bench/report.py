@@ -125,7 +125,7 @@ def sharding() -> Iterator[str]:
         f"{empty:.0f}, the three {memory}: {share:.2f} of what one alone holds above an empty one, at most. The one "
         f"with most zones, {told['zones_of_the_killed']:.0f}, is killed, and a record in each of these is edited at "
         f"that moment: all edits are visible {told['edits_visible_after']:.0f} s later, and all records confirmed "
-        f"after {told['all_ready_after']:.0f} s. No zone is claimed twice, and none of the others' is touched."
+        f"after {told['all_ready_after']:.0f} s. No zone goes to and fro."
     )
     yield ""
 

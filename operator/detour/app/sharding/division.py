@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from detour.app.handover import HANDOVER_PAUSE
@@ -223,7 +223,7 @@ class Division:
         mine = frozenset(zone for zone, holder in holders.items() if holder == self.identity and exists(zone))
         self._of_others = frozenset(zone for zone, holder in holders.items() if holder != self.identity)
         if (lost := self._mine - mine) and not self._is_ending:
-            logger.info("%s no longer this replica's: %s", _are(lost), _named(lost))
+            logger.info("another replica has %s of this one's: %s", _number(lost), _named(lost))
         self._look_who_was_elected(listed, now)
         self._mine = mine if self._barred_since is None or now - self._barred_since < BARRED_AFTER else frozenset()
         self._assign()
@@ -319,7 +319,7 @@ class Division:
         led = {zone for zone in had if self._share.may_write(zone)}
         gained, self._leading = led - self._leading, led
         if gained:
-            logger.info("this replica writes %s more, %d in all: %s", _are(gained, ""), len(led), _named(gained))
+            logger.info("this replica writes %s more, %d in all: %s", _number(gained), len(led), _named(gained))
             self._on_lead(gained)
 
     # -- giving ----------------------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ class Division:
 
     async def _carry_out(self, gift: Gift) -> None:
         """Stop writing zones, and let another replica have them once what was under way has ended."""
-        logger.info("%s go to replica %s, as %s: %s", _are(gift.zones, ""), gift.to, gift.why.value, _named(gift.zones))
+        logger.info("giving %s to %s, as %s: %s", _number(gift.zones), gift.to, gift.why.value, _named(gift.zones))
         try:
             await self._settle()
             with contextlib.suppress(TimeoutError):
@@ -396,9 +396,8 @@ class Division:
             await self._book.delete(name, lease)
 
 
-def _are(zones: Iterable[ObjectKey], verb: str = " are") -> str:
-    number = len(list(zones))
-    return f"{number} DNSZone{'s' if number > 1 else ''}{' is' if verb and number == 1 else verb}"
+def _number(zones: Collection[ObjectKey]) -> str:
+    return f"{len(zones)} DNSZone{'s' if len(zones) > 1 else ''}"
 
 
 def _named(zones: Iterable[ObjectKey]) -> str:
