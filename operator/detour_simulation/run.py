@@ -85,6 +85,7 @@ class Run:
                 doubts_at_once=setting.panic_threshold == 1,
                 shares_markers=len(setting.sites) > 1 and not setting.are_clones,
                 are_clones=setting.are_clones,
+                is_divided=setting.sharding,
                 parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
