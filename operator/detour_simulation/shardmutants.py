@@ -9,6 +9,7 @@ from detour.app.sharding.division import Division
 from detour.app.sharding.leases import Free
 from detour.app.sharding.placement import Scene
 from detour.app.sharding.share import Share
+from detour.enactment.accounts import Accounts
 from detour.engine.engine import Engine
 from detour_simulation.mutant import Mutant, Replacement
 
@@ -41,7 +42,7 @@ _TAKE = Division._take
 
 
 def _whole_quotas() -> tuple[Replacement, ...]:
-    return ((Division, "shares", property(lambda self: 1, lambda self, value: None)),)
+    return ((Accounts, "divide", lambda self, shares: None),)
 
 
 def _unasked() -> tuple[Replacement, ...]:

@@ -50,7 +50,7 @@ def overdrawn(run: "Run") -> Iterator[Overdrawn]:
 
     Who hears nothing of the others goes on with what it had: its zones' ledgers stop it, once others have these.
     """
-    heard = ((name, division) for name, _, division in _dividing(run) if not division.is_alone)
-    shares = {name: 1 / division.shares for name, division in heard if division.zones_led}
+    heard = (each for each in _dividing(run) if not each[2].is_alone)
+    shares = {name: 1 / controller.accounts.shares for name, controller, division in heard if division.zones_led}
     if sum(shares.values()) > 1.001:
         yield Overdrawn(at=run.loop.now, controllers=tuple(shares), used=sum(shares.values()))

@@ -667,7 +667,7 @@ class Engine:
         self._regions.count_elsewhere(tallies)
 
     def regions_led(self) -> None:
-        """This process tells of regions now, or does no longer, of several that divide the records."""
+        """This process tells of regions now, of several that divide the records."""
         self._reporting.begin_term(Kind.CLOUD_REGION)
         self._regions.judge_all()
 

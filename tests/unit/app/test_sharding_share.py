@@ -71,7 +71,7 @@ class World:
         self.changes = 0
         self.at_zones: list[set[str]] = []
         self.share = Share(
-            self.engine,  # type: ignore[arg-type]
+            self.engine,  # type: ignore[arg-type]  # what is only told is taken by `__getattr__`
             statuses=KubernetesStatuses(),
             on_change=self._changed,
             at_once=2,

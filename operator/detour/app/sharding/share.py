@@ -298,7 +298,7 @@ class Share:
             else:
                 self._arriving.add(key)
                 self._show_zone(zone)
-        except Exception as error:  # as for records
+        except Exception as error:  # a defect of ours that one zone brings to light is no other's affair
             logger.error("DNSZone %s could not be taken over, or let go: %s", key, told_of(error))
 
     def _show_zone(self, kept: _KeptZone) -> None:

@@ -246,3 +246,14 @@ def test_whatever_fails_the_rest_loses_no_more_than_its_share(failures: list[tup
             left.setdefault(region, set()).add(name)
         sizes = sorted((len(names) for names in left.values()), reverse=True)
         assert sum(sizes[allowed:]) <= FREE_NAMES
+
+
+def test_what_a_name_has_left_counts_no_more_where_another_process_decides_for_it() -> None:
+    departures, api, other = Departures(), ObjectKey("shop", "api"), "other"
+    departures.keep_for(ZONE, 600.0)
+    departures.leave(api, "east", 10.0, zone=ZONE)
+    departures.leave(api, "east", 10.0, zone=other)
+    departures.hand_over(api, zone=ZONE)
+    assert departures.left() == {"east": 1}, "it is still decided for in the other zone"
+    departures.hand_over(api, zone=other)
+    assert (departures.left(), departures.left_by_namespace()) == ({}, {})
