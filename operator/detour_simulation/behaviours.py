@@ -61,8 +61,8 @@ def _planning(change: Callable[[Situation], Situation]) -> Off:
     """Let the planner see another situation than the one that it is in."""
 
     def off() -> tuple[Replacement, ...]:
-        before = vars(recordkeeper)["plan"]
-        return ((recordkeeper, "plan", lambda situation, *rest: before(change(situation), *rest)),)
+        before = vars(recordkeeper)["plan_once"]
+        return ((recordkeeper, "plan_once", lambda situation, *rest: before(change(situation), *rest)),)
 
     return off
 

@@ -126,7 +126,7 @@ def _no_proof_of_markers() -> tuple[Replacement, ...]:
 def _published_from_status() -> tuple[Replacement, ...]:
     before = recordkeeper.RecordKeeper.decide
 
-    def decide(self: recordkeeper.RecordKeeper, **rest: Any) -> Any:
+    def decide(self: recordkeeper.RecordKeeper, *moment: Any, **rest: Any) -> Any:
         record = self.record
         known = {
             each.key: address_sets(record.hostname, record.ttl, each.values)
@@ -134,15 +134,15 @@ def _published_from_status() -> tuple[Replacement, ...]:
             if each.values
         }
 
-        def planned(situation: Situation, now: float) -> Any:
+        def planned(situation: Situation, now: float, _: Any) -> Any:
             standings = {
                 zone: replace(each, published=known.get(zone, each.published))
                 for zone, each in situation.standings.items()
             }
             return plan(replace(situation, standings=standings), now)
 
-        with replaced((recordkeeper, "plan", planned)):
-            return before(self, **rest)
+        with replaced((recordkeeper, "plan_once", planned)):
+            return before(self, *moment, **rest)
 
     return ((recordkeeper.RecordKeeper, "decide", decide),)
 

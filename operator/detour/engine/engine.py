@@ -32,6 +32,7 @@ from detour.engine.inbox import (
 from detour.engine.known import KnownRecord, KnownRecords
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.metrics import Metrics, ZoneState
+from detour.engine.moment import Moment
 from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
 from detour.engine.progress import Progress
@@ -345,8 +346,8 @@ class Engine:
             self._round.begin(self._queue.take())
         for key in self._round.plan_again(self._queue.take_news()):
             self._queue.strike(key)
-        drained = self._regions.drained()
-        self._round.step(partial(self._decide, drained=drained), partial(self._pass_on, drained=drained))
+        moment = Moment(self._clock.now(), self._regions.drained())
+        self._round.step(partial(self._decide, moment=moment), partial(self._pass_on, moment=moment))
         if not self._round.is_under_way:
             touched, self._touched = self._touched, {}
             for name in touched:
@@ -377,18 +378,18 @@ class Engine:
             case WrittenOtherwise(before):
                 self._written_otherwise(before)
 
-    def _decide(self, key: ObjectKey, *, drained: frozenset[str]) -> bool:
+    def _decide(self, key: ObjectKey, *, moment: Moment) -> bool:
         """Decide for one record, and let the safety gates know; False where there is nothing to pass on."""
         known = self._records.get(key)
         if known is None or known.awaiting is not None:
             return False
-        return _succeeds(partial(self._plan, drained=drained), known) and _succeeds(self._survey, known)
+        return _succeeds(partial(self._plan, moment=moment), known) and _succeeds(self._survey, known)
 
-    def _pass_on(self, key: ObjectKey, *, drained: frozenset[str]) -> None:
+    def _pass_on(self, key: ObjectKey, *, moment: Moment) -> None:
         """Hand on what was decided for one record, or what is by now, where something has come up meanwhile."""
         known = self._records.get(key)
         is_old = self._queue.strike(key) or (known is not None and self._is_out_of_date(known))
-        if is_old and not self._decide(key, drained=drained):
+        if is_old and not self._decide(key, moment=moment):
             return
         if known is not None and known.awaiting is None:
             _succeeds(self._hand_on, known)
@@ -400,10 +401,10 @@ class Engine:
         except Exception:
             return True  # whoever plans it anew tells what is wrong
 
-    def _plan(self, known: KnownRecord, drained: frozenset[str]) -> None:
+    def _plan(self, known: KnownRecord, moment: Moment) -> None:
         """Plan one record, and note the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
-        keeper.healths = self._targets.health(record, keeper.healths)
+        keeper.healths = self._targets.health(record, keeper.healths, moment)
         keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
         loop = self._targets.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
@@ -412,14 +413,15 @@ class Engine:
             is_outdated = self._leadership.leads and keeper.memory_is_outdated(self.zones.serving)  # told once
             if is_outdated and (remembered or not keeper.has_followed):
                 self._targets.doubt(record)
-                keeper.healths = self._targets.health(record, {})
+                moment.forget()
+                keeper.healths = self._targets.health(record, {}, moment)
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._reporting.incident(known.subject, STATUS_RESTORED, told)
             elif self._leadership.leads and keeper.memory_is_lost(self.zones.serving):
                 told = "this status was lost: it is written again from what the zones hold"
                 self._reporting.incident(known.subject, STATUS_RESTORED, told)
             keeper.replaced = self._targets.replaced_that_works(record.key)
-            keeper.decide(drained_regions=drained, zones=self.zones.serving, remembered=remembered)
+            keeper.decide(moment, zones=self.zones.serving, remembered=remembered)
             self._targets.look(record, keeper.looks)
         placed = [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
         self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))

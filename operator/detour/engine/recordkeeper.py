@@ -10,16 +10,17 @@ from detour.enactment.wishes import Explanation, NameChange, Wish, WishReport
 from detour.engine.clock import Clock
 from detour.engine.contest import Contest, after_repair, contested
 from detour.engine.history import History, Transition
+from detour.engine.moment import Moment
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Publish, Record
 from detour.model.rrset import RRset, RRType, values_of
+from detour.planning.alike import plan_once
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
 from detour.planning.grounds import NO_LOOKS, Looks
-from detour.planning.planner import plan
 from detour.planning.rotation import AT_REST
 from detour.planning.safety.presence import Presence
 from detour.planning.safety.rules import Proposal
@@ -27,6 +28,10 @@ from detour.planning.situation import Situation, Standing
 
 SMALLEST_VALUE_LIMIT = 20
 """Values per set that every provider takes; used while a zone of the record has not been opened yet."""
+
+
+BEAT = 0.25
+"""Seconds: records that come within so many wait for their first verdicts until the same time."""
 
 
 class RecordKeeper:
@@ -72,7 +77,7 @@ class RecordKeeper:
         self.memory = memory
         self.refusal: Explanation | None = None
         self.zone_refusals: dict[ObjectKey, Explanation] = {}
-        self.healths: dict[str, EndpointHealth] = _remembered(memory, clock)
+        self.healths: Mapping[str, EndpointHealth] = _remembered(memory, clock)
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
@@ -91,7 +96,7 @@ class RecordKeeper:
         self._drained_since: dict[str, float] = {}
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
-        self._patience_until = clock.now() + _patience(record)
+        self._patience_until = _on_the_beat(clock.now() + _patience(record))
 
     def update(self, record: Record) -> None:
         """The declaration changed."""
@@ -118,7 +123,7 @@ class RecordKeeper:
         for each in memory.endpoints:
             known, has_failed = self.healths.get(each.name), (each.failed_at or 0.0) > before.get(each.name, 0.0)
             if known is not None and has_failed and (known.failed_at or 0.0) < self._recalled_at:
-                self.healths[each.name] = replace(known, failed_at=now, since=now)
+                self.healths = {**self.healths, each.name: replace(known, failed_at=now, since=now)}
         self._recalled_at = now
         self._history.recall(memory)
         if memory.failed_back_at is not None:
@@ -139,7 +144,7 @@ class RecordKeeper:
         for each in self.memory.endpoints:
             known = self.healths.get(each.name)
             if known is not None and known.failed_at is not None and each.name not in self.memory.serving:
-                self.healths[each.name] = replace(known, failed_at=now, since=now)
+                self.healths = {**self.healths, each.name: replace(known, failed_at=now, since=now)}
 
     def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell, once, whether the status that we began with tells of other values than a zone holds.
@@ -176,8 +181,8 @@ class RecordKeeper:
 
     def decide(
         self,
+        moment: Moment,
         *,
-        drained_regions: frozenset[str],
         zones: Mapping[ObjectKey, ZoneKeeper],
         remembered: frozenset[str] = frozenset(),
     ) -> None:
@@ -219,24 +224,20 @@ class RecordKeeper:
         if record.failback_now:
             self._failed_back_at = self._clock.now()
         pinned = self._history.pinned(record.pin)
-        in_place = frozenset(value for sets in published.values() for value in values_of(sets))
         situation = Situation(
             record=_once_a_zone(record, zones),
-            healths={
-                each.name: _doubted(self.healths[each.name], remembered & self._presence.checked_for(each, in_place))
-                for each in record.endpoints
-            },
-            drained_regions=drained_regions,
+            healths=self._doubting(remembered, published),
+            drained_regions=moment.drained,
             standings=self._standings(published),
             failback_at=self._failed_back_at,
             value_limit=min(limits),
             patience_until=self._patience_until,
             pinned=pinned.values if pinned else None,
             is_pinned_whole=pinned is not None and pinned.was_there,
-            drained_since=self._note_drained(drained_regions),
+            drained_since=self._note_drained(moment),
             turning=self.decision.turning if self.decision else AT_REST,
         )
-        outcome = plan(situation, self._clock.now())
+        outcome = plan_once(situation, moment.now, moment.decided)
         if isinstance(outcome, Undecided):
             self.undecided = outcome
             return
@@ -251,7 +252,7 @@ class RecordKeeper:
             sorted({value for zone, sets in adopted.items() if zone not in refused for value in values_of(sets)})
         )
         self.decision, self.undecided = remaining.after(self.decision), None
-        self._drained = drained_regions
+        self._drained = moment.drained
 
     def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
         """Return how the record stands in each zone whose contents are known."""
@@ -271,10 +272,23 @@ class RecordKeeper:
         healthy = {name for name, each in self.healths.items() if each.verdict is Verdict.HEALTHY}
         return ruling.basis is Basis.CHOSEN and any(each.endpoint in healthy for each in ruling.serving)
 
-    def _note_drained(self, regions: frozenset[str]) -> dict[str, float]:
+    def _doubting(
+        self, remembered: frozenset[str], published: Mapping[ObjectKey, tuple[RRset, ...]]
+    ) -> Mapping[str, EndpointHealth]:
+        """Return the healths without what is only `remembered` of bad addresses."""
+        if not remembered:
+            return self.healths
+        in_place = frozenset(value for sets in published.values() for value in values_of(sets))
+        presence = self._presence
+        return {
+            each.name: _doubted(self.healths[each.name], remembered & presence.checked_for(each, in_place))
+            for each in self.record.endpoints
+        }
+
+    def _note_drained(self, moment: Moment) -> dict[str, float]:
         """Return since when each drained endpoint is known to be drained."""
-        drained = [each.name for each in self.record.endpoints if is_drained(each, regions)]
-        self._drained_since = {name: self._drained_since.get(name, self._clock.now()) for name in drained}
+        drained = [each.name for each in self.record.endpoints if is_drained(each, moment.drained)]
+        self._drained_since = {name: self._drained_since.get(name, moment.now) for name in drained}
         return self._drained_since
 
     @property
@@ -583,6 +597,11 @@ def _patience(record: Record) -> float:
     """Return the seconds within which every endpoint should have its first verdict."""
     timing = record.timing
     return 2.0 + max(timing.fall, timing.rise) * max(timing.recheck_interval, timing.timeout)
+
+
+def _on_the_beat(at: float) -> float:
+    """Return the next time, from `at` on, that records which came together share."""
+    return math.ceil(at / BEAT) * BEAT
 
 
 def _families(record: Record) -> frozenset[RRType]:

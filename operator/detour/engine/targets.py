@@ -7,7 +7,7 @@ contradicts what was believed has the record's other targets looked at too, at o
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from detour.checks.failures import Reason
@@ -17,6 +17,7 @@ from detour.checks.scheduler import CheckScheduler
 from detour.engine.awaited import Awaited
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
+from detour.engine.moment import Moment
 from detour.engine.sight import Sight
 from detour.engine.turnedbad import TurnedBad
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
@@ -293,8 +294,19 @@ class Targets:
 
     # -- what they showed ------------------------------------------------------------------------------------------
 
-    def health(self, record: Record, previous: dict[str, EndpointHealth]) -> dict[str, EndpointHealth]:
-        """Return the health of every endpoint of `record`, on top of what was believed before."""
+    def health(
+        self, record: Record, previous: Mapping[str, EndpointHealth], moment: Moment
+    ) -> Mapping[str, EndpointHealth]:
+        """Return the health of every endpoint of `record`, on top of what was believed before.
+
+        Records that share their endpoints, checks and what was believed before get the same object.
+        """
+        inputs = (record.endpoints, record.probe, record.timing, previous)
+        return moment.once(inputs, lambda: self._health(record, previous, moment.now))
+
+    def _health(
+        self, record: Record, previous: Mapping[str, EndpointHealth], now: float
+    ) -> Mapping[str, EndpointHealth]:
         return {
             endpoint.name: endpoint_health(
                 previous.get(endpoint.name),
@@ -305,7 +317,7 @@ class Targets:
                 ],
                 self._name_state(record, endpoint),
                 fall=record.timing.fall,
-                now=self._clock.now(),
+                now=now,
             )
             for endpoint in record.endpoints
         }

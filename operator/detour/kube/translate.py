@@ -32,6 +32,7 @@ from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint, Region
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Record
+from detour.model.shared import shared
 from detour.model.timestamps import parse_time
 from detour.model.zone import (
     AllowedNamespaces,
@@ -101,22 +102,24 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         created=identity.created,
         generation=identity.generation,
         hostname=spec.hostname,
-        zones=zones,
+        zones=shared(zones),
         ttl=spec.ttl,
         publish=spec.publish,
-        endpoints=tuple(_endpoint(each) for each in spec.endpoints),
-        probe=_probe(check, spec.hostname, ca_bundle),
-        timing=checks.CheckTiming(
-            interval=seconds(check.interval),
-            recheck_interval=seconds(check.recheck_interval),
-            timeout=seconds(check.timeout),
-            fall=check.fall,
-            rise=check.rise,
+        endpoints=shared(tuple(_endpoint(each) for each in spec.endpoints)),
+        probe=shared(_probe(check, spec.hostname, ca_bundle)),
+        timing=shared(
+            checks.CheckTiming(
+                interval=seconds(check.interval),
+                recheck_interval=seconds(check.recheck_interval),
+                timeout=seconds(check.timeout),
+                fall=check.fall,
+                rise=check.rise,
+            )
         ),
         strategy=spec.strategy,
         minimum_serving=spec.min_serving,
         when_all_unhealthy=spec.when_all_unhealthy,
-        failback=Failback(spec.failback.mode, seconds(spec.failback.hold_down)),
+        failback=shared(Failback(spec.failback.mode, seconds(spec.failback.hold_down))),
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         importance=spec.importance,

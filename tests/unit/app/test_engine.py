@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from detour.enactment.ledger import parse_ledger
+from detour.engine.moment import Moment
 from detour.engine.recordkeeper import RecordKeeper
 from detour.model.names import ledger_name, marker_name
 from detour.model.objects import Kind
@@ -488,10 +489,10 @@ async def test_a_record_that_breaks_the_planner_does_not_keep_the_others_where_t
 ) -> None:
     decide = RecordKeeper.decide
 
-    def decide_or_break(keeper: RecordKeeper, **more: Any) -> Any:
+    def decide_or_break(keeper: RecordKeeper, moment: Moment, **more: Any) -> Any:
         if keeper.record.key.name.startswith("broken"):
             raise RuntimeError("a defect that only this record brings to light")
-        return decide(keeper, **more)
+        return decide(keeper, moment, **more)
 
     monkeypatch.setattr(RecordKeeper, "decide", decide_or_break)
     # Several, because the order in which due records are planned is nobody's promise.

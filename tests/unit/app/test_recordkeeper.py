@@ -10,6 +10,7 @@ import pytest
 from detour.enactment.wishes import WishReport
 from detour.engine.clock import Clock
 from detour.engine.history import HISTORY_LENGTH
+from detour.engine.moment import Moment
 from detour.engine.recordkeeper import RecordKeeper
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.kube.translate import record_from
@@ -56,11 +57,10 @@ def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) 
     for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
         seen = Evidence(verdict is Verdict.HEALTHY, began_at=now, run_since=0.0, looked_at=now)
         evidence = ((address, seen),) if verdict is not Verdict.UNKNOWN else ()
-        keeper.healths[name] = EndpointHealth(
-            verdict, 0.0, addresses=((address, verdict),), evidence=evidence, has_passed=True
-        )
+        health = EndpointHealth(verdict, 0.0, addresses=((address, verdict),), evidence=evidence, has_passed=True)
+        keeper.healths = {**keeper.healths, name: health}
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
-    keeper.decide(drained_regions=frozenset(), zones=zones)
+    keeper.decide(Moment(now, frozenset()), zones=zones)
     sets = keeper.wish_for(MAIN, [MAIN]).sets
     return keeper.publish({MAIN: sets} if sets else {}, counts=True)
 
@@ -170,10 +170,11 @@ async def test_two_names_of_one_zone_have_one_ruling_also_where_the_other_one_is
     await asyncio.sleep(60)
     decide(found, Verdict.UNHEALTHY, Verdict.HEALTHY, Zone(ONE))
     found.serve(held={}, passed={MAIN: sets(TWO)})
-    found.healths["one"] = replace(found.healths["one"], verdict=Verdict.HEALTHY, failed_at=0.0)
+    recovered = replace(found.healths["one"], verdict=Verdict.HEALTHY, failed_at=0.0)
+    found.healths = {**found.healths, "one": recovered}
     for declared in ((twin, MAIN), (MAIN,)):
         found.update(replace(found.declared, zones=declared))
-        found.decide(drained_regions=frozenset(), zones=zones)
+        found.decide(Moment(asyncio.get_running_loop().time(), frozenset()), zones=zones)
         assert found.decision is not None
         assert set(found.decision.rulings) == {MAIN}
         assert found.wish_for(MAIN, declared).sets == sets(TWO), "held down: it stays where it was moved to"
@@ -181,3 +182,18 @@ async def test_two_names_of_one_zone_have_one_ruling_also_where_the_other_one_is
 
 def sets(*values: str) -> tuple[RRset, ...]:
     return address_sets("api.example.org", 30, values)
+
+
+async def test_records_that_are_alike_are_decided_for_once() -> None:
+    loop = asyncio.get_running_loop()
+    keepers = [keeper(hostname=f"{name}.example.org") for name in "abc"]
+    moment = Moment(loop.time(), frozenset())
+    for each in keepers:
+        each.healths = {name: EndpointHealth(H, 0.0, addresses=((ONE, H),)) for name in ("one", "two")}
+    for each in keepers[:2]:
+        each.healths = keepers[0].healths
+    for each in keepers:
+        each.decide(moment, zones={MAIN: cast(ZoneKeeper, Zone())})
+    assert len(moment.decided) == 2, "the third does not share what is believed of its endpoints"
+    hostnames = [each.wish_for(MAIN, [MAIN]).sets[0].name for each in keepers]  # type: ignore[index]
+    assert hostnames == ["a.example.org", "b.example.org", "c.example.org"]

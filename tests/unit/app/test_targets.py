@@ -13,6 +13,7 @@ from detour.checks.periodic import STANDSTILL
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
+from detour.engine.moment import Moment
 from detour.engine.targets import Targets
 from detour.kube.translate import record_from
 from detour.model.checks import CheckResult, Target
@@ -57,7 +58,10 @@ class World:
         return self.answer
 
     def verdicts(self, record: Record) -> dict[str, Verdict]:
-        return {name: each.verdict for name, each in self.targets.health(record, {}).items()}
+        return {
+            name: each.verdict
+            for name, each in self.targets.health(record, {}, Moment(self.clock.now(), frozenset())).items()
+        }
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ async def test_a_hostname_is_resolved_and_each_of_its_addresses_checked(world: W
     await until(lambda: world.verdicts(by_name)["one"] is Verdict.HEALTHY)
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (TWO,), 5.0)
     await until(lambda: world.checked[TWO])
-    addresses = world.targets.health(by_name, {})["one"].addresses
+    addresses = world.targets.health(by_name, {}, Moment(world.clock.now(), frozenset()))["one"].addresses
     assert {address for address, _ in addresses} == {ONE, TWO}  # the one that rotated out is kept for a while
 
 
@@ -174,7 +178,7 @@ async def test_a_family_without_an_answer_keeps_its_addresses(world: World) -> N
     await until(lambda: world.verdicts(by_name)["one"] is Verdict.HEALTHY)
     world.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0, unanswered=(RRType.AAAA,))
     await asyncio.sleep(1800)
-    addresses = world.targets.health(by_name, {})["one"].addresses
+    addresses = world.targets.health(by_name, {}, Moment(world.clock.now(), frozenset()))["one"].addresses
     assert {address for address, _ in addresses} == {ONE, "2001:db8::1"}
 
 
@@ -236,3 +240,15 @@ async def test_a_prober_that_checks_nothing_is_not_blind_and_sees_nothing(world:
     await asyncio.sleep(600)
     assert not world.targets.is_blind()
     assert not world.targets.has_seen()
+
+
+async def test_records_that_share_everything_share_what_is_believed_of_their_endpoints(world: World) -> None:
+    """So a decision for one of them is one for all (`planning.alike`)."""
+    one, like_it = (record_from(failover_record(name, uid=name, hostname=f"{name}.example.org"), None) for name in "ab")
+    for each in (one, like_it):
+        world.targets.watch(each)
+    moment = Moment(world.clock.now(), frozenset())
+    first = world.targets.health(one, {}, moment)
+    assert world.targets.health(like_it, first, moment) is world.targets.health(one, first, moment)
+    await asyncio.sleep(1)
+    assert world.targets.health(one, first, Moment(world.clock.now(), frozenset())) is not first

@@ -168,7 +168,7 @@ async def test_an_event_that_is_not_taken_keeps_no_other_waiting(api: KubeApi, d
     for number in range(3):
         desk.reporter.events.tell(subject("api", "good"), f"Then{number}", "taken")
     await until(lambda: len(api.events) == 3)
-    await until(lambda: not desk.reporter.events._waiting)
+    await until(lambda: not desk.reporter.events.waiting)
     tried = sum("/bad/events" in each for each in api.requests)
     assert tried == (1 if status < 500 else events.EVENT_TRIES), "and it is given up in the end"
 

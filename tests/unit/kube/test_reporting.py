@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from detour.kube.cluster import Cluster
+from detour.kube.reporting.events import EVENTS_KEPT
 from detour.kube.reporting.reporter import WRITES_IN_FLIGHT, Reporter
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
@@ -151,3 +152,70 @@ async def test_statuses_without_news_are_built_by_turns() -> None:
         most, before = max(most, built - before), built
     assert built == 200
     assert most <= 2 * WRITES_IN_FLIGHT
+
+
+class Noting(Slow):
+    """Notes also which events are created, in one line with the patches."""
+
+    async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
+        await asyncio.sleep(0.001)
+        self.patched.append(f"{body['reason']} {body['involvedObject']['name']}")
+
+
+def noting_reporter(cluster: Slow) -> Reporter:
+    return Reporter(
+        cast(Cluster, cluster),
+        component="x",
+        build=lambda subject, _: {"summary": "new"},
+        wall_clock=lambda: 0.0,
+        clock=asyncio.get_running_loop().time,
+    )
+
+
+def record_of(number: int) -> Subject:
+    return Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", f"n{number}"), f"u{number}")
+
+
+async def test_events_about_records_come_after_statuses_and_those_about_zones_before() -> None:
+    cluster = Noting()
+    writer = noting_reporter(cluster)
+    for number in range(60):
+        writer.mark(record_of(number))
+        writer.events.tell(record_of(number), "Decided", "told")
+    writer.events.tell(record_of(7), "StatusRefused", "told", warning=True)
+    writer.events.tell(Subject(Kind.DNS_ZONE, ObjectKey("dns", "main"), "z"), "Ready", "told")
+    await asyncio.gather(writer.flush(), writer.events.flush())
+    order = cluster.patched
+    statuses = [order.index(f"n{number}") for number in range(60)]
+    decided = [order.index(f"Decided n{number}") for number in range(60)]
+    assert order.index("Ready main") < 12, "whoever waits for a zone need not wait for sixty records"
+    assert sorted(statuses)[-7] < order.index("StatusRefused n7") < min(decided)
+    assert decided == sorted(decided), "in the order in which they were told"
+
+
+async def test_where_too_many_events_come_at_once_the_oldest_are_left_out_and_that_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = Noting()
+    writer = noting_reporter(cluster)
+    writer.events.tell(Subject(Kind.DNS_ZONE, ObjectKey("dns", "main"), "z"), "Ready", "told")
+    for number in range(EVENTS_KEPT + 3):
+        writer.events.tell(record_of(number), "Decided", "told")
+    assert await writer.events.flush()
+    assert len(cluster.patched) == EVENTS_KEPT + 1
+    assert cluster.patched[:2] == ["Ready main", "Decided n3"]
+    assert "events that were left out, as too many came at once: 3" in caplog.text
+
+
+async def test_an_event_about_a_record_waits_for_statuses_a_second_at_most() -> None:
+    cluster = Noting()
+    writer = noting_reporter(cluster)
+    loop = asyncio.get_running_loop()
+    for number in range(30_000):
+        writer.mark(record_of(number))
+    writer.events.tell(record_of(0), "Decided", "told")
+    writing, began = asyncio.create_task(writer.flush()), loop.time()
+    await writer.events.flush()
+    assert 0.9 <= loop.time() - began <= 1.5
+    assert not writing.done(), "there were statuses for longer"
+    writing.cancel()

@@ -1,35 +1,67 @@
-"""Events: told in order, tried a few times, and dropped rather than kept for ever."""
+"""Events: told in order, tried a few times, and dropped rather than kept for ever.
+
+Thousands of names may move at once, and each has an event. These give way to statuses, which say the same and last;
+those about zones and regions come first of all.
+"""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from detour.engine.ports import NOT_REACHED, ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import GROUP, VERSION
 from detour.model.defects import told
-from detour.model.objects import Subject
+from detour.model.objects import Kind, Subject
 from detour.model.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
 
 EVENTS_KEPT = 1000
-"""Events that wait while the API server is away; older ones are dropped."""
+"""Events of each rank that wait at most; older ones are left out."""
 
 EVENT_TRIES = 5
 """How often an event is sent that the API server answers, but does not take."""
 
+GIVES_WAY = 1.0
+LOOK_AGAIN = 0.02
+"""Seconds for which an event about a record gives way to statuses at most, and after which it looks again."""
+
+OF_A_PLACE, OF_A_WARNING, OF_A_RECORD = range(3)
+"""The ranks of events: about a zone or a region; a warning about a record; what else there is about one."""
+
+
+class _Waiting(NamedTuple):
+    rank: int
+    namespace: str
+    body: Mapping[str, Any]
+    tries: int = 0
+
 
 class Events:
-    """The events that are to be created. `news` is set when there is one."""
+    """The events that are to be created. `news` is set when there is one.
 
-    def __init__(self, cluster: Cluster, *, component: str, wall_clock: Callable[[], float]) -> None:
+    `statuses_wait` tells whether there are more statuses to be written than are written at once.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        component: str,
+        wall_clock: Callable[[], float],
+        clock: Callable[[], float],
+        statuses_wait: Callable[[], bool],
+    ) -> None:
         self._cluster = cluster
         self._component = component
         self._wall_clock = wall_clock
-        self._waiting: deque[tuple[str, Mapping[str, Any], int]] = deque(maxlen=EVENTS_KEPT)
+        self._clock = clock
+        self._statuses_wait = statuses_wait
+        self._queues = tuple(deque[_Waiting](maxlen=EVENTS_KEPT) for _ in (OF_A_PLACE, OF_A_WARNING, OF_A_RECORD))
+        self._left_out = 0
         self._number = 0
         self.news = asyncio.Event()
 
@@ -56,24 +88,50 @@ class Events:
             "lastTimestamp": now,
             "count": 1,
         }
-        self._waiting.append((namespace, body, 0))
+        rank = OF_A_PLACE if subject.kind is not Kind.FAILOVER_RECORD else OF_A_WARNING if warning else OF_A_RECORD
+        self._keep(_Waiting(rank, namespace, body))
         self.news.set()
+
+    def _keep(self, event: _Waiting) -> None:
+        queue = self._queues[event.rank]
+        self._left_out += len(queue) == EVENTS_KEPT
+        queue.append(event)
+
+    @property
+    def waiting(self) -> int:
+        """How many events are still to be created."""
+        return sum(map(len, self._queues))
 
     async def flush(self) -> bool:
         """Create what waits; False where some of it has to be tried again."""
-        later = []
-        while self._waiting:
-            namespace, body, tries = first = self._waiting[0]
-            status = await self._create(namespace, body)
+        later: list[_Waiting] = []
+        while (queue := await self._next_queue()) is not None:
+            first = queue[0]
+            status = await self._create(first.namespace, first.body)
             if status == NOT_REACHED:
                 break
-            if self._waiting and self._waiting[0] is first:
-                self._waiting.popleft()
-            if status is not None and tries + 1 < EVENT_TRIES:
-                later.append((namespace, body, tries + 1))  # the others first
-        is_done = not (self._waiting or later)
-        self._waiting.extend(later)
+            if queue and queue[0] is first:
+                queue.popleft()
+            if status is not None and first.tries + 1 < EVENT_TRIES:
+                later.append(first._replace(tries=first.tries + 1))  # the others first
+        is_done = not (later or self._first_queue())
+        for each in later:
+            self._keep(each)
+        if self._left_out and is_done:
+            logger.warning("events that were left out, as too many came at once: %d", self._left_out)
+            self._left_out = 0
         return is_done
+
+    def _first_queue(self) -> deque[_Waiting] | None:
+        """Return the queue of the first rank in which an event waits, None where none does."""
+        return next(filter(None, self._queues), None)
+
+    async def _next_queue(self) -> deque[_Waiting] | None:
+        """Return the queue whose turn it is; those about records give way to statuses for a while."""
+        until = self._clock() + GIVES_WAY
+        while self._statuses_wait() and not self._queues[OF_A_PLACE] and self._clock() < until:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(LOOK_AGAIN)
+        return self._first_queue()
 
     async def _create(self, namespace: str, body: Mapping[str, Any]) -> int | None:
         """Return None where an event was taken, or will never be, else the status of the error."""

@@ -74,7 +74,14 @@ class Reporter:
         self._in_flight = 0
         self._build = build
         self._clock = clock
-        self.events = Events(cluster, component=component, wall_clock=wall_clock)
+        self._due: deque[Subject] = deque()  # whose turn it is to be written
+        self.events = Events(
+            cluster,
+            component=component,
+            wall_clock=wall_clock,
+            clock=clock,
+            statuses_wait=lambda: len(self._due) > WRITES_IN_FLIGHT,
+        )
         self.objects: dict[Subject, Reported] = {}
         self._dirty: dict[Subject, None] = {}
         self._turns: Turns[Subject] = Turns(first=FIRST_PAUSE, longest=LONGEST_REST, clock=clock)
@@ -150,7 +157,7 @@ class Reporter:
 
         What goes wrong with one object, a defect of ours included, costs that object its turn.
         """
-        due = deque(subject for subject in self._dirty if self._turns.is_due(subject))
+        due = self._due = deque(subject for subject in self._dirty if self._turns.is_due(subject))
         is_away = asyncio.Event()
 
         async def write() -> None:

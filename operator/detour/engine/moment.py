@@ -1,0 +1,34 @@
+"""One moment, at which several records are decided for: what they share is worked out once."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from detour.planning.decision import Decision, Undecided
+from detour.planning.situation import Situation
+
+Made = TypeVar("Made")
+
+
+class Moment:
+    """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then."""
+
+    __slots__ = ("_made", "decided", "drained", "now")
+
+    def __init__(self, now: float, drained: frozenset[str]) -> None:
+        self.now = now
+        self.drained = drained
+        self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}
+        self._made: dict[tuple[int, ...], tuple[tuple[object, ...], Any]] = {}
+
+    def once(self, inputs: tuple[object, ...], make: Callable[[], Made]) -> Made:
+        """Return what `make` makes of these very objects, which is done for the first who comes with them."""
+        place = tuple(map(id, inputs))
+        found = self._made.get(place)
+        if found is None:
+            found = self._made[place] = (inputs, make())  # the inputs stay: another object may not take their place
+        made: Made = found[1]
+        return made
+
+    def forget(self) -> None:
+        """What was made counts no more: some of what it was made of has changed."""
+        self._made.clear()
