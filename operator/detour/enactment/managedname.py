@@ -9,6 +9,7 @@ from detour.enactment.wishes import Explanation, Urgency, Wish
 from detour.model.generation import Generation
 from detour.model.record import Importance, ObjectKey
 from detour.model.rrset import RRset
+from detour.model.shared import NONE
 from detour.model.withdrawal import Withdrawal
 
 Answers = tuple[RRset, ...]
@@ -47,8 +48,8 @@ class ManagedName:
     owner: ObjectKey | None = None
     generation: Generation | None = None
     settled: Answers | None = None
-    sent: frozenset[Answers] = frozenset()
-    unanswered: frozenset[StoredSet] = frozenset()
+    sent: frozenset[Answers] = NONE
+    unanswered: frozenset[StoredSet] = NONE
     early_pause: float = 0.0
 
     @property
@@ -75,4 +76,4 @@ class ManagedName:
     def forget(self) -> None:
         """Know nothing any more of what was done here."""
         self.outcome = self.owner = self.generation = self.settled = None
-        self.sent = frozenset()
+        self.sent = NONE

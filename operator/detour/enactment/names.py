@@ -25,6 +25,7 @@ from detour.model.generation import Generation
 from detour.model.names import hostname_of_marker
 from detour.model.record import ObjectKey
 from detour.model.rrset import ANSWER_TYPES, RRset
+from detour.model.shared import NONE
 from detour.model.withdrawal import Withdrawal
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Names:
             self._mark(name, Urgency.HOUSEKEEPING)
             return
         self._census.unwanted(hostname)
-        name.unanswered = frozenset()
+        name.unanswered = NONE
         if name.withdrawals:
             self._mark(name, Urgency.HOUSEKEEPING)  # nobody's claim stands before the deletion any more
         else:
@@ -191,7 +192,7 @@ class Names:
             for record, wish in name.wishes.items():
                 name.wishes[record] = replace(wish, sets=None)
             name.settled = None
-            name.sent = frozenset()
+            name.sent = NONE
 
     # -- what is dirty -------------------------------------------------------------------------------------------
 
@@ -506,7 +507,7 @@ class Names:
         """Take note that certainly nothing of `changes` is, or comes, in the zone."""
         for each in changes:
             if (name := self._names.get(each.hostname)) is not None:
-                name.sent = frozenset()
+                name.sent = NONE
 
     def applied(self, change: NameChange, generation: Generation | None, view: ZoneView) -> None:
         """Take note that `change` is in the zone, as `view` shows.
@@ -521,7 +522,7 @@ class Names:
             return
         if any(each.new is None for each in change.changes):
             self.look_again()  # there is room now for who found none
-        name.unanswered, name.sent, name.early_pause = frozenset(), frozenset(), 0.0
+        name.unanswered, name.sent, name.early_pause = NONE, NONE, 0.0
         if change.record in name.wishes:
             self._own(name, change.record)
             self._reserve(name, change.record, found)
@@ -638,6 +639,8 @@ def _as_it_was(name: ManagedName, wish: Wish, found: NameView) -> Wish:
 
 def _touching(outcome: Outcome, name: ManagedName, view: ZoneView) -> Outcome:
     """Return `outcome` with the sets that a request of ours may still change, as they are."""
+    if not name.unanswered:
+        return outcome
     before = name.unanswered = frozenset(each for each in name.unanswered if view.get(each.rrset.key) == each)
     if not before or outcome.owner is None or name.wishes[outcome.owner].sets is None:
         return outcome

@@ -24,6 +24,7 @@ from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.waiting import news_within, together
 from detour.model.defects import told
 from detour.model.rrset import RRset, RRType
+from detour.model.shared import NONE
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +101,8 @@ class _Watched:
     since: float
     wait: float = FIRST_LOOK
     rounds: int = 0
-    shown: frozenset[str] = frozenset()
-    looked_into: frozenset[str] = frozenset()
+    shown: frozenset[str] = NONE
+    looked_into: frozenset[str] = NONE
     pause: float = 0.0
     look_again_at: float = 0.0
 
@@ -109,7 +110,7 @@ class _Watched:
         """This is how the servers that answered differ; none of them where they are silent at most."""
         self.shown = frozenset(each.evidence for each in differences if each.kind is not Kind.SILENCE)
         if not self.shown:
-            self.looked_into = frozenset()  # who answered at all answered right: whatever shows next is news
+            self.looked_into = NONE  # who answered at all answered right: whatever shows next is news
 
     def look_into(self, now: float, longest: float) -> bool:
         """Tell whether what differs is news, or has stood for long enough, and count it as looked into."""
@@ -124,7 +125,7 @@ class _Watched:
         """Everything is as it should be: whatever comes next is news."""
         self.changed_at = None
         self.wait = FIRST_LOOK
-        self.looked_into = frozenset()
+        self.looked_into = NONE
         self.pause = self.look_again_at = 0.0
 
 

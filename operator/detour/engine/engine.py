@@ -138,7 +138,7 @@ class Engine:
         self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
         asked = record.failback_now and self._reporting.is_due(subject, Command.FAILBACK, origin)
-        record = replace(record, failback_now=asked)
+        record = record if record.failback_now is asked else replace(record, failback_now=asked)
         known = self._records.get(record.key)
         is_leaving = origin.is_being_deleted
         if known is not None and known.awaiting is not None and not is_leaving:

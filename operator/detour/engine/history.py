@@ -29,6 +29,10 @@ class Transition:
 class History:
     """Keeps the last sets that were let through. Where a record's zones differ, each set is a revision of its own."""
 
+    __slots__ = (
+        *("_clock", "_last_number", "_let_through", "_newest", "_pinned", "_recalled", "_wished", "revisions"),
+    )
+
     def __init__(self, memory: RecordMemory, clock: Clock) -> None:
         self._clock = clock
         self._pinned: tuple[str, Revision] | None = None
@@ -44,7 +48,7 @@ class History:
         self._wished: dict[ObjectKey, Values] = {}
         newest = self.revisions[0].values if self.revisions else ()
         apart = {tuple(sorted(each.values)) for each in memory.zones if each.published}
-        self._newest, self._recalled = newest, {newest, *(apart if len(apart) > 1 else ())}
+        self._newest, self._recalled = newest, (newest, *sorted(apart if len(apart) > 1 else ()))
 
     def stands(self, zone: ObjectKey, sets: tuple[RRset, ...]) -> None:
         """Go on from what `zone` holds, not from a status that tells something else."""

@@ -8,6 +8,7 @@ from detour.engine.ports import Origin
 from detour.engine.recordkeeper import RecordKeeper
 from detour.model.objects import Subject
 from detour.model.record import ObjectKey
+from detour.model.shared import NONE, shared
 
 Place = TypeVar("Place")
 
@@ -23,8 +24,8 @@ class KnownRecord:
     origin: Origin
     keeper: RecordKeeper
     awaiting: set[ObjectKey] | None = None
-    zones: frozenset[ObjectKey] = frozenset()
-    regions: frozenset[str] = frozenset()
+    zones: frozenset[ObjectKey] = NONE
+    regions: frozenset[str] = NONE
 
 
 class KnownRecords:
@@ -64,10 +65,10 @@ class KnownRecords:
         keeper = known.keeper
         is_another = self._known.get(key) not in (None, known) and self.drop(key)
         self._known[key] = known
-        known.zones |= {*keeper.record.zones, *keeper.zones_left_behind()}
+        known.zones = shared(known.zones.union(keeper.record.zones, keeper.zones_left_behind()))
         for zone in known.zones:
             self._in_zone.setdefault(zone, {})[key] = None
-        regions = frozenset(each.region for each in keeper.record.endpoints)
+        regions = shared(frozenset(each.region for each in keeper.record.endpoints))
         is_new = any(region not in self._in_region for region in regions)
         is_gone = self._leave_regions(known.regions - regions, key)
         known.regions = regions

@@ -1,8 +1,9 @@
 """One moment, at which several records are decided for: what they share is worked out once."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+from detour.model.health import EndpointHealth
 from detour.planning.decision import Decision, Undecided
 from detour.planning.situation import Situation
 
@@ -12,12 +13,13 @@ Made = TypeVar("Made")
 class Moment:
     """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then."""
 
-    __slots__ = ("_made", "decided", "drained", "now")
+    __slots__ = ("_healths", "_made", "decided", "drained", "now")
 
     def __init__(self, now: float, drained: frozenset[str]) -> None:
         self.now = now
         self.drained = drained
         self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}
+        self._healths: dict[Hashable, Mapping[str, EndpointHealth]] = {}
         self._made: dict[tuple[int, ...], tuple[tuple[object, ...], Any]] = {}
 
     def once(self, inputs: tuple[object, ...], make: Callable[[], Made]) -> Made:
@@ -28,6 +30,10 @@ class Moment:
             found = self._made[place] = (inputs, make())  # the inputs stay: another object may not take their place
         made: Made = found[1]
         return made
+
+    def same(self, healths: Mapping[str, EndpointHealth]) -> Mapping[str, EndpointHealth]:
+        """Return the first object that came here of all that equal `healths`."""
+        return self._healths.setdefault(tuple(healths.items()), healths)
 
     def forget(self) -> None:
         """What was made counts no more: some of what it was made of has changed."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from detour.enactment.leaving import LeavingZone
 from detour.enactment.markers import parse_marker
@@ -17,6 +18,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Publish, Record
 from detour.model.rrset import RRset, RRType, values_of
+from detour.model.shared import NONE, shared
 from detour.planning.alike import plan_once
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
@@ -29,6 +31,8 @@ from detour.planning.situation import Situation, Standing
 SMALLEST_VALUE_LIMIT = 20
 """Values per set that every provider takes; used while a zone of the record has not been opened yet."""
 
+
+NOTHING_KNOWN: Mapping[str, EndpointHealth] = MappingProxyType({})
 
 BEAT = 0.25
 """Seconds: records that come within so many wait for their first verdicts until the same time."""
@@ -81,16 +85,16 @@ class RecordKeeper:
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
-        self.replaced: frozenset[str] = frozenset()  # values of the declaration before that are checked, and work
+        self.replaced: frozenset[str] = NONE  # values of the declaration before that are checked, and work
         self._clock = clock
         self._history = History(memory, clock)
         self._recalled_at = clock.now()
         self._serving: dict[ObjectKey, frozenset[str]] = {}  # by zone: who was decided for there last
         self._on_the_way: dict[ObjectKey, frozenset[str]] = {}  # by zone: the values that were let through there last
-        self._in_force: frozenset[ObjectKey] = frozenset()
+        self._in_force: frozenset[ObjectKey] = NONE
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
-        self._drained: frozenset[str] = frozenset()
+        self._drained: frozenset[str] = NONE
         self._failed_back_at: float | None = None  # when a person last sent the record back
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
@@ -111,7 +115,8 @@ class RecordKeeper:
     def gather_zones(self) -> None:
         """Serve the zones that the record declares, and those that it is leaving while its name stays there."""
         staying = sorted(zone for zone, each in self.leaving.items() if not each.is_asked)
-        self.record = replace(self.declared, zones=(*self.declared.zones, *staying))
+        zones = (*self.declared.zones, *staying)
+        self.record = self.declared if not staying else replace(self.declared, zones=zones)
 
     def recall(self, memory: RecordMemory) -> None:
         """Go on from the history in a status: our own of an earlier run, or that of the leader before us.
@@ -130,11 +135,11 @@ class RecordKeeper:
             self._failed_back_at = self._clock.from_the_wall(memory.failed_back_at)
         self._generations = {each.key: str(each.generation) for each in memory.zones if each.generation}
         # Who wrote here last owns the name, also while it was refused to him meanwhile.
-        self._published_before = {
-            each.key for each in memory.zones if each.published or each.generation or each.is_leaving
-        }
+        self._published_before = shared(
+            frozenset(each.key for each in memory.zones if each.published or each.generation or each.is_leaving)
+        )
         self._zone_ids = {each.key: each.zone_id for each in memory.zones if each.zone_id}
-        self._known_values = {each.key: frozenset(each.values) for each in memory.zones if each.published}
+        self._known_values = {each.key: shared(frozenset(each.values)) for each in memory.zones if each.published}
         self._has_news = False
         self._is_without_memory = False
 
@@ -184,7 +189,7 @@ class RecordKeeper:
         moment: Moment,
         *,
         zones: Mapping[ObjectKey, ZoneKeeper],
-        remembered: frozenset[str] = frozenset(),
+        remembered: frozenset[str] = NONE,
     ) -> None:
         """Plan anew.
 
@@ -260,7 +265,7 @@ class RecordKeeper:
         found = {}
         for zone, sets in published.items():
             decided = values_of(rulings[zone].sets) if zone in rulings and zone in self._serving else ()
-            on_the_way = self._on_the_way.get(zone, frozenset())
+            on_the_way = self._on_the_way.get(zone, NONE)
             in_force = zone in self._in_force
             found[zone] = Standing(sets, self._serving.get(zone), frozenset(decided), on_the_way, in_force=in_force)
         return found
@@ -387,10 +392,10 @@ class RecordKeeper:
             if zone not in self._in_force:
                 continue
             if zone in rulings and zone not in held:
-                self._serving[zone] = frozenset(each.endpoint for each in rulings[zone].serving)
+                self._serving[zone] = shared(frozenset(each.endpoint for each in rulings[zone].serving))
             else:
-                self._serving[zone] = frozenset(each.name for each in self._presence.endpoints_in(sets))
-            self._on_the_way[zone] = frozenset(values_of(sets))
+                self._serving[zone] = shared(frozenset(each.name for each in self._presence.endpoints_in(sets)))
+            self._on_the_way[zone] = shared(frozenset(values_of(sets)))
 
     @property
     def pin_refusal(self) -> Explanation | None:
@@ -409,13 +414,15 @@ class RecordKeeper:
 
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
         """Return the zones that this process writes, and where it knows how the name stands and may have it."""
-        return frozenset(
-            keeper.zone.key
-            for name in self.record.zones
-            if name not in self.zone_refusals
-            and (keeper := zones.get(name))
-            and keeper.in_force
-            and keeper.admits(self.record.key)
+        return shared(
+            frozenset(
+                keeper.zone.key
+                for name in self.record.zones
+                if name not in self.zone_refusals
+                and (keeper := zones.get(name))
+                and keeper.in_force
+                and keeper.admits(self.record.key)
+            )
         )
 
     @property
@@ -477,7 +484,7 @@ class RecordKeeper:
 
     def left(self, zone: ObjectKey) -> None:
         """The record is out of `zone` for good."""
-        self._published_before.discard(zone)
+        self._published_before = shared(self._published_before - {zone})
 
     def picture(self, zones: Mapping[ObjectKey, ZoneKeeper], *, dry_run: bool, being_deleted: bool) -> RecordPicture:
         """Return what there is to tell."""
@@ -568,7 +575,9 @@ def _wall_or_none(at: float | None, wall: Callable[[float], float]) -> float | N
     return None if at is None else wall(at)
 
 
-def _remembered(memory: RecordMemory, clock: Clock) -> dict[str, EndpointHealth]:
+def _remembered(memory: RecordMemory, clock: Clock) -> Mapping[str, EndpointHealth]:
+    if not memory.endpoints:
+        return NOTHING_KNOWN  # the same for all who come anew, so that they stay alike
     return {
         each.name: EndpointHealth(
             verdict=each.verdict,
@@ -607,7 +616,9 @@ def _on_the_beat(at: float) -> float:
 def _families(record: Record) -> frozenset[RRType]:
     """Return the types of the sets that a record may come to publish; a hostname may resolve to either family."""
     if record.publish is Publish.CNAME:
-        return frozenset({RRType.CNAME})
+        return shared(frozenset({RRType.CNAME}))
     addresses = [address for each in record.endpoints for address in each.addresses]
     families = {RRType.AAAA if ":" in address else RRType.A for address in addresses}
-    return frozenset(families | ({RRType.A, RRType.AAAA} if any(each.hostname for each in record.endpoints) else set()))
+    return shared(
+        frozenset(families | ({RRType.A, RRType.AAAA} if any(each.hostname for each in record.endpoints) else set()))
+    )

@@ -29,6 +29,7 @@ from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import EndpointMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
+from detour.model.shared import NONE, shared
 from detour.planning.grounds import Looks
 from detour.planning.trial import Replaced, replaced_before, replaced_by, time_on_trial
 
@@ -81,7 +82,7 @@ class Targets:
         self._records: dict[ObjectKey, Record] = {}
         self._targets: dict[Target, _Watched] = {}
         self._names: dict[_NameKey, _Name] = {}
-        self._targets_of: dict[ObjectKey, dict[Target, None]] = {}
+        self._targets_of: dict[ObjectKey, tuple[Target, ...]] = {}
         self._replaced: dict[ObjectKey, Replaced] = {}
         self._awaited = Awaited()
         self._cause_at: dict[ObjectKey, float] = {}
@@ -138,7 +139,7 @@ class Targets:
         self._replaced.pop(key, None)
         self._awaited.by(key, ())
         if record is not None:
-            self._release(key, keeping=frozenset())
+            self._release(key, keeping=())
             self._drop_names(record, keeping=set())
 
     def _drop_names(self, record: Record, keeping: set[_NameKey]) -> None:
@@ -212,7 +213,7 @@ class Targets:
         """
         replaced = self._replaced.get(key)
         if replaced is None:
-            return frozenset()
+            return NONE
         healthy = [
             (target.address, hostname)
             for target, hostname in replaced.targets.items()
@@ -264,8 +265,8 @@ class Targets:
         self._release(record.key, keeping=wanted)
 
     def _release(self, key: ObjectKey, keeping: Iterable[Target]) -> None:
-        kept = dict.fromkeys(keeping)
-        for target in [each for each in self._targets_of.get(key, ()) if each not in kept]:
+        before, kept = self._targets_of.get(key, ()), shared(tuple(keeping))
+        for target in [each for each in before if each not in kept] if kept is not before else ():
             watched = self._targets.get(target)
             if watched is not None:
                 watched.users.pop(key, None)
@@ -302,7 +303,7 @@ class Targets:
         Records that share their endpoints, checks and what was believed before get the same object.
         """
         inputs = (record.endpoints, record.probe, record.timing, previous)
-        return moment.once(inputs, lambda: self._health(record, previous, moment.now))
+        return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now)))
 
     def _health(
         self, record: Record, previous: Mapping[str, EndpointHealth], now: float
@@ -382,7 +383,7 @@ class Targets:
         now = self._clock.now()
         targets: dict[Target, None] = {}
         for key in records:
-            targets |= self._targets_of.get(key, {})
+            targets |= dict.fromkeys(self._targets_of.get(key, ()))
         for target in targets:
             streak = self._targets[target].streak
             told = streak.evidence

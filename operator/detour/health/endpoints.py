@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from detour.health.resolution import ResolvedName
 from detour.health.thresholds import Streak
 from detour.model.health import EndpointHealth, Evidence, Verdict
+from detour.model.shared import NONE
 
 NO_ADDRESSES = "NoAddresses"
 NAME_UNRESOLVED = "NameUnresolved"
@@ -57,7 +58,7 @@ def endpoint_health(
         ),
         emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
-        fading=name.fading if name is not None else frozenset(),
+        fading=name.fading if name is not None else NONE,
         former=name.former if name is not None else (),
     )
 

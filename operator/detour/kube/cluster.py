@@ -58,6 +58,9 @@ MERGE_PATCH = "application/merge-patch+json"
 ONE_S_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_ALONE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
+PLAIN = {"Accept": "application/json", "Content-Type": "application/json"}
+NO_QUERY: Mapping[str, str] = {}
+
 MANAGER = "detour"
 """What our changes are called in `managedFields`."""
 
@@ -142,7 +145,7 @@ class Cluster:
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of every namespace."""
-        listed = await self._call("namespaces", lambda api: _page(_get(client.CoreV1Api(api).list_namespace)))
+        listed = await self._call("namespaces", lambda api: _page(_get(api, "/api/v1/namespaces")))
         found = [_mapping(each.get("metadata")) for each in listed.items if isinstance(each, Mapping)]
         return {
             str(each.get("name")): {str(key): str(value) for key, value in _mapping(each.get("labels")).items()}
@@ -151,20 +154,18 @@ class Cluster:
 
     async def namespace_uid(self, name: str) -> str:
         """Return the UID of a namespace."""
-        found = await self._call("namespace", lambda api: _get(client.CoreV1Api(api).read_namespace, name))
+        found = await self._call("namespace", lambda api: _get(api, f"/api/v1/namespaces/{quote(name)}"))
         return str(_mapping(found.get("metadata")).get("uid") or "")
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
         """Return the decoded data of a Secret; values that are no text are left out, a byte order mark is no text."""
-        read = client.CoreV1Api.read_namespaced_secret
-        found = await self._call("secret", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
+        found = await self._call("secret", lambda api: _get(api, _core_path(namespace, "secrets", name)))
         data = _mapping(found.get("data"))
         return {str(key): text for key, value in data.items() if (text := _decode(value)) is not None}
 
     async def read_config_map(self, namespace: str, name: str) -> dict[str, str]:
         """Return the data of a ConfigMap, with what stands in its `binaryData` for not being UTF-8, read as text."""
-        read = client.CoreV1Api.read_namespaced_config_map
-        found = await self._call("config-map", lambda api: _get(partial(read, client.CoreV1Api(api)), name, namespace))
+        found = await self._call("config-map", lambda api: _get(api, _core_path(namespace, "configmaps", name)))
         binary = {str(key): _as_text(value) for key, value in _mapping(found.get("binaryData")).items()}
         plain = {str(key): value for key, value in _mapping(found.get("data")).items() if isinstance(value, str)}
         return binary | plain
@@ -184,39 +185,30 @@ class Cluster:
 
     async def read_lease(self, namespace: str, name: str) -> RawObject:
         """Return a coordination.k8s.io/v1 Lease."""
-        return await self._lease_call("read_namespaced_lease", name, namespace)
+        return await self._lease_call("GET", _lease_path(namespace, name))
 
     async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> RawObject:
         """Create a Lease and return it."""
-        return await self._lease_call("create_namespaced_lease", namespace, dict(body))
+        return await self._lease_call("POST", _lease_path(namespace), body)
 
     async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> RawObject:
         """Replace a Lease, of the version that `body` names, and return it."""
-        return await self._lease_call("replace_namespaced_lease", name, namespace, dict(body))
+        return await self._lease_call("PUT", _lease_path(namespace, name), body)
 
     async def list_leases(self, namespace: str, selector: str) -> list[RawObject]:
         """Return the Leases with a label, as they were at one moment."""
-
-        def call(api: client.ApiClient) -> RawObject:
-            read = partial(client.CoordinationV1Api(api).list_namespaced_lease, label_selector=selector)
-            return _get(read, namespace, timeout=LEASE_TIMEOUT)
-
-        items = (await self._call("lease", call)).get("items")
+        items = (await self._lease_call("GET", _lease_path(namespace), query={"labelSelector": selector})).get("items")
         return [each for each in items if isinstance(each, Mapping)] if isinstance(items, list) else []
 
     async def delete_lease(self, namespace: str, name: str, version: str) -> None:
         """Delete a Lease that is still of this version."""
-        body = {"preconditions": {"resourceVersion": version}}
+        await self._lease_call("DELETE", _lease_path(namespace, name), {"preconditions": {"resourceVersion": version}})
 
+    async def _lease_call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: Mapping[str, str] = NO_QUERY
+    ) -> RawObject:
         def call(api: client.ApiClient) -> RawObject:
-            delete = client.CoordinationV1Api(api).delete_namespaced_lease
-            return _get(delete, name, namespace, timeout=LEASE_TIMEOUT, body=body)
-
-        await self._call("lease", call)
-
-    async def _lease_call(self, method: str, *arguments: Any) -> RawObject:
-        def call(api: client.ApiClient) -> RawObject:
-            return _get(getattr(client.CoordinationV1Api(api), method), *arguments, timeout=LEASE_TIMEOUT)
+            return _object(_request(api, method, path, query, body=body, timeout=LEASE_TIMEOUT).data)
 
         return await self._call("lease", call)
 
@@ -277,15 +269,9 @@ def _page(answer: Mapping[str, Any]) -> _Page:
     return _Page(items or [], str(version or ""), token if isinstance(token, str) else None)
 
 
-def _get(
-    method: Callable[..., Any], *arguments: Any, timeout: tuple[float, float] = CALL_TIMEOUT, **more: Any
-) -> RawObject:
-    """Call a method of the client and return the object that it answers with. Raises NonsenseError where it is none."""
-    answer = method(*arguments, _request_timeout=timeout, _preload_content=False, **more)
-    try:
-        return _object(answer.data)
-    finally:
-        answer.release_conn()
+def _get(api: client.ApiClient, path: str, query: Mapping[str, str] = NO_QUERY) -> RawObject:
+    """Return the object that is there. Raises NonsenseError where the answer is none."""
+    return _object(_request(api, "GET", path, query).data)
 
 
 def _object(text: bytes) -> RawObject:
@@ -300,27 +286,21 @@ def _object(text: bytes) -> RawObject:
 
 
 def _list_page(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> _Page:
-    custom = client.CustomObjectsApi(api)
-    paging: dict[str, Any] = {"limit": PAGE, **({"_continue": token} if token else {})}
-    if namespace is None:
-        return _page(_get(custom.list_cluster_custom_object, GROUP, VERSION, kind.plural, **paging))
-    return _page(_get(custom.list_namespaced_custom_object, GROUP, VERSION, namespace, kind.plural, **paging))
+    return _page(_get(api, _path(kind, namespace), _paging(token)))
+
+
+def _paging(token: str | None) -> Mapping[str, str]:
+    return {"limit": str(PAGE), **({"continue": token} if token else {})}
 
 
 def _open_watch(api: client.ApiClient, kind: Kind, namespace: str | None, version: str) -> None:
     """Open a watch and close it again: the API server has told by then whether it lets us."""
-    custom = client.CustomObjectsApi(api)
-    method: Any = custom.list_cluster_custom_object if namespace is None else custom.list_namespaced_custom_object
-    where = (kind.plural,) if namespace is None else (namespace, kind.plural)
-    options = {"watch": True, "timeout_seconds": 1, "resource_version": version or "0"}
-    method(GROUP, VERSION, *where, **options, _request_timeout=CALL_TIMEOUT, _preload_content=False).close()
+    options = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": version or "0"}
+    _request(api, "GET", _path(kind, namespace), options, is_stream=True).close()
 
 
 def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawObject:
-    custom = client.CustomObjectsApi(api)
-    read: Any = custom.get_namespaced_custom_object if kind.is_namespaced else custom.get_cluster_custom_object
-    where = (namespace, kind.plural) if kind.is_namespaced else (kind.plural,)
-    return _get(read, GROUP, VERSION, *where, name)
+    return _get(api, f"{_path(kind, namespace)}/{quote(name)}")
 
 
 def _patch(
@@ -328,38 +308,23 @@ def _patch(
 ) -> RawObject:
     """Patch an object."""
     path = f"{_path(kind, namespace)}/{quote(name)}{'/status' if status else ''}"
-    answer = _request(
-        api,
-        "PATCH",
-        path,
-        {"fieldManager": MANAGER},
-        headers={"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH},
-        body=json.dumps(body),
-    )
-    _refuse_errors(answer)
-    return _object(answer.data)
+    kinds = {"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH}
+    return _object(_request(api, "PATCH", path, {"fieldManager": MANAGER}, headers=kinds, body=body).data)
 
 
 def _create_event(api: client.ApiClient, namespace: str, body: Mapping[str, Any]) -> None:
-    answer = _request(
-        api,
-        "POST",
-        f"/api/v1/namespaces/{quote(namespace)}/events",
-        {"fieldManager": MANAGER},
-        headers={"Accept": ONE_S_METADATA, "Content-Type": "application/json"},
-        body=json.dumps(body),
-    )
-    _refuse_errors(answer)
+    kinds = {"Accept": ONE_S_METADATA}
+    _request(api, "POST", _core_path(namespace, "events"), {"fieldManager": MANAGER}, headers=kinds, body=body)
 
 
 def _list_metadata(api: client.ApiClient, kind: Kind, namespace: str | None, token: str | None) -> MetadataPage:
-    asked = {"limit": str(PAGE), **({"continue": token} if token else {})}
-    answer = _request(api, "GET", _path(kind, namespace), asked, headers={"Accept": METADATA_ALONE})
+    kinds = {"Accept": METADATA_ALONE}
+    answer = _request(api, "GET", _path(kind, namespace), _paging(token), headers=kinds, may_be_gone=token is not None)
     if answer.status == GONE and token:
         following = _mapping(_object(answer.data).get("metadata")).get("continue")
         if isinstance(following, str) and following and following != token:
             return _list_metadata(api, kind, namespace, following)
-    _refuse_errors(answer)
+        raise client.ApiException(status=answer.status, reason=answer.reason)
     found = _object(answer.data)
     page, rest = _page(found), _mapping(found.get("metadata")).get("remainingItemCount")
     rest = rest if isinstance(rest, int) else (None if page.token else 0)
@@ -371,31 +336,46 @@ def _path(kind: Kind, namespace: str | None) -> str:
     return f"/apis/{GROUP}/{VERSION}{place}/{kind.plural}"
 
 
+def _core_path(namespace: str, plural: str, name: str | None = None) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/{plural}{f'/{quote(name)}' if name is not None else ''}"
+
+
+def _lease_path(namespace: str, name: str | None = None) -> str:
+    where = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+    return where if name is None else f"{where}/{quote(name)}"
+
+
 def _request(
     api: client.ApiClient,
     method: str,
     path: str,
-    query: Mapping[str, str],
+    query: Mapping[str, str] = NO_QUERY,
     *,
-    headers: Mapping[str, str],
-    body: str | None = None,
+    headers: Mapping[str, str] = PLAIN,
+    body: Mapping[str, Any] | None = None,
+    timeout: tuple[float, float] = CALL_TIMEOUT,
+    is_stream: bool = False,
+    may_be_gone: bool = False,
 ) -> Any:
-    """Send a request without the library's own checks of every argument, which take longer than the call."""
-    sent = {**headers, "User-Agent": api.user_agent}
+    """Send a request and return the answer; raise what the library does where it tells of an error.
+
+    The library's own methods take longer than the call to check every argument, and 20 MB for classes of every kind of
+    object that there is. Its connection, and who we are to the API server, are used.
+    """
+    sent = {**PLAIN, **headers, "User-Agent": api.user_agent}
     api.update_params_for_auth(sent, [], ["BearerToken"], path, method, None)
-    return api.rest_client.pool_manager.request(
+    answer = api.rest_client.pool_manager.request(
         method,
-        f"{api.configuration.host}{path}?{urlencode(query)}",
-        body=body,
+        f"{api.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}",
+        body=json.dumps(body) if body is not None else None,
         headers=sent,
-        timeout=Timeout(*CALL_TIMEOUT),
+        timeout=Timeout(*timeout),
+        preload_content=not is_stream,
     )
-
-
-def _refuse_errors(answer: Any) -> None:
-    """Raise what the library does where an answer tells of an error."""
-    if answer.status >= 300:
+    if answer.status >= 300 and not (may_be_gone and answer.status == GONE):
+        answer.close()
         raise client.ApiException(status=answer.status, reason=answer.reason)
+    return answer
 
 
 def _as_text(value: object) -> str:

@@ -7,10 +7,11 @@ away at the wrong moment, or forbids one of the namespaces. So it lives apart, a
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Seen, slim
 from detour.kube.login import connection_info
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 IDLE = 0.05
 """Seconds for which kopf keeps a task and a queue for an object of which nothing more comes. It lists all objects when
 it begins: by its own default thousands of them would be there at the same time, for 5 s."""
+
+
+IDENTITY = ("namespace", "name", "uid")
+"""What is left of an object in kopf's hands once it was delivered."""
 
 
 class KopfWatch:
@@ -92,6 +97,7 @@ class KopfWatch:
             await kopf.operator(
                 registry=registry,
                 settings=_settings(),
+                memories=_NoMemories(),
                 clusterwide=not self.namespaces,
                 namespaces=self.namespaces,
                 standalone=True,
@@ -103,11 +109,35 @@ class KopfWatch:
     async def _hand_over(self, event: Any, **_: Any) -> None:
         if self._stopped.is_set():
             return
-        raw = slim(dict(event["object"]))
-        self._deliver(DeletionSeen(self._kind, raw) if event["type"] == "DELETED" else Seen(self._kind, raw))
+        raw: dict[str, Any] = event["object"]
+        found = slim(raw)
+        _empty(raw)
+        self._deliver(DeletionSeen(self._kind, found) if event["type"] == "DELETED" else Seen(self._kind, found))
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
         return connection_info(self._kubeconfig)
+
+
+def _empty(raw: dict[str, Any]) -> None:
+    """Leave nothing in kopf's own copy of an object but what tells which it is.
+
+    kopf lets go of an object in a circle of references. Whoever is in one while what lives long is set apart from the
+    collector (`detour.app.garbage`) stays for ever, as at the start, when it holds all objects at once.
+    """
+    metadata = raw.get("metadata")
+    known = {each: metadata.get(each) for each in IDENTITY} if isinstance(metadata, Mapping) else {}
+    raw.clear()
+    raw["metadata"] = known
+
+
+class _NoMemories(ResourceMemories):
+    """Remembers no object. kopf would keep the whole of each as it was last, for daemons and timers; there are none.
+
+    `kopf.operator` takes memories, and kopf has no public class to derive them from.
+    """
+
+    async def recall(self, raw_body: kopf.RawBody, **rest: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**rest, "ephemeral": True})
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

@@ -2,10 +2,13 @@
 
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Never, TypeVar, cast
 
 REMEMBERED = 1 << 13
 """Values that are known again; of others a second object is made, which costs memory and nothing else."""
+
+NONE: frozenset[Never] = frozenset()
+"""The empty set, once: each one that is made anew takes as much as one with four members."""
 
 Value = TypeVar("Value", bound=Hashable)
 

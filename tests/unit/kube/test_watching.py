@@ -1,15 +1,18 @@
 """Listing and watching, with the real client and the real kopf: an API server that refuses, lags and goes back."""
 
 import asyncio
+import gc
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from pathlib import Path
 from typing import Any
 
+import kopf
 import pytest
 from aiohttp import web
+from kopf._core.reactor.inventory import ResourceMemory
 
 from detour.engine.ports import ClusterError
 from detour.kube import cluster as cluster_module
@@ -126,6 +129,29 @@ async def look(api: KubeApi, tmp_path: Path) -> AsyncIterator[Callable[..., Eyes
 
 
 Look = Callable[..., Eyes]
+
+
+def in_the_hands_of_kopf(names: Container[str]) -> list[kopf.Body]:
+    return [each for each in gc.get_objects() if type(each) is kopf.Body and each.meta.name in names]
+
+
+async def test_kopf_keeps_nothing_of_an_object_that_was_handed_on(api: KubeApi, look: Look) -> None:
+    """Also not until garbage is collected: what is set apart from the collector meanwhile is never freed."""
+    names = {f"kept-nowhere-{number}" for number in range(5)}
+    for name in names:
+        api.put({**record(name), "spec": {"hostname": name}, "status": {"summary": {}}})
+    eyes = look()
+    await eyes.watches("failoverrecords")
+    gc.disable()
+    try:
+        api.put({**record("kept-nowhere-5"), "spec": {"hostname": "x"}})
+        await until(lambda: {*names, "kept-nowhere-5"} <= set(eyes.names()))
+        await until(lambda: all(set(each) == {"metadata"} for each in in_the_hands_of_kopf(names)))
+    finally:
+        gc.enable()
+    gc.collect()
+    assert not in_the_hands_of_kopf(names)
+    assert not [each for each in gc.get_objects() if isinstance(each, ResourceMemory)]
 
 
 async def test_events_that_come_while_a_long_listing_runs_do_not_start_the_watches_anew(

@@ -39,6 +39,9 @@ from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.timestamps import timestamp
 
+METADATA_KEPT = ("namespace", "resourceVersion", "annotations", "finalizers")
+"""What is asked for of an object's metadata after it was taken in."""
+
 
 class Pictures(Protocol):
     """Who knows how things stand: the engine."""
@@ -153,7 +156,9 @@ class Reporting:
         """Return what is worth keeping of an object whose status was gone on from: who leads writes that himself."""
         if not self._leadership.leads or "status" not in origin.shown:
             return origin
-        return replace(origin, shown={part: value for part, value in origin.shown.items() if part != "status"})
+        metadata = origin.shown.get("metadata")
+        kept = {each: metadata[each] for each in METADATA_KEPT if each in metadata} if metadata else {}
+        return replace(origin, shown={"metadata": kept})
 
     def with_status(self, subject: Subject, origin: Origin) -> Origin:
         """Return an object of which that was kept, with the status that it bears as far as is known."""

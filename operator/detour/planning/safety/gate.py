@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, values_of
+from detour.model.shared import NONE, shared
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Safety
 from detour.planning.safety.deletions import Deletions
@@ -47,11 +48,11 @@ class _Name:
     """
 
     let_through: tuple[RRset, ...] | None = None
-    regions: frozenset[str] = frozenset()
-    leaving: frozenset[str] = frozenset()
+    regions: frozenset[str] = NONE
+    leaving: frozenset[str] = NONE
     unshown: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING)
     stopped: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING)
-    excused: frozenset[str] = frozenset()
+    excused: frozenset[str] = NONE
 
 
 UNKNOWN = _Name()
@@ -125,7 +126,7 @@ class ZoneGate:
         if reason is HoldReason.FREEZE:
             name = self._name(key)
             name.let_through = None  # what a freeze stopped is decided anew when it ends, and counted then
-            for region in sorted(self._set_leaving(key, frozenset())):
+            for region in sorted(self._set_leaving(key, NONE)):
                 if region in proposal.regions_shown:
                     if not proposal.may_land:
                         self._departures.come_back(key, region, zone=self)
@@ -183,8 +184,8 @@ class ZoneGate:
             leaves = self._leaves(proposal)
             if proposal.may_land:  # what was let through there may be written yet: no place to keep, but it counts
                 leaves |= proposal.evacuates & name.regions
-            evacuated = frozenset() if is_nothing else leaves
-            name.excused |= proposal.regions_before - proposal.regions_after - evacuated
+            evacuated = NONE if is_nothing else leaves
+            name.excused = shared(name.excused | proposal.regions_before - proposal.regions_after - evacuated)
             self._let_go_unshown(proposal, frozenset() if is_nothing else proposal.evacuates - leaves)
             for region in sorted(evacuated):
                 self._note(region, self._clock())
@@ -236,12 +237,12 @@ class ZoneGate:
         """The zone shows the name in these regions: what it counted for there ends, or would not have counted."""
         for region in regions:
             self._departures.come_back(record, region, zone=self)
-        if (name := self._names.get(record)) is not None:
-            name.excused -= regions
+        if (name := self._names.get(record)) is not None and name.excused:
+            name.excused = shared(name.excused - regions)
 
     def _has_gone(self, record: ObjectKey) -> None:
         """What the name was to leave it has left, or never will: the window begins now."""
-        for region in sorted(self._set_leaving(record, frozenset())):
+        for region in sorted(self._set_leaving(record, NONE)):
             if self._departures.has_left(record, region, zone=self):
                 self._is_gone(record, region, self._clock())
 
@@ -249,7 +250,7 @@ class ZoneGate:
         """Take note which regions the zone may still show the name in; return those of before."""
         before = self._names.get(record, UNKNOWN).leaving
         if regions != before:
-            self._name(record).leaving = regions
+            self._name(record).leaving = shared(regions)
         for region in regions - before:
             self._departures.begin(record, region)
         for region in before - regions:
@@ -296,7 +297,7 @@ class ZoneGate:
         """Take note that a name has, or is to have, values in these regions."""
         before = self._names.get(record, UNKNOWN).regions
         if regions != before:
-            self._name(record).regions = regions
+            self._name(record).regions = shared(regions)
         if regions and not before:
             self._departures.manage(record)
         elif before and not regions:
@@ -304,7 +305,7 @@ class ZoneGate:
 
     def forget(self, record: ObjectKey) -> None:
         """The record wants nothing here any more."""
-        self._place(record, frozenset())
+        self._place(record, NONE)
         self.set_aside(record)
         self._names.pop(record, None)
 
@@ -315,13 +316,13 @@ class ZoneGate:
         self._thawed.discard(record)
         if (name := self._names.get(record)) is not None:
             name.let_through, name.unshown, name.stopped = None, NOTHING, NOTHING
-        self._set_leaving(record, frozenset())  # it may never leave: what it counts for ends with the window
+        self._set_leaving(record, NONE)  # it may never leave: what it counts for ends with the window
 
     def end_term(self) -> None:
         """The zone is written here no more: what was let through may never be seen to arrive."""
         for record, name in self._names.items():
             if name.leaving:
-                self._set_leaving(record, frozenset())
+                self._set_leaving(record, NONE)
 
     def begin_term(self) -> None:
         """The zone comes into force here: what was let through, held or approved before does not count."""
@@ -329,7 +330,7 @@ class ZoneGate:
         self._departures.keep_for(self, self.safety.window)
         self.end_term()
         for name in self._names.values():
-            name.let_through, name.excused, name.unshown, name.stopped = None, frozenset(), NOTHING, NOTHING
+            name.let_through, name.excused, name.unshown, name.stopped = None, NONE, NOTHING, NOTHING
         self._held.clear()
         self._blocked.clear()
         self._changes += 1
@@ -390,7 +391,7 @@ class ZoneGate:
 
     def hand_over(self, record: ObjectKey) -> None:
         """Another process decides for a name from now on, and counts what it has left."""
-        self._set_leaving(record, frozenset())
+        self._set_leaving(record, NONE)
         self._departures.hand_over(record, zone=self)
 
     def close(self) -> None:
@@ -399,7 +400,7 @@ class ZoneGate:
         for record, name in self._names.items():
             if name.regions:
                 self._departures.release(record, zone=self)
-                name.regions = frozenset()
+                name.regions = NONE
         self._departures.keep_for(self, 0.0)
 
     def holds(self) -> Holds:
