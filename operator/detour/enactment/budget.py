@@ -276,6 +276,7 @@ class ZoneBudget:
         self._limits = limits
         self._requests_of_reading = 0
         self._has_request = False  # counted already, and not sent yet
+        self.is_waiting = False  # for quotas, with changes that could be sent
 
     async def request(self, number: int = 1) -> None:
         """Wait until `number` requests may be sent for the work in hand, and count them."""
@@ -316,6 +317,7 @@ class ZoneBudget:
         if (room := self.account.changes_now(wanted, urgency)) is not None and self._take_request_now(urgency):
             return room
         asking = asyncio.ensure_future(self._changes_and_request(wanted, urgency))
+        self.is_waiting = True
         try:
             while not asking.done():
                 news.clear()
@@ -327,6 +329,7 @@ class ZoneBudget:
                     return None
             return asking.result()
         finally:
+            self.is_waiting = False
             asking.cancel()
 
     def _take_request_now(self, urgency: Urgency) -> bool:

@@ -262,8 +262,9 @@ class Enactor:
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether many names wait for the next batches, and for nothing else."""
-        return self._names.dirty_count > BACKLOG and self.in_force and self.trouble is None and not self._is_throttled
+        """Tell whether many names wait for the next batches, and for nothing else: neither for a quota."""
+        waits = self._budget.is_waiting or self._is_throttled
+        return self._names.dirty_count > BACKLOG and self.in_force and self.trouble is None and not waits
 
     @property
     def standby(self) -> Explanation | None:

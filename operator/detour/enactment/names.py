@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from detour.enactment.batches import BatchFiller
 from detour.enactment.capacity import Capacity
 from detour.enactment.census import Census
-from detour.enactment.contract import Change
+from detour.enactment.contract import Change, StoredSet
 from detour.enactment.duenames import DueNames
 from detour.enactment.managedname import ManagedName, Quarantine
 from detour.enactment.markers import parse_marker
@@ -556,11 +556,9 @@ class Names:
         published = standing.answers if standing else ()
         owns = outcome.owner == record
         wished = self._sticking.wished(wish.sets) if wish.sets is not None else None
-        settled = wished is not None and published == tuple(sorted(wished, key=lambda each: each.type))
+        settled = wished is not None and _are_same(published, wished)
         withheld = outcome.change is not None and name.urgency is None
         marker = standing.marker if standing else None
-        found = parse_marker(marker.rrset if marker else None)
-        marks = found.record if found else None
         return WishReport(
             published=published,
             in_sync=owns and settled and not doubtful and not (unsettled and name.sent) and name.urgency is None,
@@ -568,7 +566,7 @@ class Names:
             would_publish=wish.sets if withheld and wish.sets is not None else None,
             generation=name.generation,
             owns=owns,
-            is_marked=name.owner is not None and (owns or marks == record),
+            is_marked=name.owner is not None and (owns or _marks(marker, record)),
             marker=marker.rrset if marker else None,
             denied=outcome.denied == record,
             left=(name.settled or None) if owns else None,
@@ -663,6 +661,16 @@ def _made_by(change: NameChange, view: ZoneView) -> tuple[RRset, ...]:
         elif each.key.type in ANSWER_TYPES:
             answers[each.key] = each.new
     return tuple(sorted(answers.values(), key=lambda each: each.type))
+
+
+def _are_same(published: tuple[RRset, ...], wished: tuple[RRset, ...]) -> bool:
+    """Tell whether a name answers as wished; what it answers with is in the order of types."""
+    return published == (wished if len(wished) == 1 else tuple(sorted(wished, key=lambda each: each.type)))
+
+
+def _marks(marker: StoredSet | None, record: ObjectKey) -> bool:
+    found = parse_marker(marker.rrset if marker else None)
+    return found is not None and found.record == record
 
 
 def _is_unmarked(found: NameView) -> bool:

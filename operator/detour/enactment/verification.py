@@ -39,7 +39,7 @@ SUSPICION_AFTER = 5.0
 
 QUESTIONS_IN_FLIGHT = 64
 
-LOOKS_WHILE_WRITING = 8
+LOOKS_WHILE_WRITING = 2
 """Looks that are under way at a time while many names wait to be written: to move them comes first."""
 
 AUDITS_AT_ONCE = 64

@@ -8,7 +8,7 @@ import pytest
 
 from detour.kube.cluster import Cluster
 from detour.kube.reporting.events import EVENTS_KEPT
-from detour.kube.reporting.reporter import WRITES_IN_FLIGHT, Reporter
+from detour.kube.reporting.reporter import REST, WRITES_IN_FLIGHT, Reporter
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
@@ -59,21 +59,23 @@ class Slow:
 
 @pytest.mark.parametrize(("is_busy", "at_once"), [(True, 1), (False, 6)])
 async def test_while_names_wait_to_be_changed_one_status_is_written_at_a_time(is_busy: bool, at_once: int) -> None:
-    cluster = Slow()
+    cluster, loop = Slow(), asyncio.get_running_loop()
     writer = Reporter(
         cast(Cluster, cluster),
         component="x",
         build=lambda subject, _: {"summary": "new"},
         wall_clock=lambda: 0.0,
-        clock=lambda: 5.0,
+        clock=loop.time,
         is_busy=lambda: is_busy,
     )
-    names = [f"n{number}" for number in range(20)]
+    names = [f"n{number}" for number in range(10)]
     for name in names:
         writer.mark(Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", name), name))
+    began = loop.time()
     await writer.flush()
     assert sorted(cluster.patched) == sorted(names)
     assert cluster.most == at_once
+    assert (loop.time() - began >= 9 * REST) is is_busy, "and between two of them there is time for the names"
 
 
 async def test_a_flush_that_is_cut_short_forgets_nobody() -> None:

@@ -25,10 +25,11 @@ MERGE_WINDOW = 0.1
 WRITES_IN_FLIGHT = 6
 GIVES_WAY = 1.0
 LOOK_AGAIN = 0.02
-"""Seconds for which a status gives way at most, and after which it looks again.
+"""Seconds for which a status gives way at most, and after which it looks again."""
 
-While names wait to be changed one status is written at a time.
-"""
+REST = 0.05
+"""Seconds after a status before the next one is written, one at a time, while names wait to be changed."""
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 """Seconds to wait while the API server is away: doubling from the first to the longest."""
@@ -72,6 +73,7 @@ class Reporter:
         self._cluster = cluster
         self._is_busy = is_busy
         self._in_flight = 0
+        self._wrote_at = float("-inf")
         self._build = build
         self._clock = clock
         self._due: deque[Subject] = deque()  # whose turn it is to be written
@@ -173,7 +175,7 @@ class Reporter:
 
     async def _write(self, subject: Subject, is_away: asyncio.Event) -> None:
         until = self._clock() + GIVES_WAY
-        while self._in_flight and self._is_busy() and self._clock() < until:  # noqa: ASYNC110 - nobody tells
+        while self._is_resting and self._is_busy() and self._clock() < until:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(LOOK_AGAIN)
         if is_away.is_set() or subject not in self._dirty:
             return
@@ -195,6 +197,11 @@ class Reporter:
                 logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
         finally:
             self._in_flight -= 1
+            self._wrote_at = self._clock()
+
+    @property
+    def _is_resting(self) -> bool:
+        return self._in_flight > 0 or self._clock() < self._wrote_at + REST
 
     async def _write_now(self, subject: Subject) -> None:
         known = self.objects.get(subject) or Reported(subject)
