@@ -53,6 +53,7 @@ PLANE_MEMORY = "4GiB"
 
 READY = re.compile(r'detour_records{ready="True"} ([0-9.]+)')
 LAG = re.compile(r'detour_loop_lag_seconds_bucket{le="([^"]+)"} ([0-9.]+)')
+WORK = re.compile(r'detour_loop_work_seconds_bucket{le="([^"]+)"} ([0-9.]+)')
 
 CRDS = Path(__file__).parents[2] / "crds"
 RESULTS = Path(__file__).parents[2] / "build" / "bench"
@@ -178,9 +179,9 @@ class World:
             text = answer.read().decode()
         return time.monotonic() - began, text
 
-    def longest_lag(self) -> float:
-        """Return the bound in seconds under which the event loop has always come late by, as its histogram tells."""
-        found = [(float(bound), float(count)) for bound, count in LAG.findall(self.scrape()[1])]
+    def longest(self, buckets: re.Pattern[str]) -> float:
+        """Return the bound in seconds under which all that a histogram has counted stays."""
+        found = [(float(bound), float(count)) for bound, count in buckets.findall(self.scrape()[1])]
         return min((bound for bound, count in found if count == found[-1][1]), default=float("inf"))
 
 
@@ -272,7 +273,8 @@ async def measure(world: World) -> dict[str, float]:
     tell(scrape=statistics.median(took for took, _ in scrapes), scrape_bytes=len(scrapes[0][1]))
 
     await fail_over(world, tell)
-    tell(longest_loop_lag=await asyncio.to_thread(world.longest_lag))
+    tell(longest_loop_lag=await asyncio.to_thread(world.longest, LAG))
+    tell(longest_loop_work=await asyncio.to_thread(world.longest, WORK))
     tell(status_settled=await until(lambda: asyncio.to_thread(world.is_told), 1.0))
 
     await world.operator.terminate()

@@ -25,6 +25,7 @@ ROWS = {
     "idle_megabytes": ("memory, MB", 0),
     "scrape": ("one scrape of `/metrics`, s", 3),
     "longest_loop_lag": ("the event loop came late by less than, s", 2),
+    "longest_loop_work": ("of that by its own work, CPU s", 2),
     "restart_edit_works": ("restart: all statuses confirmed, and an edit works, s", 1),
 }
 """Figures of one size, what they are called, and their digits."""

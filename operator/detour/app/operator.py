@@ -157,7 +157,7 @@ class Operator:
             **self._parts.work,
             "looking for what the watches missed": self._compare_again_and_again,
             "the chores": self._do_chores,
-            "the heartbeat": Heartbeat(self._metrics.loop_lag.observe).run,
+            "the heartbeat": Heartbeat(self._metrics.loop_lag.observe, self._metrics.loop_work.observe).run,
             "collecting garbage": GarbageCollection(self._parts.is_busy).run,
         }
         if self._settings.reference_checks:

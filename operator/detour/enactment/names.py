@@ -38,7 +38,7 @@ LONGEST_EARLY = 64.0
 LOOKS_AT_ONCE = 200
 """Names at which nothing is to do that are looked at before others have their turn on the event loop: some 15 ms."""
 
-MOST_LOOKS = 1_000
+MOST_LOOKS = 500
 """The same, where a batch is being filled: a request for a few names costs as much as one for many."""
 
 

@@ -39,6 +39,9 @@ SUSPICION_AFTER = 5.0
 
 QUESTIONS_IN_FLIGHT = 64
 
+LOOKS_AT_ONCE = 256
+"""Looks at what was written that are under way at a time: to begin thousands in one go would hold up all else."""
+
 LOOKS_WHILE_WRITING = 2
 """Looks that are under way at a time while many names wait to be written: to move them comes first."""
 
@@ -251,7 +254,8 @@ class Verifier:
         """Begin the looks whose time has come; return the seconds until the next one."""
         self._gives_way = False
         while (delay := self._delay_of(self._due)) == 0.0:
-            if len(self._looking) >= LOOKS_WHILE_WRITING and self._is_busy():
+            looking = len(self._looking)
+            if looking >= LOOKS_AT_ONCE or (looking >= LOOKS_WHILE_WRITING and self._is_busy()):
                 self._gives_way = True  # the end of one is news
                 return None
             self._begin(heapq.heappop(self._due).watched)

@@ -59,6 +59,12 @@ class Metrics:
             buckets=LAG_BUCKETS,
             registry=registry,
         )
+        self.loop_work = Histogram(
+            "detour_loop_work_seconds",
+            "How much of that was the event loop's own work, in CPU seconds of its thread.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
         self.decisions = Counter("detour_decisions", "Sets decided for records.", ["basis"], registry=registry)
         self.stage_seconds = Histogram(
             "detour_failover_stage_seconds",

@@ -381,10 +381,8 @@ class Targets:
         Those in question have a pace of their own.
         """
         now = self._clock.now()
-        targets: dict[Target, None] = {}
-        for key in records:
-            targets |= dict.fromkeys(self._targets_of.get(key, ()))
-        for target in targets:
+        kept = {id(targets): targets for key in records if (targets := self._targets_of.get(key))}  # shared by many
+        for target in dict.fromkeys(target for targets in kept.values() for target in targets):
             streak = self._targets[target].streak
             told = streak.evidence
             if streak.verdict is verdict and (told is None or told.passed is (verdict is Verdict.HEALTHY)):
@@ -470,8 +468,9 @@ class Targets:
         self._on_news(self._awaited.of(target))
         verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
         if verdict is before.verdict and verdict is not told:
-            users = sorted(self._targets[target].users)
-            self._look_at(users, Verdict.UNHEALTHY if passed else Verdict.HEALTHY)  # itself is in question now
+            self._look_at(
+                self._targets[target].users, Verdict.UNHEALTHY if passed else Verdict.HEALTHY
+            )  # itself is in question now
 
     def _heard(self, target: Target, result: CheckResult, started: float) -> CheckResult:
         """Return the result, or that nothing was learned where this process stood still while the target answered."""

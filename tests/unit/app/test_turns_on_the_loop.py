@@ -261,8 +261,16 @@ async def test_the_heartbeat_tells_by_how_much_the_loop_comes_late(monkeypatch: 
     now: Callable[[], float] = loop.time
     monkeypatch.setattr(loop, "time", lambda: now() + late)
     observed: asyncio.Queue[float] = asyncio.Queue()
-    beating = asyncio.create_task(Heartbeat(observed.put_nowait).run())
+    worked: asyncio.Queue[float] = asyncio.Queue()
+    cpu = 7.0
+    beating = asyncio.create_task(Heartbeat(observed.put_nowait, worked.put_nowait, cpu=lambda: cpu).run())
     await asyncio.sleep(0)
     late = 2 * PERIOD  # as if something had held the loop up
+    cpu += PERIOD / 2
     assert await observed.get() >= PERIOD
+    assert await worked.get() == pytest.approx(PERIOD / 2), "no more than that was its own work"
+    late = 0.0
+    cpu += 9.0
+    await worked.get()
+    assert await worked.get() == 0.0, "nor is work that nothing was late for"
     beating.cancel()

@@ -466,3 +466,20 @@ async def test_one_kind_that_cannot_be_compared_keeps_no_other_from_it(api: Kube
         await asyncio.to_thread(eyes.watcher.compare_all)
     await asyncio.to_thread(eyes.watcher.settle)
     assert eyes.names() == {"one", "two"}
+
+
+async def test_who_comes_to_decide_catches_up_with_all_that_the_watches_missed_in_one_go(
+    api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one pass, whatever stands in rotation, and without waiting for what may be on its way."""
+    monkeypatch.setattr(cluster_module, "PAGE", 2)
+    monkeypatch.setattr(watching, "PAGE", 2)
+    names = [f"r{number}" for number in range(9)]
+    eyes = await with_records(api, look, *names)
+    for name in ("r0", "r8"):
+        api.put({**record(name), "spec": {"hostname": f"new-{name}"}}, quietly=True)
+    del api.objects["failoverrecords", "shop", "r4"]
+    await asyncio.to_thread(eyes.watcher.catch_up)
+    assert eyes.names() == set(names) - {"r4"}
+    shown = [each.raw for each in eyes.messages if isinstance(each, Seen) and each.raw["spec"]]
+    assert {each["spec"]["hostname"] for each in shown} == {"new-r0", "new-r8"}

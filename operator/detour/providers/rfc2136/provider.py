@@ -225,11 +225,14 @@ class RFC2136Provider:
     @reading
     async def _composed(self, batch: Batch) -> tuple[dns.message.Message, bytes]:
         """Return the UPDATE and its signed octets; nothing is sent yet."""
-        message = update_for(self._domain, batch)
         try:
-            return message, await self._threads.run(self._server.sign, message)
+            return await self._threads.run(self._signed, batch)
         except dns.exception.TooBig:
             raise BatchRefusedError("the batch is longer than a DNS message can be (65,535 octets): split it") from None
+
+    def _signed(self, batch: Batch) -> tuple[dns.message.Message, bytes]:
+        message = update_for(self._domain, batch)
+        return message, self._server.sign(message)
 
     async def close(self) -> None:
         """Release the threads; connections last for one exchange only."""
