@@ -68,7 +68,7 @@ class Stage:
     moved; `real_bind` False puts the lab's own server, which keeps a log and can fail, in BIND's place.
     `namespaces` are made before the chart is installed, for values that name them. With `lab` the cluster joins a lab
     that runs already and stays with whoever started it, so that several clusters see the same clouds; `name` then
-    tells their operators apart.
+    tells their operators apart. `memory` is what the API server may fill, where it holds thousands of objects.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Stage:
         namespaces: Sequence[str] = (),
         lab: Lab | None = None,
         name: str = RELEASE,
+        memory: str | None = None,
     ) -> None:
         self._say = say
         self._namespaces = tuple(namespaces)
@@ -95,7 +96,7 @@ class Stage:
         self._flags = tuple(flags)
         self._moving_clocks = clocks
         self._stack = AsyncExitStack()
-        self.plane = ControlPlane(binaries)
+        self.plane = ControlPlane(binaries) if memory is None else ControlPlane(binaries, memory=memory)
         self._lab_is_ours = lab is None
         self._name = name
         self.lab = lab or Lab(throttled=throttled, real_bind=real_bind)

@@ -39,6 +39,7 @@ ROWS: Mapping[str, Sizes] = {
     "kill": Sizes(full=20, seconds=130, small=2, is_timed=True),
     "manifests": Sizes(full=1000, seconds=40, small=150),
     "thousand": Sizes(full=1000, seconds=60, small=60),
+    "names": Sizes(full=10_000, seconds=420, small=40),
     "repair": Sizes(full=6, seconds=180, small=1),
     "sitelost": Sizes(full=90, seconds=240, small=8),
     "takeover": Sizes(full=10, seconds=260, small=2, is_timed=True),
