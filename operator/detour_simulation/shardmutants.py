@@ -7,7 +7,6 @@ from typing import Any
 from detour.app.sharding import agreement, division, replica
 from detour.app.sharding.division import Division
 from detour.app.sharding.leases import Free
-from detour.app.sharding.neighbours import Neighbours
 from detour.app.sharding.placement import Scene
 from detour.app.sharding.share import Share
 from detour.enactment.accounts import Accounts
@@ -79,16 +78,6 @@ def _ties_of_declarations_alone() -> tuple[Replacement, ...]:
     )
 
 
-def _silence_counts_as_standing_still() -> tuple[Replacement, ...]:
-    """Who could not look takes the others for gone."""
-    return ((Neighbours, "could_not_look", lambda self: None),)
-
-
-def _writes_what_may_be_written_elsewhere() -> tuple[Replacement, ...]:
-    """A zone is written before it is known whether it has another name."""
-    return ((Share, "may_write", lambda self, zone: zone in self._zones and self.has(zone)),)
-
-
 OF_SHARDS: Mapping[str, Mutant] = {
     each.name: each
     for each in (
@@ -104,13 +93,6 @@ OF_SHARDS: Mapping[str, Mutant] = {
             seed=226,
             within=300,
             off=_by_the_clock_of_another,
-        ),
-        Mutant(name="silence proves no end", profile="shards", seed=1, off=_silence_counts_as_standing_still),
-        Mutant(
-            name="no zone is written before its names are known",
-            profile="shards and ties",
-            seed=1,
-            off=_writes_what_may_be_written_elsewhere,
         ),
         Mutant(name="zones that are left are tied", profile="shards and ties", seed=6, off=_ties_of_declarations_alone),
     )
