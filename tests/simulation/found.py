@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "shards:6200125",
         "frozen regions:1761663",
         "shards:2000412",
         "shards:2000600",
@@ -113,6 +114,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "shards and ties:6200218",
         "accounts:1741570",
         "sites:1572568",
         "general:1571484",

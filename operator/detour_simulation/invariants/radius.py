@@ -76,6 +76,7 @@ class _Departures:
         self._left: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by zone: name and region, and when
         self._failed_at: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
+        self._brought_dead: dict[tuple[str, str, str], float] = {}  # zone, name, value: as it had failed already
         self._damaged_at: dict[tuple[str, str], float] = {}  # zone and name
         self._drained: set[tuple[str, str]] = set()
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
@@ -141,6 +142,8 @@ class _Departures:
             after = values_in(answers_after(before, event, hostname))
             for value in after:  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
+                if value not in values_in(before) and self._failed_at.get(value) == float("inf"):
+                    self._brought_dead[event.zone, hostname, value] = event.at
             for record in self._replay.declared(hostname)[:1]:
                 for region in _regions(record, after):  # it is back there: for whatever it leaves it again
                     places.pop((hostname, region), None)
@@ -190,7 +193,10 @@ class _Departures:
         return self._failed_at.get(address, -1.0) > at - self._replay.history.terms.detection
 
     def _failed_lately(self, event: ZoneChanged, hostname: str) -> set[str]:
-        """Return the values that a name loses by `event` and that failed while they answered."""
+        """Return the values that a name loses by `event` and that failed while they answered.
+
+        What a write brought when it had failed meanwhile, and the next one takes away, has answered for nobody.
+        """
         before = self._replay.answers(event.zone, hostname)
         since = event.sent_at - self._replay.history.terms.detection
         if event.at < self._damaged_at.get((event.zone, hostname), -CROSSED) + CROSSED:
@@ -199,6 +205,7 @@ class _Departures:
             value
             for value in values_in(before) - values_in(answers_after(before, event, hostname))
             if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
+            and event.sent_at > self._brought_dead.get((event.zone, hostname, value), NEVER) + CROSSED
         }
 
     def _leaves_out(self, event: ZoneChanged, hostname: str) -> bool:

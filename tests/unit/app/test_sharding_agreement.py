@@ -9,6 +9,7 @@ import pytest
 from detour.app.handover import CONFLICT, GONE
 from detour.app.sharding.agreement import UNUSED_FOR, Agreement
 from detour.app.sharding.leases import Names, Told
+from detour.app.sharding.neighbours import Others
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.model.record import ObjectKey
@@ -52,19 +53,6 @@ class Store:
         return kept
 
 
-class Others:
-    """What is known of the other replicas."""
-
-    def __init__(self) -> None:
-        self.shares = 2
-        self.others: dict[str, Told] = {"other": Told(2)}
-        self.is_alone = False
-
-    @property
-    def replicas(self) -> int:
-        return 1 + len(self.others)
-
-
 class Replica:
     """One replica's departures and its agreement, at a clock that stands still."""
 
@@ -72,7 +60,7 @@ class Replica:
         self.now = 1_000.0
         self.departures = Departures(free_names=0)
         self.departures.keep_for(ZONE, 600.0)
-        self.others = Others()
+        self.others = Others({"other": Told(2)}, shares=2)
         self.agreement = Agreement(
             store,
             namespace="detour",
@@ -80,10 +68,10 @@ class Replica:
             identity=identity,
             clock=Clock(now=lambda: self.now, wall=lambda: self.now),
             departures=self.departures,
+            others=self.others,
             free_names=0,
             is_first=lambda: True,
         )
-        self.agreement.connect(self.others)
         self.work = asyncio.ensure_future(self.agreement.run())
 
     def may_leave(self, region: str, record: str = "api", namespace: str = "shop", allowed: int = 1) -> bool:
@@ -163,12 +151,12 @@ async def test_a_region_is_taken_back_once_nobody_counts_it_and_not_while_somebo
 async def test_what_another_replica_counts_is_not_taken_back(replicas: Any) -> None:
     _, one, two = replicas
     assert await two.leaves("east")
-    one.others.others = {"other": Told(2, left={"east": 1}, namespaces={"shop": ("east",)})}
+    one.others.told = {"other": Told(2, left={"east": 1}, namespaces={"shop": ("east",)})}
     for _ in range(3):
         await one.agreement.clear_up()
         one.now += UNUSED_FOR
     assert not await one.leaves("west", "web")
-    one.others.others, one.others.shares = {}, 2
+    one.others.told, one.others.shares = {}, 2
     for _ in range(3):
         await one.agreement.clear_up()
         one.now += UNUSED_FOR

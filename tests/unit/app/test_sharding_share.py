@@ -28,6 +28,7 @@ class Engine:
         self.zones: set[ObjectKey] = set()
         self.told: list[tuple[str, Subject]] = []
         self.behind: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
+        self.declared: dict[str, list[Record]] = {}
         self.breaks_at: ObjectKey | None = None
         self.calls: list[str] = []
 
@@ -35,6 +36,7 @@ class Engine:
         if subject.key == self.breaks_at:
             raise KeyError("broken")
         self.shown[subject.key] = record, origin
+        self.declared.setdefault(subject.key.name, []).append(record)
         self.calls.append("record_declared")
 
     def zone_declared(self, subject: Subject, zone: Any, origin: Origin) -> None:
@@ -167,8 +169,29 @@ async def test_a_zone_that_is_left_ties_until_the_status_says_that_it_was(world:
         "a status may be lost: the engine knows better"
     )
     world.engine.behind.clear()
-    world.share.status_seen(subject(moved), origin_of(in_zones("api", "b", told=["b"])), None)
+    told = in_zones("api", "b", told=["b"])
+    told["status"]["observedGeneration"] = told["metadata"]["generation"]
+    world.share.status_seen(subject(moved), origin_of(told), None)
     assert world.share.ties.unit_of(zone("b")) == {zone("b")}
+
+
+async def test_zones_that_no_status_has_told_of_tie_until_one_was_written_for_the_edit(world: World) -> None:
+    """Who published a name may not have told of it yet when the record is moved to the zones of another replica."""
+    await world.assign("b", elsewhere=["a"])
+    raw = in_zones("moves", "a")
+    world.declare({**raw, "status": {}})
+    edited = in_zones("moves", "b")
+    edited["metadata"]["generation"] = 2
+    world.declare({**edited, "status": {}})
+    assert world.sees() == set(), "it may be published in the other zone"
+    assert set(world.share.ties.zones_of(ObjectKey("shop", "moves"))) == {zone("a"), zone("b")}
+    await world.assign("a", "b")
+    assert world.sees() == {"moves"}
+    before, last = world.engine.declared["moves"]
+    assert (set(before.zones), last.zones) == ({zone("a"), zone("b")}, (zone("b"),)), "so the engine has it leave"
+    told = {**edited, "status": {"observedGeneration": 2, "zones": [{"name": "b", "published": True}]}}
+    world.share.status_seen(subject(told), origin_of(told), None)
+    assert set(world.share.ties.zones_of(ObjectKey("shop", "moves"))) == {zone("b")}
 
 
 async def test_a_zone_that_does_not_permit_a_record_is_not_tied_by_it(world: World) -> None:

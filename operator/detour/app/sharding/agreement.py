@@ -12,11 +12,11 @@ leave what fails, up to the same limit: an outage of the API server must not hol
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from detour.app.handover import CONFLICT, GONE, LeaseStore
-from detour.app.sharding.leases import Free, Names, Told, free_of
+from detour.app.sharding.leases import Free, Names, free_of
+from detour.app.sharding.neighbours import Others
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import Lease, lease_from
@@ -53,19 +53,6 @@ class Outcome(enum.Enum):
     NOBODY = "nobody answers"
 
 
-class Others(Protocol):
-    """What is known of the other replicas: the division."""
-
-    shares: int
-    others: Mapping[str, Told]
-
-    @property
-    def is_alone(self) -> bool: ...
-
-    @property
-    def replicas(self) -> int: ...
-
-
 class Agreement:
     """Keeps `departures` to what all replicas have agreed upon; `free_names` are an installation's."""
 
@@ -78,6 +65,7 @@ class Agreement:
         identity: str,
         clock: Clock,
         departures: Departures,
+        others: Others,
         free_names: float,
         is_first: Callable[[], bool],
     ) -> None:
@@ -89,7 +77,7 @@ class Agreement:
         self._departures = departures
         self._free_names = free_names
         self._is_first = is_first
-        self._others: Others | None = None
+        self._others = others
         self._free = Free()
         self._own: set[Wanted] = set()  # what this replica allowed itself while nobody could be asked
         self._asked_at: dict[tuple[str, str], float] = {}
@@ -99,16 +87,12 @@ class Agreement:
         departures.on_want = self._news.set
         departures.agree(Agreed())
 
-    def connect(self, others: Others) -> None:
-        """Name who knows of the other replicas."""
-        self._others = others
-
     async def run(self) -> None:
         """Ask for regions as names wait for them, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._own and self._others is not None and not self._others.is_alone:
+            if self._own and not self._others.is_alone:
                 await self._tell_own()
             if wanted := self._departures.take_wanted() - self._without_room():
                 await self._ask(wanted)
@@ -130,10 +114,9 @@ class Agreement:
 
     def divide(self) -> None:
         """Go by how many replicas there are, and by what they tell."""
-        others, shares = (self._others.others, self._others.shares) if self._others else ({}, 1)
-        managed = self._departures.managed + sum(each.managed for each in others.values())
+        managed = self._departures.managed + sum(each.managed for each in self._others.told.values())
         free = _with(self._free, self._own)
-        names = max(self._free_names, FREE_SHARE * managed) / shares
+        names = max(self._free_names, FREE_SHARE * managed) / self._others.shares
         self._departures.agree(Agreed(free.regions, free.namespaces, self._still_asked(), names))
 
     def _still_asked(self) -> frozenset[tuple[str, str]]:
@@ -156,8 +139,7 @@ class Agreement:
             self.divide()
 
     async def _ask(self, wanted: Iterable[Wanted]) -> None:
-        is_alone = self._others is not None and self._others.is_alone
-        outcome = Outcome.NOBODY if is_alone else await self._write(lambda free: _with(free, wanted))
+        outcome = Outcome.NOBODY if self._others.is_alone else await self._write(lambda free: _with(free, wanted))
         if outcome is Outcome.NOBODY:
             before = _with(self._free, self._own)
             after = _with(before, wanted)
@@ -211,15 +193,10 @@ class Agreement:
     async def clear_up(self) -> None:
         """Take back what nobody needs any more: who was elected does, while everybody tells what they count."""
         others = self._others
-        if (
-            others is None
-            or not self._is_first()
-            or others.replicas < others.shares
-            or not (self._free.regions or self._free.namespaces)
-        ):
+        if not self._is_first() or others.replicas < others.shares or not (self._free.regions or self._free.namespaces):
             self._unused_since.clear()
             return
-        told = list(others.others.values())
+        told = list(others.told.values())
         used = {("", region) for each in told for region, number in each.left.items() if number}
         used |= {("", region) for region in self._departures.left()}
         by_namespace = [each.namespaces for each in told] + [self._departures.left_by_namespace()]

@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from detour.app.handover import HANDOVER_PAUSE
 from detour.app.sharding.agreement import Agreement
 from detour.app.sharding.leasebook import LeaseBook
 from detour.app.sharding.leases import Listed, Told
-from detour.app.sharding.neighbours import FORGOTTEN_AFTER, Neighbours, replica_of
+from detour.app.sharding.neighbours import FORGOTTEN_AFTER, Neighbours, Others, replica_of
 from detour.app.sharding.placement import Gift, Replica, Scene, Why, gifts, takes
 from detour.app.sharding.share import Share
 from detour.enactment.waiting import news_within
@@ -71,10 +71,10 @@ class ZoneLeadership:
 class Division:
     """The part of one replica, `identity`, which no other process may ever use, in dividing the zones.
 
-    `elected` tells who was elected for what is of no zone, and whether that is this replica. `refresh` brings what is
-    declared up to date, `written_out` waits for the end of what is being written in zones that were let go. `tell`
-    gives what this replica tells the others; `on_lead` is called with zones that come to be led here, and `on_news`
-    when what others tell has changed.
+    `others` is where this notes what is known of the other replicas. `elected` tells who was elected for what is of no
+    zone, and whether that is this replica. `refresh` brings what is declared up to date, `written_out` waits for the
+    end of what is being written in zones that were let go. `tell` gives what this replica tells the others; `on_lead`
+    is called with zones that come to be led here, and `on_news` when what others tell has changed.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Division:
         book: LeaseBook,
         *,
         identity: str,
+        others: Others,
         clock: Clock,
         share: Share,
         agreement: Agreement,
@@ -93,11 +94,10 @@ class Division:
         on_news: Callable[[], None],
     ) -> None:
         self.identity = identity
-        self.shares = self.counted = 1
-        self.others: Mapping[str, Told] = {}
         self.confirmed_at = -math.inf
         self._book = book
         self._clock = clock
+        self._others = others
         self._share = share
         self._agreement = agreement
         self._elected = elected
@@ -121,7 +121,7 @@ class Division:
         self._began_at = clock.now()
         self._barred_since: float | None = None
         self._evened_at = self._went_blind_at = -math.inf
-        self._is_listed = self._is_cut_off = self._is_ending = False
+        self._is_listed = self._is_ending = False
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -139,19 +139,9 @@ class Division:
         return len(self._leading)
 
     @property
-    def replicas(self) -> int:
-        """How many replicas live, as far as is known."""
-        return 1 + len(self.others)
-
-    @property
     def zones_of_nobody(self) -> int:
         """How many zones no replica has, as far as is known."""
         return sum(zone not in self._mine and zone not in self._of_others for zone in self._share.ties.zones())
-
-    @property
-    def is_alone(self) -> bool:
-        """Tell whether the API server says nothing, so that nobody knows what the others do."""
-        return self._is_cut_off
 
     def set_listed(self, is_listed: bool) -> None:
         """Everything that is declared was seen once: who knows only some of it does not know what belongs together."""
@@ -197,11 +187,11 @@ class Division:
 
     async def _look(self) -> None:
         """Look at all Leases, and do what follows. Raises ClusterError where nobody answers."""
-        told = self.counted
+        told = self._others.counted
         await self._book.renew(self._tell())
         looked_at = self._clock.now()
         listed = await self._book.read()
-        self._is_cut_off = False
+        self._others.is_alone = False
         scene = self._take_in(listed, looked_at, told)
         self.confirmed_at = looked_at
         self._agreement.listed(listed.free)
@@ -231,14 +221,14 @@ class Division:
         units = self._share.ties.units()
         free = [zone for unit in units for zone in unit.names_of if zone not in holders]
         self._free_since = {zone: now if is_new else self._free_since.get(zone, now) for zone in free}
-        return Scene(self.identity, now, replicas, units, holders, self._free_since, self.counted, is_new)
+        return Scene(self.identity, now, replicas, units, holders, self._free_since, self._others.counted, is_new)
 
     def _see_replicas(self, listed: Listed, now: float, told: int) -> list[Replica]:
         self._neighbours.see(listed, now)
-        others, counted = self._neighbours.others, self._neighbours.counted
+        others, found, counted = self._others, self._neighbours.others, self._neighbours.counted
         shares = max(counted, told)  # a larger share is used once the others have been told of it
-        is_news = (shares, others) != (self.shares, self.others)
-        self.counted, self.shares, self.others = counted, shares, others
+        is_news = (shares, found) != (others.shares, others.told)
+        others.counted, others.shares, others.told = counted, shares, found
         if is_news:
             self._on_news()
         return self._neighbours.living(self._tell())
@@ -263,8 +253,8 @@ class Division:
 
     def _note_silence(self, error: ClusterError) -> None:
         self._neighbours.could_not_look()
-        if not self._is_cut_off:
-            self._is_cut_off = True
+        if not self._others.is_alone:
+            self._others.is_alone = True
             told = "it goes on writing its zones: the ledgers stop it where another has them"
             logger.warning("the Leases of the zones cannot be read or renewed (%s): %s", error, told)
             self._on_news()

@@ -6,13 +6,33 @@ a Lease, and it counts for the quotas for minutes more. Times are engine seconds
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detour.app.sharding.leases import Listed, Told
 from detour.app.sharding.placement import Replica
 
 FORGOTTEN_AFTER = 300.0
 """Seconds for which a replica that was not seen to end counts for the quotas, and its Lease stays."""
+
+
+@dataclass(slots=True, eq=False)
+class Others:
+    """What is known of the other replicas: the division notes it, and the agreement goes by it.
+
+    `told` is what those who live tell, by their identities. Quotas are divided in `counted` shares; of these so many
+    as `shares` are used until the others have heard of a larger one. This replica `is_alone` while the API server says
+    nothing, so that nobody knows what the others do.
+    """
+
+    told: Mapping[str, Told] = field(default_factory=dict)
+    counted: int = 1
+    shares: int = 1
+    is_alone: bool = False
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas live, this one among them, as far as is known."""
+        return 1 + len(self.told)
 
 
 @dataclass(slots=True)

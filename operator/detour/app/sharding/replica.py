@@ -9,7 +9,7 @@ from detour.app.sharding.agreement import Agreement
 from detour.app.sharding.division import Division, ZoneLeadership
 from detour.app.sharding.leasebook import LeaseBook, LeasesStore
 from detour.app.sharding.leases import Names, Told
-from detour.app.sharding.neighbours import replica_of
+from detour.app.sharding.neighbours import Others, replica_of
 from detour.app.sharding.share import Share
 from detour.app.sharding.ties import Standing
 from detour.engine.clock import Clock
@@ -77,6 +77,7 @@ class ReplicaPart:
         self._divide = sharing.divide
         self.share = Share(engine, statuses=KubernetesStatuses(), on_change=self._wake, at_once=at_once)
         engine.declared_elsewhere = self.share.declared
+        self.others = Others()
         self.agreement = Agreement(
             sharing.store,
             namespace=namespace,
@@ -84,12 +85,14 @@ class ReplicaPart:
             identity=identity,
             clock=clock,
             departures=engine.zones.departures,
+            others=self.others,
             free_names=free_names,
             is_first=self._is_first,
         )
         self.division = Division(
             LeaseBook(sharing.store, namespace=namespace, first=first, identity=identity, clock=clock),
             identity=identity,
+            others=self.others,
             clock=clock,
             share=self.share,
             agreement=self.agreement,
@@ -100,7 +103,6 @@ class ReplicaPart:
             on_lead=engine.zones_led,
             on_news=self._others_have_changed,
         )
-        self.agreement.connect(self.division)
 
     def leadership_of(self, zone: ObjectKey) -> ZoneLeadership:
         """Return whether this replica writes one zone, now and later."""
@@ -140,12 +142,12 @@ class ReplicaPart:
         return self._elector.holder, self._elector.leads
 
     def _tell(self) -> Told:
-        self._metrics.replicas.set(self.division.replicas)
+        self._metrics.replicas.set(self.others.replicas)
         self._metrics.zones_without_replica.set(self.division.zones_of_nobody)
         departures = self._engine.zones.departures
         departures.expire(self._clock.now())  # also where no zone is left here that would
         return Told(
-            shares=self.division.counted,
+            shares=self.others.counted,
             sees=not self._engine.is_blind(),
             managed=departures.managed,
             left=departures.left(),
@@ -157,9 +159,9 @@ class ReplicaPart:
         )
 
     def _others_have_changed(self) -> None:
-        self._divide(self.division.shares)
+        self._divide(self.others.shares)
         self.agreement.divide()
-        told: Iterable[Told] = self.division.others.values()
+        told: Iterable[Told] = self.others.told.values()
         self._engine.count_elsewhere(
             {
                 region: {verdict: counts[verdict] for verdict in Verdict if counts.get(verdict)}

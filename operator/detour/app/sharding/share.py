@@ -12,7 +12,7 @@ import logging
 import pickle
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from detour.app.declarations import Declared
@@ -69,6 +69,7 @@ class Statuses(Protocol):
 class _Kept:
     """A record that is `declared` for these zones, and in those that its status has `told` of.
 
+    It may be in those that are `untold` too: it declared them before, and no status was written since it does no more.
     `valid` is what it declared last that could be used, and `origin` the object, both packed: None where the engine
     knows better. `refusal` says why what it declares now cannot be used. `shown_with` are the zones with which the
     engine knows it, None where it does not. `is_held_back` says that there is an edit that the engine does not know,
@@ -78,6 +79,7 @@ class _Kept:
     subject: Subject
     declared: tuple[ObjectKey, ...] = ()
     told: tuple[ObjectKey, ...] = ()
+    untold: tuple[ObjectKey, ...] = ()
     valid: bytes | None = None
     origin: bytes | None = None
     refusal: Refusal | None = None
@@ -272,6 +274,9 @@ class Share:
         is_new = kept.shown_with is None
         kept.shown_with, kept.is_held_back = self.ties.zones_of(kept.subject.key), False
         if record is not None:
+            if kept.untold and is_new:  # the engine sees what it declared before, and then that it does no more
+                zones = tuple(dict.fromkeys((*record.zones, *kept.untold)))
+                self._engine.record_declared(kept.subject, replace(record, zones=zones), origin)
             self._engine.record_declared(kept.subject, record, origin)
             kept.valid = kept.origin = None  # the engine has it now
         if kept.refusal is not None:
@@ -323,7 +328,7 @@ class Share:
     def _tied_by(self, kept: _Kept) -> set[ObjectKey]:
         """Return the zones that a record ties: those that permit it, and those that it is in, or may be."""
         key = kept.subject.key
-        found = set(kept.told)
+        found = {*kept.told, *kept.untold}
         if kept.shown_with is not None:
             found.update(self._engine.zones_left_behind(key))  # a status may be lost: the engine knows better
         for zone in kept.declared:
@@ -380,12 +385,14 @@ class Share:
         kept = self._records.setdefault(subject.key, _Kept(subject))
         for zone in kept.declared:
             self._unrefuse(zone, subject.key)
+        if kept.declared != record.zones:
+            kept.untold = tuple(dict.fromkeys(each for each in (*kept.untold, *kept.declared) if self._zones.get(each)))
         kept.declared, kept.refusal = record.zones, None
         self._take_in(kept, subject, record, origin)
 
     def _take_in(self, kept: _Kept, subject: Subject, record: Record | None, origin: Origin) -> None:
-        kept.subject, kept.told = subject, tuple(self._statuses.zones_in(origin))
-        kept.is_unacted = self._statuses.is_unacted(origin)
+        kept.subject = subject
+        self._note_status(kept, origin)
         if self._tie(kept):
             self._on_change()
         if kept.shown_with is None or not self._belongs_here(subject.key):
@@ -401,6 +408,11 @@ class Share:
                 kept.is_held_back = True  # everybody sees what ties it, so nobody else decides for it meanwhile
             else:
                 self._let_go(kept)
+
+    def _note_status(self, kept: _Kept, origin: Origin) -> None:
+        kept.told, kept.is_unacted = tuple(self._statuses.zones_in(origin)), self._statuses.is_unacted(origin)
+        if not kept.is_unacted:
+            kept.untold = ()
 
     def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """A DNSZone is new or changed."""
@@ -453,7 +465,7 @@ class Share:
         is_shown = True
         if subject.kind is Kind.FAILOVER_RECORD and kept is not None:
             is_shown = kept.shown_with is not None
-            kept.told, kept.is_unacted = tuple(self._statuses.zones_in(origin)), self._statuses.is_unacted(origin)
+            self._note_status(kept, origin)
             if kept.origin is not None:
                 kept.origin = _packed(origin)
             if self._tie(kept):
