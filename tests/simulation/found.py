@@ -251,6 +251,7 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21687",
     ],
     "Serves": [
+        "shards:6200644",
         "shards:2000980",
         "old readings:1245821",
         "general:1213412",

@@ -17,6 +17,7 @@ schedule and end some seconds after it, by which time its after-effects must be 
     regions that were left lately                              other regions, for the window
     a freeze                                                   its zone
     a DNSZone that comes, goes or is made anew                 its zone: it is opened and claimed anew
+    a zone that comes into another hand                        nothing, but hold-downs in it begin anew
 """
 
 from collections import defaultdict
@@ -137,6 +138,7 @@ class Permissions:
         self._handed_over_at = NEVER
         self._frozen: set[tuple[str, str]] = set()
         self._counts: dict[tuple[str, str], int] = {}  # by site and zone: its DNSZones
+        self._writers: dict[str, str] = {}  # by zone: who wrote it last
         self._api_until = NEVER
         self._reads_until = NEVER
         self._reads_in_trouble_since = NEVER
@@ -163,15 +165,24 @@ class Permissions:
                 self._hinder(now)
             case Approved(zone=zone, at=now):
                 self._zones[zone] = max(self._zones[zone], now + NEWS)
-            case ZoneChanged(by=by, zone=zone, at=now) if by == OUTSIDER:
-                self._limited[zone] = max(self._limited[zone], now + self._window)
-                seen_by = max(now, self._reads_until) + self._terms.noticed_within + AFTER_WEATHER
-                if self._reads_until > now:
-                    self._zones[zone] = max(self._zones[zone], self._reads_until + AFTER_WEATHER)
-                for hostname in _touched(event):
-                    self._names[zone, hostname] = max(self._names[zone, hostname], seen_by)
+            case ZoneChanged():
+                self._note_write(event)
             case _:
                 pass
+
+    def _note_write(self, event: ZoneChanged) -> None:
+        zone, now = event.zone, event.at
+        if event.by != OUTSIDER:
+            if self._writers.setdefault(zone, event.by) != event.by:
+                self._zones[zone] = max(self._zones[zone], now)  # who has failed is held down anew
+            self._writers[zone] = event.by
+            return
+        self._limited[zone] = max(self._limited[zone], now + self._window)
+        seen_by = max(now, self._reads_until) + self._terms.noticed_within + AFTER_WEATHER
+        if self._reads_until > now:
+            self._zones[zone] = max(self._zones[zone], self._reads_until + AFTER_WEATHER)
+        for hostname in _touched(event):
+            self._names[zone, hostname] = max(self._names[zone, hostname], seen_by)
 
     def _declare_zone(self, event: ZoneDeclared) -> None:
         place = (event.site, event.zone)
