@@ -11,8 +11,8 @@ PERIOD = 0.1
 class Heartbeat:
     """Measures by how many seconds the event loop comes late to what is due, and hands that to `observe`.
 
-    `observe_work` gets how much of that was work of its own, in seconds of its thread's CPU by `cpu`: the rest are
-    other threads, other processes, and machines that are shared.
+    `observe_work` gets how much of that was work of its own at most, in seconds of its thread's CPU by `cpu`: the rest
+    are other threads, other processes, and machines that are shared.
     """
 
     def __init__(

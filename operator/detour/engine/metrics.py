@@ -61,7 +61,7 @@ class Metrics:
         )
         self.loop_work = Histogram(
             "detour_loop_work_seconds",
-            "How much of that was the event loop's own work, in CPU seconds of its thread.",
+            "How much of that was the event loop's own work at most, in CPU seconds of its thread.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )

@@ -263,10 +263,11 @@ class Targets:
                 self._reschedule(target)
             self._targets[target].users[record.key] = None
         self._release(record.key, keeping=wanted)
+        stays = all(each.hostname is None for each in record.endpoints)  # what a hostname turns over is not kept
+        self._targets_of[record.key] = shared(tuple(wanted)) if stays else tuple(wanted)
 
-    def _release(self, key: ObjectKey, keeping: Iterable[Target]) -> None:
-        before, kept = self._targets_of.get(key, ()), shared(tuple(keeping))
-        for target in [each for each in before if each not in kept] if kept is not before else ():
+    def _release(self, key: ObjectKey, keeping: Collection[Target]) -> None:
+        for target in [each for each in self._targets_of.pop(key, ()) if each not in keeping]:
             watched = self._targets.get(target)
             if watched is not None:
                 watched.users.pop(key, None)
@@ -275,9 +276,6 @@ class Targets:
                     self._reschedule(target)
                     self._turned_bad.forget(target)
                     self._sight.forget(target)
-        self._targets_of[key] = kept
-        if not kept:
-            del self._targets_of[key]
 
     def _reschedule(self, target: Target) -> None:
         if not self._to_schedule:
@@ -468,9 +466,8 @@ class Targets:
         self._on_news(self._awaited.of(target))
         verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
         if verdict is before.verdict and verdict is not told:
-            self._look_at(
-                self._targets[target].users, Verdict.UNHEALTHY if passed else Verdict.HEALTHY
-            )  # itself is in question now
+            others = Verdict.UNHEALTHY if passed else Verdict.HEALTHY  # itself is in question now
+            self._look_at(self._targets[target].users, others)
 
     def _heard(self, target: Target, result: CheckResult, started: float) -> CheckResult:
         """Return the result, or that nothing was learned where this process stood still while the target answered."""

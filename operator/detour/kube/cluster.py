@@ -154,7 +154,7 @@ class Cluster:
 
     async def namespace_uid(self, name: str) -> str:
         """Return the UID of a namespace."""
-        found = await self._call("namespace", lambda api: _get(api, f"/api/v1/namespaces/{quote(name)}"))
+        found = await self._call("namespace", lambda api: _get(api, f"/api/v1/namespaces/{_quote(name)}"))
         return str(_mapping(found.get("metadata")).get("uid") or "")
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
@@ -300,14 +300,14 @@ def _open_watch(api: client.ApiClient, kind: Kind, namespace: str | None, versio
 
 
 def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawObject:
-    return _get(api, f"{_path(kind, namespace)}/{quote(name)}")
+    return _get(api, f"{_path(kind, namespace)}/{_quote(name)}")
 
 
 def _patch(
     api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
 ) -> RawObject:
     """Patch an object."""
-    path = f"{_path(kind, namespace)}/{quote(name)}{'/status' if status else ''}"
+    path = f"{_path(kind, namespace)}/{_quote(name)}{'/status' if status else ''}"
     kinds = {"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH}
     return _object(_request(api, "PATCH", path, {"fieldManager": MANAGER}, headers=kinds, body=body).data)
 
@@ -332,17 +332,17 @@ def _list_metadata(api: client.ApiClient, kind: Kind, namespace: str | None, tok
 
 
 def _path(kind: Kind, namespace: str | None) -> str:
-    place = f"/namespaces/{quote(namespace)}" if namespace else ""
+    place = f"/namespaces/{_quote(namespace)}" if namespace else ""
     return f"/apis/{GROUP}/{VERSION}{place}/{kind.plural}"
 
 
 def _core_path(namespace: str, plural: str, name: str | None = None) -> str:
-    return f"/api/v1/namespaces/{quote(namespace)}/{plural}{f'/{quote(name)}' if name is not None else ''}"
+    return f"/api/v1/namespaces/{_quote(namespace)}/{plural}{f'/{_quote(name)}' if name is not None else ''}"
 
 
 def _lease_path(namespace: str, name: str | None = None) -> str:
-    where = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
-    return where if name is None else f"{where}/{quote(name)}"
+    where = f"/apis/coordination.k8s.io/v1/namespaces/{_quote(namespace)}/leases"
+    return where if name is None else f"{where}/{_quote(name)}"
 
 
 def _request(
@@ -376,6 +376,11 @@ def _request(
         answer.close()
         raise client.ApiException(status=answer.status, reason=answer.reason)
     return answer
+
+
+def _quote(name: str) -> str:
+    """Return a name as one part of a path."""
+    return quote(name, safe="")
 
 
 def _as_text(value: object) -> str:

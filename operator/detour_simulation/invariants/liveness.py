@@ -112,6 +112,8 @@ class _Watch:
         free = self._permissions.since(*place, leaving=wrong.leaving, told=is_told)
         allowed = bound(record, wrong.flaw)
         known = self._turned_at[place[1]] + max(allowed, detection(record) + STEP)
+        if wrong.flaw is Flaw.NOT_BEST:  # who has failed is held down anew where a zone changes hands
+            free = max(free, self._permissions.changed_hands_at[place[0]])
         return max(known, max(wrong.since, free, self._told_at[place[1]]) + allowed)
 
     def take(self, event: Event) -> set[Place]:

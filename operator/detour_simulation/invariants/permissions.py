@@ -139,6 +139,7 @@ class Permissions:
         self._frozen: set[tuple[str, str]] = set()
         self._counts: dict[tuple[str, str], int] = {}  # by site and zone: its DNSZones
         self._writers: dict[str, str] = {}  # by zone: who wrote it last
+        self.changed_hands_at: dict[str, float] = defaultdict(lambda: NEVER)  # by zone: when another began to write it
         self._api_until = NEVER
         self._reads_until = NEVER
         self._reads_in_trouble_since = NEVER
@@ -174,7 +175,7 @@ class Permissions:
         zone, now = event.zone, event.at
         if event.by != OUTSIDER:
             if self._writers.setdefault(zone, event.by) != event.by:
-                self._zones[zone] = max(self._zones[zone], now)  # who has failed is held down anew
+                self.changed_hands_at[zone] = now
             self._writers[zone] = event.by
             return
         self._limited[zone] = max(self._limited[zone], now + self._window)

@@ -75,8 +75,9 @@ class _Departures:
         self._replay = replay
         self._left: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by zone: name and region, and when
         self._failed_at: dict[str, float] = {}
+        self._failing_since: dict[str, float] = {}
         self._came_at: dict[tuple[str, str, str], float] = {}  # zone, name, value
-        self._brought_dead: dict[tuple[str, str, str], float] = {}  # zone, name, value: as it had failed already
+        self._brought_dead: dict[tuple[str, str, str], float] = {}  # zone, name, value: as it had just failed
         self._damaged_at: dict[tuple[str, str], float] = {}  # zone and name
         self._drained: set[tuple[str, str]] = set()
         self._moved_on: dict[tuple[str, str], tuple[str, float]] = {}  # zone and name: from one dead place to the next
@@ -99,6 +100,7 @@ class _Departures:
                     self._out_until.update({(record.hostname, each): event.at for each in out})
             case HealthChanged(address=address, works=works):
                 self._failed_at[address] = event.at if works else float("inf")
+                self._failing_since[address] = NEVER if works else event.at
             case Approved(zone=zone):
                 self._left[zone].clear()
             case Befell(fault=fault, where=where, until=until, at=now) if fault in OF_A_PROVIDER:
@@ -142,7 +144,8 @@ class _Departures:
             after = values_in(answers_after(before, event, hostname))
             for value in after:  # also those that were kept
                 self._came_at[event.zone, hostname, value] = event.at
-                if value not in values_in(before) and self._failed_at.get(value) == float("inf"):
+                lately = event.sent_at - self._replay.history.terms.detection
+                if value not in values_in(before) and self._failing_since.get(value, NEVER) > lately:
                     self._brought_dead[event.zone, hostname, value] = event.at
             for record in self._replay.declared(hostname)[:1]:
                 for region in _regions(record, after):  # it is back there: for whatever it leaves it again

@@ -194,6 +194,17 @@ async def test_zones_that_no_status_has_told_of_tie_until_one_was_written_for_th
     assert set(world.share.ties.zones_of(ObjectKey("shop", "moves"))) == {zone("b")}
 
 
+async def test_a_zone_that_never_permitted_a_record_is_not_tied_by_its_edit_either(world: World) -> None:
+    world.declare({**dns_zone("b", uid="z-b", domain="b.example.org", allowedNamespaces={"from": "Same"})})
+    foreign = failover_record(
+        "guest", uid="u-guest", zones=[{"name": "a", "namespace": "shop"}, {"name": "b", "namespace": "shop"}]
+    )
+    foreign["metadata"]["namespace"] = "guests"
+    for zones in ([*foreign["spec"]["zones"]], [foreign["spec"]["zones"][0]]):
+        world.declare({**foreign, "spec": {**foreign["spec"], "zones": zones}, "status": {}})
+        assert zone("b") not in world.share.ties.zones_of(ObjectKey("guests", "guest"))
+
+
 async def test_a_zone_that_does_not_permit_a_record_is_not_tied_by_it(world: World) -> None:
     foreign = {**dns_zone("b", uid="z-foreign", domain="foreign.example.org")}
     foreign["metadata"] = {**foreign["metadata"], "namespace": "dns"}

@@ -21,12 +21,14 @@ from detour.model.health import Verdict
 from detour.model.memory import EndpointMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRType
+from detour.model.shared import number_kept
 from detour_simulation.virtualtime import until
 
 from .objects import failover_record
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 WALL = 1_700_000_000.0
+ENDPOINT = {"name": "one", "region": "aws-us-east-1", "addresses": [ONE], "priority": 7}
 
 
 class World:
@@ -250,5 +252,19 @@ async def test_records_that_share_everything_share_what_is_believed_of_their_end
     moment = Moment(world.clock.now(), frozenset())
     first = world.targets.health(one, {}, moment)
     assert world.targets.health(like_it, first, moment) is world.targets.health(one, first, moment)
-    await asyncio.sleep(1)
-    assert world.targets.health(one, first, Moment(world.clock.now(), frozenset())) is not first
+    other = record_from(failover_record("c", uid="c", hostname="c.example.org", endpoints=[ENDPOINT]), None)
+    world.targets.watch(other)
+    assert world.targets.health(other, first, moment) is not world.targets.health(one, first, moment)
+
+
+async def test_what_a_hostname_turns_over_is_not_kept_for_others(world: World) -> None:
+    endpoint = {"name": "one", "region": "aws-us-east-1", "hostname": "lb.example.net"}
+    world.targets.watch(record_from(failover_record(endpoints=[endpoint]), None))
+    task = asyncio.create_task(world.targets.run())
+    await until(lambda: world.checked[ONE])
+    declared = number_kept()
+    for turn in range(20):
+        world.answer = Resolution(ResolutionOutcome.ANSWERED, (f"192.0.2.{100 + turn}",), 5.0)
+        await until(lambda turn=turn: world.checked[f"192.0.2.{100 + turn}"])
+    task.cancel()
+    assert number_kept() == declared

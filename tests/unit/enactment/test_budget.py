@@ -246,3 +246,16 @@ async def test_readings_take_a_tenth_of_a_lower_quota() -> None:
 
 async def test_without_a_quota_the_periods_say_when_to_read_again() -> None:
     assert ZoneBudget(Budget(NO_QUOTA, now), NO_QUOTA).pause_after_reading() is None
+
+
+async def test_who_waits_for_a_quota_says_so() -> None:
+    """Then it is not busy: what else is to be done goes on (`Enactor.is_busy`)."""
+    budget = Budget(replace(NO_QUOTA, requests_per_second=1.0, requests_burst=1), now)
+    zone = ZoneBudget(budget, NO_QUOTA)
+    await budget.request()  # another zone of the account
+    room = zone.room(5, Urgency.FAILOVER, news=asyncio.Event(), due=math.inf, unless=lambda: False)
+    waiting = asyncio.create_task(room)
+    await asyncio.sleep(0.5)
+    assert zone.is_waiting
+    await waiting
+    assert not zone.is_waiting

@@ -9,7 +9,7 @@ import pytest
 
 from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
-from detour.enactment.verification import LOOKS_WHILE_WRITING, SUSPICION_AFTER, Verifier
+from detour.enactment.verification import LOOKS_AT_ONCE, LOOKS_WHILE_WRITING, SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
 from detour_simulation.virtualtime import until
 
@@ -512,5 +512,23 @@ async def test_while_many_names_wait_to_be_written_few_are_looked_at(world: Worl
         verifier.wrote(name)
     await asyncio.sleep(0.025)
     assert len(world.asked) == 2 * len(names)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_thousands_of_looks_do_not_begin_in_one_go(world: World) -> None:
+    names = [f"n{number}.example.org" for number in range(1_000)]
+    verifier = Verifier(ask=world.ask, clock=world.now, random=lambda: 0.5, witness=world)
+    verifier.use(SERVERS[:1])
+    task = asyncio.create_task(verifier.run())
+    world.show(a_set(API, ONE))
+    before = len(asyncio.all_tasks())
+    for name in names:
+        verifier.watch(name, (a_set(name, ONE),), (), changed=True)
+    most = 0
+    while len(world.seen) < len(names):
+        most = max(most, len(asyncio.all_tasks()) - before)
+        await asyncio.sleep(0.005)
+    assert LOOKS_AT_ONCE / 2 < most <= 2 * LOOKS_AT_ONCE + 8, "each look asks in a task of its own"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -6,9 +6,14 @@ from typing import Any, cast
 
 import pytest
 
+from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
+from detour.kube.metadata import MetadataWriter
+from detour.kube.origins import origin_of
 from detour.kube.reporting.events import EVENTS_KEPT
+from detour.kube.reporting.quietstart import was_well
 from detour.kube.reporting.reporter import REST, WRITES_IN_FLIGHT, Reporter
+from detour.kube.reporting.reporting import Pictures, Reporting
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 
@@ -159,8 +164,13 @@ async def test_statuses_without_news_are_built_by_turns() -> None:
 class Noting(Slow):
     """Notes also which events are created, in one line with the patches."""
 
+    refused = 0
+
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         await asyncio.sleep(0.001)
+        if self.refused:
+            self.refused -= 1
+            raise ClusterError("too many requests", 429)
         self.patched.append(f"{body['reason']} {body['involvedObject']['name']}")
 
 
@@ -217,7 +227,56 @@ async def test_an_event_about_a_record_waits_for_statuses_a_second_at_most() -> 
         writer.mark(record_of(number))
     writer.events.tell(record_of(0), "Decided", "told")
     writing, began = asyncio.create_task(writer.flush()), loop.time()
+    await asyncio.sleep(0.01)  # it has begun
     await writer.events.flush()
     assert 0.9 <= loop.time() - began <= 1.5
     assert not writing.done(), "there were statuses for longer"
     writing.cancel()
+
+
+async def test_an_event_that_was_not_taken_is_tried_again_before_those_that_give_way() -> None:
+    """What a zone has to tell does not wait until all statuses are written."""
+    cluster = Noting()
+    cluster.refused = 1
+    writer = noting_reporter(cluster)
+    for number in range(20_000):
+        writer.mark(record_of(number))
+    for number in range(9):
+        writer.events.tell(record_of(number), "Decided", "told")
+    writer.events.tell(Subject(Kind.DNS_ZONE, ObjectKey("dns", "main"), "z"), "Ready", "told")
+    writing = asyncio.create_task(writer.flush())
+    await asyncio.sleep(0.01)
+    await writer.events.flush()
+    told = [each for each in cluster.patched if " " in each]
+    assert "Ready main" in told[:3], told
+    writing.cancel()
+
+
+async def test_a_status_without_news_costs_no_rest() -> None:
+    cluster, loop = Slow(), asyncio.get_running_loop()
+    writer = Reporter(
+        cast(Cluster, cluster),
+        component="x",
+        build=lambda *_: None,
+        wall_clock=lambda: 0.0,
+        clock=loop.time,
+        is_busy=lambda: True,
+    )
+    for number in range(200):
+        writer.mark(record_of(number))
+    await asyncio.wait_for(writer.flush(), 100 * REST)
+    assert not cluster.patched
+
+
+def test_what_is_kept_of_an_object_tells_with_its_status_that_it_was_well() -> None:
+    """As where a record comes back to a replica that let it go: it is as quiet as after a restart."""
+    metadata = {"name": "api", "namespace": "shop", "uid": "u-1", "generation": 3, "resourceVersion": "7"}
+    ready = {"type": "Ready", "status": "True", "observedGeneration": 3}
+    origin = origin_of({"metadata": metadata, "status": {"conditions": [ready]}, "spec": {"hostname": "x"}})
+    reporting = Reporting(cast(MetadataWriter, None), wall_clock=lambda: 0.0)
+    writer = reporter(now=5.0)
+    reporting.connect(writer, cast(Pictures, None))
+    writer.adopt(RECORD, origin.shown["status"], "7")
+    kept = reporting.kept(origin)
+    assert "status" not in kept.shown
+    assert was_well(Kind.FAILOVER_RECORD, reporting.with_status(RECORD, kept).shown)

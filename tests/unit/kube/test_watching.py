@@ -137,15 +137,16 @@ def in_the_hands_of_kopf(names: Container[str]) -> list[kopf.Body]:
 
 async def test_kopf_keeps_nothing_of_an_object_that_was_handed_on(api: KubeApi, look: Look) -> None:
     """Also not until garbage is collected: what is set apart from the collector meanwhile is never freed."""
-    names = {f"kept-nowhere-{number}" for number in range(5)}
-    for name in names:
-        api.put({**record(name), "spec": {"hostname": name}, "status": {"summary": {}}})
-    eyes = look()
-    await eyes.watches("failoverrecords")
+    names = {f"kept-nowhere-{number}" for number in range(6)}
     gc.disable()
     try:
+        for name in names - {"kept-nowhere-5"}:
+            api.put({**record(name), "spec": {"hostname": name}, "status": {"summary": {}}})
+        eyes = look()
+        await eyes.watches("failoverrecords")
         api.put({**record("kept-nowhere-5"), "spec": {"hostname": "x"}})
-        await until(lambda: {*names, "kept-nowhere-5"} <= set(eyes.names()))
+        await until(lambda: names <= set(eyes.names()))
+        await until(lambda: {each.meta.name for each in in_the_hands_of_kopf(names)} == names)
         await until(lambda: all(set(each) == {"metadata"} for each in in_the_hands_of_kopf(names)))
     finally:
         gc.enable()

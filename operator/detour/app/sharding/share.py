@@ -277,7 +277,8 @@ class Share:
             if kept.untold and is_new:  # the engine sees what it declared before, and then that it does no more
                 zones = tuple(dict.fromkeys((*record.zones, *kept.untold)))
                 self._engine.record_declared(kept.subject, replace(record, zones=zones), origin)
-            self._engine.record_declared(kept.subject, record, origin)
+            if not (kept.untold and is_new and origin.is_being_deleted):  # then it goes from all of them
+                self._engine.record_declared(kept.subject, record, origin)
             kept.valid = kept.origin = None  # the engine has it now
         if kept.refusal is not None:
             self._engine.invalid(kept.subject, *kept.refusal, origin)
@@ -386,7 +387,8 @@ class Share:
         for zone in kept.declared:
             self._unrefuse(zone, subject.key)
         if kept.declared != record.zones:
-            kept.untold = tuple(dict.fromkeys(each for each in (*kept.untold, *kept.declared) if self._zones.get(each)))
+            tied = self.ties.zones_of(subject.key)  # where it was permitted
+            kept.untold = tuple(dict.fromkeys(each for each in (*kept.untold, *kept.declared) if each in tied))
         kept.declared, kept.refusal = record.zones, None
         self._take_in(kept, subject, record, origin)
 
@@ -411,7 +413,7 @@ class Share:
 
     def _note_status(self, kept: _Kept, origin: Origin) -> None:
         kept.told, kept.is_unacted = tuple(self._statuses.zones_in(origin)), self._statuses.is_unacted(origin)
-        if not kept.is_unacted:
+        if not kept.is_unacted and kept.refusal is None:  # the status of one that is refused tells of nothing new
             kept.untold = ()
 
     def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:

@@ -25,6 +25,9 @@ EVENTS_KEPT = 1000
 EVENT_TRIES = 5
 """How often an event is sent that the API server answers, but does not take."""
 
+TRIED_AGAIN_AFTER = 1.0
+"""Seconds until such an event is sent again, at the earliest."""
+
 GIVES_WAY = 1.0
 LOOK_AGAIN = 0.02
 """Seconds for which an event about a record gives way to statuses at most, and after which it looks again."""
@@ -38,6 +41,7 @@ class _Waiting(NamedTuple):
     namespace: str
     body: Mapping[str, Any]
     tries: int = 0
+    not_before: float = 0.0
 
 
 class Events:
@@ -104,34 +108,38 @@ class Events:
 
     async def flush(self) -> bool:
         """Create what waits; False where some of it has to be tried again."""
-        later: list[_Waiting] = []
-        while (queue := await self._next_queue()) is not None:
-            first = queue[0]
-            status = await self._create(first.namespace, first.body)
+        while (event := await self._next()) is not None:
+            status = await self._create(event.namespace, event.body)
             if status == NOT_REACHED:
                 break
-            if queue and queue[0] is first:
-                queue.popleft()
-            if status is not None and first.tries + 1 < EVENT_TRIES:
-                later.append(first._replace(tries=first.tries + 1))  # the others first
-        is_done = not (later or self._first_queue())
-        for each in later:
-            self._keep(each)
+            self._take_off(event)
+            if status is not None and event.tries + 1 < EVENT_TRIES:  # the others first
+                self._keep(event._replace(tries=event.tries + 1, not_before=self._clock() + TRIED_AGAIN_AFTER))
+        is_done = not self.waiting
         if self._left_out and is_done:
             logger.warning("events that were left out, as too many came at once: %d", self._left_out)
             self._left_out = 0
         return is_done
 
-    def _first_queue(self) -> deque[_Waiting] | None:
-        """Return the queue of the first rank in which an event waits, None where none does."""
-        return next(filter(None, self._queues), None)
+    def _take_off(self, event: _Waiting) -> None:
+        queue = self._queues[event.rank]
+        if queue and queue[0] is event:
+            queue.popleft()
+        elif event in queue:  # else it was left out meanwhile
+            queue.remove(event)
 
-    async def _next_queue(self) -> deque[_Waiting] | None:
-        """Return the queue whose turn it is; those about records give way to statuses for a while."""
+    async def _next(self) -> _Waiting | None:
+        """Return the event whose turn it is, None where none is due; those about records give way to statuses."""
         until = self._clock() + GIVES_WAY
-        while self._statuses_wait() and not self._queues[OF_A_PLACE] and self._clock() < until:  # noqa: ASYNC110 - nobody tells
+        while (event := self._first_due()) is not None:
+            if event.rank == OF_A_PLACE or not self._statuses_wait() or self._clock() >= until:
+                return event
             await asyncio.sleep(LOOK_AGAIN)
-        return self._first_queue()
+        return None
+
+    def _first_due(self) -> _Waiting | None:
+        now = self._clock()
+        return next((each for queue in self._queues for each in queue if each.not_before <= now), None)
 
     async def _create(self, namespace: str, body: Mapping[str, Any]) -> int | None:
         """Return None where an event was taken, or will never be, else the status of the error."""

@@ -197,7 +197,6 @@ class Reporter:
                 logger.error("the status of %s could not be made; it is tried again: %s", what, told(error))
         finally:
             self._in_flight -= 1
-            self._wrote_at = self._clock()
 
     @property
     def _is_resting(self) -> bool:
@@ -221,6 +220,7 @@ class Reporter:
             )
         finally:
             known.is_in_flight = False
+            self._wrote_at = self._clock()
         metadata = patched.get("metadata")
         version = str(metadata.get("resourceVersion") or "") if isinstance(metadata, Mapping) else ""
         if not known.is_found:

@@ -39,7 +39,7 @@ from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.timestamps import timestamp
 
-METADATA_KEPT = ("namespace", "resourceVersion", "annotations", "finalizers")
+METADATA_KEPT = ("namespace", "generation", "resourceVersion", "annotations", "finalizers")
 """What is asked for of an object's metadata after it was taken in."""
 
 
