@@ -18,7 +18,7 @@ SHORTER = {
     "kill": "cluster/test_operator_restarts.py",
     "manifests": "cluster/test_manifests_hostile.py",
     "thousand": "unit/app/test_engine.py",
-    "names": "cluster/test_operator_restarts.py",
+    "names": "unit/app/test_engine.py",
     "repair": "cluster/test_repair_suite.py",
     "sitelost": "cluster/test_operator_sites.py",
     "takeover": "cluster/test_operator_replicas.py",

@@ -113,7 +113,7 @@ def all_else() -> Iterator[Any]:
         yield pytest.param("situation", name, value, id=name)
 
 
-@pytest.mark.parametrize(("of", "name", "value"), all_else())
+@pytest.mark.parametrize(("of", "name", "value"), list(all_else()))
 def test_whatever_else_differs_is_decided_for_anew(of: str, name: str, value: Any) -> None:
     @THOROUGHLY
     @given(situations())

@@ -30,7 +30,8 @@ TRIED_AGAIN_AFTER = 1.0
 
 GIVES_WAY = 1.0
 LOOK_AGAIN = 0.02
-"""Seconds for which an event about a record gives way to statuses at most, and after which it looks again."""
+"""Seconds for which what is less urgent gives way at most, and after which it looks again: an event about a record to
+statuses, and a status to names that wait to be changed."""
 
 OF_A_PLACE, OF_A_WARNING, OF_A_RECORD = range(3)
 """The ranks of events: about a zone or a region; a warning about a record; what else there is about one."""

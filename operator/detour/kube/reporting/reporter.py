@@ -9,7 +9,7 @@ from typing import Any
 
 from detour.engine.ports import NOT_REACHED, ClusterError
 from detour.kube.cluster import Cluster
-from detour.kube.reporting.events import Events
+from detour.kube.reporting.events import GIVES_WAY, LOOK_AGAIN, Events
 from detour.kube.reporting.reported import Reported
 from detour.kube.status import Status
 from detour.kube.turns import Turns
@@ -23,10 +23,6 @@ MERGE_WINDOW = 0.1
 """Seconds for which news of an object gather before they are written."""
 
 WRITES_IN_FLIGHT = 6
-GIVES_WAY = 1.0
-LOOK_AGAIN = 0.02
-"""Seconds for which a status gives way at most, and after which it looks again."""
-
 REST = 0.05
 """Seconds after a status before the next one is written, one at a time, while names wait to be changed."""
 

@@ -1,7 +1,8 @@
 """names: `size` names in one zone at a real BIND, on a real API server; a region breaks, and the operator starts anew.
 
-All names must be published and moved, an edit must be visible while statuses are still being written, and a restart
-with right statuses must write nothing to DNS. What a name costs at which size is measured by `make bench`.
+All names must be published and moved, an edit must be visible soon (of thousands of names the statuses are still being
+written by then), and a restart with right statuses must write nothing to DNS. What a name costs at which size is
+measured by `make bench`.
 """
 
 import asyncio
