@@ -250,6 +250,9 @@ FOUND_IN_THE_LONG_RUN = {
         "late at azure:21527",
         "late at azure:21687",
     ],
+    "OneDecider": [
+        "shards and ties:6300756",
+    ],
     "Serves": [
         "shards:6200644",
         "shards:2000980",

@@ -194,6 +194,19 @@ async def test_zones_that_no_status_has_told_of_tie_until_one_was_written_for_th
     assert set(world.share.ties.zones_of(ObjectKey("shop", "moves"))) == {zone("b")}
 
 
+async def test_a_record_whose_zone_is_gone_is_taken_by_who_has_its_new_one(world: World) -> None:
+    """And not kept by the replica that was elected for what is of no zone."""
+    await world.assign("a", elsewhere=["b"], is_first=True)
+    raw = world.declare(in_zones("moves", "c"))
+    world.share.gone(Subject(Kind.DNS_ZONE, zone("c"), "z-c"), observed=True)
+    await world.assign("a", elsewhere=["b"], is_first=True)
+    assert world.sees() == {"moves"}
+    edited = {**raw, "metadata": {**raw["metadata"], "generation": 2}}
+    edited["spec"] = {**raw["spec"], "zones": [{"name": "b"}]}
+    world.declare(edited)
+    assert world.sees() == set()
+
+
 async def test_a_zone_that_never_permitted_a_record_is_not_tied_by_its_edit_either(world: World) -> None:
     world.declare({**dns_zone("b", uid="z-b", domain="b.example.org", allowedNamespaces={"from": "Same"})})
     foreign = failover_record(

@@ -406,7 +406,8 @@ class Share:
             self._show(kept, record, origin)
         elif kept.shown_with is not None:
             tied = self.ties.zones_of(subject.key)
-            if set(kept.shown_with).issubset(tied) and self._stays(kept.shown_with):
+            has_zone = any(zone in self._zones for zone in kept.shown_with)  # else it is whoever has its new zones'
+            if has_zone and set(kept.shown_with).issubset(tied) and self._stays(kept.shown_with):
                 kept.is_held_back = True  # everybody sees what ties it, so nobody else decides for it meanwhile
             else:
                 self._let_go(kept)
