@@ -159,10 +159,11 @@ class Engine:
             self._targets.watch(record)
         if self._records.keep(record.key, known):
             self._regions_meant.clear()
+        if known.awaiting is None:  # also where it was edited and deleted since it was seen last
+            self._leavers.leave(known, known.keeper.zones_left_behind(zones_before))
         if is_leaving:
             self._begin_removal(known)
             return
-        self._leavers.leave(known, known.keeper.zones_left_behind(zones_before))
         self._removals.keep_finalizer(known)
         self.decide((record.key,))
 

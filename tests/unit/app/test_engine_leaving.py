@@ -167,6 +167,19 @@ async def test_a_deletion_waits_for_no_other_zone(boot: Boot, clouds: Clouds) ->
     await goes(world, clouds)
 
 
+async def test_a_record_that_is_seen_edited_and_deleted_in_one_go_leaves_its_old_zone_too(
+    boot: Boot, clouds: Clouds
+) -> None:
+    world = boot(dns_zone(), other_zone(), in_zones("main"))
+    await world.until(lambda: world.answers() == ONE)
+    watchers, world.api.watchers = world.api.watchers, []
+    world.api.apply(in_zones("other"))
+    await asyncio.sleep(0)  # nobody hears of it
+    world.api.watchers = watchers
+    world.api.delete(Kind.FAILOVER_RECORD, "api")
+    await goes(world, clouds)
+
+
 # -- the same zone under two names -------------------------------------------------------------------------------------
 
 

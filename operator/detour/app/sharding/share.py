@@ -12,7 +12,7 @@ import logging
 import pickle
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.app.declarations import Declared
@@ -70,6 +70,7 @@ class _Kept:
     """A record that is `declared` for these zones, and in those that its status has `told` of.
 
     It may be in those that are `untold` too: it declared them before, and no status was written since it does no more.
+    Who has those knows, and tells of it before others decide.
     `valid` is what it declared last that could be used, and `origin` the object, both packed: None where the engine
     knows better. `refusal` says why what it declares now cannot be used. `shown_with` are the zones with which the
     engine knows it, None where it does not. `is_held_back` says that there is an edit that the engine does not know,
@@ -274,11 +275,7 @@ class Share:
         is_new = kept.shown_with is None
         kept.shown_with, kept.is_held_back = self.ties.zones_of(kept.subject.key), False
         if record is not None:
-            if kept.untold and is_new:  # the engine sees what it declared before, and then that it does no more
-                zones = tuple(dict.fromkeys((*record.zones, *kept.untold)))
-                self._engine.record_declared(kept.subject, replace(record, zones=zones), origin)
-            if not (kept.untold and is_new and origin.is_being_deleted):  # then it goes from all of them
-                self._engine.record_declared(kept.subject, record, origin)
+            self._engine.record_declared(kept.subject, record, origin)
             kept.valid = kept.origin = None  # the engine has it now
         if kept.refusal is not None:
             self._engine.invalid(kept.subject, *kept.refusal, origin)
