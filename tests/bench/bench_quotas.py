@@ -1,6 +1,6 @@
 """How close to a provider's quota a region's names move, and whose go first: the lab's Route 53 and Azure DNS.
 
-Run `make bench-quotas`, or `make bench-quotas CLOUD=azure NAMES=200`. The emulators keep the quotas that the clouds
+Run `make bench-quotas`, or `make bench-quotas CLOUD=azure NAMES=300`. The emulators keep the quotas that the clouds
 publish, refuse what is beyond, and the operator has no other budget. One name in twenty is important. The floor is what
 these quotas need for so many replacements, from full buckets, whoever sends them.
 """
@@ -16,7 +16,8 @@ from detour.providers.azuredns.limits import LIMITS as AZURE_LIMITS
 from detour.providers.route53.limits import LIMITS as ROUTE53_LIMITS
 from detour_lab.clouds.clouds import AZURE, ROUTE53
 from detour_lab.clouds.labzones import EmulatedZone
-from detour_lab.stage.stage import NAMESPACE, Stage, wait_for
+from detour_lab.stage.stage import Stage, wait_for
+from detour_lab.stories.manyrecords import many_records
 
 ZONES = {"route53": (ROUTE53, ROUTE53_LIMITS), "azure": (AZURE, AZURE_LIMITS)}
 DEFAULT_NAMES = {"route53": 4_500, "azure": 500}
@@ -32,25 +33,6 @@ REFILLED = 1.1
 """How many times as long as a bucket takes to fill is waited before the region breaks."""
 
 RESULTS = Path(__file__).parents[2] / "build" / "bench"
-
-RECORD = """---
-apiVersion: detour.dev/v1alpha1
-kind: FailoverRecord
-metadata: {{name: quota-{number}, namespace: {namespace}}}
-spec:
-  hostname: r{number}.shop.example.com
-  zones: [{{name: {zone}}}]
-  importance: {importance}
-  endpoints:
-    - {{name: virginia, region: aws-us-east-1, addresses: [{first}], priority: 1}}
-    - {{name: netherlands, region: azure-westeurope, addresses: [{second}], priority: 2}}
-  failback: {{holdDown: 1h}}
-  healthCheck:
-    http: {{port: {port}, path: /healthz, host: shop.example.com}}
-    interval: 5s
-    recheckInterval: 500ms
-    timeout: 1s
-"""
 
 
 def is_important(name: str) -> bool:
@@ -70,23 +52,14 @@ async def measure(cloud: str, names: int) -> dict[str, float]:
     assert limits.changes_burst is not None
     rate, burst, each = limits.changes_per_second, limits.changes_burst, limits.elements_per_replacement
     floor = seconds_for(each * names, rate, burst)
+    if floor == 0.0:
+        sys.exit(f"{names} names fit into the burst of {cloud}, so no quota holds them up: ask for more")
     print(f"cloud={cloud} names={names} floor={floor:.0f}s", flush=True)
     async with Stage(records=False, memory="4GiB") as stage:
         zone = stage.lab.zone(zone_name)
         assert isinstance(zone, EmulatedZone)
         first, second = (stage.lab.region(name).service("api") for name in (REGION, "azure-westeurope"))
-        manifest = "".join(
-            RECORD.format(
-                number=number,
-                namespace=NAMESPACE,
-                zone=zone_name,
-                importance="High" if number % IMPORTANT == 0 else "Normal",
-                first=first.address,
-                second=second.address,
-                port=first.port,
-            )
-            for number in range(names)
-        )
+        manifest = many_records(range(names), zone=zone_name, first=first, second=second, important_each=IMPORTANT)
         await asyncio.to_thread(stage.plane.kubectl, "create", "-f", "-", input=manifest, timeout=600)
 
         async def are_at(address: str) -> bool:
@@ -125,7 +98,7 @@ async def measure(cloud: str, names: int) -> dict[str, float]:
         "floor": floor,
         "published": published,
         "moved": max(moved.values()),
-        "times_floor": max(moved.values()) / max(floor, 1e-9),
+        "times_floor": max(moved.values()) / floor,
         "important_moved": max(important),
         "important": len(important),
         "others_before": sum(at < max(important) for at in others),

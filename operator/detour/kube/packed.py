@@ -3,13 +3,12 @@
 What a process once held at its start it keeps: the memory of objects that are gone is in pieces.
 """
 
-import pickle
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from detour.model.objects import RawObject
+from detour.model.packing import packed, unpacked
 
 AT_ONCE = 100
 """Objects that are unpacked together."""
@@ -26,21 +25,16 @@ class PackedObjects:
         """Add objects."""
         rest = iter(objects)
         while page := list(islice(rest, AT_ONCE)):
-            self._pages.append((len(page), zlib.compress(pickle.dumps(page, pickle.HIGHEST_PROTOCOL), 1)))
+            self._pages.append((len(page), packed(page)))
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._pages)
 
     def __iter__(self) -> Iterator[RawObject]:
         for _, page in self._pages:
-            yield from _unpacked(page)
+            yield from unpacked(page)
 
     def take(self) -> Iterator[RawObject]:
         """Give all objects, which are not here any more then."""
         while self._pages:
-            yield from _unpacked(self._pages.popleft()[1])
-
-
-def _unpacked(page: bytes) -> list[RawObject]:
-    found: list[RawObject] = pickle.loads(zlib.decompress(page))  # noqa: S301 - nothing but what this process has packed
-    return found
+            yield from unpacked(self._pages.popleft()[1])

@@ -9,11 +9,9 @@ stays as it was before, until one replica has them all. What one record or zone 
 
 import asyncio
 import logging
-import pickle
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from detour.app.declarations import Declared
 from detour.app.sharding.ties import Standing, Ties
@@ -21,6 +19,7 @@ from detour.engine.ports import Origin
 from detour.model.defects import told as told_of
 from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
+from detour.model.packing import packed, unpacked
 from detour.model.record import ObjectKey, Record
 from detour.model.zone import NamespacesFrom, Zone
 
@@ -267,9 +266,9 @@ class Share:
         if not self._belongs_here(kept.subject.key):
             self._take_away(kept)
         elif kept.shown_with is None or kept.is_held_back:
-            record = None if kept.valid is None else _unpacked(kept.valid)
+            record = None if kept.valid is None else unpacked(kept.valid)
             if kept.origin is not None:
-                self._show(kept, record, _unpacked(kept.origin))
+                self._show(kept, record, unpacked(kept.origin))
 
     def _show(self, kept: _Kept, record: Record | None, origin: Origin) -> None:
         is_new = kept.shown_with is None
@@ -285,8 +284,8 @@ class Share:
     def _let_go(self, kept: _Kept) -> None:
         known = self._engine.seen_last(kept.subject)
         if known is not None:
-            kept.valid = kept.valid or _packed(known[0])
-            kept.origin = kept.origin or _packed(known[1])
+            kept.valid = kept.valid or packed(known[0])
+            kept.origin = kept.origin or packed(known[1])
         kept.shown_with, kept.is_held_back, kept.is_unacted = None, False, False
         self._engine.let_go(kept.subject)
 
@@ -395,11 +394,11 @@ class Share:
         if self._tie(kept):
             self._on_change()
         if kept.shown_with is None or not self._belongs_here(subject.key):
-            kept.valid = _packed(record) if record is not None else kept.valid
-            kept.origin = _packed(origin)
+            kept.valid = packed(record) if record is not None else kept.valid
+            kept.origin = packed(origin)
         if self._belongs_here(subject.key):
             if record is None and kept.valid is not None:
-                record = _unpacked(kept.valid)
+                record = unpacked(kept.valid)
             self._show(kept, record, origin)
         elif kept.shown_with is not None:
             tied = self.ties.zones_of(subject.key)
@@ -467,7 +466,7 @@ class Share:
             is_shown = kept.shown_with is not None
             self._note_status(kept, origin)
             if kept.origin is not None:
-                kept.origin = _packed(origin)
+                kept.origin = packed(origin)
             if self._tie(kept):
                 self._due[subject.key] = None
                 self._on_change()
@@ -518,11 +517,3 @@ class Share:
 
 def _selects(zone: _KeptZone) -> bool:
     return zone.zone is not None and zone.zone.allowed.source is NamespacesFrom.SELECTOR
-
-
-def _packed(what: object) -> bytes:
-    return zlib.compress(pickle.dumps(what, pickle.HIGHEST_PROTOCOL), 1)
-
-
-def _unpacked(packed: bytes) -> Any:
-    return pickle.loads(zlib.decompress(packed))  # noqa: S301 - nothing but what this process has packed

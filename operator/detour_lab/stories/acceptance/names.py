@@ -21,6 +21,7 @@ from detour_lab.clouds.clouds import BIND
 from detour_lab.clouds.labzones import RealZone
 from detour_lab.stage.stage import NAMESPACE, Stage, spread, wait_for
 from detour_lab.stories.acceptance import Say
+from detour_lab.stories.manyrecords import DOMAIN, many_records
 from detour_lab.stories.scenarios.result import Result
 
 REGION = "aws-us-east-1"
@@ -34,24 +35,6 @@ AT_ONCE = 1_000
 EDITS = 15
 EDITED_WITHIN = 5.0
 """Seconds within which an edit must be visible beside the statuses of all names: a tenth of what those take."""
-
-RECORD = """---
-apiVersion: detour.dev/v1alpha1
-kind: FailoverRecord
-metadata: {{name: names-{number}, namespace: {namespace}}}
-spec:
-  hostname: r{number}.shop.example.com
-  zones: [{{name: {zone}}}]
-  endpoints:
-    - {{name: virginia, region: aws-us-east-1, addresses: [{first}], priority: 1}}
-    - {{name: netherlands, region: azure-westeurope, addresses: [{second}], priority: 2}}
-  failback: {{holdDown: 1h}}
-  healthCheck:
-    http: {{port: {port}, path: /healthz, host: shop.example.com}}
-    interval: 5s
-    recheckInterval: 500ms
-    timeout: 1s
-"""
 
 
 class _Zone:
@@ -84,13 +67,10 @@ async def play(size: int, say: Say) -> Result:
             return Result(False, {"BIND": "missing"})
         zone = _Zone(found)
         first, second, _ = (stage.lab.region(name).service("api") for name in stage.lab.regions)
-        fill = {"namespace": NAMESPACE, "zone": BIND, "port": first.port}
         say(f"creating {size} records")
         for start in range(0, size, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, size))
-            manifest = "".join(
-                RECORD.format(number=each, first=first.address, second=second.address, **fill) for each in numbers
-            )
+            manifest = many_records(numbers, zone=BIND, first=first, second=second)
             await asyncio.to_thread(stage.plane.kubectl, "create", "-f", "-", input=manifest, timeout=PATIENCE)
 
         async def all_at(address: str) -> bool:
@@ -139,12 +119,12 @@ async def _prefer(stage: Stage, number: int, *, first: int) -> None:
     """Give a record's first endpoint this priority, and the other one the other."""
     wished = ((0, first), (1, 3 - first))
     patch = [{"op": "replace", "path": f"/spec/endpoints/{place}/priority", "value": value} for place, value in wished]
-    await stage.kubectl("patch", "fr", f"names-{number}", "-n", NAMESPACE, "--type=json", "-p", json.dumps(patch))
+    await stage.kubectl("patch", "fr", f"many-{number}", "-n", NAMESPACE, "--type=json", "-p", json.dumps(patch))
 
 
 async def _seconds_of_an_edit(stage: Stage, zone: RealZone, number: int, address: str) -> float:
     """Prefer a record's other endpoint, and return the seconds until BIND answers with it."""
-    name = f"r{number}.shop.example.com."
+    name = f"r{number}.{DOMAIN}."
     await _prefer(stage, number, first=2)
     edited_at = time.monotonic()
 
