@@ -114,6 +114,7 @@ FOUND_IN_THE_LONG_RUN = {
         "general:108209",
     ],
     "Converges": [
+        "accounts:6600770",
         "shards and ties:6400330",
         "shards and ties:6200218",
         "accounts:1741570",

@@ -31,17 +31,15 @@ class ChangeWatch:
         self._due_at = math.inf
         self._task: asyncio.Task[ChangedNames | None] | None = None
         self._has_told = False
+        self._is_missed = True  # what it no longer tells has to be read
+        self.is_lost = False
+        """Whether nothing more is to be heard from an account that was relied on."""
         self.heard_at = -math.inf
 
     @property
     def is_followed(self) -> bool:
         """Tell whether the account tells of everything that others change."""
         return self.heard_at >= self._clock() - MISSED * self._period
-
-    @property
-    def is_lost(self) -> bool:
-        """Tell whether nothing more is to be heard from an account that did tell what had changed."""
-        return self._mark is None and self._has_told
 
     @property
     def due_at(self) -> float:
@@ -60,7 +58,7 @@ class ChangeWatch:
         self.heard_at = max(self.heard_at, began_at)
         if self._mark is None:
             self._mark, self._due_at = mark, self._clock() + self._period
-            self._has_told = False
+            self.is_lost = False
 
     def ask(self, provider: Provider) -> None:
         """Ask what has changed."""
@@ -79,9 +77,10 @@ class ChangeWatch:
         self._due_at = self._asked_at + self._period
         changed = task.result()
         if changed is None:  # no account, or none that can be relied on: the next reading of the zone begins anew
+            self._is_missed &= self._has_told
             self.give_up()
             return frozenset()
-        self._mark, self._has_told = changed.mark, True
+        self._mark, self._has_told, self._is_missed = changed.mark, True, True
         if changed.names is not None:
             self.heard_at = self._asked_at
         return changed.names
@@ -97,11 +96,12 @@ class ChangeWatch:
             self._task = None
 
     def give_up(self) -> None:
-        """Ask no more until the whole zone was read again."""
-        self.cancel()
-        self._mark, self._due_at, self.heard_at = None, math.inf, -math.inf
+        """Ask no more until the whole zone was read again; it `is_lost` once, until it tells something again."""
+        self.begin_anew()
+        self.is_lost, self._is_missed = self._is_missed, False
 
     def begin_anew(self) -> None:
         """Nothing that was known of the zone counts any more."""
-        self.give_up()
-        self._has_told = False
+        self.cancel()
+        self._mark, self._due_at, self.heard_at = None, math.inf, -math.inf
+        self.is_lost = False

@@ -161,6 +161,16 @@ async def test_an_account_that_tells_no_more_has_the_zone_read_soon(start: Start
     assert len(writer.provider.zone_reads) == reads, "an account that tells nothing since is no reason to read again"
 
 
+async def test_an_account_that_fails_before_it_told_anything_has_the_zone_read_soon(start: Start) -> None:
+    writer = start(zone := MemoryZone(), provider=Talking)
+    zone.account = []
+    await writer.publish(wish("api", ONE), wish("web", TWO))
+    assert not writer.provider.changes_asked
+    writer.provider.refuses = True
+    zone.drop(ADDRESSES)
+    await writer.until(lambda: zone.answers(API) == {ONE}, within=60)
+
+
 async def test_patience_that_was_asked_for_an_account_ends_with_it(start: Start) -> None:
     writer = await published(start)
     writer.provider.asks_for_patience = True
