@@ -35,9 +35,10 @@ class EndpointHealth:
     `addresses` its usable addresses, each with a verdict of its own (for a hostname: the resolved ones). `confirmed_at`
     is when a check last agreed with the verdict, None where none has. `evidence` has for each address that this process
     has checked what that showed; what an earlier status tells is no evidence. `emptiness` is what the newest look-up of
-    its hostname showed, where that had no address. `has_passed` says that one of its checks is known
-    to have passed, ever. Of `addresses` those in `fading` are in its hostname's answers no more, for long; `former` are
-    those that it had before, and that may be somebody else's by now.
+    its hostname showed, where that had no address. `has_passed` says that one of its checks is known to have passed,
+    ever. Of `addresses` those in `unjudged` may have their first verdict any moment, as nothing keeps them from being
+    checked; those in `fading` are in its hostname's answers no more, for long; `former` are those that it had before,
+    and that may be somebody else's by now.
     """
 
     verdict: Verdict
@@ -51,5 +52,6 @@ class EndpointHealth:
     evidence: tuple[tuple[str, Evidence], ...] = ()
     emptiness: Evidence | None = None
     has_passed: bool = False
+    unjudged: frozenset[str] = frozenset()
     fading: frozenset[str] = frozenset()
     former: tuple[str, ...] = ()

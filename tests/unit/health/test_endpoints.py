@@ -90,6 +90,11 @@ def test_each_address_keeps_a_verdict_of_its_own() -> None:
     assert health(H, U).message.startswith("1 of 2 addresses fail")
 
 
+def test_an_address_that_is_being_checked_for_the_first_time_is_told_from_one_out_of_reach() -> None:
+    found = endpoint_health(None, [*streaks(H, N), out_of_reach(blanks=1)], None, fall=FALL, now=5.0)
+    assert found.unjudged == {"192.0.2.2"}
+
+
 def named(*, empties: int = 0, failures: int = 0) -> ResolvedName:
     name = answered(ResolvedName(), ("192.0.2.1",), 0.0)
     for _ in range(empties):

@@ -314,6 +314,16 @@ def test_a_new_record_waits_for_first_verdicts_but_not_for_ever(patience: float,
         assert "a" in outcome.reason
 
 
+@pytest.mark.parametrize(("patience", "waits"), [(NOW + 1, True), (NOW, False)])
+def test_a_new_record_waits_for_each_address_too(patience: float, waits: bool) -> None:
+    both = Endpoint("a", "aws-us-east-1", addresses=(A, "2001:db8::1"))
+    half = dataclasses.replace(health((A, H), ("2001:db8::1", N)), unjudged=frozenset({"2001:db8::1"}))
+    base = dataclasses.replace(situation(H), record=record(both), healths={"a": half}, patience_until=patience)
+    assert isinstance(plan(base, NOW), Undecided) is waits
+    out_of_reach = dataclasses.replace(half, unjudged=frozenset())
+    assert decided(decide(dataclasses.replace(base, healths={"a": out_of_reach}))) == {A}
+
+
 def test_nothing_is_decided_before_a_zone_was_read() -> None:
     outcome = plan(changed(situation(H, H), published={}), NOW)
     assert isinstance(outcome, Undecided)
