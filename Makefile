@@ -27,7 +27,8 @@ help:
 	@echo "make mutants     the same with one protection after the other switched off: each must be missed"
 	@echo "make properties RUNS=10   examples of the properties that no run has tried before"
 	@echo "make soak MINUTES=20   real processes under faults of every kind; SEED=n plays a schedule again"
-	@echo "make bench NAMES='1000 10000'   what a number of names costs, on a real API server and BIND (30 min)"
+	@echo "make bench NAMES='1000 10000'   what a number of names costs, on a real API server and BIND; needs nginx (45 min)"
+	@echo "make bench MIX=shared           the same for one kind of names: shared (their targets) or https (their own)"
 	@echo "make bench-probers   what a check costs, beside gdnsd and blackbox_exporter where they are installed (2 min)"
 	@echo "make bench-quotas CLOUD=route53   how close to a quota names move: route53 (5 min) or azure (8 min)"
 	@echo "make bench-sharding ZONES=30 NAMES=1000   three replicas that divide the zones, one of them killed (15 min)"
@@ -112,7 +113,7 @@ mutants: setup
 	@$(BIN)/python -m detour_simulation mutants
 
 bench: setup packages
-	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 10000)
+	@$(BIN)/python tests/bench/bench_names.py $(or $(NAMES),1000 10000) $(and $(MIX),--mix=$(MIX))
 	@$(BIN)/python tests/bench/report.py
 
 bench-probers: setup

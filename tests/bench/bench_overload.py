@@ -9,11 +9,8 @@ declared timing promises where all can be checked: interval + fall x (recheck in
 import argparse
 import asyncio
 import contextlib
-import datetime
 import json
 import random
-import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
-from bench_probers import RESULTS, running
+from bench_probers import RESULTS
+from services import TLSService, prepare_tls
 
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
@@ -30,7 +28,6 @@ from detour.checks.scheduler import CheckScheduler
 from detour.health.thresholds import Streak, next_delay, observe
 from detour.model.checks import CheckResult, CheckTiming, HTTPCheck, StatusRange, Target
 from detour.model.health import Verdict
-from detour_lab.services.certificates import CertificateAuthority
 
 PORT = 18_788
 EAST, WEST = "127.0.0.30", "127.0.0.40"
@@ -41,14 +38,6 @@ CALIBRATION = 15.0
 
 SETTLING = 3.0
 """Intervals, as stretched as is expected, before the region breaks."""
-
-NGINX = """daemon off; worker_processes 1; pid {work}/nginx-{name}.pid; error_log {work}/error-{name}.log;
-worker_rlimit_nofile 60000; events {{ worker_connections 30000; }}
-http {{ access_log off; keepalive_timeout 0; ssl_session_tickets off; ssl_session_cache off;
-  server {{ listen {address}:{port} ssl backlog=8192;
-    ssl_certificate {work}/chain.pem; ssl_certificate_key {work}/key.pem;
-    location / {{ return 200 'ok'; }} }} }}
-"""
 
 
 class Observer:
@@ -128,34 +117,22 @@ async def measure(count: int, ca_bundle: str, break_east: Callable[[], None]) ->
     return figures
 
 
-def prepare(work: Path) -> str:
-    """Write what nginx needs in two places; return the authority's certificate."""
-    work.chmod(0o755)
-    authority = CertificateAuthority(datetime.datetime.now(datetime.UTC))
-    certificate = authority.valid("*.svc.example")
-    (work / "chain.pem").write_text(certificate.certificate)
-    (work / "key.pem").write_text(certificate.key)
-    for name, address in (("east", EAST), ("west", WEST)):
-        (work / f"{name}.conf").write_text(NGINX.format(work=work, name=name, address=address, port=PORT))
-    return authority.pem
-
-
 def main() -> None:
     """Measure, print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--targets", type=int, default=20_000)
     options = parser.parse_args()
-    if shutil.which("nginx") is None:
-        sys.exit("nginx is missing, which answers the checks: install nginx-light")
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        work, arguments = Path(folder), ["-p", folder, "-c"]
-        ca_bundle = prepare(work)
-        stack.enter_context(running("west", ["nginx", *arguments, str(work / "west.conf")], work))
-        east = stack.enter_context(running("east", ["nginx", *arguments, str(work / "east.conf")], work))
+        work = Path(folder)
+        ca_bundle = prepare_tls(work, "*.svc.example")
+        east, west = TLSService(work, "east", [EAST], PORT), TLSService(work, "west", [WEST], PORT)
+        for service in (east, west):
+            service.start()
+            stack.callback(service.stop)
         time.sleep(1)  # until both listen
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        figures = runner.run(measure(options.targets, ca_bundle, east.terminate))
+        figures = runner.run(measure(options.targets, ca_bundle, east.stop))
     print(" ".join(f"{name}={value:.2f}" for name, value in figures.items()))
     print(f"all known after {figures['all_known_after'] / figures['bound']:.2f} x the bound of detection")
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -8,22 +8,20 @@ Detour is measured with its scheduler and its event loop in a process of its own
 
 import argparse
 import asyncio
-import contextlib
 import http.client
 import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
+from services import running
 
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
@@ -60,18 +58,6 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-@contextlib.contextmanager
-def running(name: str, arguments: list[str], work: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process, and end it."""
-    with (work / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 def measure(pid: int, seconds: float, *, warm: float) -> float:

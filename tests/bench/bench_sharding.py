@@ -20,20 +20,9 @@ from urllib.error import URLError
 import dns.asyncquery
 import dns.message
 import yaml
-from bench_names import (
-    CRDS,
-    EAST,
-    NAMESPACE,
-    PATIENCE,
-    PLANE_MEMORY,
-    READY,
-    RESULTS,
-    WEST,
-    Service,
-    endpoints,
-    record,
-    until,
-)
+from bench_names import CRDS, PATIENCE, PLANE_MEMORY, READY, RESULTS, until
+from mixes import EAST, NAMESPACE, PORT, WEST, endpoints, shared_record
+from services import TCPService
 
 from detour.app.sharding.division import EVENING_PAUSE
 from detour_lab.controlplane import ControlPlane
@@ -224,10 +213,8 @@ def _records(fleet: Fleet) -> Iterator[list[dict[str, Any]]]:
     for place in range(fleet.zones):
         found = []
         for number in range(fleet.names):
-            each = record(number)
-            each["metadata"]["name"] = f"{zone_name(place)}-r{number}"
-            each["spec"].update(hostname=f"r{number}.{domain_of(place)}", zones=[{"name": zone_name(place)}])
-            found.append(each)
+            name, hostname = f"{zone_name(place)}-r{number}", f"r{number}.{domain_of(place)}"
+            found.append(shared_record(name, hostname, zone_name(place)))
         yield found
 
 
@@ -258,7 +245,7 @@ async def bench(zones: int, names: int) -> dict[str, float]:
         fleet = Fleet(plane, server, zones, names)
         await asyncio.to_thread(declare, fleet)
         for address in (EAST, WEST):
-            service = Service(address)
+            service = TCPService(address, PORT)
             await service.mend()
             stack.push_async_callback(service.break_)
         return await measure(fleet, empty)
