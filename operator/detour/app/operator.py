@@ -157,7 +157,7 @@ class Operator:
             **self._parts.work,
             "looking for what the watches missed": self._compare_again_and_again,
             "the chores": self._do_chores,
-            "the heartbeat": Heartbeat(self._metrics.loop_lag.observe, self._metrics.loop_work.observe).run,
+            "the heartbeat": Heartbeat(self._metrics.loop_lag.observe, self._worked).run,
             "collecting garbage": GarbageCollection(self._parts.is_busy).run,
         }
         if self._settings.reference_checks:
@@ -172,6 +172,11 @@ class Operator:
                     each.result()
         finally:
             await self._end(watcher, [*work, stopped])
+
+    def _worked(self, seconds: float) -> None:
+        """A turn of the event loop took so many seconds of its own work."""
+        self._metrics.loop_work.observe(seconds)
+        self._parts.targets.scheduler.felt(seconds)
 
     async def _end(self, watcher: Watcher, work: Sequence[asyncio.Task[Any]]) -> None:
         logger.info("stopping: finishing the batches in flight")

@@ -190,6 +190,16 @@ class Periodic(Generic[K, R]):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def limit(self) -> int:
+        """How many runs may be under way at once."""
+        return self._limit
+
+    def limit_to(self, in_flight: int) -> None:
+        """Let at most so many runs, 1 or more, be under way from now on; more that are under way already go on."""
+        self._limit = max(1, in_flight)
+        self._pump()
+
     def close(self) -> None:
         """Make `run` return, cancelling the runs under way."""
         self._closed.set()

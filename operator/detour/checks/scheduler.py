@@ -31,6 +31,14 @@ SMOOTH = 0.1
 MOST_STRETCHED = 20.0
 """With so many times the interval nothing is known in time any more; then checks wait."""
 
+FEWEST_PLACES = 16
+"""Checks that may be under way at once, however much the event loop has to do."""
+
+CROWDED, ROOMY = 0.05, 0.025
+"""Seconds of work in one turn of the event loop: above the first fewer checks may be under way, below the second more."""
+
+MORE_PLACES, FEWER_PLACES = 1.25, 0.7
+
 JITTER = 0.05
 """The share of a settled interval by which the next check may come early."""
 
@@ -49,12 +57,26 @@ def stretch_after(stretch: float, seconds: float, *, is_late: bool, wanted: floa
     return max(1.0, min(enough, stretch * math.pow(LONGER, seconds), MOST_STRETCHED))
 
 
+def places_after(places: int, worked: float, *, taken: int, most: int) -> int:
+    """Return how many checks may be under way, of which so many are `taken`, once a turn of the loop `worked` so long.
+
+    Checks that wait for an answer cost nothing, however many they are. Those that are all at work at once make each
+    turn of the event loop longer, which whoever else waits for it pays for, and end no sooner by that.
+    """
+    if worked > CROWDED:
+        return max(min(FEWEST_PLACES, most), int(FEWER_PLACES * min(places, taken)))
+    if worked < ROOMY and taken >= places:
+        return min(most, int(MORE_PLACES * places) + 1)
+    return places
+
+
 class CheckScheduler:
     """Checks every target at its pace; see Periodic for what holds of each run.
 
     `on_result(target, result, started)` returns the seconds from this check's start (`started`, on the event loop's
     clock) until the next one: the interval or the recheck interval, as the thresholds decide. `is_in_question` tells
-    whether a target's verdict is in question after that; without it a delay below the interval does.
+    whether a target's verdict is in question after that; without it a delay below the interval does. `in_flight` is how
+    many checks are under way at most; who tells how much the event loop has to do (`felt`) has fewer where that is much.
     """
 
     def __init__(
@@ -69,6 +91,7 @@ class CheckScheduler:
         self._on_result = on_result
         self._is_in_question = is_in_question
         self._random = random
+        self._most = in_flight
         self._stretch = 1.0
         self._looked_at = -math.inf
         self._wanted = 0.0  # checks in a second, of all targets
@@ -96,6 +119,12 @@ class CheckScheduler:
     def lateness(self) -> float:
         """Seconds by which the longest waiting check is overdue."""
         return self._work.lateness
+
+    def felt(self, worked: float) -> None:
+        """A turn of the event loop took so many seconds of work: let more checks be under way at once, or fewer."""
+        places = places_after(self._work.limit, worked, taken=self._work.in_flight, most=self._most)
+        if places != self._work.limit:
+            self._work.limit_to(places)
 
     @property
     def stretch(self) -> float:

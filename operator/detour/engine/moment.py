@@ -11,12 +11,16 @@ Made = TypeVar("Made")
 
 
 class Moment:
-    """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then."""
+    """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then.
 
-    __slots__ = ("_healths", "_made", "decided", "drained", "now")
+    Checks are late by then where this `is_behind`.
+    """
 
-    def __init__(self, now: float, drained: frozenset[str]) -> None:
+    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "now")
+
+    def __init__(self, now: float, drained: frozenset[str], *, is_behind: bool = False) -> None:
         self.now = now
+        self.is_behind = is_behind
         self.drained = drained
         self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}
         self._healths: dict[Hashable, Mapping[str, EndpointHealth]] = {}

@@ -37,6 +37,9 @@ NOTHING_KNOWN: Mapping[str, EndpointHealth] = MappingProxyType({})
 BEAT = 0.25
 """Seconds: records that come within so many wait for their first verdicts until the same time."""
 
+LATE_BEAT, LONGEST_WAIT = 15.0, 300.0
+"""The same while there is more to check than can be, and the seconds that a record waits for them at most."""
+
 
 class RecordKeeper:
     """Decides for one record. `memory` is its own earlier status, where the verdicts start from."""
@@ -44,6 +47,7 @@ class RecordKeeper:
     __slots__ = (
         "_clock",
         "_contests",
+        "_decided_by",
         "_drained",
         "_drained_since",
         "_failed_back_at",
@@ -101,6 +105,7 @@ class RecordKeeper:
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
         self._patience_until = _on_the_beat(clock.now() + _patience(record))
+        self._decided_by = clock.now() + LONGEST_WAIT
 
     def update(self, record: Record) -> None:
         """The declaration changed."""
@@ -236,7 +241,7 @@ class RecordKeeper:
             standings=self._standings(published),
             failback_at=self._failed_back_at,
             value_limit=min(limits),
-            patience_until=self._patience_until,
+            patience_until=self._patience(moment),
             pinned=pinned.values if pinned else None,
             is_pinned_whole=pinned is not None and pinned.was_there,
             drained_since=self._note_drained(moment),
@@ -258,6 +263,12 @@ class RecordKeeper:
         )
         self.decision, self.undecided = remaining.after(self.decision), None
         self._drained = moment.drained
+
+    def _patience(self, moment: Moment) -> float:
+        """Return until when to wait for first verdicts: longer while checks come late, and nothing was decided yet."""
+        if moment.is_behind and self.decision is None:
+            return max(self._patience_until, min(_on_the_beat(moment.now, LATE_BEAT), self._decided_by))
+        return self._patience_until
 
     def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
         """Return how the record stands in each zone whose contents are known."""
@@ -608,9 +619,9 @@ def _patience(record: Record) -> float:
     return 2.0 + max(timing.fall, timing.rise) * max(timing.recheck_interval, timing.timeout)
 
 
-def _on_the_beat(at: float) -> float:
+def _on_the_beat(at: float, beat: float = BEAT) -> float:
     """Return the next time, from `at` on, that records which came together share."""
-    return math.ceil(at / BEAT) * BEAT
+    return math.ceil(at / beat) * beat
 
 
 def _families(record: Record) -> frozenset[RRType]:

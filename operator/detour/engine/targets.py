@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome
-from detour.checks.scheduler import CheckScheduler
+from detour.checks.scheduler import LATE, CheckScheduler
 from detour.engine.awaited import Awaited
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
@@ -328,6 +328,11 @@ class Targets:
     def newest_bad(self) -> float:
         """Return when the last target turned Unhealthy (engine seconds)."""
         return self._turned_bad.newest
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether checks that are due wait for others to end."""
+        return self.scheduler.lateness > LATE
 
     def is_blind(self) -> bool:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""

@@ -11,7 +11,7 @@ from detour.enactment.wishes import WishReport
 from detour.engine.clock import Clock
 from detour.engine.history import HISTORY_LENGTH
 from detour.engine.moment import Moment
-from detour.engine.recordkeeper import RecordKeeper
+from detour.engine.recordkeeper import LONGEST_WAIT, RecordKeeper
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Evidence, Verdict
@@ -52,7 +52,7 @@ def keeper(memory: RecordMemory | None = None, **spec: Any) -> RecordKeeper:
     return RecordKeeper(record, memory or RecordMemory(), Clock(now=loop.time, wall=lambda: WALL + loop.time()))
 
 
-def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) -> Any:
+def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None, *, is_behind: bool = False) -> Any:
     now = asyncio.get_running_loop().time()
     for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
         seen = Evidence(verdict is Verdict.HEALTHY, began_at=now, run_since=0.0, looked_at=now)
@@ -60,7 +60,7 @@ def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None) 
         health = EndpointHealth(verdict, 0.0, addresses=((address, verdict),), evidence=evidence, has_passed=True)
         keeper.healths = {**keeper.healths, name: health}
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
-    keeper.decide(Moment(now, frozenset()), zones=zones)
+    keeper.decide(Moment(now, frozenset(), is_behind=is_behind), zones=zones)
     sets = keeper.wish_for(MAIN, [MAIN]).sets
     return keeper.publish({MAIN: sets} if sets else {}, counts=True)
 
@@ -197,3 +197,25 @@ async def test_records_that_are_alike_are_decided_for_once() -> None:
     assert len(moment.decided) == 2, "the third does not share what is believed of its endpoints"
     hostnames = [each.wish_for(MAIN, [MAIN]).sets[0].name for each in keepers]  # type: ignore[index]
     assert hostnames == ["a.example.org", "b.example.org", "c.example.org"]
+
+
+async def test_first_verdicts_are_waited_for_longer_while_checks_come_late_but_not_for_ever() -> None:
+    found, zone = keeper(), Zone()
+    await asyncio.sleep(60)
+    assert decide(found, N, H, zone, is_behind=True) is None, "the better endpoint had no turn yet"
+    assert found.undecided is not None
+    assert found.undecided.decide_again_at is not None
+    assert found.undecided.decide_again_at > asyncio.get_running_loop().time()
+    decided = decide(found, N, H, zone, is_behind=False)
+    assert decided is not None
+    assert decided.after == (TWO,)
+    other = keeper()
+    await asyncio.sleep(LONGEST_WAIT)
+    assert decide(other, N, H, zone, is_behind=True) is not None
+
+
+async def test_who_was_decided_for_waits_no_longer_for_others_because_checks_come_late() -> None:
+    found, zone = keeper(), Zone(ONE)
+    decide(found, H, N, zone)
+    await asyncio.sleep(60)
+    assert decide(found, U, H, zone, is_behind=True) is not None

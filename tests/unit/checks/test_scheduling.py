@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from detour.checks.periodic import RETRY_AFTER_ERROR, STANDSTILL, Periodic
-from detour.checks.scheduler import CheckScheduler, stretch_after
+from detour.checks.scheduler import FEWEST_PLACES, CheckScheduler, places_after, stretch_after
 from detour.model.checks import CheckResult, CheckTiming, Target, TCPCheck
 
 PASSED = CheckResult(True, "", "", 0.01)
@@ -205,6 +205,55 @@ def test_what_is_in_question_goes_first_though_it_is_rechecked_as_rarely_as_it_i
 def test_intervals_stretch_a_little_at_a_time(is_late: bool, made: float | None, expected: float) -> None:
     """Two hundred checks a second are wanted, and intervals are twice as long as they should be."""
     assert stretch_after(2.0, 1.0, is_late=is_late, wanted=200.0, made=made) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("worked", "taken", "expected"),
+    [
+        (0.06, 100, 70),
+        (0.06, 40, 28),
+        (0.06, 10, FEWEST_PLACES),
+        (0.03, 100, 100),
+        (0.01, 100, 126),
+        (0.01, 99, 100),
+    ],
+    ids=["crowded", "crowded with few", "never too few", "neither", "roomy", "roomy, and not all are taken"],
+)
+def test_so_many_checks_are_under_way_as_leave_the_event_loop_to_others(
+    worked: float, taken: int, expected: int
+) -> None:
+    assert places_after(100, worked, taken=taken, most=500) == expected
+
+
+def test_there_are_never_more_places_than_were_asked_for() -> None:
+    assert places_after(8, 0.01, taken=8, most=8) == 8
+    assert places_after(8, 0.06, taken=8, most=8) == 8
+
+
+def test_checks_that_keep_the_event_loop_busy_are_fewer_at_once_and_more_once_they_wait(run_virtually: Any) -> None:
+    async def scenario() -> None:
+        async def run(target: Target) -> CheckResult:
+            await asyncio.sleep(1.0)
+            return PASSED
+
+        scheduler = CheckScheduler(run, on_result=lambda *_: 0.0, in_flight=200, random=random.Random(1))
+        probe = TCPCheck(80)
+        scheduler.update(Target(f"192.0.2.{number}", probe, TIMING) for number in range(250))
+        task = asyncio.create_task(scheduler.run())
+        await asyncio.sleep(20)
+        assert scheduler.in_flight == 200
+        for _ in range(20):
+            scheduler.felt(0.5)
+            await asyncio.sleep(1.1)
+        assert scheduler.in_flight == FEWEST_PLACES
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            scheduler.felt(0.0)
+        assert scheduler.in_flight == 200
+        scheduler.close()
+        await task
+
+    run_virtually(scenario())
 
 
 def test_an_overloaded_schedule_stays_fair_and_never_overlaps_a_key(run_virtually: Any) -> None:
