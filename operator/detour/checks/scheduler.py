@@ -35,7 +35,9 @@ FEWEST_PLACES = 16
 """Checks that may be under way at once, however much the event loop has to do."""
 
 CROWDED, ROOMY = 0.05, 0.025
-"""Seconds of work in one turn of the event loop: above the first fewer checks may be under way, below the second more."""
+"""Seconds of work in one turn of the event loop: with more than the first fewer checks may be under way, with less than
+the second more.
+"""
 
 MORE_PLACES, FEWER_PLACES = 1.25, 0.7
 
@@ -76,7 +78,7 @@ class CheckScheduler:
     `on_result(target, result, started)` returns the seconds from this check's start (`started`, on the event loop's
     clock) until the next one: the interval or the recheck interval, as the thresholds decide. `is_in_question` tells
     whether a target's verdict is in question after that; without it a delay below the interval does. `in_flight` is how
-    many checks are under way at most; who tells how much the event loop has to do (`felt`) has fewer where that is much.
+    many checks are under way at most; where `felt` tells that the event loop has much to do there are fewer.
     """
 
     def __init__(
