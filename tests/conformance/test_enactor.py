@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 
@@ -10,6 +9,7 @@ from detour.enactment.asking import ask
 from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import Provider
 from detour.enactment.enactor import Enactor, EnactorSettings
+from detour.enactment.events import EnactorEvent, Incident
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER
 from detour.enactment.periods import Periods
@@ -29,7 +29,7 @@ WITHIN = 30.0
 
 
 class Desk:
-    """One enactor, with a verifier that has it read what differs. Implements Observer and Witness."""
+    """One enactor, with a verifier that has it read what differs. Implements Witness."""
 
     def __init__(self, server: RealNameServer, provider: Provider) -> None:
         clock = asyncio.get_running_loop().time
@@ -45,25 +45,14 @@ class Desk:
             leadership=SOLE_LEADER,
             clock=clock,
             random=lambda: 0.5,
-            observer=self,
+            emit=self._take,
         )
         self.verifier = Verifier(ask=ask, clock=clock, random=lambda: 0.5, witness=self, periods=periods)
         self.verifier.use([server.server.address])
 
-    def incident(self, incident: Explanation) -> None:
-        self.incidents.append(incident)
-
-    def record_changed(self, record: ObjectKey) -> None:
-        """Nobody is to be told."""
-
-    def zone_changed(self) -> None:
-        """Nobody is to be told."""
-
-    def accepted(self, change: Any, generation: Any) -> None:
-        """Nobody is to be told."""
-
-    def withdrawn(self, withdrawal: Any) -> None:
-        """Nobody is to be told."""
+    def _take(self, event: EnactorEvent) -> None:
+        if isinstance(event, Incident):
+            self.incidents.append(event.what)
 
     def visible(self, hostname: str, at: float) -> None:
         self.seen[hostname] = "visible"

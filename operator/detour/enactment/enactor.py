@@ -40,13 +40,13 @@ from detour.enactment.contract import (
     ZoneMissingError,
 )
 from detour.enactment.delivery import Delivery, Doubt, Tally
+from detour.enactment.events import STANDING_CHANGED, Applied, EnactorEvent, Incident, RecordChanged, Removed
 from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
 from detour.enactment.holding import Holding
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.enactment.names import LOOKS_AT_ONCE, Names
-from detour.enactment.observer import Observer
 from detour.enactment.periods import DEFAULT_PERIODS, Periods
 from detour.enactment.reconcile import DeleteCommand, RecordExists, ZoneRules, no_command, nobody_exists
 from detour.enactment.registries import hostnames_at
@@ -94,9 +94,9 @@ class EnactorSettings:
 class Enactor:
     """Writes one zone. All methods belong to one event loop; times are engine seconds.
 
-    `facts` are what the provider said of the zone when it was looked for; without them the enactor looks itself. Where
-    the provider comes to have another zone of that name (another ID) `run` ends and the enactor `is_replaced`: what it
-    knows is of the zone before.
+    What it sees and does it gives out as events (`emit`). `facts` are what the provider said of the zone when it was
+    looked for; without them the enactor looks itself. Where the provider comes to have another zone of that name
+    (another ID) `run` ends and the enactor `is_replaced`: what it knows is of the zone before.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Enactor:
         leadership: Leadership,
         clock: Callable[[], float],
         random: Callable[[], float],
-        observer: Observer,
+        emit: Callable[[EnactorEvent], None],
         facts: ZoneFacts | None = None,
     ) -> None:
         self._settings = settings
@@ -119,7 +119,7 @@ class Enactor:
         self._leadership = leadership
         self._clock = clock
         self._random = random
-        self._observer = observer
+        self._emit = emit
         rules = ZoneRules(
             settings.domain,
             settings.owner,
@@ -140,16 +140,16 @@ class Enactor:
         )
         self.is_replaced = False
         self.tally = Tally()
-        self._backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
-        self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
-        self._changes_backoff = Backoff(self.tally, clock=clock, random=random, on_change=observer.zone_changed)
+        self._backoff = Backoff(self.tally, clock=clock, random=random, on_change=self._standing_changed)
+        self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=self._standing_changed)
+        self._changes_backoff = Backoff(self.tally, clock=clock, random=random, on_change=self._standing_changed)
         self._changes_failed = 0
         self._delivery = Delivery(fence, self.tally, clock=clock)
         site = settings.site
         self.takeover = Takeover(
             owner=settings.owner, domain=settings.domain, site=site, leadership=leadership, clock=clock
         )
-        self._holding = Holding(fence, self.takeover, site=site, leadership=leadership, clock=clock, observer=observer)
+        self._holding = Holding(fence, self.takeover, site=site, leadership=leadership, clock=clock, emit=emit)
 
     # -- what is wished ------------------------------------------------------------------------------------------
 
@@ -221,9 +221,9 @@ class Enactor:
         before, self._provider = self._provider, GuardedProvider(provider)
         self._names.capacity.limit = provider.limits.sets_per_zone
         self._names.look_again()
-        self._budget.account.tell_no_more(self._observer.zone_changed)
+        self._budget.account.tell_no_more(self._standing_changed)
         self._budget = budget
-        self._budget.account.tell(self._observer.zone_changed)
+        self._budget.account.tell(self._standing_changed)
         self._reader.reconnect(facts)
         self._backoff.reset()
         self._reading_backoff.reset()
@@ -363,11 +363,11 @@ class Enactor:
 
     async def run(self) -> None:
         """Write until `stop`, or until the zone `is_replaced`. Never ends by an error."""
-        self._budget.account.tell(self._observer.zone_changed)
+        self._budget.account.tell(self._standing_changed)
         try:
             await self._work()
         finally:
-            self._budget.account.tell_no_more(self._observer.zone_changed)
+            self._budget.account.tell_no_more(self._standing_changed)
             self._reader.cancel()
             await self._provider.close()
 
@@ -404,7 +404,7 @@ class Enactor:
     def _look_into(self, error: ProviderError) -> None:
         """See whether there are fresh credentials, or another zone, where the error may come from the lack of them."""
         if isinstance(error, CredentialsRefusedError):
-            self._observer.incident(Explanation(error.reason, str(error)))
+            self._emit(Incident(Explanation(error.reason, str(error))))
         if isinstance(error, ZoneMissingError):
             self._reader.look_for_zone()
 
@@ -454,7 +454,7 @@ class Enactor:
         self.is_replaced = not is_same
         self._stopping = self._stopping or self.is_replaced
         self._names.zone_id = self.zone_id
-        self._observer.zone_changed()
+        self._standing_changed()
 
     def _must_hold(self) -> bool:
         is_needed = self._names.has_wishes or self._is_needed
@@ -496,11 +496,11 @@ class Enactor:
         async for _ in _in_turns(self._names.all_reread(self._reader.view)):
             pass
         async for record in _in_turns(self._names.records()):
-            self._observer.record_changed(record)
+            self._emit(RecordChanged(record))
         if self._holding.holds:
             self._holding.in_force = True
         self._names.set_aside(self._clock())
-        self._observer.zone_changed()  # in one go with that: nothing is decided before it is known
+        self._standing_changed()  # in one go with that: nothing is decided before it is known
 
     async def _take_readings(self) -> None:
         """Take what was read beside the work. What failed is read again after a pause, which holds up nothing else."""
@@ -568,7 +568,7 @@ class Enactor:
             self._names.reread(hostname, self._reader.view)
         self._names.set_aside(self._clock())
         if self.standby is not None:
-            self._observer.zone_changed()
+            self._standing_changed()
 
     def _watch_ledger(self) -> None:
         stored = self._reader.view.get(self._fence.key)
@@ -579,7 +579,7 @@ class Enactor:
             case Settlement.SUPERSEDED:
                 self._stand_by(stored)
             case Settlement.LOST:
-                self._observer.zone_changed()  # the claim that follows says what was lost
+                self._standing_changed()  # the claim that follows says what was lost
             case Settlement.EARLIER_APPLIED:
                 self._reader.owe()
             case _:
@@ -613,7 +613,7 @@ class Enactor:
         if self._names.is_dirty:
             while await self._write() and not self._stopping:  # noqa: ASYNC110 - others have their turn
                 await asyncio.sleep(0)
-            self._observer.zone_changed()  # what its keeper and we declare may differ otherwise than before
+            self._standing_changed()  # what its keeper and we declare may differ otherwise than before
         return min(yielding.wait, self._idle_time())
 
     def _claimed(self) -> None:
@@ -675,7 +675,7 @@ class Enactor:
                 seen=view.at(refused.hostname),
                 has_changed=has_changed,
             )
-            self._observer.record_changed(refused.record)
+            self._emit(RecordChanged(refused.record))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -694,9 +694,9 @@ class Enactor:
             filler, self._reader.view, now=self._clock(), writable=self._holding.holds, awaited=awaited
         )
         for record in settled.records:
-            self._observer.record_changed(record)
+            self._emit(RecordChanged(record))
         for withdrawal in settled.withdrawals:
-            self._observer.withdrawn(withdrawal)
+            self._emit(Removed(withdrawal))
         first = (each.hostname for each in filler.taken if each.is_first and not self._names.is_proved(each))
         unseen = self._reader.unfresh(first)
         self._reader.read_first(unseen)  # what came up there meanwhile is not ours to take
@@ -753,22 +753,25 @@ class Enactor:
             self.tally.repairs += each.is_repair
             if self._names.wants_reading(each.hostname):
                 self._reader.suspect(each.hostname)
-            if self._fence.generation is not None:
-                self._observer.accepted(each, self._fence.generation)
-            self._observer.record_changed(each.record)
+            if self._holding.holds:
+                self._emit(Applied(each))
+            self._emit(RecordChanged(each.record))
         self._names.set_aside(self._clock())
-        self._observer.zone_changed()
+        self._standing_changed()
+
+    def _standing_changed(self) -> None:
+        self._emit(STANDING_CHANGED)
 
     def _tell_on_their_way(self) -> None:
         """What became of all that was sent is known now."""
         for record in self._names.on_their_way():
-            self._observer.record_changed(record)
-        self._observer.zone_changed()
+            self._emit(RecordChanged(record))
+        self._standing_changed()
 
     def _tell_all(self) -> None:
         for record in self._names.records():
-            self._observer.record_changed(record)
-        self._observer.zone_changed()
+            self._emit(RecordChanged(record))
+        self._standing_changed()
 
 
 async def _in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:

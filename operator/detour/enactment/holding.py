@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable
 
 from detour.enactment.contract import Batch, StoredSet
+from detour.enactment.events import STANDING_CHANGED, EnactorEvent, Incident
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import Leadership
 from detour.enactment.ledger import Ledger
-from detour.enactment.observer import Observer
 from detour.enactment.sites import Site
 from detour.enactment.takeover import Takeover, Yielding
 from detour.enactment.wishes import Explanation
@@ -36,7 +36,7 @@ class Holding:
         site: Site,
         leadership: Leadership,
         clock: Callable[[], float],
-        observer: Observer,
+        emit: Callable[[EnactorEvent], None],
     ) -> None:
         self.takeover = takeover
         self.in_force = False
@@ -44,7 +44,7 @@ class Holding:
         self._site = site
         self._leadership = leadership
         self._clock = clock
-        self._observer = observer
+        self._emit = emit
         self._renewed_at = 0.0
         self._yielding: Explanation | None = None
         self._lost_ledger: str | None = None
@@ -125,10 +125,10 @@ class Holding:
         self.leave_to(None)
         if self._lost_ledger is not None:
             told = f"{self._lost_ledger}; it was claimed anew as {self._fence.generation}, and the zone is read in full"
-            self._observer.incident(Explanation("LedgerRestored", told))
+            self._emit(Incident(Explanation("LedgerRestored", told)))
             self._lost_ledger = None
         if (contested := self.takeover.contested) is not None:
-            self._observer.incident(contested)
+            self._emit(Incident(contested))
 
     # -- losing it -------------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Holding:
         """Leave the zone to somebody else for this reason, or (None) to nobody."""
         if why != self._yielding:
             self._yielding = why
-            self._observer.zone_changed()
+            self._emit(STANDING_CHANGED)
 
     def yield_to(self, yielding: Yielding) -> None:
         """Leave the zone to who has precedence; where that says nothing new, for the reason that held before."""

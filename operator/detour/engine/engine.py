@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from detour.enactment.events import RecordChanged
 from detour.enactment.wishes import Explanation, NameChange
 from detour.engine.clock import Clock
 from detour.engine.environment import Environment
@@ -22,7 +23,6 @@ from detour.engine.inbox import (
     Event,
     Forgets,
     Inbox,
-    RecordChanged,
     RegionsAgreed,
     Visible,
     Withdrawn,

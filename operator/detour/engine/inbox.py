@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from detour.enactment.events import RecordChanged
 from detour.enactment.wishes import NameChange
 from detour.model.record import ObjectKey
 from detour.model.withdrawal import Withdrawal
@@ -21,13 +22,6 @@ class Forgets(Protocol):
 
     def abandon(self, record: ObjectKey) -> None:
         """Let the name that the record asked to be removed stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordChanged:
-    """A record's standing in a zone has changed."""
-
-    record: ObjectKey
 
 
 @dataclass(frozen=True, slots=True)

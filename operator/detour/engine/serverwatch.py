@@ -48,32 +48,42 @@ class Sight:
     message: str = ""
 
 
-class ServerWatch:
-    """Looks at one zone. Implements the verifier's Witness and Pace.
+@dataclass(frozen=True, slots=True)
+class NameShown:
+    """All servers show a name as it was written."""
 
-    `zone` and `enactor` give the present ones, `is_billed` tells whether somebody pays for each question. `on_visible`
-    is told that a name is right at all servers, `on_news` that something else was seen of it, `on_zone_news` that the
-    world is sent elsewhere than before, or that the servers fell silent or answer again.
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameDiffers:
+    """Something else was seen of a name than before."""
+
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServersChanged:
+    """The world is sent elsewhere than before, or the servers fell silent, or answer again."""
+
+
+SightEvent = NameShown | NameDiffers | ServersChanged
+SERVERS_CHANGED = ServersChanged()
+
+
+class ServerWatch:
+    """Looks at one zone, and gives out what it sees (`emit`). Implements the verifier's Witness and Pace.
+
+    Who keeps the zone sets its present declaration (`zone`) and its `enactor`, None where none writes, and whether
+    somebody pays for each question (`is_billed`).
     """
 
-    def __init__(
-        self,
-        environment: Environment,
-        *,
-        zone: Callable[[], Zone],
-        enactor: Callable[[], Enactor | None],
-        is_billed: Callable[[], bool],
-        on_visible: Callable[[str], None],
-        on_news: Callable[[str], None],
-        on_zone_news: Callable[[], None],
-    ) -> None:
+    def __init__(self, zone: Zone, environment: Environment, *, emit: Callable[[SightEvent], None]) -> None:
+        self.zone = zone
+        self.enactor: Enactor | None = None
+        self.is_billed = False
         self._environment = environment
-        self._zone = zone
-        self._enactor = enactor
-        self._is_billed = is_billed
-        self._on_visible = on_visible
-        self._on_news = on_news
-        self._on_zone_news = on_zone_news
+        self._emit = emit
         self._expected: dict[str, tuple[RRset, ...]] = {}
         self._refused: dict[str, None] = {}
         self._sights: dict[str, Sight] = {}
@@ -98,7 +108,7 @@ class ServerWatch:
 
     def _is_being_written(self) -> bool:
         """Tell whether many names of the zone wait to be written."""
-        enactor = self._enactor()
+        enactor = self.enactor
         return enactor is not None and enactor.is_busy
 
     @property
@@ -117,7 +127,7 @@ class ServerWatch:
 
     async def servers_answer(self) -> bool:
         """Tell whether any of the zone's authoritative servers can be reached from here."""
-        return await self._name_servers.any_answers(self._zone().domain)
+        return await self._name_servers.any_answers(self.zone.domain)
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         """Ask; a cancellation that the library let escape is no answer."""
@@ -192,11 +202,11 @@ class ServerWatch:
 
     @property
     def _budget(self) -> QuestionBudget | None:
-        return self._environment.questions if self._is_billed() else None
+        return self._environment.questions if self.is_billed else None
 
     def _count(self) -> None:
         if self._environment.questions is not None:
-            self._environment.questions.note(self, len(self._expected) if self._is_billed() else 0)
+            self._environment.questions.note(self, len(self._expected) if self.is_billed else 0)
 
     def period(self, names: int) -> float:
         """Return the seconds between two looks at each name.
@@ -204,7 +214,7 @@ class ServerWatch:
         Where each question costs money they are what the budget leaves; where the zone's own account of changes tells
         of damage they are a sample.
         """
-        enactor, audit = self._enactor(), self._environment.periods.audit
+        enactor, audit = self.enactor, self._environment.periods.audit
         if (budget := self._budget) is not None:
             return max(audit, budget.period)
         if enactor is not None and enactor.hears_of_changes:
@@ -229,7 +239,7 @@ class ServerWatch:
 
     async def run(self) -> None:
         """Look until cancelled. What one look breaks by ends no other."""
-        where = self._zone().key
+        where = self.zone.key
         work = (
             ("verification", self._verifier.run),
             ("the search for name servers", self._follow_name_servers),
@@ -242,7 +252,7 @@ class ServerWatch:
         """Tell the verifier whom to ask."""
         while True:
             self._look_up_again.clear()  # whoever asks from now on may have news that this look misses
-            enactor, zone, before = self._enactor(), self._zone(), self.delegation
+            enactor, zone, before = self.enactor, self.zone, self.delegation
             assigned = enactor.name_servers if enactor else ()
             try:
                 pause = await self._name_servers.refresh(
@@ -256,7 +266,7 @@ class ServerWatch:
             if self._name_servers.servers:
                 self._verifier.use(self._name_servers.servers, self._name_servers.hosts)
             if self.delegation != before:
-                self._on_zone_news()
+                self._emit(SERVERS_CHANGED)
             if self._heard_at is None:
                 await self.servers_answer()  # whether they can be reached from here counts when nothing else can
             await news_within(self._look_up_again, pause)
@@ -289,9 +299,9 @@ class ServerWatch:
         site = self._environment.site
         if not site.has_others:
             return
-        name = ledger_name(self._environment.owner, self._zone().domain)
+        name = ledger_name(self._environment.owner, self.zone.domain)
         while True:
-            enactor = self._enactor()
+            enactor = self.enactor
             if enactor is not None and enactor.takeover.watched is not None:
                 await self._name_servers.watch_ledger(name, enactor.takeover)
             await asyncio.sleep(min(LOOK_PERIOD, site.renew_every / 4))
@@ -301,14 +311,14 @@ class ServerWatch:
 
         Who does not write the zone asks whether its servers answer, to know of a moment at which they do not any more.
         """
-        name = ledger_name(self._environment.owner, self._zone().domain)
+        name = ledger_name(self._environment.owner, self.zone.domain)
         while True:
             await asyncio.sleep(self._environment.periods.audit)
             told = (self.is_silent, _told(self.oldest_look))
             if told != self._told:
                 self._told = told
-                self._on_zone_news()
-            enactor = self._enactor()
+                self._emit(SERVERS_CHANGED)
+            enactor = self.enactor
             if enactor is None or not enactor.in_force:
                 await self.servers_answer()
                 continue
@@ -323,12 +333,12 @@ class ServerWatch:
 
     def visible(self, hostname: str, at: float) -> None:
         """Keep since when a name is right."""
-        if (enactor := self._enactor()) is not None:
+        if (enactor := self.enactor) is not None:
             enactor.shown(hostname)
         sight = self._sights.get(hostname)
         if sight is None or sight.verified_at is None:
             self._sights[hostname] = Sight(at, _not_asked(self._verifier.unreached))
-            self._on_visible(hostname)
+            self._emit(NameShown(hostname))
 
     def differs(self, hostname: str, message: str, *, suspicious: bool) -> None:
         """Keep how a name differs, and have it read through the API where that is not just propagation."""
@@ -336,8 +346,8 @@ class ServerWatch:
             seen = Sight(None, message)
             if self._sights.get(hostname) != seen:
                 self._sights[hostname] = seen
-                self._on_news(hostname)
-            if (enactor := self._enactor()) is not None and self._verifier.look_into(hostname):
+                self._emit(NameDiffers(hostname))
+            if (enactor := self.enactor) is not None and self._verifier.look_into(hostname):
                 enactor.suspect(hostname)
 
 

@@ -16,16 +16,17 @@ from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
 from detour.enactment.delivery import Tally
 from detour.enactment.enactor import Enactor, EnactorSettings
+from detour.enactment.events import Applied, EnactorEvent, Incident, RecordChanged, Removed, StandingChanged
 from detour.enactment.fence import Fence
 from detour.enactment.guarded import GuardedProvider
 from detour.enactment.leaving import ParentView
 from detour.enactment.sites import Site
 from detour.enactment.takeover import HELD_BY_ANOTHER_SITE, STANDBY
-from detour.enactment.wishes import Explanation, NameChange, Wish, WishReport, ZoneReport, is_throttling
+from detour.enactment.wishes import Explanation, Wish, WishReport, ZoneReport, is_throttling
 from detour.engine.environment import Environment
-from detour.engine.inbox import Accepted, DeletionsWait, Inbox, RecordChanged, Visible, Withdrawn, ZoneChanged
+from detour.engine.inbox import Accepted, DeletionsWait, Inbox, Visible, Withdrawn, ZoneChanged
 from detour.engine.ports import ClusterError
-from detour.engine.serverwatch import ServerWatch, Sight
+from detour.engine.serverwatch import NameDiffers, NameShown, ServersChanged, ServerWatch, Sight, SightEvent
 from detour.engine.troubles import secret_trouble, site_trouble, unforeseen_trouble
 from detour.model.defects import told
 from detour.model.generation import Generation
@@ -53,7 +54,7 @@ LONGEST_PAUSE = 30.0
 
 
 class ZoneKeeper:
-    """Keeps one zone. Implements the enactor's Observer.
+    """Keeps one zone.
 
     `admit` is told which zone at which provider this is (None: it cannot be written by this DNSZone), and says why
     another DNSZone writes it instead, if one does.
@@ -95,21 +96,14 @@ class ZoneKeeper:
         self._reopen = asyncio.Event()
         self._stopping = False
         self._limits: ProviderLimits | None = None
-        self._server_watch = ServerWatch(
-            environment,
-            zone=lambda: self.zone,
-            enactor=lambda: self._enactor,
-            is_billed=lambda: self._limits is not None and self._limits.bills_questions,
-            on_visible=self._visible,
-            on_news=self._tell_claimants,
-            on_zone_news=self._tell,
-        )
+        self._server_watch = ServerWatch(zone, environment, emit=self._note_sight)
 
     # -- from the engine -------------------------------------------------------------------------------------------
 
     def update(self, zone: Zone) -> None:
         """The DNSZone was changed: open it anew where that matters."""
         before, self.zone = self.zone, zone
+        self._server_watch.zone = zone
         self.gate.safety = zone.safety
         if zone.safety.frozen is not before.safety.frozen:
             self._freeze_or_thaw()
@@ -339,7 +333,7 @@ class ZoneKeeper:
                 self.gate.deletions.ask_again(withdrawal)
             if recalled:
                 self._inbox.put(DeletionsWait())
-        self._enactor = self._enactor_task = None
+        self._enactor = self._server_watch.enactor = self._enactor_task = None
         self.gate.end_term()
 
     def deletions_made(self) -> tuple[int, float]:
@@ -429,6 +423,7 @@ class ZoneKeeper:
         A connection in use stays until the new one has found the zone: credentials that are refused replace nothing.
         """
         self._limits = await self._providers.limits_of(zone)
+        self._server_watch.is_billed = self._limits.bills_questions
         account = self._environment.budget_of(self._providers.account_of(zone, secret or None), self._limits)
         budget = ZoneBudget(account, self._limits)
         provider = GuardedProvider(await self._providers.open_zone(zone, secret=secret or None, pace=budget.request))
@@ -470,7 +465,7 @@ class ZoneKeeper:
             renew=math.ceil(site.renew_every),
             known=self._known,
         )
-        self._enactor = Enactor(
+        self._enactor = self._server_watch.enactor = Enactor(
             settings,
             provider=provider,
             budget=budget,
@@ -478,7 +473,7 @@ class ZoneKeeper:
             leadership=self._leadership,
             clock=self._environment.clock.now,
             random=self._environment.randomness.random,
-            observer=self,
+            emit=self._note,
             facts=facts,
         )
         for wish in self._wishes.values():
@@ -496,13 +491,31 @@ class ZoneKeeper:
         if trouble != self._trouble:
             self._trouble = trouble
             self._tell()
-            for record in tuple(self._wishes):
-                self._inbox.put(RecordChanged(record))
+            self._tell_of_all()
 
     # -- from the enactor ------------------------------------------------------------------------------------------
 
-    def record_changed(self, record: ObjectKey) -> None:
-        """Watch what is in sync, and on a standby what another site publishes; tell the engine (Observer)."""
+    def _note(self, event: EnactorEvent) -> None:
+        """Take note of what the enactor has to say, and pass on to the engine what is for it."""
+        match event:
+            case RecordChanged(record):
+                self._record_changed(record)
+                self._inbox.put(event)
+            case StandingChanged():
+                self._standing_changed()
+            case Applied(change):
+                self._server_watch.wrote(change.hostname)
+                self._inbox.put(Accepted(self.zone.key, change))
+            case Removed(withdrawal):
+                self._inbox.put(Withdrawn(self.zone.key, withdrawal))
+            case Incident(what) if what.reason == CredentialsRefusedError.reason:
+                self._reopen.set()  # there may be fresh ones
+            case Incident(what):
+                self.incidents.append(what)
+                self._tell()
+
+    def _record_changed(self, record: ObjectKey) -> None:
+        """Watch what is in sync, and on a standby what another site publishes."""
         report, wish = self.report(record), self._wishes.get(record)
         if report:
             self.gate.shows(record, values_of(report.published))
@@ -512,14 +525,12 @@ class ZoneKeeper:
             self._server_watch.expect(wish.hostname, report)
         elif report and wish and not self._is_owned(wish.hostname):
             self._server_watch.refused(wish.hostname)
-        self._inbox.put(RecordChanged(record))
 
-    def zone_changed(self) -> None:
-        """Tell the engine, and about the records where a trouble came or went (Observer)."""
+    def _standing_changed(self) -> None:
+        """Tell the engine of the zone, and of its records where a trouble came or went."""
         if self.in_force and not self._was_in_force:
             self.gate.begin_term()
-            for record in tuple(self._wishes):
-                self._inbox.put(RecordChanged(record))
+            self._tell_of_all()
         elif not self.in_force and self._was_in_force:
             self.gate.end_term()
         self._was_in_force = self.in_force
@@ -527,36 +538,26 @@ class ZoneKeeper:
         trouble = self._enactor.trouble if self._enactor else None
         if trouble != self._told_trouble:
             self._told_trouble = trouble
-            for record in tuple(self._wishes):
-                self._inbox.put(RecordChanged(record))
+            self._tell_of_all()
 
-    def accepted(self, change: NameChange, generation: Generation) -> None:
-        """Tell the engine, and look at the name (Observer)."""
-        self._server_watch.wrote(change.hostname)
-        self._inbox.put(Accepted(self.zone.key, change))
-
-    def withdrawn(self, withdrawal: Withdrawal) -> None:
-        """Tell the engine (Observer)."""
-        self._inbox.put(Withdrawn(self.zone.key, withdrawal))
-
-    def incident(self, incident: Explanation) -> None:
-        """Keep it for the engine to tell; look for fresh credentials where it is about them (Observer)."""
-        if incident.reason == CredentialsRefusedError.reason:
-            self._reopen.set()
-        else:
-            self.incidents.append(incident)
-            self._tell()
+    def _tell_of_all(self) -> None:
+        for record in tuple(self._wishes):
+            self._inbox.put(RecordChanged(record))
 
     # -- from the watch of servers -------------------------------------------------------------------------------------
 
-    def _visible(self, hostname: str) -> None:
-        for record in tuple(self._claimants.get(hostname, ())):  # who hears of it may leave the zone by that
-            self._inbox.put(Visible(self.zone.key, record))
-            self._inbox.put(RecordChanged(record))
-
-    def _tell_claimants(self, hostname: str) -> None:
-        for record in tuple(self._claimants.get(hostname, ())):
-            self._inbox.put(RecordChanged(record))
+    def _note_sight(self, event: SightEvent) -> None:
+        """Pass on to the engine what the name servers showed."""
+        match event:
+            case NameShown(hostname):
+                for record in tuple(self._claimants.get(hostname, ())):  # who hears of it may leave the zone by that
+                    self._inbox.put(Visible(self.zone.key, record))
+                    self._inbox.put(RecordChanged(record))
+            case NameDiffers(hostname):
+                for record in tuple(self._claimants.get(hostname, ())):
+                    self._inbox.put(RecordChanged(record))
+            case ServersChanged():
+                self._tell()
 
     def _is_owned(self, hostname: str) -> bool:
         """Tell whether any of the records that claim `hostname` owns it here."""

@@ -10,6 +10,7 @@ import pytest
 from detour.checks.resolver import Delegation
 from detour.enactment.contract import Batch, UnavailableError, ZoneContents, ZoneFacts
 from detour.engine.ports import ClusterError
+from detour.engine.serverwatch import NameShown
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
@@ -381,7 +382,7 @@ async def test_a_name_leaves_by_what_is_heard_of_it_in_the_zone_that_it_leaves(
     world.api.apply(in_zones("other"))
     clouds.zone("main").guarded.discard(API)
     for _ in range(240):
-        server_watch._on_visible(API)  # the last thing that was waited for may have come true by then
+        server_watch._emit(NameShown(API))  # the last thing that was waited for may have come true by then
         await asyncio.sleep(0.25)
     assert not clouds.zone("main").answers(API)
     assert world.answers(zone="other") == ONE

@@ -11,7 +11,8 @@ from tests.unit.app.objects import dns_zone, failover_record
 from detour.app.heartbeat import PERIOD, Heartbeat
 from detour.app.intake import Intake
 from detour.enactment.contract import Batch, ZoneContents
-from detour.engine.inbox import DeparturesChanged, Inbox, RecordChanged, Visible
+from detour.enactment.events import RecordChanged
+from detour.engine.inbox import DeparturesChanged, Inbox, Visible
 from detour.engine.round import Round
 from detour.kube.kinds import Listed, Message, Seen
 from detour.model.objects import Kind

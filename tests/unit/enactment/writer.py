@@ -7,6 +7,7 @@ from collections.abc import Callable
 from detour.enactment.budget import Budget, ZoneBudget
 from detour.enactment.contract import ProviderLimits
 from detour.enactment.enactor import Enactor, EnactorSettings
+from detour.enactment.events import Applied, EnactorEvent, Incident, RecordChanged, Removed, StandingChanged
 from detour.enactment.fence import Fence
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.ledger import Ledger, parse_ledger
@@ -64,15 +65,28 @@ def a_ledger(epoch: int, sequence: int = 0, *, site: str = SITE, claim: str = "f
 
 
 class Notes:
-    """Implements the enactor's Observer. `most_in_a_turn` is how many records one turn of the event loop told of."""
+    """Writes down what an enactor says. `most_in_a_turn` is how many records one turn of the event loop told of."""
 
     def __init__(self) -> None:
         self.records: list[ObjectKey] = []
         self.most_in_a_turn = self._in_this_turn = 0
         self.zone_news = 0
-        self.accepted_changes: list[tuple[NameChange, Generation]] = []
+        self.accepted_changes: list[NameChange] = []
         self.withdrawals: list[Withdrawal] = []
         self.incidents: list[Explanation] = []
+
+    def take(self, event: EnactorEvent) -> None:
+        match event:
+            case RecordChanged(record):
+                self.record_changed(record)
+            case StandingChanged():
+                self.zone_news += 1
+            case Applied(change):
+                self.accepted_changes.append(change)
+            case Removed(withdrawal):
+                self.withdrawals.append(withdrawal)
+            case Incident(what):
+                self.incidents.append(what)
 
     def record_changed(self, record: ObjectKey) -> None:
         self.records.append(record)
@@ -83,18 +97,6 @@ class Notes:
     def _turn(self) -> None:
         self.most_in_a_turn = max(self.most_in_a_turn, self._in_this_turn)
         self._in_this_turn = 0
-
-    def zone_changed(self) -> None:
-        self.zone_news += 1
-
-    def accepted(self, change: NameChange, generation: Generation) -> None:
-        self.accepted_changes.append((change, generation))
-
-    def withdrawn(self, withdrawal: Withdrawal) -> None:
-        self.withdrawals.append(withdrawal)
-
-    def incident(self, incident: Explanation) -> None:
-        self.incidents.append(incident)
 
 
 class Writer:
@@ -135,7 +137,7 @@ class Writer:
             leadership=leadership,
             clock=clock,
             random=lambda: 0.5,
-            observer=self.notes,
+            emit=self.notes.take,
         )
         self.task = asyncio.create_task(self.enactor.run())
 
