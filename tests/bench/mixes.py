@@ -221,7 +221,7 @@ class OwnTargets(Mix):
         targets = size * len(self.east | self.west)
         self._interval = max(SHORTEST_INTERVAL, math.ceil(targets / CHECKS_PER_SECOND))
         self.detection = self._interval + FALL * (RECHECK + TIMEOUT)
-        self._resolver = RealBIND(SERVICES, UpdateKey.random())
+        self._resolver = RealBIND(SERVICES, UpdateKey.random(), negative_ttl=300)
         servers = [RealBIND(DOMAIN, UpdateKey.random(), negative_ttl=30) for _ in range(2)]
         self.places = tuple(Place(f"zone-{number}", DOMAIN, each) for number, each in enumerate(servers))
         self._authority = ""

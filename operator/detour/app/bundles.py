@@ -4,6 +4,7 @@ The API server is asked for them by name, as the operator may read no others. On
 for again with growing pauses, and whoever needs it is told why it waits. What a ConfigMap holds is never quoted.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,6 +14,9 @@ from detour.model.objects import Subject
 
 PERIOD = 60.0
 """Seconds between two readings of a ConfigMap that is there."""
+
+AT_ONCE = 20
+"""Records that are told in one turn of the event loop."""
 
 FIRST_PAUSE = 1.0
 """Seconds until one that is not is asked for again: doubling up to `PERIOD`."""
@@ -41,7 +45,7 @@ class Bundle(NamedTuple):
 class _ConfigMap:
     """`data` is what was read last, `status` the HTTP status of an error since; both None before the first answer."""
 
-    users: dict[Subject, Reference] = field(default_factory=dict)
+    users: dict[Reference, dict[Subject, None]] = field(default_factory=dict)
     data: Mapping[str, str] | None = None
     status: int | None = None
     due_at: float = 0.0
@@ -57,48 +61,59 @@ class Bundles:
         self._read = read
         self._on_news = on_news
         self._maps: dict[tuple[str, str], _ConfigMap] = {}
-        self._places: dict[Subject, tuple[str, str]] = {}
+        self._references: dict[Subject, Reference] = {}
 
     def want(self, subject: Subject, reference: Reference) -> Bundle | None:
         """`subject` needs this one from now on; return it, None before the first answer."""
-        if (before := self._places.get(subject)) and self._maps[before].users[subject] != reference:
+        is_new = self._references.get(subject) != reference
+        if is_new:
             self.leave(subject)
-        place = (reference.namespace, reference.name)
-        self._places[subject] = place
-        kept = self._maps.setdefault(place, _ConfigMap())
-        if kept.users.get(subject) != reference and kept.data is not None and reference.key not in kept.data:
+        self._references[subject] = reference
+        kept = self._maps.setdefault(_place(reference), _ConfigMap())
+        if is_new and kept.data is not None and reference.key not in kept.data:
             kept.due_at = 0.0  # the key may have been added just now
-        kept.users[subject] = reference
+        kept.users.setdefault(reference, {})[subject] = None
         return _bundle(kept, reference)
 
     def leave(self, subject: Subject) -> None:
         """`subject` needs none any more."""
-        place = self._places.pop(subject, None)
-        if place is not None:
-            del self._maps[place].users[subject]
-            if not self._maps[place].users:
-                del self._maps[place]
+        reference = self._references.pop(subject, None)
+        if reference is None:
+            return
+        users = self._maps[_place(reference)].users
+        del users[reference][subject]
+        if not users[reference]:
+            del users[reference]
+        if not users:
+            del self._maps[_place(reference)]
 
     def are_due(self, now: float) -> bool:
         """Tell whether one is to be read; `now` in engine seconds."""
         return any(kept.due_at <= now for kept in self._maps.values())
 
     async def refresh(self, now: float) -> None:
-        """Read those that are due, and tell those who need them where something is new."""
+        """Read those that are due, and tell those who need them where something is new, a few at a time."""
         for place, kept in [each for each in self._maps.items() if each[1].due_at <= now]:
-            before = {subject: _bundle(kept, reference) for subject, reference in kept.users.items()}
+            before = {reference: _bundle(kept, reference) for reference in kept.users}
             try:
                 kept.data, kept.status = await self._read(*place), None
             except ClusterError as error:
                 kept.status = error.status
                 kept.data = {} if error.status == 404 else kept.data  # not known is not gone
-            lacks = any((bundle := _bundle(kept, each)) is None or bundle.text is None for each in kept.users.values())
+            lacks = any((bundle := _bundle(kept, each)) is None or bundle.text is None for each in kept.users)
             waits = kept.status is not None or lacks
             kept.due_at = now + (kept.pause if waits else PERIOD)
             kept.pause = min(PERIOD, kept.pause * 2) if waits else FIRST_PAUSE
-            for subject, reference in list(kept.users.items()):
-                if before.get(subject) != _bundle(kept, reference):
-                    self._on_news(subject)
+            changed = [each for each in kept.users if before.get(each) != _bundle(kept, each)]
+            told = [subject for reference in changed for subject in kept.users[reference]]
+            for number, subject in enumerate(told, 1):
+                self._on_news(subject)
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+
+def _place(reference: Reference) -> tuple[str, str]:
+    return reference.namespace, reference.name
 
 
 def _bundle(kept: _ConfigMap, reference: Reference) -> Bundle | None:

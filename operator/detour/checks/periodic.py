@@ -29,6 +29,9 @@ TIMER_SLACK = 1e-3
 URGENT_IN_A_ROW = 3
 """Urgent runs that begin before one that is not, where both are due."""
 
+MOST_COUNTED = 1000
+"""Keys that wait which are counted at most: how many more they are nobody needs to know."""
+
 STANDSTILL = 1.0
 """Seconds by which a timer comes late where the process itself has stood still: stopped, suspended, or out of CPU."""
 
@@ -106,13 +109,17 @@ class Periodic(Generic[K, R]):
 
     @property
     def overdue(self) -> int:
-        """Keys that are due and wait for a place. Grows where `in_flight` is too small for the load."""
-        return self._due_in(self._urgent) + self._due_in(self._settled)
+        """Keys that are due and wait for a place, as far as they are counted (MOST_COUNTED).
 
-    def _due_in(self, heap: list["_Item[K]"]) -> int:
+        Grows where `in_flight` is too small for the load.
+        """
+        urgent = self._due_in(self._urgent, MOST_COUNTED)
+        return urgent + self._due_in(self._settled, MOST_COUNTED - urgent)
+
+    def _due_in(self, heap: list["_Item[K]"], at_most: int) -> int:
         now = asyncio.get_running_loop().time()
         count, places = 0, [0]
-        while places:  # only the top of the heap, where the due items are
+        while places and count < at_most:  # only the top of the heap, where the due items are
             place = places.pop()
             if place < len(heap) and heap[place][0] <= now:
                 count += self._is_valid(heap[place])

@@ -31,10 +31,10 @@ SMOOTH = 0.1
 MOST_STRETCHED = 20.0
 """With so many times the interval nothing is known in time any more; then checks wait."""
 
-FEWEST_PLACES = 16
+FEWEST_PLACES = 64
 """Checks that may be under way at once, however much the event loop has to do."""
 
-CROWDED, ROOMY = 0.05, 0.025
+CROWDED, ROOMY = 0.1, 0.05
 """Seconds of work in one turn of the event loop: with more than the first fewer checks may be under way, with less than
 the second more.
 """

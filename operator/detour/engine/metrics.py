@@ -36,7 +36,9 @@ class Metrics:
         )
         self.targets = Gauge("detour_targets", "Targets under check.", registry=registry)
         self.checks_overdue = Gauge(
-            "detour_checks_overdue", "Checks that are due and wait for a place.", registry=registry
+            "detour_checks_overdue",
+            "Checks that are due and wait for a place; 1000 or so are counted at most.",
+            registry=registry,
         )
         self.replicas = Gauge(
             "detour_replicas",

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.app.gating import EAST, NORTH, WEST, Boot, record
 from tests.unit.app.objects import dns_zone, failover_record
 
+from detour.app.bundles import Bundles, Reference
 from detour.app.heartbeat import PERIOD, Heartbeat
 from detour.app.intake import Intake
 from detour.enactment.contract import Batch, ZoneContents
@@ -15,11 +16,38 @@ from detour.enactment.events import RecordChanged
 from detour.engine.inbox import DeparturesChanged, Inbox, Visible
 from detour.engine.round import Round
 from detour.kube.kinds import Listed, Message, Seen
-from detour.model.objects import Kind
+from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 
 ONE, TWO = {"192.0.2.1"}, {"192.0.2.2"}
 KEYS = [ObjectKey("shop", f"n{number}") for number in range(7)]
+
+
+# -- what many records refer to ----------------------------------------------------------------------------------------
+
+
+async def test_who_shares_a_bundle_of_authorities_is_told_of_it_a_few_at_a_time() -> None:
+    told: list[Subject] = []
+    most = before = 0
+
+    async def read(_namespace: str, _name: str) -> dict[str, str]:
+        return {"ca.crt": "text"}
+
+    async def count() -> None:
+        nonlocal most, before
+        while len(told) < 100:
+            most, before = max(most, len(told) - before), len(told)
+            await asyncio.sleep(0)
+
+    bundles = Bundles(read, on_news=told.append)
+    subjects = [Subject(Kind.FAILOVER_RECORD, ObjectKey("shop", f"r{number}"), "uid") for number in range(100)]
+    for each in subjects:
+        assert bundles.want(each, Reference("shop", "authorities", "ca.crt")) is None
+    counting = asyncio.create_task(count())
+    await bundles.refresh(1.0)
+    await counting
+    assert told == subjects
+    assert 0 < most <= 20
 
 
 # -- rounds of decisions -----------------------------------------------------------------------------------------------
