@@ -6,6 +6,7 @@ docs/simulation.md tells what was behind them.
 
 FOUND_IN_THE_LONG_RUN = {
     "BlastRadius": [
+        "frozen regions:7400063",
         "shards:6200125",
         "frozen regions:1761663",
         "shards:2000412",

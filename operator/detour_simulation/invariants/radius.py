@@ -139,7 +139,7 @@ class _Departures:
             for region in () if has_moved_on else self._regions_failed(event, hostname):
                 places[hostname, region] = event.at
                 left = True
-            if self._failed_lately(event, hostname) or self._leaves_out(event, hostname):
+            if self._failed(event, hostname) or self._leaves_out(event, hostname):
                 self._withdrew[hostname] = event.at
             after = values_in(answers_after(before, event, hostname))
             for value in after:  # also those that were kept
@@ -200,6 +200,15 @@ class _Departures:
 
         What a write brought when it had failed meanwhile, and the next one takes away, has answered for nobody.
         """
+        brought = {
+            value
+            for (zone, name, value), at in self._brought_dead.items()
+            if (zone, name) == (event.zone, hostname) and event.sent_at <= at + CROSSED
+        }
+        return self._failed(event, hostname) - brought
+
+    def _failed(self, event: ZoneChanged, hostname: str) -> set[str]:
+        """Return the values that a name loses by `event` and that have failed since they came."""
         before = self._replay.answers(event.zone, hostname)
         since = event.sent_at - self._replay.history.terms.detection
         if event.at < self._damaged_at.get((event.zone, hostname), -CROSSED) + CROSSED:
@@ -208,7 +217,6 @@ class _Departures:
             value
             for value in values_in(before) - values_in(answers_after(before, event, hostname))
             if self._failed_at.get(value, -1.0) > max(self._came_at.get((event.zone, hostname, value), -1.0), since)
-            and event.sent_at > self._brought_dead.get((event.zone, hostname, value), NEVER) + CROSSED
         }
 
     def _leaves_out(self, event: ZoneChanged, hostname: str) -> bool:
