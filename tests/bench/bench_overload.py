@@ -12,7 +12,6 @@ import contextlib
 import json
 import random
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -130,7 +129,6 @@ def main() -> None:
         for service in (east, west):
             service.start()
             stack.callback(service.stop)
-        time.sleep(1)  # until both listen
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         figures = runner.run(measure(options.targets, ca_bundle, east.stop))
     print(" ".join(f"{name}={value:.2f}" for name, value in figures.items()))

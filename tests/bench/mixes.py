@@ -182,7 +182,7 @@ class SharedTargets(Mix):
     title = "Names that share their targets"
     files = "names"
     east, west = frozenset({EAST}), frozenset({WEST})
-    detection = SHORTEST_INTERVAL + FALL * (RECHECK + 1)
+    detection = SHORTEST_INTERVAL + 1 + (FALL - 1) * max(RECHECK, 1)
     flags = ("--allow-networks=127.0.0.0/8",)
 
     def __init__(self, size: int) -> None:
@@ -220,7 +220,7 @@ class OwnTargets(Mix):
     def __init__(self, size: int) -> None:
         targets = size * len(self.east | self.west)
         self._interval = max(SHORTEST_INTERVAL, math.ceil(targets / CHECKS_PER_SECOND))
-        self.detection = self._interval + FALL * (RECHECK + TIMEOUT)
+        self.detection = self._interval + TIMEOUT + (FALL - 1) * max(RECHECK, TIMEOUT)
         self._resolver = RealBIND(SERVICES, UpdateKey.random(), negative_ttl=300)
         servers = [RealBIND(DOMAIN, UpdateKey.random(), negative_ttl=30) for _ in range(2)]
         self.places = tuple(Place(f"zone-{number}", DOMAIN, each) for number, each in enumerate(servers))

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import datetime
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -56,18 +58,30 @@ class TLSService:
         listens = " ".join(f"listen {_literal(each)}:{port} ssl backlog=8192;" for each in addresses)
         (work / f"{name}.conf").write_text(NGINX.format(work=work, name=name, listens=listens))
         self._work, self._name = work, name
+        self._first = (addresses[0], port)
         self._ends = contextlib.ExitStack()
 
     def start(self) -> None:
         arguments = ["nginx", "-p", str(self._work), "-c", str(self._work / f"{self._name}.conf")]
-        self._ends.enter_context(running(self._name, arguments, self._work))
+        process = self._ends.enter_context(running(self._name, arguments, self._work))
+        while not self._listens():
+            if process.poll() is not None:
+                raise RuntimeError(f"nginx has ended: {(self._work / f'error-{self._name}.log').read_text()[-500:]}")
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(self._first, timeout=1.0).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """End it; again is harmless."""
         self._ends.close()
 
     async def mend(self) -> None:
-        self.start()
+        await asyncio.to_thread(self.start)
 
     async def break_(self) -> None:
         await asyncio.to_thread(self.stop)

@@ -105,9 +105,10 @@ class Bundles:
             kept.due_at = now + (kept.pause if waits else PERIOD)
             kept.pause = min(PERIOD, kept.pause * 2) if waits else FIRST_PAUSE
             changed = [each for each in kept.users if before.get(each) != _bundle(kept, each)]
-            told = [subject for reference in changed for subject in kept.users[reference]]
-            for number, subject in enumerate(told, 1):
-                self._on_news(subject)
+            told = [(subject, reference) for reference in changed for subject in kept.users[reference]]
+            for number, (subject, reference) in enumerate(told, 1):
+                if self._references.get(subject) == reference:  # who needs another one by now is told of that one
+                    self._on_news(subject)
                 if number % AT_ONCE == 0:
                     await asyncio.sleep(0)
 

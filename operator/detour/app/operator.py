@@ -247,6 +247,7 @@ class Operator:
                     what = "reading what records and zones refer to"
                     logger.error("%s met an error of Detour's own; it goes on: %s", what, told(error))
             self._metrics.checks_overdue.set(self._parts.targets.scheduler.overdue)
+            self._metrics.check_places.set(self._parts.targets.scheduler.places)
             self._metrics.check_stretch.set(self._parts.targets.scheduler.stretch)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)

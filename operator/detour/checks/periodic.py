@@ -129,7 +129,12 @@ class Periodic(Generic[K, R]):
     @property
     def lateness(self) -> float:
         """Seconds that the longest waiting key is overdue; 0 where none is."""
-        return max(self._late_in(self._urgent), self.settled_lateness)
+        return max(self.urgent_lateness, self.settled_lateness)
+
+    @property
+    def urgent_lateness(self) -> float:
+        """Seconds that the longest waiting key is overdue of those that are urgent; 0 where none is."""
+        return self._late_in(self._urgent)
 
     @property
     def settled_lateness(self) -> float:

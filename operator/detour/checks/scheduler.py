@@ -39,7 +39,11 @@ CROWDED, ROOMY = 0.1, 0.05
 the second more.
 """
 
+SETTLES = 0.5
+"""Seconds from fewer places to fewer still."""
+
 MORE_PLACES, FEWER_PLACES = 1.25, 0.7
+"""By what their number is multiplied at a time."""
 
 JITTER = 0.05
 """The share of a settled interval by which the next check may come early."""
@@ -65,8 +69,8 @@ def places_after(places: int, worked: float, *, taken: int, most: int) -> int:
     Checks that wait for an answer cost nothing, however many they are. Those that are all at work at once make each
     turn of the event loop longer, which whoever else waits for it pays for, and end no sooner by that.
     """
-    if worked > CROWDED:
-        return max(min(FEWEST_PLACES, most), int(FEWER_PLACES * min(places, taken)))
+    if worked > CROWDED and taken >= places * FEWER_PLACES:  # else they are not what keeps it busy
+        return max(min(FEWEST_PLACES, most), int(FEWER_PLACES * places))
     if worked < ROOMY and taken >= places:
         return min(most, int(MORE_PLACES * places) + 1)
     return places
@@ -94,6 +98,7 @@ class CheckScheduler:
         self._is_in_question = is_in_question
         self._random = random
         self._most = in_flight
+        self._fewer_since = -math.inf
         self._stretch = 1.0
         self._looked_at = -math.inf
         self._wanted = 0.0  # checks in a second, of all targets
@@ -114,7 +119,7 @@ class CheckScheduler:
 
     @property
     def overdue(self) -> int:
-        """Targets whose check is due and waits for a place."""
+        """Targets whose check is due and waits for a place, 1000 at most."""
         return self._work.overdue
 
     @property
@@ -122,10 +127,25 @@ class CheckScheduler:
         """Seconds by which the longest waiting check is overdue."""
         return self._work.lateness
 
+    @property
+    def urgent_lateness(self) -> float:
+        """Seconds by which the longest waiting check is overdue of those whose verdict is in question."""
+        return self._work.urgent_lateness
+
+    @property
+    def places(self) -> int:
+        """How many checks may be under way at once, as the event loop has much or little to do."""
+        return self._work.limit
+
     def felt(self, worked: float) -> None:
-        """A turn of the event loop took so many seconds of work: let more checks be under way at once, or fewer."""
+        """A turn of the event loop took so many seconds of work: let more checks be under way at once, or fewer.
+
+        After fewer it takes a moment until as many are under way, in which there is no saying what that has brought.
+        """
         places = places_after(self._work.limit, worked, taken=self._work.in_flight, most=self._most)
-        if places != self._work.limit:
+        now = asyncio.get_running_loop().time()
+        if places > self._work.limit or (places < self._work.limit and now >= self._fewer_since + SETTLES):
+            self._fewer_since = now if places < self._work.limit else self._fewer_since
             self._work.limit_to(places)
 
     @property

@@ -35,9 +35,14 @@ class Metrics:
             "detour_verdict_changes", "Changes of a target's verdict.", ["verdict"], registry=registry
         )
         self.targets = Gauge("detour_targets", "Targets under check.", registry=registry)
+        self.check_places = Gauge(
+            "detour_check_places",
+            "Checks that may be under way at once: fewer than the setting while these keep the event loop busy.",
+            registry=registry,
+        )
         self.checks_overdue = Gauge(
             "detour_checks_overdue",
-            "Checks that are due and wait for a place; 1000 or so are counted at most.",
+            "Checks that are due and wait for a place; 1000 are counted at most.",
             registry=registry,
         )
         self.replicas = Gauge(

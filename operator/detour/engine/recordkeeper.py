@@ -241,7 +241,8 @@ class RecordKeeper:
             standings=self._standings(published),
             failback_at=self._failed_back_at,
             value_limit=min(limits),
-            patience_until=self._patience(moment),
+            patience_until=self._patience_until,
+            turns_until=min(_on_the_beat(moment.now, LATE_BEAT), self._decided_by) if moment.is_behind else 0.0,
             pinned=pinned.values if pinned else None,
             is_pinned_whole=pinned is not None and pinned.was_there,
             drained_since=self._note_drained(moment),
@@ -263,12 +264,6 @@ class RecordKeeper:
         )
         self.decision, self.undecided = remaining.after(self.decision), None
         self._drained = moment.drained
-
-    def _patience(self, moment: Moment) -> float:
-        """Return until when to wait for first verdicts: longer while checks come late, and nothing was decided yet."""
-        if moment.is_behind and self.decision is None:
-            return max(self._patience_until, min(_on_the_beat(moment.now, LATE_BEAT), self._decided_by))
-        return self._patience_until
 
     def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
         """Return how the record stands in each zone whose contents are known."""

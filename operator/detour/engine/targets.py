@@ -331,8 +331,8 @@ class Targets:
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether checks that are due wait for others to end."""
-        return self.scheduler.lateness > LATE
+        """Tell whether checks and look-ups of which nothing is known yet come late."""
+        return max(self.scheduler.urgent_lateness, self._resolutions.lateness) > LATE
 
     def is_blind(self) -> bool:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""

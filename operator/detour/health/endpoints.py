@@ -58,14 +58,14 @@ def endpoint_health(
         ),
         emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
-        unjudged=frozenset(each for each, streak in streaks if _is_unjudged(streak)) or NONE,
+        unjudged=frozenset(each for each, streak in streaks if _is_unjudged(streak, fall)) or NONE,
         fading=name.fading if name is not None else NONE,
         former=name.former if name is not None else (),
     )
 
 
-def _is_unjudged(streak: Streak) -> bool:
-    return streak.verdict is Verdict.UNKNOWN and not streak.blanks
+def _is_unjudged(streak: Streak, fall: int) -> bool:
+    return streak.verdict is Verdict.UNKNOWN and streak.blanks < fall
 
 
 def _counted(streaks: Sequence[tuple[str, Streak]], fall: int) -> Sequence[tuple[str, Streak]]:

@@ -45,6 +45,7 @@ def grounds_of(situation: Situation, now: float) -> Hashable:
         tuple((zone, _standing(each)) for zone, each in situation.standings.items()),
         situation.value_limit,
         situation.patience_until if now < situation.patience_until else OVER,  # one that is over is like any other
+        situation.turns_until if now < situation.turns_until else OVER,
         (situation.pinned, situation.is_pinned_whole, situation.failback_at),
         tuple(situation.drained_since.items()),
         situation.turning,

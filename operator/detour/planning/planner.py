@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice, zip_longest
 
+from detour.health.endpoints import NOT_CHECKED_YET
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
@@ -138,21 +139,32 @@ def _pinned(situation: Situation, view: View, contenders: tuple[Candidate, ...])
 def _reason_to_wait(
     situation: Situation, view: View, contenders: tuple[Candidate, ...], now: float
 ) -> Undecided | None:
-    publish = situation.record.publish
-    unknown = [each.name for each in contenders if not each.drained and _may_soon_be_judged(each.health, publish)]
-    in_place = any(each.in_place for each in contenders)  # not so with a name that is being adopted
-    if not in_place and view.serving is None and unknown and now < situation.patience_until:
+    if view.serving is not None or any(each.in_place for each in contenders):  # not so with who is being adopted
+        return None
+    able = [each for each in contenders if not each.drained]
+    unknown = [each.name for each in able if _is_awaited(each.health, situation.record.publish)]
+    until = situation.patience_until
+    if any(_had_no_turn(each.health, situation.record.publish) for each in able):
+        until = max(until, situation.turns_until)
+    if unknown and now < until:
         told = f"waiting for the first verdicts of {', '.join(unknown[:4])}"
-        return Undecided(told, situation.patience_until, zones=frozenset(view.zones))
+        return Undecided(told, until, zones=frozenset(view.zones))
     return None
 
 
-def _may_soon_be_judged(health: EndpointHealth, publish: Publish) -> bool:
+def _is_awaited(health: EndpointHealth, publish: Publish) -> bool:
     """Tell whether an endpoint has no verdict, or one of the addresses that would be published has none yet.
 
     Of a name that begins with one address family alone, resolvers remember for minutes that it has no other.
     """
     return health.verdict is Verdict.UNKNOWN or (publish is Publish.ADDRESS and bool(health.unjudged))
+
+
+def _had_no_turn(health: EndpointHealth, publish: Publish) -> bool:
+    """Tell whether an endpoint may have had too few checks, or look-ups, for a verdict of which nothing is known."""
+    if health.verdict is Verdict.UNKNOWN:
+        return health.reason == NOT_CHECKED_YET
+    return publish is Publish.ADDRESS and bool(health.unjudged)
 
 
 def _serve_all(situation: Situation, view: View, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:

@@ -39,7 +39,8 @@ class Situation:
     """All that a decision rests on. Times in seconds on the engine's clock.
 
     `standings` tells of the record's zones; `value_limit` is the most values that a set can have in all of them.
-    `patience_until` bounds the wait for first verdicts of a record never published; `pinned` are the values of the
+    `patience_until` bounds the wait for first verdicts of a record never published, and `turns_until` the wait for
+    those whose checks come late and have had no turn yet; `pinned` are the values of the
     revision that a person pinned, None without a pin, and `is_pinned_whole` says that they are to be published also
     where no endpoint has them (any more); at `failback_at` a person last sent the record back, and who had recovered
     by then waits for nothing. `drained_since` tells of endpoints since when they are known to be drained;
@@ -57,6 +58,7 @@ class Situation:
     failback_at: float | None = None
     drained_since: Mapping[str, float] = field(default_factory=dict)
     turning: Turning = AT_REST
+    turns_until: float = 0.0
 
     def published(self, zone: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of the name in `zone`, None where that is not known."""

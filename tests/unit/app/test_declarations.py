@@ -1,5 +1,6 @@
 """Which messages of the API server reach the engine, and as what."""
 
+import asyncio
 import copy
 import itertools
 from collections.abc import Mapping
@@ -339,6 +340,24 @@ async def test_one_config_map_is_read_once_for_all_who_need_it_and_by_nobody_onc
     for raw in records:
         world.declarations.take(DeletionSeen(FR, raw), 2.0)
     assert not world.declarations.bundles.are_due(1000.0)
+
+
+async def test_who_needs_another_one_by_then_is_told_nothing_of_the_one_before(world: World) -> None:
+    """Records are told a few at a time, and may change between."""
+    world.config_maps["shop", "authorities"] = {"ca.crt": PEM}
+    records = [changed(BUNDLED, name=f"r{number}", uid=f"u-{number}") for number in range(50)]
+    for raw in records:
+        world.declarations.take(Seen(FR, raw), 1.0)
+    refreshing = asyncio.create_task(world.declarations.bundles.refresh(1.0))
+    await asyncio.sleep(0)
+    assert 0 < len(world.engine.records) < 45
+    check = {"https": {"path": "/", "caBundleRef": {"name": "others", "key": "ca.crt"}}}
+    edited = failover_record(healthCheck=check)
+    edited["metadata"] |= {**records[45]["metadata"], "generation": 2, "resourceVersion": "2"}
+    world.declarations.take(Seen(FR, edited), 2.0)
+    await refreshing
+    assert not world.engine.invalids
+    assert len(world.engine.records) == 49
 
 
 def test_an_object_in_a_namespace_that_was_not_read_is_not_missing_from_a_list(world: World) -> None:

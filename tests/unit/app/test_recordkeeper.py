@@ -13,6 +13,7 @@ from detour.engine.history import HISTORY_LENGTH
 from detour.engine.moment import Moment
 from detour.engine.recordkeeper import LONGEST_WAIT, RecordKeeper
 from detour.engine.zonekeeper import ZoneKeeper
+from detour.health.endpoints import NOT_CHECKED_YET
 from detour.kube.translate import record_from
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
@@ -57,7 +58,9 @@ def decide(keeper: RecordKeeper, one: Verdict, two: Verdict, zone: Zone | None, 
     for name, address, verdict in (("one", ONE, one), ("two", TWO, two)):
         seen = Evidence(verdict is Verdict.HEALTHY, began_at=now, run_since=0.0, looked_at=now)
         evidence = ((address, seen),) if verdict is not Verdict.UNKNOWN else ()
-        health = EndpointHealth(verdict, 0.0, addresses=((address, verdict),), evidence=evidence, has_passed=True)
+        reason = NOT_CHECKED_YET if verdict is Verdict.UNKNOWN else ""
+        seen_of = ((address, verdict),)
+        health = EndpointHealth(verdict, 0.0, reason, addresses=seen_of, evidence=evidence, has_passed=True)
         keeper.healths = {**keeper.healths, name: health}
     zones = {MAIN: cast(ZoneKeeper, zone)} if zone else {}
     keeper.decide(Moment(now, frozenset(), is_behind=is_behind), zones=zones)
@@ -214,8 +217,21 @@ async def test_first_verdicts_are_waited_for_longer_while_checks_come_late_but_n
     assert decide(other, N, H, zone, is_behind=True) is not None
 
 
-async def test_who_was_decided_for_waits_no_longer_for_others_because_checks_come_late() -> None:
-    found, zone = keeper(), Zone(ONE)
-    decide(found, H, N, zone)
+async def test_who_cannot_be_checked_is_not_waited_for_because_checks_come_late() -> None:
+    found, zone = keeper(), Zone()
     await asyncio.sleep(60)
-    assert decide(found, U, H, zone, is_behind=True) is not None
+    now = asyncio.get_running_loop().time()
+    lost = EndpointHealth(N, 0.0, "NameUnresolved", "the resolver does not answer")
+    well = EndpointHealth(H, 0.0, addresses=((TWO, H),), evidence=((TWO, Evidence(True, now, 0.0, looked_at=now)),))
+    found.healths = {"one": lost, "two": well}
+    found.decide(Moment(now, frozenset(), is_behind=True), zones={MAIN: cast(ZoneKeeper, zone)})
+    assert found.wish_for(MAIN, [MAIN]).sets == sets(TWO)
+
+
+async def test_who_was_decided_for_waits_for_nobodys_turn() -> None:
+    found = keeper()
+    await asyncio.sleep(60)
+    assert decide(found, H, N, Zone()) is not None, "checks are on time, and patience is over"
+    found.serve(held={}, passed={MAIN: sets(ONE)})
+    decide(found, U, N, Zone(), is_behind=True)  # it is not written yet
+    assert found.undecided is None or "first verdicts" not in found.undecided.reason

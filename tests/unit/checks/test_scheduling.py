@@ -211,13 +211,20 @@ def test_intervals_stretch_a_little_at_a_time(is_late: bool, made: float | None,
     ("worked", "taken", "expected"),
     [
         (0.11, 200, 140),
-        (0.11, 100, 70),
-        (0.11, 10, FEWEST_PLACES),
+        (0.11, 140, 140),
+        (0.11, 100, 200),
         (0.07, 200, 200),
         (0.04, 200, 251),
         (0.04, 199, 200),
     ],
-    ids=["crowded", "crowded with few", "never too few", "neither", "roomy", "roomy, and not all are taken"],
+    ids=[
+        "crowded",
+        "crowded, and most are taken",
+        "crowded by others",
+        "neither",
+        "roomy",
+        "roomy, and not all are taken",
+    ],
 )
 def test_so_many_checks_are_under_way_as_leave_the_event_loop_to_others(
     worked: float, taken: int, expected: int
@@ -228,6 +235,7 @@ def test_so_many_checks_are_under_way_as_leave_the_event_loop_to_others(
 def test_there_are_never_more_places_than_were_asked_for() -> None:
     assert places_after(8, 0.04, taken=8, most=8) == 8
     assert places_after(8, 0.11, taken=8, most=8) == 8
+    assert places_after(70, 0.11, taken=70, most=500) == FEWEST_PLACES
 
 
 def test_checks_that_keep_the_event_loop_busy_are_fewer_at_once_and_more_once_they_wait(run_virtually: Any) -> None:

@@ -91,8 +91,10 @@ def test_each_address_keeps_a_verdict_of_its_own() -> None:
 
 
 def test_an_address_that_is_being_checked_for_the_first_time_is_told_from_one_out_of_reach() -> None:
-    found = endpoint_health(None, [*streaks(H, N), out_of_reach(blanks=1)], None, fall=FALL, now=5.0)
+    found = endpoint_health(None, [*streaks(H, N), out_of_reach()], None, fall=FALL, now=5.0)
     assert found.unjudged == {"192.0.2.2"}
+    once = out_of_reach(blanks=FALL - 1)
+    assert endpoint_health(None, [*streaks(H), once], None, fall=FALL, now=5.0).unjudged == {"2001:db8::1"}
 
 
 def named(*, empties: int = 0, failures: int = 0) -> ResolvedName:

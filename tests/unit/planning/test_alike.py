@@ -69,6 +69,7 @@ STANDINGS: dict[str, Any] = {
 SITUATION: dict[str, Any] = {
     "value_limit": 1,
     "patience_until": NOW + 1.5,
+    "turns_until": NOW + 2.5,
     "pinned": ("198.51.100.9",),
     "is_pinned_whole": True,
     "failback_at": 3.5,
