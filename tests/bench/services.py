@@ -67,7 +67,7 @@ class TLSService:
         while not self._listens():
             if process.poll() is not None:
                 raise RuntimeError(f"nginx has ended: {(self._work / f'error-{self._name}.log').read_text()[-500:]}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # nginx says nothing once it listens
 
     def _listens(self) -> bool:
         try:

@@ -162,9 +162,7 @@ def _is_awaited(health: EndpointHealth, publish: Publish) -> bool:
 
 def _had_no_turn(health: EndpointHealth, publish: Publish) -> bool:
     """Tell whether an endpoint may have had too few checks, or look-ups, for a verdict of which nothing is known."""
-    if health.verdict is Verdict.UNKNOWN:
-        return health.reason == NOT_CHECKED_YET
-    return publish is Publish.ADDRESS and bool(health.unjudged)
+    return _is_awaited(health, publish) and (health.verdict is not Verdict.UNKNOWN or health.reason == NOT_CHECKED_YET)
 
 
 def _serve_all(situation: Situation, view: View, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:

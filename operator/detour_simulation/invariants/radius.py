@@ -200,12 +200,11 @@ class _Departures:
 
         What a write brought when it had failed meanwhile, and the next one takes away, has answered for nobody.
         """
-        brought = {
+        return {
             value
-            for (zone, name, value), at in self._brought_dead.items()
-            if (zone, name) == (event.zone, hostname) and event.sent_at <= at + CROSSED
+            for value in self._failed(event, hostname)
+            if event.sent_at > self._brought_dead.get((event.zone, hostname, value), NEVER) + CROSSED
         }
-        return self._failed(event, hostname) - brought
 
     def _failed(self, event: ZoneChanged, hostname: str) -> set[str]:
         """Return the values that a name loses by `event` and that have failed since they came."""

@@ -34,8 +34,9 @@ ENDPOINT = {"name": "one", "region": "aws-us-east-1", "addresses": [ONE], "prior
 class World:
     """An observation with checks and a resolver that do as told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, checks_in_flight: int = 100) -> None:
         loop = asyncio.get_running_loop()
+        self.takes = 0.0  # seconds that a check and a look-up take
         self.checked: Counter[str] = Counter()
         self.down: set[str] = set()
         self.answer = Resolution(ResolutionOutcome.ANSWERED, (ONE,), 5.0)
@@ -44,7 +45,7 @@ class World:
         self.targets = Targets(
             check=self._check,
             resolve=self._resolve,
-            checks_in_flight=100,
+            checks_in_flight=checks_in_flight,
             clock=self.clock,
             randomness=random.Random(1),
             metrics=Metrics(CollectorRegistry()),
@@ -53,10 +54,12 @@ class World:
 
     async def _check(self, target: Target) -> CheckResult:
         self.checked[target.address] += 1
+        await asyncio.sleep(self.takes)
         passed = target.address not in self.down
         return CheckResult(passed, "" if passed else "Refused", "", 0.01)
 
     async def _resolve(self, hostname: str) -> Resolution:
+        await asyncio.sleep(self.takes)
         return self.answer
 
     def verdicts(self, record: Record) -> dict[str, Verdict]:
@@ -103,6 +106,28 @@ async def test_a_verdict_is_told_to_every_record_that_shares_the_target(world: W
     cause = world.targets.cause_at(ObjectKey("shop", "api"))
     assert cause is not None
     assert world.clock.now() - 20 < cause < world.clock.now()
+
+
+@pytest.mark.parametrize("what", ["checks", "look-ups"])
+async def test_first_checks_and_look_ups_that_come_late_are_told_of(what: str) -> None:
+    world = World(checks_in_flight=1)
+    world.takes = 4.0
+    task = asyncio.create_task(world.targets.run())
+    assert not world.targets.is_behind
+    for place in range(100):
+        endpoint = {**BY_NAME[0], "hostname": f"lb-{place}.example.net"}
+        world.targets.watch(record(f"n{place}", **({"endpoints": [endpoint]} if what == "look-ups" else {})))
+    await asyncio.sleep(3)
+    assert world.targets.is_behind
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_is_in_time_is_not_behind(world: World) -> None:
+    world.targets.watch(record())
+    for _ in range(30):
+        await asyncio.sleep(1)
+        assert not world.targets.is_behind
 
 
 async def test_a_shared_target_is_checked_until_its_last_record_goes(world: World) -> None:
