@@ -4,6 +4,7 @@ Servers and libraries present one value in several ways: a text in one string or
 address with or without dots, a name with capitals and a trailing dot. Pure.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -16,7 +17,10 @@ import dns.rdtypes.ANY.TXT
 from detour.model.rrset import RRType, canonical_value
 
 REMEMBERED = 4096
-"""Texts that are not read a second time."""
+"""Texts with escapes, or of several strings, that are not read a second time."""
+
+ONE_STRING = re.compile(r'"([ !#-\[\]-~]{0,255})"')
+"""A text of one character string in which nothing is escaped (RFC 1035 §5.1), as markers and ledgers are."""
 
 
 def plain_values(kind: RRType, values: Iterable[str]) -> tuple[str, ...]:
@@ -33,7 +37,6 @@ def _plain(kind: RRType, value: str) -> str:
         return value  # no address at all: it differs from whatever was expected
 
 
-@lru_cache(maxsize=REMEMBERED)
 def plain_text(value: str) -> str:
     """Return the text of a TXT value in presentation form, its strings joined; what has no quotes is the text itself.
 
@@ -41,6 +44,13 @@ def plain_text(value: str) -> str:
     """
     if not value.startswith('"'):
         return value
+    if (plain := ONE_STRING.fullmatch(value)) is not None:
+        return plain[1]
+    return _parsed_text(value)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parsed_text(value: str) -> str:
     try:
         found = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, value)
     except dns.exception.DNSException:

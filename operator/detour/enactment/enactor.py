@@ -531,7 +531,8 @@ class Enactor:
         if any(map(self._names.is_above_any, names)):
             await self._was_read()
             return
-        self._names.whole_reread(self._reader.view)
+        async for _ in _in_turns(self._names.whole_reread(self._reader.view)):
+            pass
         self._names_were_read(sorted(set(hostnames_at(names))))
 
     def _take_changes(self) -> None:
@@ -689,6 +690,7 @@ class Enactor:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
+        self._names.was_read_first(self._reader.take_read_first())
         awaited = self._reader.awaited
         settled = self._names.fill(
             filler, self._reader.view, now=self._clock(), writable=self._holding.holds, awaited=awaited

@@ -253,13 +253,14 @@ class Names:
             if marker and marker.owner == self._rules.owner and marker.record in name.wishes:
                 self._own(name, marker.record)
 
-    def whole_reread(self, view: ZoneView) -> None:
+    def whole_reread(self, view: ZoneView) -> Iterator[None]:
         """Take note of a full reading, by which some names are looked at again: all that were written have been read.
 
-        So is everybody who met an error of ours, or found the zone full.
+        So is everybody who met an error of ours, or found the zone full. With a pause after each name.
         """
         for hostname in self._sticking.unread():
             self._sticking.read(hostname, view.at(hostname).answers)
+            yield
         self.look_again()
 
     def look_again(self) -> None:
@@ -332,6 +333,11 @@ class Names:
         name.owner = record
         self._census.owned(name.hostname)
 
+    def was_read_first(self, hostnames: Iterable[str]) -> None:
+        """These names were being read before anything was to be written there, and have been."""
+        for each in hostnames:
+            self._dirty.take_up(each)
+
     # -- what to do ----------------------------------------------------------------------------------------------
 
     def fill(
@@ -346,7 +352,8 @@ class Names:
         self.capacity.begin()
         settled = Settled()
         for name in self._dirty.in_turn():
-            if name.hostname in awaited or name.urgency is None:
+            if name.hostname in awaited:
+                self._dirty.put_aside(name)
                 continue
             change = self._look_at(name, view)
             if change and writable and not self._is_suspended(name, change.record):

@@ -11,6 +11,7 @@ import errno
 import functools
 import ipaddress
 import os
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -34,12 +35,16 @@ from detour.enactment.asking import (
     no_answer,
     split_server,
 )
+from detour.model.names import MAXIMUM_NAME_LENGTH
 
 SOCKET_LASTS = 60.0
 """Seconds after which a socket makes way for one with another port: who would forge an answer has to guess it."""
 
 REMEMBERED = 1 << 15
-"""Names, and answers, whose octets are remembered."""
+"""Answers whose octets are remembered."""
+
+PLAIN_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
+"""Names without escapes and capitals, as nearly all are."""
 
 BUFFER = 1 << 20
 """Octets of answers that may wait for this process."""
@@ -252,9 +257,11 @@ def _numbers() -> Iterator[int]:
 
 def _question(name: str, rrtype: str) -> bytes:
     """Return a question without recursion, all but its number."""
-    return ONE_QUESTION + _name(name) + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1) + OPT
+    return ONE_QUESTION + octets_of(name) + struct.pack("!HH", dns.rdatatype.from_text(rrtype), 1) + OPT
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
-def _name(name: str) -> bytes:
+def octets_of(name: str) -> bytes:
+    """Return a name as a question has it (RFC 1035 §3.1), in lower case."""
+    if PLAIN_NAME.fullmatch(name) and len(name) <= MAXIMUM_NAME_LENGTH:
+        return b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
     return dns.name.from_text(name).to_digestable()

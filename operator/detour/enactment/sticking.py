@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detour.enactment.wishes import Explanation
-from detour.model.rrset import RRKey, RRset
+from detour.model.rrset import RRKey, RRset, RRType
 
 TRIES = 3
 """Writes of one and the same, each followed by the same other state, after which a write is said not to stick."""
@@ -31,7 +31,6 @@ class _Written:
     found: Answers = ()
     misses: int = 0
     is_read: bool = False
-    is_told: bool = False
 
 
 class Sticking:
@@ -40,6 +39,7 @@ class Sticking:
     def __init__(self) -> None:
         self._written: dict[str, _Written] = {}
         self._ttls: dict[RRKey, tuple[int, int]] = {}
+        self._found_out: dict[str, None] = {}  # in the order in which it was, and not told yet
 
     def wished(self, sets: Answers) -> Answers:
         """Return `sets` with the TTLs that the server insists on in place of the ones wished for."""
@@ -53,7 +53,7 @@ class Sticking:
         """The provider took a write that leaves `made` at the name, by its own account, where `wished` was wished."""
         before = self._written.get(hostname)
         if before is not None and before.is_read and before.made == made:
-            self._written[hostname] = replace(before, is_read=False, is_told=False)
+            self._written[hostname] = replace(before, is_read=False)
         else:
             self._written[hostname] = _Written(made)
         for each in wished:
@@ -70,6 +70,8 @@ class Sticking:
             del self._written[hostname]
             return
         self._written[hostname] = replace(written, found=found, misses=misses, is_read=True)
+        if misses >= TRIES:
+            self._found_out[hostname] = None
 
     def unread(self) -> list[str]:
         """Return the names that were written, and not read since."""
@@ -108,17 +110,18 @@ class Sticking:
 
     def news(self) -> Iterator[tuple[str, Explanation, float]]:
         """Give each name that does not keep what is written, why, and for how many seconds to leave it alone. Once."""
-        for hostname, written in list(self._written.items()):
-            if written.misses >= TRIES and written.is_read and not written.is_told:
-                self._written[hostname] = replace(written, is_told=True)
+        found_out, self._found_out = self._found_out, {}
+        for hostname in found_out:
+            written = self._written.get(hostname)
+            if written is not None and written.misses >= TRIES and written.is_read:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (written.misses - TRIES))
                 yield hostname, _refusal(hostname, written, pause), pause
 
     def forget(self, hostname: str) -> None:
         """Nobody cares for the name any more."""
         self._written.pop(hostname, None)
-        for key in [each for each in self._ttls if each.name == hostname]:
-            del self._ttls[key]
+        for kind in RRType:
+            self._ttls.pop(RRKey(hostname, kind), None)
 
 
 def _refusal(hostname: str, written: _Written, pause: float) -> Explanation:

@@ -8,11 +8,17 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import dns.edns
+import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdtypes.ANY.TXT
 import dns.rrset
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detour.enactment import questions as questions_module
 from detour.enactment.answers import plain_text, plain_values
@@ -263,6 +269,31 @@ async def test_a_trouble_of_our_own_is_not_taken_for_a_missing_route(
 )
 def test_a_text_is_its_strings_joined(presented: str, text: str) -> None:
     assert plain_text(presented) == text
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300).map('"{}"'.format))
+def test_a_text_without_escapes_is_what_the_parser_makes_of_it(presented: str) -> None:
+    try:
+        rdata = dns.rdata.from_text("IN", "TXT", presented)
+    except dns.exception.DNSException:
+        assert plain_text(presented) == presented
+    else:
+        strings = cast(dns.rdtypes.ANY.TXT.TXT, rdata).strings
+        assert plain_text(presented) == b"".join(strings).decode(errors="backslashreplace")
+
+
+LABEL = st.text("abcxyz019-_", min_size=1, max_size=64) | st.sampled_from(["*", "A", "\\052", "\\.", ""])
+
+
+@given(st.lists(LABEL, min_size=1, max_size=6).map(".".join))
+def test_a_question_has_the_name_as_the_library_writes_it(name: str) -> None:
+    try:
+        expected = dns.name.from_text(name).to_digestable()
+    except dns.exception.DNSException:
+        with pytest.raises(dns.exception.DNSException):
+            questions_module.octets_of(name)
+    else:
+        assert questions_module.octets_of(name) == expected
 
 
 def test_addresses_are_compared_as_addresses() -> None:

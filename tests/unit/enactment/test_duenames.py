@@ -90,3 +90,27 @@ def test_a_name_that_becomes_more_urgent_or_more_important_changes_its_place() -
     due.drop(other)
     due.drop(other)
     assert order(due) == ["one"]
+
+
+def test_who_is_put_aside_is_due_and_has_no_turn_until_it_is_taken_up() -> None:
+    due, aside, other = DueNames(), a_name("aside"), a_name("other")
+    due.put(aside, Urgency.FAILOVER)
+    due.put(other, Urgency.REPAIR)
+    due.put_aside(aside)
+    due.put_aside(aside)
+    due.first_again(aside)
+    assert (order(due), len(due), due.urgency) == (["other"], 2, Urgency.REPAIR)
+    due.take_up(aside.hostname)
+    due.take_up(other.hostname)
+    assert (order(due), due.urgency) == (["aside", "other"], Urgency.FAILOVER)
+
+
+def test_who_is_put_aside_may_become_more_urgent_or_go() -> None:
+    due, urgent, gone = DueNames(), a_name("urgent"), a_name("gone")
+    for name in (urgent, gone):
+        due.put(name, Urgency.HOUSEKEEPING)
+        due.put_aside(name)
+    due.put(urgent, Urgency.FAILOVER)
+    due.drop(gone)
+    due.take_up(gone.hostname)
+    assert (order(due), len(due)) == (["urgent"], 1)

@@ -74,6 +74,26 @@ def test_another_ttl_that_is_wished_for_is_tried_anew() -> None:
     assert sticking.wished(LONG) == LONG
 
 
+def test_who_is_forgotten_may_come_back_with_the_ttl_that_is_wished_for() -> None:
+    sticking = Sticking()
+    sticking.wrote(API, LONG, LONG)
+    sticking.read(API, SHORT)
+    sticking.forget(API)
+    assert sticking.wished(LONG) == LONG
+
+
+def test_who_is_written_again_before_it_was_told_is_not_told_yet() -> None:
+    sticking = Sticking()
+    for _ in range(TRIES):
+        sticking.wrote(API, OTHER, OTHER)
+        sticking.read(API, LONG)
+    sticking.wrote(API, OTHER, OTHER)
+    assert not list(sticking.news())
+    sticking.read(API, LONG)
+    assert [hostname for hostname, _, _ in sticking.news()] == [API]
+    assert not list(sticking.news())
+
+
 def test_a_higher_ttl_is_taken_once_the_server_insists() -> None:
     sticking = Sticking()
     for number in range(1, TRIES + 1):
