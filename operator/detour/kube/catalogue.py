@@ -6,7 +6,9 @@ tells of a backup that was restored. Pure; safe in several threads only behind a
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from detour.model.objects import RawObject
@@ -44,36 +46,53 @@ class Catalogue:
     """The objects of one kind as they were delivered last."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, Identity] = {}
+        self._known: dict[str, dict[Place, Identity]] = {}  # by namespace
+        self._in_order: dict[str | None, list[Place]] = {}  # who was known when the first page was compared last
         self._doubts: dict[Place, Identity | None] = {}  # where lists differed, and what was known then
 
     def count(self, namespace: str | None) -> int:
         """Return how many are known, in one namespace or in all."""
-        if namespace is None:
-            return len(self._known)
-        return sum(place.namespace == namespace for place in self._known)
+        return sum(map(len, self._of(namespace)))
 
     def at(self, place: Place) -> Identity | None:
         """Return which object is known there."""
-        return self._known.get(place)
+        return self._known.get(place.namespace, {}).get(place)
+
+    def _of(self, namespace: str | None) -> Collection[Mapping[Place, Identity]]:
+        return self._known.values() if namespace is None else (self._known.get(namespace, {}),)
+
+    def knows(self, raw: RawObject) -> bool:
+        """Tell whether an object was delivered last in this very state, and nothing has differed since."""
+        place = place_of(raw)
+        return place not in self._doubts and self.at(place) == identity_of(raw)
 
     # -- what is delivered -----------------------------------------------------------------------------------------
 
     def seen(self, raw: RawObject) -> None:
         """An object was shown."""
-        self._known[place_of(raw)] = identity_of(raw)
+        self._know(place_of(raw), identity_of(raw))
         self._doubts.pop(place_of(raw), None)
 
     def gone(self, raw: RawObject) -> None:
         """The end of an object was shown."""
-        self._known.pop(place_of(raw), None)
+        self._forget(place_of(raw))
         self._doubts.pop(place_of(raw), None)
+
+    def _know(self, place: Place, identity: Identity) -> None:
+        self._known.setdefault(place.namespace, {})[place] = identity
+
+    def _forget(self, place: Place) -> bool:
+        known = self._known.get(place.namespace, {})
+        was_known = known.pop(place, None) is not None
+        if not known:
+            self._known.pop(place.namespace, None)
+        return was_known
 
     def listed(self, raws: Iterable[RawObject], namespaces: frozenset[str] | None) -> None:
         """All objects were listed, of these namespaces or (None) of all."""
-        others = self._known.items() if namespaces is not None else ()
-        kept = {place: identity for place, identity in others if place.namespace not in (namespaces or ())}
-        self._known = {**kept, **{place_of(raw): identity_of(raw) for raw in raws}}
+        self._known = {} if namespaces is None else {each: of for each, of in self._known.items() if each not in namespaces}
+        for raw in raws:
+            self._know(place_of(raw), identity_of(raw))
         self._doubts.clear()
 
     # -- what lists of metadata say --------------------------------------------------------------------------------
@@ -89,23 +108,28 @@ class Catalogue:
     ) -> None:
         """Note who differs from a page of a list, which holds all from `after` on up to `until` (None: the end).
 
-        `version` is that of the data that the page shows: who is known in a newer one came or changed after it.
+        `version` is that of the data that the page shows: who is known in a newer one came or changed after it. Who came
+        to be known since the first page was compared is looked for the next time.
         """
+        if not after:
+            self._in_order[namespace] = sorted(chain.from_iterable(self._of(namespace)), key=_key)
         shown = {place_of(raw): identity_of(raw) for raw in raws}
         for place, identity in shown.items():
-            known = self._known.get(place)
+            known = self.at(place)
             if known != identity and not (known is not None and _is_newer(known, version)):
                 self._doubts[place] = known
-        for place, known in self._known.items():
-            is_covered = (namespace is None or place.namespace == namespace) and after < place.key
-            is_covered = is_covered and (until is None or place.key <= until)
-            if is_covered and place not in shown and not _is_newer(known, version):
+        places = self._in_order.get(namespace, [])
+        first = bisect_right(places, after, key=_key)
+        last = len(places) if until is None else bisect_right(places, until, key=_key)
+        for place in places[first:last]:
+            known = self.at(place)
+            if known is not None and place not in shown and not _is_newer(known, version):
                 self._doubts[place] = known
 
     def take_doubts(self) -> list[Place]:
         """Return who is to be read: noted before, and not shown by the watch since."""
         doubts, self._doubts = self._doubts, {}
-        still = {place: known for place, known in doubts.items() if self._known.get(place) == known}
+        still = {place: known for place, known in doubts.items() if self.at(place) == known}
         self._doubts.update(still)
         return sorted(still)
 
@@ -114,16 +138,20 @@ class Catalogue:
         if place not in self._doubts:
             return Finding.NOTHING  # the watch, or a listing, has shown it meanwhile
         before = self._doubts.pop(place)
-        if self._known.get(place) != before:
+        if self.at(place) != before:
             return Finding.NOTHING
         if found is None:
-            return Finding.GONE if self._known.pop(place, None) is not None else Finding.NOTHING
+            return Finding.GONE if self._forget(place) else Finding.NOTHING
         identity = identity_of(found)
         if identity == before:
             return Finding.NOTHING
-        self._known[place] = identity
+        self._know(place, identity)
         went_back = before is not None and identity.uid == before.uid and _is_newer(before, identity.version)
         return Finding.WENT_BACK if went_back else Finding.MISSED
+
+
+def _key(place: Place) -> str:
+    return place.key
 
 
 def place_of(raw: RawObject) -> Place:

@@ -15,7 +15,7 @@ from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from detour.kube.kinds import GROUP, VERSION, DeletionSeen, Seen, slim
 from detour.kube.login import connection_info
-from detour.model.objects import Kind
+from detour.model.objects import Kind, RawObject
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ IDENTITY = ("namespace", "name", "uid")
 class KopfWatch:
     """Watches `kind` in `namespaces`, or in the whole cluster without any, from `start` until it ends or is stopped.
 
-    `deliver` and `on_end` are called from threads of its own. After `stop` nothing is delivered.
+    It begins with all objects that there are; of these, who `is_known` just so is not delivered. That, `deliver` and
+    `on_end` are called from threads of its own. After `stop` nothing is delivered.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class KopfWatch:
         *,
         kubeconfig: str | None,
         namespaces: Sequence[str],
+        is_known: Callable[[RawObject], bool],
         deliver: Callable[[Seen | DeletionSeen], None],
         on_end: Callable[[], None],
     ) -> None:
         self.namespaces = tuple(namespaces)
         self._kind = kind
         self._kubeconfig = kubeconfig
+        self._is_known = is_known
         self._deliver = deliver
         self._on_end = on_end
         self._stopped = threading.Event()
@@ -110,6 +113,9 @@ class KopfWatch:
         if self._stopped.is_set():
             return
         raw: dict[str, Any] = event["object"]
+        if event["type"] is None and self._is_known(raw):
+            _empty(raw)
+            return
         found = slim(raw)
         _empty(raw)
         self._deliver(DeletionSeen(self._kind, found) if event["type"] == "DELETED" else Seen(self._kind, found))

@@ -20,7 +20,7 @@ from detour.kube.kopfwatch import KopfWatch
 from detour.kube.packed import PackedObjects
 from detour.kube.versions import DataVersions, Mark
 from detour.model.defects import told
-from detour.model.objects import Kind
+from detour.model.objects import Kind, RawObject
 
 logger = logging.getLogger(__name__)
 
@@ -385,10 +385,15 @@ class Watcher:
             kind,
             kubeconfig=self._kubeconfig,
             namespaces=_named(kept.watched),
+            is_known=lambda raw: self._knows(kind, raw),
             deliver=lambda message: self._hand_on(message, began),
             on_end=self._wake.set,
         )
         kept.watch.start()
+
+    def _knows(self, kind: Kind, raw: RawObject) -> bool:
+        with self._order:
+            return self._kept[kind].catalogue.knows(raw)
 
     def _hand_on(self, message: Seen | DeletionSeen, began: Mark) -> None:
         metadata = message.raw.get("metadata")

@@ -47,6 +47,7 @@ def test_who_is_known_in_a_newer_version_than_the_list_is_of_does_not_differ() -
 
 def test_a_page_says_nothing_of_what_lies_before_or_behind_it() -> None:
     catalogue = known(raw("a"), raw("c"), raw("e"), raw("x", namespace="desk"))
+    assert doubts(catalogue, raw("x", namespace="desk"), raw("a"), until="shop/a") == []
     assert doubts(catalogue, after="shop/a", until="shop/d") == [Place("shop", "c")]
     assert doubts(catalogue, namespace="desk") == [Place("desk", "x"), Place("shop", "c")], "and who was noted stays so"
     assert doubts(catalogue, after="shop/d") == [Place("desk", "x"), Place("shop", "c"), Place("shop", "e")]
@@ -91,6 +92,35 @@ def test_a_listing_of_some_namespaces_says_nothing_of_the_others() -> None:
     catalogue = known(raw(), raw("x", namespace="desk"))
     catalogue.listed([], frozenset({"shop"}))
     assert (catalogue.count("shop"), catalogue.count("desk"), catalogue.count(None)) == (0, 1, 1)
+
+
+def test_the_objects_of_each_namespace_are_counted() -> None:
+    catalogue = known(raw(), raw("x", namespace="desk"))
+    for _ in range(2):
+        catalogue.seen(raw("two"))
+        catalogue.gone(raw("x", namespace="desk"))
+    assert (catalogue.count("shop"), catalogue.count("desk"), catalogue.count(None)) == (2, 0, 2)
+    catalogue.compare([raw("new", uid="u-2")], version="9", namespace="shop")
+    assert catalogue.take_doubts() == [Place("shop", "new"), ONE, Place("shop", "two")]
+    assert catalogue.settle(ONE, None) is Finding.GONE
+    catalogue.settle(Place("shop", "new"), raw("new", uid="u-2"))
+    assert (catalogue.count("shop"), catalogue.count(None)) == (2, 2)
+
+
+def test_who_came_since_the_first_page_is_looked_for_the_next_time() -> None:
+    catalogue = known(raw("a"), raw("c"))
+    assert doubts(catalogue, raw("a"), until="shop/a") == []
+    catalogue.seen(raw("b", version=7))
+    assert doubts(catalogue, raw("c"), after="shop/a") == []
+    assert doubts(catalogue, raw("a"), raw("c")) == [Place("shop", "b")]
+
+
+def test_what_is_known_is_what_was_delivered_last_and_is_not_in_doubt() -> None:
+    catalogue = known(raw())
+    assert catalogue.knows(raw())
+    assert not any(map(catalogue.knows, (raw(version=6), raw(uid="u-2"), raw("two"))))
+    catalogue.compare([raw(version=7)], version="9", namespace=None)
+    assert not catalogue.knows(raw())
 
 
 @pytest.mark.parametrize("odd", [None, "text", {}, {"metadata": None}, {"metadata": {"name": 7}}])

@@ -155,6 +155,17 @@ async def test_kopf_keeps_nothing_of_an_object_that_was_handed_on(api: KubeApi, 
     assert not [each for each in gc.get_objects() if isinstance(each, ResourceMemory)]
 
 
+async def test_what_was_just_listed_is_not_delivered_once_more_when_the_watch_begins(api: KubeApi, look: Look) -> None:
+    for name in ("one", "two"):
+        api.put(record(name))
+    eyes = look()
+    await eyes.watches("failoverrecords")
+    api.put({**record("two"), "spec": {"hostname": "two.example.org"}})
+    api.put(record("three"))
+    await until(lambda: "three" in eyes.names())
+    assert [each.raw["metadata"]["name"] for each in eyes.messages if isinstance(each, Seen)] == ["two", "three"]
+
+
 async def test_events_that_come_while_a_long_listing_runs_do_not_start_the_watches_anew(
     api: KubeApi, look: Look, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
