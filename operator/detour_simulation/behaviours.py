@@ -90,6 +90,15 @@ def _all_well_in_multivalue(situation: Situation) -> Situation:
     return _all_well(situation) if situation.record.strategy is Strategy.MULTI_VALUE else situation
 
 
+def _flapping_ones_are_down(situation: Situation) -> Situation:
+    most = situation.record.failback.most_changes
+    healths = {
+        name: replace(each, verdict=Verdict.UNHEALTHY) if 0 < most < len(each.changes) else each
+        for name, each in situation.healths.items()
+    }
+    return replace(situation, healths=healths)
+
+
 def _nobody_drained(record: Record) -> Record:
     return replace(record, endpoints=tuple(replace(each, state=AdminState.ACTIVE) for each in record.endpoints))
 
@@ -169,6 +178,9 @@ BEHAVIOURS: Mapping[str, Mutant] = {
         Mutant(name="minServing", profile="min serving", off=_declaring(
             lambda record: replace(record, minimum_serving=1))),
         Mutant(name="hold-down", profile="returns", seed=6, off=_declaring(_with_failback(hold_down=0.0))),
+        Mutant(name="flapping endpoints stay away", profile="flapping", off=_declaring(_with_failback(most_changes=0))),
+        Mutant(name="flapping endpoints serve where nobody else does", profile="flapping", seed=4, off=_planning(
+            _flapping_ones_are_down)),
         Mutant(name="failback", profile="behaviours", off=_declaring(_with_failback(mode=FailbackMode.MANUAL))),
         Mutant(name="failback by a person", profile="returns", seed=3, off=_declaring(
             _with_failback(mode=FailbackMode.AUTOMATIC, hold_down=10.0))),

@@ -130,7 +130,8 @@ def _wrong(run: "Run", record: Record, sets: tuple[RRset, ...]) -> str | None:
     values = frozenset(value for each in sets for value in each.values)
     truth = Truth(run.surroundings.failing, run.drained_regions, run.surroundings.names)
     everyone = [address for each in record.endpoints for address in each.addresses]
-    if found := flaw(record, truth, values, failed=everyone):
+    flapping = everyone if record.failback.most_changes else ()
+    if found := flaw(record, truth, values, failed=everyone, flapping=flapping):
         return found.value
     return None if set(sets) == set(as_sets(record, values)) else "does not hold its values as declared"
 

@@ -36,6 +36,8 @@ CHECK: Mapping[str, Any] = {
     "tcp": {"port": 443}, "interval": "6s", "recheckInterval": "1s", "timeout": "1s", "fall": 2, "rise": 2,
 }  # fmt: skip
 
+SOON: Mapping[str, Any] = {"mode": "Automatic", "holdDown": "10s", "maxChangesPerHour": 0}
+
 PROCESS = {
     Fault.CRASH: 3, Fault.CRASH_BEFORE: 2, Fault.CRASH_AFTER: 3, Fault.CRASH_BEFORE_WRITE: 1,
     Fault.CRASH_AFTER_WRITE: 3, Fault.CANCEL_BEFORE: 1, Fault.CANCEL_AFTER: 1, Fault.PAUSE: 4, Fault.STOP: 2,
@@ -252,7 +254,8 @@ PROFILES: Mapping[str, Profile] = {
             Fault.ENDPOINT_FAILS: (0.3, 2.0), Fault.REGION_FAILS: (20.0, 40.0), Fault.ENDPOINT_RECOVERS: (0.3, 2.0),
         },
         spec={
-            "healthCheck": {**CHECK, "fall": 3, "rise": 3}, "failback": {"mode": "Automatic", "holdDown": "0s"},
+            "healthCheck": {**CHECK, "fall": 3, "rise": 3},
+            "failback": {"mode": "Automatic", "holdDown": "0s", "maxChangesPerHour": 0},
         },
     ),
     "returns": Profile(
@@ -319,6 +322,16 @@ PROFILES: Mapping[str, Profile] = {
         steps=(4, 8), records=(1, 2), zones=(1, 2), controllers=(1,), sites=(1,), regions_evacuated=(3,),
         panic_threshold=(100,), length=(70.0, 100.0), late=0.0, dual_stack=0.0, canonical=0.8, wildcards=0.4,
         lasting={Fault.ENDPOINT_FAILS: (16.0, 40.0), Fault.CRASH: (0.5, 3.0)}, spec={"whenAllUnhealthy": "KeepLast"},
+    ),
+    "flapping": Profile(
+        weights={Fault.ENDPOINT_FAILS: 12, Fault.REGION_FAILS: 1, Fault.EVERYTHING_FAILS: 1, Fault.STOP: 1},
+        steps=(12, 18), records=(1, 2), zones=(1, 1), controllers=(1,), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(90.0, 120.0), late=0.0, dual_stack=0.0,
+        lasting={Fault.ENDPOINT_FAILS: (6.0, 10.0), Fault.REGION_FAILS: (8.0, 14.0), Fault.STOP: (0.5, 3.0)},
+        spec={
+            "healthCheck": {**CHECK, "interval": "2s"},
+            "failback": {"mode": "Automatic", "holdDown": "0s", "maxChangesPerHour": 2},
+        },
     ),
     "multivalue": Profile(
         weights={Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 2},
@@ -499,7 +512,7 @@ PROFILES: Mapping[str, Profile] = {
         sharding=True, tied=0.0, controllers=(2,), zones=(2, 2), records=(4, 6), sites=(1,), steps=(12, 20),
         regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 90.0), late=0.0, dual_stack=0.0,
         lasting={Fault.ENDPOINT_FAILS: (22.0, 34.0)},
-        spec={"failback": {"mode": "Automatic", "holdDown": "10s"}, "strategy": "Priority"},
+        spec={"failback": SOON, "strategy": "Priority"},
     ),
     "shards and ties": Profile(  # records tie zones together that several replicas have, and leave them again
         weights={
@@ -613,7 +626,7 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
         "strategy": draw.choice(("Priority", "Priority", "MultiValue")),
         "whenAllUnhealthy": draw.choice(("KeepLast", "KeepLast", "ServeAll")),
         "deletionPolicy": draw.choice(("Retain", "Delete")),
-        "failback": draw.choice(({"mode": "Automatic", "holdDown": "10s"},) * 4 + ({"mode": "Manual"},)),
+        "failback": draw.choice((SOON,) * 4 + ({"mode": "Manual"},)),
     }
     if taste.wildcards and draw.random() < taste.wildcards:
         spec["hostname"] = f"*.{spec['hostname']}"

@@ -82,16 +82,17 @@ def first_choice(record: Record, truth: Truth) -> Values:
     return next(iter(_answers(record, _best(record, [each for each in places(record, truth) if each.is_up]))), Values())
 
 
-def permitted(record: Record, truth: Truth, *, failed: Collection[str], published: Values) -> Iterator[Values]:
+def permitted(
+    record: Record, truth: Truth, *, failed: Collection[str], published: Values, flapping: Collection[str] = ()
+) -> Iterator[Values]:
     """Give every answer that is right while somebody is up.
 
-    Where a person has to ask for a failback, each place that `failed` once and is not `published` may wait, as long as
-    enough others answer.
+    Where a person has to ask for a failback each place that `failed` once and is not `published` may wait, elsewhere
+    one that is `flapping`, as long as enough others answer.
     """
     up = [each for each in places(record, truth) if each.is_up]
-    may_wait = []
-    if record.failback.mode is FailbackMode.MANUAL:
-        may_wait = [each for each in up if each.values & set(failed) and not each.values & published]
+    waits = set(failed if record.failback.mode is FailbackMode.MANUAL else flapping)
+    may_wait = [each for each in up if each.values & waits and not each.values & published]
     enough = min(record.minimum_serving, len(up))
     for waiting in _subsets(may_wait):
         chosen = _best(record, [each for each in up if each not in waiting])
@@ -132,11 +133,18 @@ def as_sets(record: Record, values: Values) -> tuple[RRset, ...]:
 
 
 def flaw(
-    record: Record, truth: Truth, answers: Values, *, pinned: Values = frozenset(), failed: Collection[str] = ()
+    record: Record,
+    truth: Truth,
+    answers: Values,
+    *,
+    pinned: Values = frozenset(),
+    failed: Collection[str] = (),
+    flapping: Collection[str] = (),
 ) -> Flaw | None:
     """Return what is wrong with what a name answers, None where nothing is.
 
-    `pinned` are the values of the revision that a person pinned; `failed` the addresses that ever failed.
+    `pinned` are the values of the revision that a person pinned; `failed` the addresses that ever failed, `flapping`
+    those that may have changed too often for the record.
     """
     found = places(record, truth)
     declared = frozenset(value for each in found for value in each.values)
@@ -155,7 +163,7 @@ def flaw(
         return Flaw.UNDECLARED
     if answers - frozenset(value for each in up for value in each.working):
         return Flaw.DEAD
-    rights = permitted(record, truth, failed=failed, published=answers)
+    rights = permitted(record, truth, failed=failed, published=answers, flapping=flapping)
     return None if answers in rights else Flaw.NOT_BEST
 
 

@@ -35,6 +35,7 @@ RARE = {
     19: "staggered",
     20: "shards and ties",
     21: "uplink",
+    23: "flapping",
     25: "power cuts",
     27: "frozen",
     28: "shards on the move",

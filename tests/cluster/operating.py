@@ -187,7 +187,7 @@ class Stage:
             "zones": [{"name": "zone"}],
             "endpoints": listed,
             "healthCheck": {"http": {"port": self.lab.port, "path": "/healthz"}, **SWIFT},
-            "failback": {"holdDown": "0s"},
+            "failback": {"holdDown": "0s", "maxChangesPerHour": 0},
         }
         return self._object("FailoverRecord", name, spec=_without_nones(usual | spec))
 

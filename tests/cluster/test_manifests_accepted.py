@@ -49,7 +49,7 @@ def test_defaults_are_filled_in_by_the_api_server(applied: ControlPlane) -> None
     spec = json.loads(applied.kubectl("get", "fr", "-n", "shop", "tenants", "-o", "json").stdout)["spec"]
     assert spec["ttl"] == 30
     assert spec["publish"] == "Address"
-    assert spec["failback"] == {"mode": "Automatic", "holdDown": "5m"}
+    assert spec["failback"] == {"mode": "Automatic", "holdDown": "5m", "maxChangesPerHour": 6}
     assert spec["healthCheck"]["https"]["port"] == 443
     assert spec["healthCheck"]["https"]["expectedStatuses"] == ["200-299"]
     assert "state" not in spec["endpoints"][0], "nothing is filled into the entries of a list"

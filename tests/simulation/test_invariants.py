@@ -208,6 +208,21 @@ def returned_without_being_asked() -> Story:
     return story.write(900.0, a_set(ONE))
 
 
+def comes_and_goes(times: int) -> Story:
+    """Return the story of ONE that fails for half a minute, so many times, and is left each time."""
+    calm = record(failback=Failback(FailbackMode.AUTOMATIC, 0.0, most_changes=2))
+    story = Story().declare(calm).claim(1.0).write(3.0, marker(), a_set(ONE))
+    for start in range(100, 100 + 100 * times, 100):
+        story.fail(ONE, at=start).write(start + 10.0, a_set(TWO)).fail(ONE, at=start + 30.0, works=True)
+        if start < 100 * times:
+            story.write(start + 50.0, a_set(ONE))
+    return story
+
+
+def brought_back_though_it_comes_and_goes() -> Story:
+    return comes_and_goes(2).write(250.0, a_set(ONE))
+
+
 THREE_REGIONS = (
     endpoint("one", ONE),
     endpoint("two", TWO, region="azure-westeurope", priority=2),
@@ -351,6 +366,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "DeletionsHeld": [many_deleted],
     "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
     "HoldsDown": [returned_before_its_time, returned_without_being_asked],
+    "StaysAway": [brought_back_though_it_comes_and_goes],
     "Patient": [left_at_the_first_failing_check, back_at_the_first_passing_check],
     "NeverToTheDead": [moved_to_a_dead_place, moved_to_a_place_that_had_failed_first],
     "StaysSuspended": [moved_while_suspended],
@@ -391,6 +407,18 @@ def failed_over() -> Story:
 
 def failed_back_after_hold_down() -> Story:
     return failed_over().fail(ONE, at=110.0, works=True).write(130.0, a_set(ONE))
+
+
+def came_back_once() -> Story:
+    return comes_and_goes(1).write(150.0, a_set(ONE))
+
+
+def came_back_when_it_was_calm() -> Story:
+    return comes_and_goes(2).write(4000.0, a_set(ONE))
+
+
+def came_back_as_nobody_else_works() -> Story:
+    return comes_and_goes(2).fail(TWO, at=235.0).write(250.0, a_set(ONE))
 
 
 def taken_over() -> Story:
@@ -541,6 +569,9 @@ def held_by_the_limit_of_regions() -> Story:
         published,
         failed_over,
         failed_back_after_hold_down,
+        came_back_once,
+        came_back_when_it_was_calm,
+        came_back_as_nobody_else_works,
         taken_over,
         taken_over_by_another_site,
         taken_over_because_a_person_said_so,

@@ -94,6 +94,16 @@ def test_who_failed_may_wait_for_a_person_while_enough_others_answer() -> None:
     assert set(permitted(manual, Truth(), failed=(), published=frozenset({B}))) == {frozenset({A})}
 
 
+def test_who_comes_and_goes_may_wait_while_enough_others_answer() -> None:
+    rights = [frozenset({A}), frozenset({B})]
+    assert list(permitted(tiers(), Truth(), failed=(), published=frozenset({B}), flapping={A})) == rights
+    assert list(permitted(tiers(), Truth(), failed={A}, published=frozenset({B}))) == rights[:1]
+    alone = Truth(failing={B, C})
+    assert set(permitted(tiers(), alone, failed=(), published=frozenset({B}), flapping={A})) == {frozenset({A})}
+    assert flaw(tiers(), Truth(), frozenset({B}), flapping={A}) is None
+    assert flaw(tiers(), Truth(), frozenset({B}), failed={A}) is Flaw.NOT_BEST
+
+
 @pytest.mark.parametrize(
     ("declared", "truth", "answers", "wanted"),
     [

@@ -56,7 +56,8 @@ class RecordPicture:
 
     `warnings` are what does not keep it from being Ready. `leaving` are the zones that it does not declare any more and
     still has its name in, with what keeps it there. `pending` says why nothing is decided yet. At `failed_back_at` a
-    person last sent the record back; this, and `since` of each health, in seconds since the Unix epoch here.
+    person last sent the record back; this, `since` of each health, and until when endpoints are `held_out` as their
+    verdict has changed too often, in seconds since the Unix epoch here.
     """
 
     record: Record
@@ -73,6 +74,7 @@ class RecordPicture:
     leaving: tuple[tuple[ZonePicture, Explanation | None], ...] = ()
     warnings: tuple[Explanation, ...] = ()
     failed_back_at: float | None = None
+    held_out: tuple[tuple[str, float], ...] = ()
 
     @property
     def healthy(self) -> int:

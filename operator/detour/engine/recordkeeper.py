@@ -1,7 +1,7 @@
 """One FailoverRecord at work: from its verdicts to a decision, and what there is to tell of it."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from detour.engine.history import History, Transition
 from detour.engine.moment import Moment
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.zonekeeper import ZoneKeeper
+from detour.health.damping import HOUR, as_if_changed_at, held_out_until
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Publish, Record
@@ -85,7 +86,7 @@ class RecordKeeper:
         self.memory = memory
         self.refusal: Explanation | None = None
         self.zone_refusals: dict[ObjectKey, Explanation] = {}
-        self.healths: Mapping[str, EndpointHealth] = _remembered(memory, clock)
+        self.healths: Mapping[str, EndpointHealth] = _remembered(memory, clock, record.failback.most_changes)
         self.decision: Decision | None = None
         self.undecided: Undecided | None = None
         self.decided_for: float | None = None
@@ -518,7 +519,20 @@ class RecordKeeper:
             being_deleted=being_deleted,
             pin_refusal=self.pin_refusal,
             warnings=self._warnings(),
+            held_out=tuple(self._held_out(wall)),
         )
+
+    def _held_out(self, wall: Callable[[float], float]) -> Iterator[tuple[str, float]]:
+        """Give the endpoints that wait as their verdict has changed too often, and until when by the wall clock."""
+        most, now = self.record.failback.most_changes, self._clock.now()
+        serving = frozenset[str]().union(*self._serving.values())
+        for name, health in self.healths.items():
+            if (
+                health.changes
+                and name not in serving
+                and (until := held_out_until(health.changes, most, now)) is not None
+            ):
+                yield name, wall(until)
 
     def _warnings(self) -> tuple[Explanation, ...]:
         found = contested(self._contests.values(), self._clock.now())
@@ -581,7 +595,7 @@ def _wall_or_none(at: float | None, wall: Callable[[float], float]) -> float | N
     return None if at is None else wall(at)
 
 
-def _remembered(memory: RecordMemory, clock: Clock) -> Mapping[str, EndpointHealth]:
+def _remembered(memory: RecordMemory, clock: Clock, most_changes: int) -> Mapping[str, EndpointHealth]:
     if not memory.endpoints:
         return NOTHING_KNOWN  # the same for all who come anew, so that they stay alike
     return {
@@ -593,6 +607,10 @@ def _remembered(memory: RecordMemory, clock: Clock) -> Mapping[str, EndpointHeal
             failed_at=clock.from_the_wall(each.failed_at) if each.failed_at is not None else None,
             latency=each.latency,
             addresses=each.addresses,
+            changes=as_if_changed_at(clock.from_the_wall(each.held_out_until - HOUR), most_changes)
+            if each.held_out_until is not None
+            else (),
+            is_down=each.verdict is Verdict.UNHEALTHY,
         )
         for each in memory.endpoints
     }

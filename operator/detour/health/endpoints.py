@@ -8,6 +8,7 @@ is found Unhealthy. Where an endpoint is known by a hostname, the name itself ca
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from detour.health.damping import changes_after
 from detour.health.resolution import ResolvedName
 from detour.health.thresholds import Streak
 from detour.model.health import EndpointHealth, Evidence, Verdict
@@ -44,6 +45,12 @@ def endpoint_health(
         failed_at: float | None = now
     else:
         failed_at = previous.failed_at if previous else None
+    changes, is_down = changes_after(
+        previous.changes if previous else (),
+        finding.verdict,
+        was_down=previous.is_down if previous else finding.verdict is Verdict.UNHEALTHY,
+        now=now,
+    )
     return EndpointHealth(
         verdict=finding.verdict,
         since=now if changed or previous is None else previous.since,
@@ -61,6 +68,8 @@ def endpoint_health(
         unjudged=frozenset(each for each, streak in streaks if _is_unjudged(streak, fall)) or NONE,
         fading=name.fading if name is not None else NONE,
         former=name.former if name is not None else (),
+        changes=changes,
+        is_down=is_down,
     )
 
 

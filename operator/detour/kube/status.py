@@ -84,7 +84,7 @@ def record_status(
             **({"pinned": str(record.pin)} if picture.basis is Basis.PINNED else {}),
         },
         "serving": [{"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving],
-        "endpoints": [_endpoint(name, health) for name, health in picture.healths],
+        "endpoints": [_endpoint(name, health, dict(picture.held_out).get(name)) for name, health in picture.healths],
         "zones": [*(_zone(each) for each in picture.zones), *(_left_zone(*each) for each in picture.leaving)],
         "history": [
             {
@@ -262,7 +262,7 @@ def _failed_over(picture: RecordPicture) -> Condition:
     return Condition("FailedOver", away, "OnLowerPriority" if away else "OnFirstPriority", told)
 
 
-def _endpoint(name: str, health: EndpointHealth) -> Status:
+def _endpoint(name: str, health: EndpointHealth, held_out_until: float | None) -> Status:
     told: Status = {
         "name": name,
         "verdict": health.verdict.value,
@@ -271,6 +271,12 @@ def _endpoint(name: str, health: EndpointHealth) -> Status:
     }
     if health.reason:
         told |= {"reason": health.reason, "message": health.message}
+    if held_out_until is not None:
+        told["heldOutUntil"] = until = timestamp(held_out_until)
+        if not health.reason:
+            why = f"its verdict has changed {len(health.changes)} times within an hour"
+            waits = f"it waits until {until}, unless too few others are healthy"
+            told |= {"reason": "ChangesTooOften", "message": f"{why}: {waits}"}
     if health.failed_at is not None:
         told["lastFailureAt"] = timestamp(health.failed_at)
     if health.confirmed_at is not None:

@@ -119,7 +119,9 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         strategy=spec.strategy,
         minimum_serving=spec.min_serving,
         when_all_unhealthy=spec.when_all_unhealthy,
-        failback=shared(Failback(spec.failback.mode, seconds(spec.failback.hold_down))),
+        failback=shared(
+            Failback(spec.failback.mode, seconds(spec.failback.hold_down), spec.failback.max_changes_per_hour)
+        ),
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         importance=spec.importance,

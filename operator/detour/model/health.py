@@ -38,7 +38,8 @@ class EndpointHealth:
     its hostname showed, where that had no address. `has_passed` says that one of its checks is known to have passed,
     ever. Of `addresses` those in `unjudged` may have their first verdict any moment, as nothing keeps them from being
     checked; those in `fading` are in its hostname's answers no more, for long; `former` are those that it had before,
-    and that may be somebody else's by now.
+    and that may be somebody else's by now. `changes` are when the verdict has turned to Unhealthy and back within the
+    last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy.
     """
 
     verdict: Verdict
@@ -55,3 +56,5 @@ class EndpointHealth:
     unjudged: frozenset[str] = frozenset()
     fading: frozenset[str] = frozenset()
     former: tuple[str, ...] = ()
+    changes: tuple[float, ...] = ()
+    is_down: bool = False

@@ -23,6 +23,7 @@ class EndpointMemory:
     latency: float | None = None
     addresses: tuple[tuple[str, Verdict], ...] = ()
     confirmed_at: float | None = None
+    held_out_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,14 @@ class DeletionPolicy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failback:
-    """How a recovered endpoint takes its place again. `hold_down` in seconds, counted from its recovery."""
+    """How a recovered endpoint takes its place again. `hold_down` in seconds, counted from its recovery.
+
+    After more than `most_changes` of its verdict within an hour it waits until they are fewer; 0 for never.
+    """
 
     mode: FailbackMode = FailbackMode.AUTOMATIC
     hold_down: float = 300.0
+    most_changes: int = 0
 
 
 class Importance(enum.StrEnum):

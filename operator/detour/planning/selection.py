@@ -6,6 +6,7 @@ Read `choose` from top to bottom; it needs neither Kubernetes nor a cloud to be 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from detour.health.damping import held_out_until
 from detour.model.health import Verdict
 from detour.model.record import FailbackMode, Record, Strategy
 from detour.planning.candidates import Candidate
@@ -24,7 +25,8 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
     """Choose the endpoints that answer; an empty choice means that nobody is fit to.
 
     1. Drained and Unhealthy endpoints are out; Unknown ones stay only where they are.
-    2. Who has recovered waits for its hold-down (or for a person), behind everybody who did not fail.
+    2. Who has recovered waits for its hold-down (or for a person), behind everybody who did not fail; who comes and
+       goes too often waits longer, behind these.
     3. Priority takes the best tier, and further tiers until `minimum_serving` answer; MultiValue takes everyone.
     4. Those who wait are taken all the same where too few are left: hold-down delays failback, never failover.
     """
@@ -32,14 +34,19 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
     waiting = [candidate for candidate in eligible if _waits(record, candidate, now)]
     ready = [candidate for candidate in eligible if candidate not in waiting]
     chosen = _take(record, ready, already=0)
-    if len(chosen) < record.minimum_serving:
-        # Once they serve they count like the others: so the tiers are gone through as they will be then.
-        chosen = _take(record, [*ready, *_take(record, waiting, already=len(chosen))], already=0)
+    for flaps in (False, True):
+        if len(chosen) < record.minimum_serving:
+            more = [
+                candidate for candidate in waiting if (_held_out_until(record, candidate, now) is not None) is flaps
+            ]
+            # Once they serve they count like the others: so the tiers are gone through as they will be then.
+            ready += _take(record, more, already=len(chosen))
+            chosen = _take(record, ready, already=0)
     left_waiting = [candidate for candidate in waiting if candidate not in chosen]
     return Choice(
         chosen=tuple(candidate for candidate in candidates if candidate in chosen),
-        reason=_reason(record, candidates, chosen, left_waiting),
-        decide_again_at=_decide_again_at(record, left_waiting),
+        reason=_reason(record, candidates, chosen, left_waiting, now),
+        decide_again_at=_decide_again_at(record, left_waiting, now),
     )
 
 
@@ -48,7 +55,18 @@ def _waits(record: Record, candidate: Candidate, now: float) -> bool:
         return False
     if record.failback.mode is FailbackMode.MANUAL:
         return True
-    return now < candidate.health.since + record.failback.hold_down
+    return now < _returns_at(record, candidate, now)
+
+
+def _returns_at(record: Record, candidate: Candidate, now: float) -> float:
+    """Return when an endpoint that has recovered takes its place again by itself."""
+    held_down_until = candidate.health.since + record.failback.hold_down
+    return max(held_down_until, _held_out_until(record, candidate, now) or held_down_until)
+
+
+def _held_out_until(record: Record, candidate: Candidate, now: float) -> float | None:
+    changes = candidate.health.changes
+    return held_out_until(changes, record.failback.most_changes, now) if changes else None
 
 
 def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> list[Candidate]:
@@ -67,14 +85,14 @@ def _tier(record: Record, candidate: Candidate) -> int:
     return candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
 
 
-def _decide_again_at(record: Record, waiting: list[Candidate]) -> float | None:
+def _decide_again_at(record: Record, waiting: list[Candidate], now: float) -> float | None:
     if record.failback.mode is FailbackMode.MANUAL or not waiting:
         return None
-    return min(candidate.health.since for candidate in waiting) + record.failback.hold_down
+    return min(_returns_at(record, candidate, now) for candidate in waiting)
 
 
 def _reason(
-    record: Record, candidates: tuple[Candidate, ...], chosen: list[Candidate], waiting: list[Candidate]
+    record: Record, candidates: tuple[Candidate, ...], chosen: list[Candidate], waiting: list[Candidate], now: float
 ) -> str:
     if not chosen:
         return "no endpoint is healthy"
@@ -87,17 +105,15 @@ def _reason(
         passed_over = [each for each in candidates if each not in chosen]
     if any(each.keeps_place or each.health.verdict is Verdict.UNKNOWN for each in chosen):
         what = what.replace("healthy", "healthy or keep their place")
-    why = [f"{candidate.name} {_state(record, candidate, waiting)}" for candidate in passed_over]
+    why = [f"{candidate.name} {_state(record, candidate, waiting, now)}" for candidate in passed_over]
     return f"{what}; {', '.join(why[:4])}" if why else what
 
 
-def _state(record: Record, candidate: Candidate, waiting: list[Candidate]) -> str:
+def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: float) -> str:
     if candidate.drained:
         return "is drained"
+    if candidate in waiting and record.failback.mode is FailbackMode.MANUAL:
+        return "waits for a new value of the annotation detour.dev/failback"
     if candidate in waiting:
-        return (
-            "waits for a new value of the annotation detour.dev/failback"
-            if record.failback.mode is FailbackMode.MANUAL
-            else "is held down"
-        )
+        return "is held down" if _held_out_until(record, candidate, now) is None else "comes and goes too often"
     return f"is {candidate.health.verdict.lower()}"

@@ -10,6 +10,7 @@ from detour_simulation.history import History, Violation
 from detour_simulation.invariants.causes import fails_static
 from detour_simulation.invariants.claims import one_owner
 from detour_simulation.invariants.ending import converges, no_defects, truthful
+from detour_simulation.invariants.flapping import stays_away
 from detour_simulation.invariants.freezes import stays_frozen
 from detour_simulation.invariants.generations import keeps_away, never_stale, one_writer, undisturbed
 from detour_simulation.invariants.holddown import holds_down
@@ -36,6 +37,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "FailsStatic": fails_static,
     "HoldsDown": holds_down,
     "Patient": patient,
+    "StaysAway": stays_away,
     "NeverToTheDead": never_to_the_dead,
     "StaysSuspended": stays_suspended,
     "Serves": serves,

@@ -86,6 +86,7 @@ class _Watch:
         self._permissions = Permissions(replay.history.terms)
         self._failing: set[str] = set()
         self._ever_failed: set[str] = set()
+        self._turns: dict[str, int] = defaultdict(int)  # by address: how often it failed or recovered, within the hour
         self._drained: dict[str, set[str]] = {site: set() for site in replay.history.terms.sites.values()}
         self._turned_at: dict[str, float] = defaultdict(lambda: NEVER)  # by name: when one of its places changed
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)  # by name: when a person declared something
@@ -124,6 +125,7 @@ class _Watch:
                 (self._failing.discard if works else self._failing.add)(address)
                 if not works:
                     self._ever_failed.add(address)
+                self._turns[address] += 1
                 for hostname in self._names_of[address]:
                     self._turned_at[hostname] = now
                 return {place for name in self._names_of[address] for place in self._places(name)}
@@ -212,11 +214,24 @@ class _Watch:
             return None, nothing
         held = self._replay.answers(zone, hostname)
         truth = Truth(self._failing, states[0])
-        found = flaw(record, truth, values_in(held), pinned=self._pin_of(record), failed=self._ever_failed)
+        found = flaw(
+            record,
+            truth,
+            values_in(held),
+            pinned=self._pin_of(record),
+            failed=self._ever_failed,
+            flapping=self._flapping(record),
+        )
         if found is None and set(held.values()) != set(as_sets(record, values_in(held))):
             found = Flaw.NOT_BEST
         left = [each.region for each in places(record, truth) if each.values & values_in(held) and not each.is_up]
         return found, frozenset(left) if found is Flaw.DEAD else nothing
+
+    def _flapping(self, record: Record) -> list[str]:
+        """Return the addresses that may have changed too often for a record, by its checks."""
+        most = record.failback.most_changes
+        addresses = (address for each in record.endpoints for address in each.addresses)
+        return [each for each in addresses if most and self._turns[each] > most]
 
     def _pin_of(self, record: Record) -> frozenset[str]:
         return self._pinned.get(record.hostname, frozenset()) if record.pin else frozenset()

@@ -13,8 +13,10 @@ from detour.engine.history import HISTORY_LENGTH
 from detour.engine.moment import Moment
 from detour.engine.recordkeeper import LONGEST_WAIT, RecordKeeper
 from detour.engine.zonekeeper import ZoneKeeper
+from detour.health.damping import HOUR, held_out_until
 from detour.health.endpoints import NOT_CHECKED_YET
-from detour.kube.translate import record_from
+from detour.kube.status import record_status
+from detour.kube.translate import record_from, record_memory
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import ObjectKey
@@ -235,3 +237,21 @@ async def test_who_was_decided_for_waits_for_nobodys_turn() -> None:
     found.serve(held={}, passed={MAIN: sets(ONE)})
     decide(found, U, N, Zone(), is_behind=True)  # it is not written yet
     assert found.undecided is None or "first verdicts" not in found.undecided.reason
+
+
+async def test_who_comes_and_goes_is_told_to_be_held_out_and_still_is_after_a_restart() -> None:
+    loop = asyncio.get_running_loop()
+    found = keeper(failback={"holdDown": "0s", "maxChangesPerHour": 2})
+    await asyncio.sleep(60)
+    decide(found, H, H, Zone(TWO))
+    changes = tuple(loop.time() - ago for ago in (30.0, 20.0, 10.0))
+    found.healths = {**found.healths, "one": replace(found.healths["one"], failed_at=loop.time(), changes=changes)}
+    status = record_status(found.picture({}, dry_run=False, being_deleted=False), {}, WALL, ())
+    told = {each["name"]: each for each in status["endpoints"]}
+    assert told["one"]["reason"] == "ChangesTooOften"
+    assert "has changed 3 times within an hour" in told["one"]["message"]
+    assert "heldOutUntil" not in told["two"]
+    again = keeper(record_memory({"status": status}), failback={"holdDown": "0s", "maxChangesPerHour": 2})
+    ends = held_out_until(again.healths["one"].changes, 2, loop.time())
+    assert ends is not None
+    assert abs(ends - (changes[0] + HOUR)) < 2.0

@@ -101,6 +101,12 @@ def test_an_entry_that_makes_no_sense_does_not_spoil_its_neighbours() -> None:
     assert memory({"endpoints": endpoints}).endpoints == (EndpointMemory("b", Verdict.UNHEALTHY),)
 
 
+def test_until_when_an_endpoint_is_held_out_is_remembered() -> None:
+    endpoint = {"name": "a", "verdict": "Healthy", "heldOutUntil": "2026-11-23T20:00:00Z"}
+    (found,) = memory({"endpoints": [endpoint]}).endpoints
+    assert found.held_out_until == parse_time("2026-11-23T20:00:00Z")
+
+
 def test_generations_and_counters_out_of_bounds_are_ignored() -> None:
     for text in ("7", "7.", ".7", "-1.2", "1.2.3", "٣.٤", "1e3.1", "9" * 20 + ".1", 7.42, None):
         assert memory({"zones": [{"name": "a", "generation": text}]}).zones[0].generation is None

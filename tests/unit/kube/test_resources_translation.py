@@ -100,6 +100,7 @@ def test_a_record_is_translated_with_every_default() -> None:
             expected_statuses=(StatusRange(200, 299),),
         ),
         timing=CheckTiming(interval=10.0, recheck_interval=1.0, timeout=2.0, fall=3, rise=3),
+        failback=Failback(most_changes=6),
     )
 
 
@@ -114,7 +115,7 @@ def test_what_is_written_beats_the_defaults() -> None:
             suspend=True,
             importance="High",
             adopt=True,
-            failback={"mode": "Manual", "holdDown": "1h1m1s1ms"},
+            failback={"mode": "Manual", "holdDown": "1h1m1s1ms", "maxChangesPerHour": 4},
             healthCheck={
                 "tcp": {"port": 5432},
                 "interval": "1m30s",
@@ -126,7 +127,7 @@ def test_what_is_written_beats_the_defaults() -> None:
         None,
     )
     assert translated.ttl == 60
-    assert translated.failback == Failback(FailbackMode.MANUAL, 3661.001)
+    assert translated.failback == Failback(FailbackMode.MANUAL, 3661.001, 4)
     assert translated.probe == TCPCheck(5432)
     assert translated.timing == CheckTiming(90.0, 0.25, 1.0, 1, 3)
     assert (translated.suspend, translated.adopt, translated.minimum_serving) == (True, True, 2)

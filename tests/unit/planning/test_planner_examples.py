@@ -1,9 +1,11 @@
 """Decisions that people ask about, one by one."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
+from detour.health.damping import HOUR
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Failback, FailbackMode, Publish, Strategy, WhenAllUnhealthy
@@ -212,6 +214,38 @@ def test_hold_down_is_no_reason_to_serve_nobody() -> None:
     alone = {**RECOVERED, "b": health((B, U), since=NOW, failed_at=NOW)}
     found = decide(dataclasses.replace(situation(H, U, published=(B,)), healths=alone))
     assert (found.basis, decided(found)) == (Basis.CHOSEN, {A})
+
+
+FLAPS = tuple(NOW - ago for ago in (400.0, 300.0, 200.0, 100.0))
+
+
+def flapping(*others: Verdict, published: tuple[str, ...], **failback: Any) -> Situation:
+    """Return the situation of a first endpoint that works again, and has come and gone in the last minutes."""
+    base = situation(H, *others, published=published, failback=Failback(**{"hold_down": 0.0, **failback}))
+    first = dataclasses.replace(health((A, H), since=NOW - 100.0, failed_at=NOW - 200.0), changes=FLAPS)
+    return dataclasses.replace(base, healths={**base.healths, "a": first})
+
+
+def test_who_comes_and_goes_too_often_stays_away_until_it_has_been_calm() -> None:
+    found = decide(flapping(H, published=(B,), most_changes=3))
+    assert decided(found) == {B}
+    assert "a comes and goes too often" in found.reason
+    assert found.decide_again_at == FLAPS[0] + HOUR
+    assert decided(decide(flapping(H, published=(B,), most_changes=4))) == {A}
+    assert decided(decide(flapping(H, published=(B,)))) == {A}, "no limit was asked for"
+
+
+def test_who_comes_and_goes_keeps_the_place_that_it_has_and_serves_where_nobody_else_does() -> None:
+    assert decided(decide(flapping(H, published=(A,), most_changes=1))) == {A}
+    assert decided(decide(flapping(U, published=(B,), most_changes=1))) == {A}
+    held = flapping(H, published=(B,), most_changes=1)
+    assert decided(decide(dataclasses.replace(held, failback_at=NOW))) == {A}, "a person says so"
+
+
+def test_who_is_held_down_serves_before_who_comes_and_goes() -> None:
+    base = flapping(U, H, published=(B,), most_changes=1, hold_down=300.0)
+    third = health((C, H), since=NOW - 1, failed_at=NOW - 9)
+    assert decided(decide(dataclasses.replace(base, healths={**base.healths, "c": third}))) == {C}
 
 
 def test_manual_failback_waits_for_a_person() -> None:

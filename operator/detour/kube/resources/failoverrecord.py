@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, Strict, StringConstraints
 
+from detour.health.damping import MOST_COUNTED
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique
@@ -118,6 +119,15 @@ class FailbackSpec(Declared):
         default="5m",
         description="How long an endpoint must have been Healthy again before it returns, 0s to 24h. It never delays"
         " a failover.",
+    )
+    max_changes_per_hour: Annotated[int, Strict()] = Field(
+        default=6,
+        ge=0,
+        le=MOST_COUNTED,
+        description="How often an endpoint's verdict may change within an hour, a failure and its recovery being two."
+        " After more it waits, when it has lost its place, until they are fewer again, so that an endpoint that comes"
+        " and goes does not take its users along each time. Who is needed, because too few others are healthy, does"
+        " not wait. 0 for no limit.",
     )
 
 

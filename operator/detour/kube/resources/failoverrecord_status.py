@@ -65,6 +65,11 @@ class EndpointStatus(Reported):
         description="When a check of this operator last agreed with the verdict, as of the last write of this status: "
         "no status is written for this alone. Absent where none has yet.",
     )
+    held_out_until: Time | None = Field(
+        default=None,
+        description="Until when it waits, though Healthy, as its verdict has changed too often within an hour "
+        "(`failback.maxChangesPerHour`). Absent where it does not.",
+    )
     reason: str | None = Field(
         default=None, description="Why the last check failed, one CamelCase word; absent if it passed."
     )

@@ -88,6 +88,7 @@ def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:
                 latency=_latency(each.get("latencyMilliseconds")),
                 addresses=tuple(_addresses(each.get("addresses"))),
                 confirmed_at=_time(each.get("confirmedAt")),
+                held_out_until=_time(each.get("heldOutUntil")),
             )
             found.setdefault(name, memory)
     return tuple(found.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from detour.health.damping import held_out_until
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
@@ -119,7 +120,9 @@ class Presence:
         if self._fails(endpoint) or self._all_fail(self.checked_for(endpoint, frozenset(lost)), endpoint):
             return not self.is_taken_out(endpoint)
         health = self.healths[endpoint.name]
-        is_held_down = health.failed_at is not None and self.now < health.since + self.record.failback.hold_down
+        failback = self.record.failback
+        is_held_down = health.failed_at is not None and self.now < health.since + failback.hold_down
+        is_held_down |= held_out_until(health.changes, failback.most_changes, self.now) is not None
         is_unknown = health.verdict is Verdict.UNKNOWN  # it should have kept its place
         return (is_held_down or is_unknown) and self._has_place_beside(endpoint, staying)
 

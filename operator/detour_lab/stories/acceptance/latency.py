@@ -40,7 +40,7 @@ spec:
     - {{name: first, region: aws-us-east-1, addresses: [{first}], priority: 1}}
     - {{name: second, region: azure-westeurope, addresses: [{second}], priority: 2}}
   healthCheck: {{http: {{port: {port}}}, interval: 1s, recheckInterval: 100ms, timeout: 500ms, fall: 2, rise: 1}}
-  failback: {{holdDown: 0s}}
+  failback: {{holdDown: 0s, maxChangesPerHour: 0}}
 """
 
 

@@ -44,7 +44,7 @@ BASES: tuple[Manifest, ...] = (
                 "recheckInterval": "500ms",
                 "timeout": "1s",
             },
-            "failback": {"mode": "Automatic", "holdDown": "5s"},
+            "failback": {"mode": "Automatic", "holdDown": "5s", "maxChangesPerHour": 0},
         },
     },
     {

@@ -87,7 +87,7 @@ class Cell:
             "ttl": TTL,
             "endpoints": endpoints,
             "healthCheck": {"http": {"port": first.port, "host": CHECKED_HOST}, **CHECK},
-            "failback": {"holdDown": "0s"},
+            "failback": {"holdDown": "0s", "maxChangesPerHour": 0},
         }
         return self._object("FailoverRecord", self.name, spec=spec)
 
