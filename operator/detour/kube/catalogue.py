@@ -90,7 +90,8 @@ class Catalogue:
 
     def listed(self, raws: Iterable[RawObject], namespaces: frozenset[str] | None) -> None:
         """All objects were listed, of these namespaces or (None) of all."""
-        self._known = {} if namespaces is None else {each: of for each, of in self._known.items() if each not in namespaces}
+        others = self._known.items() if namespaces is not None else ()
+        self._known = {each: known for each, known in others if each not in (namespaces or ())}
         for raw in raws:
             self._know(place_of(raw), identity_of(raw))
         self._doubts.clear()
@@ -108,8 +109,8 @@ class Catalogue:
     ) -> None:
         """Note who differs from a page of a list, which holds all from `after` on up to `until` (None: the end).
 
-        `version` is that of the data that the page shows: who is known in a newer one came or changed after it. Who came
-        to be known since the first page was compared is looked for the next time.
+        `version` is that of the data that the page shows: who is known in a newer one came or changed after it. Who
+        came to be known since the first page was compared is looked for the next time.
         """
         if not after:
             self._in_order[namespace] = sorted(chain.from_iterable(self._of(namespace)), key=_key)
