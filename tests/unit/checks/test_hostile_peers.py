@@ -29,6 +29,7 @@ HOST = "127.0.0.1"
 NAME = "www.example.com"
 GUARD = NetworkGuard.from_text(allowed=["127.0.0.0/8"])
 TOLD = (True, False, None)
+TRIES = 20
 FUZZ = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -148,9 +149,18 @@ class RawDNS(asyncio.DatagramProtocol):
 @contextlib.asynccontextmanager
 async def answering(respond: Callable[[bytes], bytes]) -> AsyncIterator[int]:
     raw = RawDNS(respond)
-    server = await asyncio.start_server(raw.over_tcp, HOST, 0)
-    port = int(server.sockets[0].getsockname()[1])
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: raw, local_addr=(HOST, port))
+    for _ in range(TRIES):
+        server = await asyncio.start_server(raw.over_tcp, HOST, 0)
+        port = int(server.sockets[0].getsockname()[1])
+        try:
+            open_datagrams = asyncio.get_running_loop().create_datagram_endpoint(lambda: raw, local_addr=(HOST, port))
+            transport, _ = await open_datagrams
+        except OSError:  # whoever asks something just now, here or in another process, may have the port over UDP
+            server.close()
+        else:
+            break
+    else:
+        pytest.fail(f"no port is free over TCP and UDP, after {TRIES} tries")
     try:
         yield port
     finally:
