@@ -131,10 +131,14 @@ async def serve_dns(serve: Any) -> AsyncIterator[Callable[..., Awaitable[DNSServ
 
     async def start(respond: Any, host: str = "127.0.0.1") -> DNSServer:
         server = DNSServer(respond)
-        server.port = await serve(server.serve_tcp, host)
-        await asyncio.get_running_loop().create_datagram_endpoint(lambda: server, local_addr=(host, server.port))
-        servers.append(server)
-        return server
+        for _ in range(20):
+            server.port = await serve(server.serve_tcp, host)
+            loop, place = asyncio.get_running_loop(), (host, server.port)
+            with contextlib.suppress(OSError):  # whoever asks something just now may have the port over UDP
+                await loop.create_datagram_endpoint(lambda: server, local_addr=place)
+                servers.append(server)
+                return server
+        pytest.fail("no port is free over TCP and UDP")
 
     yield start
     for server in servers:
