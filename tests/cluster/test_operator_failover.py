@@ -1,6 +1,7 @@
 """A region fails and DNS follows; it recovers and DNS comes back: as kubectl shows it, on real parts."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -58,6 +59,26 @@ async def test_a_recovered_region_waits_for_its_hold_down_and_says_so(stage: Sta
     assert stage.published() == (netherlands.address,)
     await stage.serves(virginia.address)
     assert stage.store.log[-1].at - recovered >= 3
+
+
+@story
+async def test_failures_count_for_nothing_while_checks_are_paused_and_for_all_afterwards(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
+    await stage.serves(virginia.address)
+    await stage.patch("api", {"healthCheck": {"pausedUntil": (until := _rfc3339(time.time() + 3600))}})
+    await stage.condition("api", "Warning", "True", "ChecksPaused", saying=until)
+    await virginia.service.switch(Mode.STATUS_500)
+    await stage.condition("api", "Healthy", "False", saying="counts for nothing")
+    assert stage.published() == (virginia.address,)
+    await stage.patch("api", {"healthCheck": {"pausedUntil": (until := _rfc3339(time.time() + 3))}})
+    await stage.serves(netherlands.address)
+    assert _rfc3339(time.time()) >= until, "not before the pause was over"
+    await stage.condition("api", "Warning", "False")
+
+
+def _rfc3339(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 @story

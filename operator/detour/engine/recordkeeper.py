@@ -15,11 +15,13 @@ from detour.engine.moment import Moment
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
+from detour.health.endpoints import CHECKS_PAUSED
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
 from detour.model.record import ObjectKey, Publish, Record
 from detour.model.rrset import RRset, RRType, values_of
 from detour.model.shared import NONE, shared
+from detour.model.timestamps import timestamp
 from detour.planning.alike import plan_once
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
@@ -437,6 +439,8 @@ class RecordKeeper:
         """When to decide again if nothing happens before (engine seconds)."""
         outcome = self.undecided or self.decision
         times = [each.ends_at for each in self._contests.values()]
+        if self.record.paused_until is not None and self.record.is_paused(self._clock.wall()):
+            times.append(self._clock.now() + self.record.paused_until - self._clock.wall())
         if outcome is not None and outcome.decide_again_at is not None:
             times.append(outcome.decide_again_at)
         return min(times, default=None)
@@ -535,8 +539,18 @@ class RecordKeeper:
                 yield name, wall(until)
 
     def _warnings(self) -> tuple[Explanation, ...]:
-        found = contested(self._contests.values(), self._clock.now())
-        return () if found is None else (found,)
+        found = (self._pause(), contested(self._contests.values(), self._clock.now()))
+        return tuple(each for each in found if each is not None)
+
+    def _pause(self) -> Explanation | None:
+        if self.record.paused_until is None or not self.record.is_paused(self._clock.wall()):
+            return None
+        until = timestamp(self.record.paused_until)
+        return Explanation(
+            CHECKS_PAUSED,
+            f"checks that fail count for nothing until {until}, by spec.healthCheck.pausedUntil: what is served then"
+            " goes on being served; remove the field to end this earlier",
+        )
 
     def _zone_picture(self, key: ObjectKey, keeper: ZoneKeeper | None) -> ZonePicture:
         if refusal := self.zone_refusals.get(key):

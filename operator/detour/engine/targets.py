@@ -300,11 +300,12 @@ class Targets:
 
         Records that share their endpoints, checks and what was believed before get the same object.
         """
-        inputs = (record.endpoints, record.probe, record.timing, previous)
-        return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now)))
+        is_paused = record.is_paused(self._clock.wall())
+        inputs = (record.endpoints, record.probe, record.timing, previous, is_paused)
+        return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now, is_paused=is_paused)))
 
     def _health(
-        self, record: Record, previous: Mapping[str, EndpointHealth], now: float
+        self, record: Record, previous: Mapping[str, EndpointHealth], now: float, *, is_paused: bool
     ) -> Mapping[str, EndpointHealth]:
         return {
             endpoint.name: endpoint_health(
@@ -317,6 +318,7 @@ class Targets:
                 self._name_state(record, endpoint),
                 fall=record.timing.fall,
                 now=now,
+                is_paused=is_paused,
             )
             for endpoint in record.endpoints
         }

@@ -17,6 +17,7 @@ from detour.model.shared import NONE
 NO_ADDRESSES = "NoAddresses"
 NAME_UNRESOLVED = "NameUnresolved"
 NOT_CHECKED_YET = "NotCheckedYet"
+CHECKS_PAUSED = "ChecksPaused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,20 @@ def endpoint_health(
     *,
     fall: int,
     now: float,
+    is_paused: bool = False,
 ) -> EndpointHealth:
     """Combine the streaks of an endpoint's addresses, and the state of its hostname if it has one, into its health.
 
     `fall` empty answers in a row make the endpoint Unhealthy, `fall` unanswered look-ups keep it from being Healthy.
+    While it `is_paused` what fails is Unknown: it keeps its place and gains none.
     """
+    unjudged = frozenset(each for each, streak in streaks if _is_unjudged(streak, fall)) or NONE
+    if is_paused:
+        streaks = [(address, _pardoned(streak)) for address, streak in streaks]
     counted = _counted(streaks, fall)
     finding = _finding(counted, name, fall)
+    if is_paused and finding.verdict is Verdict.UNHEALTHY:
+        finding = _Finding(Verdict.UNKNOWN, CHECKS_PAUSED, _pardon(finding.message))
     changed = previous is None or previous.verdict is not finding.verdict
     if finding.verdict is Verdict.UNHEALTHY:
         failed_at: float | None = now
@@ -65,7 +73,7 @@ def endpoint_health(
         ),
         emptiness=name.emptiness if name is not None else None,
         has_passed=any(streak.has_passed for _, streak in streaks),
-        unjudged=frozenset(each for each, streak in streaks if _is_unjudged(streak, fall)) or NONE,
+        unjudged=unjudged,
         fading=name.fading if name is not None else NONE,
         former=name.former if name is not None else (),
         changes=changes,
@@ -75,6 +83,17 @@ def endpoint_health(
 
 def _is_unjudged(streak: Streak, fall: int) -> bool:
     return streak.verdict is Verdict.UNKNOWN and streak.blanks < fall
+
+
+def _pardoned(streak: Streak) -> Streak:
+    """Return a streak in which failures count for nothing."""
+    if streak.verdict is not Verdict.UNHEALTHY:
+        return streak
+    return replace(streak, verdict=Verdict.UNKNOWN, reason=CHECKS_PAUSED, message=_pardon(streak.message))
+
+
+def _pardon(message: str) -> str:
+    return f"it fails, which counts for nothing while healthCheck.pausedUntil is ahead: {message}"
 
 
 def _counted(streaks: Sequence[tuple[str, Streak]], fall: int) -> Sequence[tuple[str, Streak]]:

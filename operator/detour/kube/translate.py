@@ -130,6 +130,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
         failback_now=is_due(item, FAILBACK_ANNOTATION),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
+        paused_until=_time_in("spec.healthCheck.pausedUntil", check.paused_until),
     )
 
 
@@ -174,18 +175,22 @@ def region_from(item: Mapping[str, Any]) -> Region:
     """Return the CloudRegion `item` as the model has it. Raises DeclarationError."""
     identity = _identity(item, namespaced=False)
     spec = _parsed(CloudRegionSpec, item.get("spec"))
-    try:
-        until = None if spec.until is None else parse_time(spec.until)
-    except ValueError as error:
-        raise DeclarationError(f"spec.until: {error}; write one such as 2026-11-30T18:00:00Z") from error
     return Region(
         name=identity.name,
         cloud=spec.cloud.value,
         location=spec.location,
         state=spec.state,
-        until=until,
+        until=_time_in("spec.until", spec.until),
         generation=identity.generation,
     )
+
+
+def _time_in(field: str, value: str | None) -> float | None:
+    """Return a time in seconds since the Unix epoch. Raises DeclarationError."""
+    try:
+        return None if value is None else parse_time(value)
+    except ValueError as error:
+        raise DeclarationError(f"{field}: {error}; write one such as 2026-11-30T18:00:00Z") from error
 
 
 def record_memory(item: Mapping[str, Any]) -> RecordMemory:

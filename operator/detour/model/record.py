@@ -79,7 +79,8 @@ class Record:
 
     `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `approved`
     the digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
-    exists without a marker, `adopt_from` also from that other tool.
+    exists without a marker, `adopt_from` also from that other tool. Until `paused_until` (seconds since the Unix epoch)
+    checks that fail count for nothing.
     """
 
     key: ObjectKey
@@ -105,3 +106,8 @@ class Record:
     failback_now: bool = False
     approved: str | None = None
     pin: str | None = None
+    paused_until: float | None = None
+
+    def is_paused(self, now: float) -> bool:
+        """Tell whether checks that fail count for nothing at `now` (seconds since the Unix epoch)."""
+        return self.paused_until is not None and now < self.paused_until

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from detour.health.endpoints import NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
+from detour.health.endpoints import CHECKS_PAUSED, NAME_UNRESOLVED, NO_ADDRESSES, NOT_CHECKED_YET, endpoint_health
 from detour.health.resolution import (
     FADING,
     MAXIMUM_SEEN,
@@ -51,6 +51,31 @@ def test_one_healthy_address_carries_the_endpoint_and_only_all_unhealthy_sink_it
     verdicts: tuple[Verdict, ...], expected: Verdict
 ) -> None:
     assert health(*verdicts).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"), [((H,), H), ((H, U), H), ((U, U), N), ((U, N), N), ((N, N), N), ((), N)]
+)
+def test_while_checks_are_paused_who_fails_is_unknown(verdicts: tuple[Verdict, ...], expected: Verdict) -> None:
+    found = endpoint_health(None, streaks(*verdicts), None, fall=FALL, now=5.0, is_paused=True)
+    assert found.verdict is expected
+    assert U not in dict(found.addresses).values(), "an address that fails is not left out either"
+    assert (found.reason == CHECKS_PAUSED) is (expected is N and U in verdicts)
+    assert found.unjudged == health(*verdicts).unjudged, "a first verdict is not waited for once more"
+    assert (found.failed_at, found.changes) == (None, ())
+
+
+def test_nor_is_a_hostname_without_addresses_down_while_checks_are_paused() -> None:
+    name = ResolvedName(empties=FALL, message="the name has no addresses")
+    found = endpoint_health(None, [], name, fall=FALL, now=5.0, is_paused=True)
+    assert (found.verdict, found.reason) == (N, CHECKS_PAUSED)
+    assert "the name has no addresses" in found.message
+
+
+def test_when_the_pause_ends_who_fails_is_unhealthy_from_then_on() -> None:
+    paused = endpoint_health(health(H, now=1.0), streaks(U), None, fall=FALL, now=5.0, is_paused=True)
+    ended = endpoint_health(paused, streaks(U), None, fall=FALL, now=60.0)
+    assert (ended.verdict, ended.since, ended.failed_at, ended.reason) == (U, 60.0, 60.0, "Refused")
 
 
 def out_of_reach(address: str = "2001:db8::1", blanks: int = FALL, *, has_passed: bool = False) -> tuple[str, Streak]:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, Strict, StringConstraints
 
+from detour.kube.resources.conditions import Time
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules, seconds
 from detour.kube.resources.probes import CABundleReference, DNSCheck, HTTPCheck, HTTPSCheck, TCPCheck
 from detour.kube.resources.rules import Declared, Rule, Rules
@@ -52,6 +53,12 @@ class HealthCheck(Declared):
     )
     rise: Annotated[int, Strict(), Field(ge=1, le=10), WHOLE] = Field(
         default=3, description="How many successes in a row make an endpoint Healthy, 1 to 10."
+    )
+    paused_until: Annotated[Time, StringConstraints(max_length=64)] | None = Field(
+        default=None,
+        description="Until when checks that fail count for nothing, an RFC 3339 time such as `2026-11-30T18:00:00Z`:"
+        " for maintenance that breaks the checks and not the service. Who fails until then keeps its place and gains none;"
+        " drains, pins and checks that pass count as ever.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
