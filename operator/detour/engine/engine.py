@@ -347,7 +347,9 @@ class Engine:
             self._round.begin(self._queue.take())
         for key in self._round.plan_again(self._queue.take_news()):
             self._queue.strike(key)
-        moment = Moment(self._clock.now(), self._regions.drained(), is_behind=self._targets.is_behind)
+        moment = Moment(
+            self._clock.now(), self._regions.drained(), wall=self._clock.wall(), is_behind=self._targets.is_behind
+        )
         self._round.step(partial(self._decide, moment=moment), partial(self._pass_on, moment=moment))
         if not self._round.is_under_way:
             touched, self._touched = self._touched, {}

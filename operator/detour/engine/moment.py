@@ -1,5 +1,6 @@
 """One moment, at which several records are decided for: what they share is worked out once."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
@@ -13,13 +14,15 @@ Made = TypeVar("Made")
 class Moment:
     """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then.
 
-    Checks are late by then where this `is_behind`.
+    Checks are late by then where this `is_behind`. `wall` is the same time in seconds since the Unix epoch: whatever
+    has an end by that clock is judged by this one look at it. Without it everything is over.
     """
 
-    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "now")
+    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "now", "wall")
 
-    def __init__(self, now: float, drained: frozenset[str], *, is_behind: bool = False) -> None:
+    def __init__(self, now: float, drained: frozenset[str], *, wall: float = math.inf, is_behind: bool = False) -> None:
         self.now = now
+        self.wall = wall
         self.is_behind = is_behind
         self.drained = drained
         self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}

@@ -64,6 +64,7 @@ class RecordKeeper:
         "_memory_is_unchecked",
         "_on_the_way",
         "_patience_until",
+        "_pause_ends_at",
         "_published_before",
         "_recalled_at",
         "_serving",
@@ -105,6 +106,7 @@ class RecordKeeper:
         self._failed_back_at: float | None = None  # when a person last sent the record back
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
+        self._pause_ends_at: float | None = None
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
         self._patience_until = _on_the_beat(clock.now() + _patience(record))
@@ -207,6 +209,9 @@ class RecordKeeper:
         """
         record = self.record
         self._forget_contests()
+        self._pause_ends_at = None
+        if record.paused_until is not None and record.is_paused(moment.wall):
+            self._pause_ends_at = moment.now + record.paused_until - moment.wall
         in_force = self._zones_in_force(zones)
         going_on = frozenset() if record.suspend else self._in_force & in_force
         self._serving = {zone: each for zone, each in self._serving.items() if zone in going_on}
@@ -439,8 +444,8 @@ class RecordKeeper:
         """When to decide again if nothing happens before (engine seconds)."""
         outcome = self.undecided or self.decision
         times = [each.ends_at for each in self._contests.values()]
-        if self.record.paused_until is not None and self.record.is_paused(self._clock.wall()):
-            times.append(self._clock.now() + self.record.paused_until - self._clock.wall())
+        if self._pause_ends_at is not None:
+            times.append(self._pause_ends_at)
         if outcome is not None and outcome.decide_again_at is not None:
             times.append(outcome.decide_again_at)
         return min(times, default=None)
@@ -543,7 +548,7 @@ class RecordKeeper:
         return tuple(each for each in found if each is not None)
 
     def _pause(self) -> Explanation | None:
-        if self.record.paused_until is None or not self.record.is_paused(self._clock.wall()):
+        if self.record.paused_until is None or self._pause_ends_at is None:
             return None
         until = timestamp(self.record.paused_until)
         return Explanation(

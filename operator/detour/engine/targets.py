@@ -300,7 +300,7 @@ class Targets:
 
         Records that share their endpoints, checks and what was believed before get the same object.
         """
-        is_paused = record.is_paused(self._clock.wall())
+        is_paused = record.is_paused(moment.wall)
         inputs = (record.endpoints, record.probe, record.timing, previous, is_paused)
         return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now, is_paused=is_paused)))
 

@@ -1,6 +1,7 @@
 """What a record decides, remembers and wishes, apart from the engine."""
 
 import asyncio
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +22,7 @@ from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, address_sets
+from detour.model.timestamps import timestamp
 from detour.planning.decision import Basis
 
 from .objects import failover_record
@@ -255,3 +257,18 @@ async def test_who_comes_and_goes_is_told_to_be_held_out_and_still_is_after_a_re
     ends = held_out_until(again.healths["one"].changes, 2, loop.time())
     assert ends is not None
     assert abs(ends - (changes[0] + HOUR)) < 2.0
+
+
+async def test_a_pause_that_ends_between_two_looks_at_the_clock_is_decided_on_again() -> None:
+    """Else nobody would look again: no check of an endpoint that goes on failing is news."""
+    loop = asyncio.get_running_loop()
+    until = math.floor(loop.time()) + 60.0
+    found = keeper(healthCheck={"tcp": {"port": 443}, "pausedUntil": timestamp(WALL + until)})
+    found.healths = {name: EndpointHealth(H, 0.0, addresses=((ONE, H),)) for name in ("one", "two")}
+    await asyncio.sleep(until - loop.time() - 0.001)
+    moment = Moment(loop.time(), frozenset(), wall=WALL + loop.time())
+    await asyncio.sleep(0.002)
+    found.decide(moment, zones={MAIN: cast(ZoneKeeper, Zone())})
+    assert found.decide_again_at == pytest.approx(until)
+    found.decide(Moment(loop.time(), frozenset(), wall=WALL + loop.time()), zones={MAIN: cast(ZoneKeeper, Zone())})
+    assert found.decide_again_at != pytest.approx(until)

@@ -57,8 +57,8 @@ class HealthCheck(Declared):
     paused_until: Annotated[Time, StringConstraints(max_length=64)] | None = Field(
         default=None,
         description="Until when checks that fail count for nothing, an RFC 3339 time such as `2026-11-30T18:00:00Z`:"
-        " for maintenance that breaks the checks and not the service. Who fails until then keeps its place and gains none;"
-        " drains, pins and checks that pass count as ever.",
+        " for maintenance that breaks the checks and not the service. Who fails until then keeps its place and gains"
+        " none; drains, pins and checks that pass count as ever.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (
