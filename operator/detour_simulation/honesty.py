@@ -15,8 +15,9 @@ from detour_simulation.zones import answers_at
 if TYPE_CHECKING:
     from detour_simulation.run import Run
 
-TAKEN_WITHIN = GIVE_UP + 1.0
-"""Seconds after which what was read has been taken over: whoever reads may be waiting for another call."""
+TAKEN_WITHIN = 2 * (GIVE_UP + 1.0)
+"""Seconds after which what was read has been taken over: before that a write may have to end, and, where its answer is
+lost, the reading that tells what became of it."""
 
 
 def misreports(run: "Run") -> Iterator[Misreported]:

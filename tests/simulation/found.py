@@ -267,6 +267,7 @@ FOUND_IN_THE_LONG_RUN = {
         "behaviours:820658",
     ],
     "Truthful": [
+        "families:8200461",
         "reads:1566337",
         "families:1249741",
         "zones:1234345",
