@@ -325,7 +325,7 @@ def _readings_in_the_way() -> tuple[Replacement, ...]:
         await self._was_read()
 
     async def read_suspects(self: Any) -> None:
-        self._names_were_read(await self._reader.read_suspects(self._provider))
+        await self._names_were_read(await self._reader.read_suspects(self._provider))
 
     return ((Enactor, "_read_zone", read_zone), (Enactor, "_read_suspects", read_suspects))
 

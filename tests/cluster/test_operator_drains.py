@@ -1,5 +1,6 @@
 """People take endpoints and regions out of DNS, or keep the operator's hands off a record."""
 
+import re
 import time
 
 import pytest
@@ -87,11 +88,14 @@ async def test_a_drain_with_an_end_ends_by_itself(stage: Stage) -> None:
     listed = [in_region(virginia, name, 1), in_region(netherlands, "elsewhere", 2)]
     await stage.apply(*stage.basics(), region(name), stage.record(listed))
     await stage.serves(virginia.address)
-    await stage.apply(region(name, state="Drained"))
+    await stage.apply(region(name, state="Drained", reason="new switches"))
     await stage.serves(netherlands.address)
-    await region_phase(stage, name, "Drained")
+    assert "new switches" in (await region_phase(stage, name, "Drained"))["message"]
     until_then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
     await stage.apply(region(name, state="Drained", until=until_then))
+    columns = await stage.kubectl("get", "region", name)
+    assert re.split(r"\s+", columns)[3:9] == ["STATE", "SINCE", "HEALTHY", "ENDPOINTS", "UNTIL", "AGE"]
+    assert until_then in columns
     await stage.serves(virginia.address)
     assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) >= until_then, "not before its time"
     await region_phase(stage, name, "Healthy")

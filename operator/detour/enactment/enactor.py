@@ -521,7 +521,7 @@ class Enactor:
             self._look_into(error)
             self._reader.retry_at(self._clock() + self._reading_backoff.met(error, self._budget))
             return
-        self._names_were_read(hostnames)
+        await self._names_were_read(hostnames)
 
     async def _whole_was_read(self, names: Collection[str]) -> None:
         """Look at what a reading beside the work shows otherwise than was believed, at `names`.
@@ -533,7 +533,7 @@ class Enactor:
             return
         async for _ in _in_turns(self._names.whole_reread(self._reader.view)):
             pass
-        self._names_were_read(sorted(set(hostnames_at(names))))
+        await self._names_were_read(sorted(set(hostnames_at(names))))
 
     def _take_changes(self) -> None:
         """Read what others have changed. To hear of it fails beside everything else."""
@@ -558,14 +558,14 @@ class Enactor:
             self._reader.begin_suspects(self._provider)
             return None
         self._budget.urgency = Urgency.REPAIR
-        self._names_were_read(await self._reader.read_suspects(self._provider))
+        await self._names_were_read(await self._reader.read_suspects(self._provider))
         return 0.0
 
-    def _names_were_read(self, hostnames: Sequence[str]) -> None:
+    async def _names_were_read(self, hostnames: Sequence[str]) -> None:
         self._reading_backoff.over()
         if self._holding.holds:
             self._watch_ledger()
-        for hostname in hostnames:
+        async for hostname in _in_turns(hostnames):
             self._names.reread(hostname, self._reader.view)
         self._names.set_aside(self._clock())
         if self.standby is not None:

@@ -46,7 +46,8 @@ def region_health(region: Region, verdicts: Mapping[Verdict, int], now: float) -
 def _phase(region: Region, healthy: int, unhealthy: int, unknown: int, now: float) -> tuple[RegionPhase, str, str]:
     total = healthy + unhealthy + unknown
     if region.is_drained(now):
-        return RegionPhase.DRAINED, "DrainRequested", "drained by request: its endpoints take no traffic"
+        why = f" ({region.why})" if region.why else ""
+        return RegionPhase.DRAINED, "DrainRequested", f"drained by request{why}: its endpoints take no traffic"
     if total == 0:
         return RegionPhase.UNKNOWN, "NoEndpoints", "no FailoverRecord has an endpoint in this region"
     if unhealthy and not healthy:

@@ -181,6 +181,7 @@ def region_from(item: Mapping[str, Any]) -> Region:
         location=spec.location,
         state=spec.state,
         until=_time_in("spec.until", spec.until),
+        why=spec.reason or "",
         generation=identity.generation,
     )
 

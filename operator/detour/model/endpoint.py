@@ -32,7 +32,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end."""
+    """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end.
+
+    `why` is what people say of their drain.
+    """
 
     name: str
     cloud: str
@@ -40,6 +43,7 @@ class Region:
     state: AdminState = AdminState.ACTIVE
     until: float | None = None
     generation: int = 0
+    why: str = ""
 
     def is_drained(self, now: float) -> bool:
         """Tell whether the region is drained at `now` (seconds since the Unix epoch)."""

@@ -257,6 +257,8 @@ def test_a_region_is_translated() -> None:
     drained = REGION | {"spec": REGION["spec"] | {"state": "Drained", "until": "2026-12-01T18:00:00+01:00"}}
     assert region_from(REGION) == Region("api", "AWS", "us-east-1", generation=3)
     assert region_from(drained) == Region("api", "AWS", "us-east-1", AdminState.DRAINED, 1796144400.0, 3)
+    explained = REGION | {"spec": REGION["spec"] | {"state": "Drained", "reason": "new switches"}}
+    assert region_from(explained) == Region("api", "AWS", "us-east-1", AdminState.DRAINED, None, 3, "new switches")
 
 
 def test_the_end_of_a_pause_is_translated_or_refused_with_its_field() -> None:

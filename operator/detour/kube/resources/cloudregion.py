@@ -43,12 +43,21 @@ class CloudRegionSpec(Declared):
         description="When a drain ends by itself, an RFC 3339 time such as `2026-11-30T18:00:00Z`. Without it a drain"
         " lasts until `state` is changed. A drain that is over stays over. Only with `state: Drained`.",
     )
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="Why the region is drained, for whoever looks later. Only with `state: Drained`.",
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.state == 'Drained' || !has(self.until)",
             "until is the end of a drain: give it only with state: Drained, or remove it",
             lambda region: region.state is AdminState.DRAINED or region.until is None,
+        ),
+        Rule(
+            "self.state == 'Drained' || !has(self.reason)",
+            "reason is why a region is drained: give it only with state: Drained, or remove it",
+            lambda region: region.state is AdminState.DRAINED or region.reason is None,
         ),
     )
 

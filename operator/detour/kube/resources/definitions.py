@@ -167,9 +167,12 @@ CLOUD_REGION = Resource(
         Column("Cloud", ".spec.cloud"),
         Column("Location", ".spec.location"),
         Column("State", ".status.phase", description="Healthy, Suspect, Failing, Drained or Unknown."),
+        Column("Since", ".status.since", "date", description="For how long it has been so."),
         Column("Healthy", ".status.endpoints.healthy", "integer", description="Healthy endpoints."),
-        Column("Endpoints", ".status.endpoints.total", "integer", wide=True, description="Endpoints of all records."),
+        Column("Endpoints", ".status.endpoints.total", "integer", description="Endpoints of all records."),
+        Column("Until", ".spec.until", description="When a drain ends by itself."),
         Column("Reason", ".status.reason", wide=True),
+        Column("Message", ".status.message", wide=True),
         AGE,
     ),
     rules=(
