@@ -35,6 +35,11 @@ class DueNames:
         return len(self._places)
 
     @property
+    def in_line_count(self) -> int:
+        """How many are due and not put aside."""
+        return len(self._places) - len(self._aside)
+
+    @property
     def urgency(self) -> Urgency:
         """The urgency of the most urgent name that is not put aside."""
         return next((urgency for (urgency, _), line in self._lines.items() if line), Urgency.HOUSEKEEPING)

@@ -684,13 +684,12 @@ class Enactor:
         """Write the next batch, or look at some names; False where nothing is left that can be done now."""
         limits = self._provider.limits
         ledger_elements = limits.elements_per_replacement
-        wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.dirty_count)
+        wanted = min(limits.batch_elements, ledger_elements + 4 * self._names.in_line_count)
         room = await self._room(wanted) if self._holding.holds else wanted
         if room is None:
             return True  # something else comes first
         names, urgency = self._delivery.names_per_batch, self._names.urgency
         filler = BatchFiller(limits, ledger_elements=ledger_elements, budget=room, names=names)
-        self._names.was_read_first(self._reader.take_read_first())
         awaited = self._reader.awaited
         settled = self._names.fill(
             filler, self._reader.view, now=self._clock(), writable=self._holding.holds, awaited=awaited
@@ -711,13 +710,14 @@ class Enactor:
     async def _room(self, wanted: int) -> float | None:
         """Wait for a worthwhile share of `wanted` changes; None where something else comes first.
 
-        That is a more urgent change, the ledger's renewal, the end of our leadership, or `stop`.
+        That is a more urgent change, what was read, the ledger's renewal, the end of our leadership, or `stop`.
         """
         urgency = self._names.urgency
 
         def is_overtaken() -> bool:
             is_late = self._clock() >= self._holding.renewal_due
-            return is_late or self._names.urgency < urgency or self._stopping or not self._leadership.leads
+            is_behind = is_late or self._reader.has_news or self._names.urgency < urgency
+            return is_behind or self._stopping or not self._leadership.leads
 
         return await self._budget.room(
             wanted, urgency, news=self._news, due=self._holding.renewal_due, unless=is_overtaken

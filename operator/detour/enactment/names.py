@@ -205,6 +205,11 @@ class Names:
         return len(self._dirty)
 
     @property
+    def in_line_count(self) -> int:
+        """Dirty names without those that are being read first."""
+        return self._dirty.in_line_count
+
+    @property
     def pending_count(self) -> int:
         """Hostnames for which a change is decided but not yet made."""
         return len(self._pending)
@@ -320,6 +325,8 @@ class Names:
             name.urgency = urgency
             self._dirty.put(name, urgency)
             self._note(name)
+        else:
+            self._dirty.take_up(name.hostname)  # who is still awaited is put aside once more
 
     def _clean(self, name: ManagedName) -> None:
         self._dirty.drop(name)
@@ -332,11 +339,6 @@ class Names:
     def _own(self, name: ManagedName, record: ObjectKey) -> None:
         name.owner = record
         self._census.owned(name.hostname)
-
-    def was_read_first(self, hostnames: Iterable[str]) -> None:
-        """These names were being read before anything was to be written there, and have been."""
-        for each in hostnames:
-            self._dirty.take_up(each)
 
     # -- what to do ----------------------------------------------------------------------------------------------
 

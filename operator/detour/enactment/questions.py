@@ -43,7 +43,7 @@ SOCKET_LASTS = 60.0
 REMEMBERED = 1 << 15
 """Answers whose octets are remembered."""
 
-PLAIN_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
+PLAIN_NAME = re.compile(r"(?:[a-z0-9*_-]{1,63}\.)*[a-z0-9*_-]{1,63}")
 """Names without escapes and capitals, as nearly all are."""
 
 BUFFER = 1 << 20

@@ -56,7 +56,6 @@ class ZoneReader:
         self._suspects: set[str] = set()
         self._suspects_ledger = False
         self._awaited: set[str] = set()
-        self._awaited_no_more: set[str] = set()
         self._wants_proof: dict[str, float] = {}
         self._proved_at: dict[str, float] = {}
         self._began_at = -math.inf
@@ -161,15 +160,6 @@ class ZoneReader:
         self._awaited.update(hostnames)
         self._suspects.update(hostnames)
 
-    def _await_no_more(self, hostnames: Collection[str]) -> None:
-        self._awaited.difference_update(hostnames)
-        self._awaited_no_more.update(hostnames)
-
-    def take_read_first(self) -> Collection[str]:
-        """Return the hostnames that were to be read first, and have been since the last time that this was asked."""
-        taken, self._awaited_no_more = self._awaited_no_more, set()
-        return taken
-
     def suspect_ledger(self) -> None:
         """Something seems to be wrong with the ledger."""
         self._suspects_ledger = True
@@ -265,7 +255,7 @@ class ZoneReader:
             self._suspects |= suspects
             raise
         self._began_at = began_at
-        self._await_no_more(awaited)
+        self._awaited -= awaited
         self._prove(self._wants_proof, began_at)
         self._whole_took = self._clock() - began_at
         self._view = ZoneView(contents)
@@ -352,7 +342,7 @@ class ZoneReader:
         hostnames, now = list(hostnames), self._clock()
         self._read_at = {each: at for each, at in self._read_at.items() if at >= now - FRESH}
         self._read_at.update((each, now) for each in hostnames if each in awaited or each not in self._awaited)
-        self._await_no_more(awaited)
+        self._awaited -= awaited
         self._prove(hostnames, began_at)
         self._whole.were_read({*names, *contents.partial})
         if self._view is not None:

@@ -407,7 +407,8 @@ class Engine:
     def _plan(self, known: KnownRecord, moment: Moment) -> None:
         """Plan one record, and note the regions whose endpoints have a new verdict."""
         keeper, record = known.keeper, known.keeper.record
-        keeper.healths = self._targets.health(record, keeper.healths, moment)
+        is_paused = keeper.is_paused(moment)
+        keeper.healths = self._targets.health(record, keeper.healths, moment, is_paused=is_paused)
         keeper.zone_refusals = {zone: each for zone in record.zones if (each := self._zone_refusal(record, zone))}
         loop = self._targets.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
@@ -417,7 +418,7 @@ class Engine:
             if is_outdated and (remembered or not keeper.has_followed):
                 self._targets.doubt(record)
                 moment.forget()
-                keeper.healths = self._targets.health(record, {}, moment)
+                keeper.healths = self._targets.health(record, {}, moment, is_paused=is_paused)
                 told = "this status tells of other values than the zones hold: its verdicts are found out anew"
                 self._reporting.incident(known.subject, STATUS_RESTORED, told)
             elif self._leadership.leads and keeper.memory_is_lost(self.zones.serving):

@@ -12,13 +12,14 @@ from detour.engine.clock import Clock
 from detour.engine.contest import Contest, after_repair, contested
 from detour.engine.history import History, Transition
 from detour.engine.moment import Moment
+from detour.engine.pause import Pause
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
 from detour.health.endpoints import CHECKS_PAUSED
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
-from detour.model.record import ObjectKey, Publish, Record
+from detour.model.record import FailbackMode, ObjectKey, Publish, Record
 from detour.model.rrset import RRset, RRType, values_of
 from detour.model.shared import NONE, shared
 from detour.model.timestamps import timestamp
@@ -64,7 +65,7 @@ class RecordKeeper:
         "_memory_is_unchecked",
         "_on_the_way",
         "_patience_until",
-        "_pause_ends_at",
+        "_pause",
         "_published_before",
         "_recalled_at",
         "_serving",
@@ -106,14 +107,19 @@ class RecordKeeper:
         self._failed_back_at: float | None = None  # when a person last sent the record back
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
-        self._pause_ends_at: float | None = None
+        self._pause = Pause()
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
         self._patience_until = _on_the_beat(clock.now() + _patience(record))
         self._decided_by = clock.now() + LONGEST_WAIT
 
     def update(self, record: Record) -> None:
-        """The declaration changed."""
+        """The declaration changed. How often an endpoint failed is forgotten where it, or its check, is another now."""
+        same = {(each.name, each.addresses, each.hostname) for each in self.declared.endpoints}
+        for each in record.endpoints:
+            is_other = record.probe != self.declared.probe or (each.name, each.addresses, each.hostname) not in same
+            if is_other and (known := self.healths.get(each.name)) is not None and known.changes:
+                self.healths = {**self.healths, each.name: replace(known, changes=())}
         self.declared = record
         self.gather_zones()
 
@@ -138,7 +144,10 @@ class RecordKeeper:
         for each in memory.endpoints:
             known, has_failed = self.healths.get(each.name), (each.failed_at or 0.0) > before.get(each.name, 0.0)
             if known is not None and has_failed and (known.failed_at or 0.0) < self._recalled_at:
-                self.healths = {**self.healths, each.name: replace(known, failed_at=now, since=now)}
+                known = replace(known, failed_at=now, since=now)
+                self.healths = {**self.healths, each.name: known}
+            if known is not None and each.held_out_until is not None:
+                self.healths = {**self.healths, each.name: self._held_out_as(known, each.held_out_until)}
         self._recalled_at = now
         self._history.recall(memory)
         if memory.failed_back_at is not None:
@@ -152,6 +161,13 @@ class RecordKeeper:
         self._known_values = {each.key: shared(frozenset(each.values)) for each in memory.zones if each.published}
         self._has_news = False
         self._is_without_memory = False
+
+    def _held_out_as(self, health: EndpointHealth, until: float) -> EndpointHealth:
+        """Return a health by which the endpoint stays away as the one who decided before has said, if not longer."""
+        most, now = self.record.failback.most_changes, self._clock.now()
+        if held_out_until(health.changes, most, now) is not None:
+            return health
+        return replace(health, changes=as_if_changed_at(self._clock.from_the_wall(until - HOUR), most))
 
     def hold_down_anew(self) -> None:
         """Another replica decided until now: hold down from now on who failed and does not serve, as in `recall`."""
@@ -194,6 +210,10 @@ class RecordKeeper:
         markers = [parse_marker(each.marker) for each in published]
         return not self.memory.zones and any(each is not None and each.uid == self.record.uid for each in markers)
 
+    def is_paused(self, moment: Moment) -> bool:
+        """Tell whether checks that fail count for nothing, for all that is decided at this moment."""
+        return self._pause.is_on(self.declared.paused_until, moment.now, moment.wall)
+
     def decide(
         self,
         moment: Moment,
@@ -209,9 +229,6 @@ class RecordKeeper:
         """
         record = self.record
         self._forget_contests()
-        self._pause_ends_at = None
-        if record.paused_until is not None and record.is_paused(moment.wall):
-            self._pause_ends_at = moment.now + record.paused_until - moment.wall
         in_force = self._zones_in_force(zones)
         going_on = frozenset() if record.suspend else self._in_force & in_force
         self._serving = {zone: each for zone, each in self._serving.items() if zone in going_on}
@@ -444,8 +461,8 @@ class RecordKeeper:
         """When to decide again if nothing happens before (engine seconds)."""
         outcome = self.undecided or self.decision
         times = [each.ends_at for each in self._contests.values()]
-        if self._pause_ends_at is not None:
-            times.append(self._pause_ends_at)
+        if self._pause.look_again_at is not None:
+            times.append(self._pause.look_again_at)
         if outcome is not None and outcome.decide_again_at is not None:
             times.append(outcome.decide_again_at)
         return min(times, default=None)
@@ -533,24 +550,26 @@ class RecordKeeper:
 
     def _held_out(self, wall: Callable[[float], float]) -> Iterator[tuple[str, float]]:
         """Give the endpoints that wait as their verdict has changed too often, and until when by the wall clock."""
-        most, now = self.record.failback.most_changes, self._clock.now()
+        failback, now = self.record.failback, self._clock.now()
+        if failback.mode is FailbackMode.MANUAL or (self.decision and self.decision.basis is Basis.PINNED):
+            return  # it is a person for whom they wait
         serving = frozenset[str]().union(*self._serving.values())
-        for name, health in self.healths.items():
-            if (
-                health.changes
-                and name not in serving
-                and (until := held_out_until(health.changes, most, now)) is not None
-            ):
-                yield name, wall(until)
+        for each in self.record.endpoints:
+            health = self.healths.get(each.name)
+            if health is None or health.verdict is not Verdict.HEALTHY or each.name in serving:
+                continue
+            until = held_out_until(health.changes, failback.most_changes, now)
+            if until is not None and not is_drained(each, self._drained):
+                yield each.name, wall(until)
 
     def _warnings(self) -> tuple[Explanation, ...]:
-        found = (self._pause(), contested(self._contests.values(), self._clock.now()))
+        found = (self._told_of_pause(), contested(self._contests.values(), self._clock.now()))
         return tuple(each for each in found if each is not None)
 
-    def _pause(self) -> Explanation | None:
-        if self.record.paused_until is None or self._pause_ends_at is None:
+    def _told_of_pause(self) -> Explanation | None:
+        if self._pause.until is None:
             return None
-        until = timestamp(self.record.paused_until)
+        until = timestamp(self._pause.until)
         return Explanation(
             CHECKS_PAUSED,
             f"checks that fail count for nothing until {until}, by spec.healthCheck.pausedUntil: what is served then"

@@ -294,13 +294,13 @@ class Targets:
     # -- what they showed ------------------------------------------------------------------------------------------
 
     def health(
-        self, record: Record, previous: Mapping[str, EndpointHealth], moment: Moment
+        self, record: Record, previous: Mapping[str, EndpointHealth], moment: Moment, *, is_paused: bool = False
     ) -> Mapping[str, EndpointHealth]:
         """Return the health of every endpoint of `record`, on top of what was believed before.
 
+        While it `is_paused` checks that fail count for nothing.
         Records that share their endpoints, checks and what was believed before get the same object.
         """
-        is_paused = record.is_paused(moment.wall)
         inputs = (record.endpoints, record.probe, record.timing, previous, is_paused)
         return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now, is_paused=is_paused)))
 

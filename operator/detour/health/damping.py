@@ -17,9 +17,14 @@ def changes_after(
 ) -> tuple[tuple[float, ...], bool]:
     """Return when a verdict has changed lately, once it is `verdict`, and whether the endpoint is down by that.
 
-    Unknown is no change, in either direction: nothing was learned.
+    Unknown is no change: nothing was learned. Of who was down it takes the last change back: what was believed was
+    doubted, as when a prober had lost its own way out, and is not the endpoint's doing.
     """
-    is_down = was_down if verdict is Verdict.UNKNOWN else verdict is Verdict.UNHEALTHY
+    if verdict is Verdict.UNKNOWN and was_down:
+        return changes[:-1], False
+    is_down = verdict is Verdict.UNHEALTHY
+    if verdict is Verdict.UNKNOWN:
+        return changes, was_down
     if is_down is was_down:
         return changes, was_down
     return (*(each for each in changes if each > now - HOUR), now)[-MOST_COUNTED - 1 :], is_down

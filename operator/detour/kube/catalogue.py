@@ -48,6 +48,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._known: dict[str, dict[Place, Identity]] = {}  # by namespace
         self._in_order: dict[str | None, list[Place]] = {}  # who was known when the first page was compared last
+        self._unsure: set[Place] = set()  # whom the watch had shown otherwise than a listing that came after it
         self._doubts: dict[Place, Identity | None] = {}  # where lists differed, and what was known then
 
     def count(self, namespace: str | None) -> int:
@@ -64,7 +65,7 @@ class Catalogue:
     def knows(self, raw: RawObject) -> bool:
         """Tell whether an object was delivered last in this very state, and nothing has differed since."""
         place = place_of(raw)
-        return place not in self._doubts and self.at(place) == identity_of(raw)
+        return place not in self._doubts and place not in self._unsure and self.at(place) == identity_of(raw)
 
     # -- what is delivered -----------------------------------------------------------------------------------------
 
@@ -80,6 +81,7 @@ class Catalogue:
 
     def _know(self, place: Place, identity: Identity) -> None:
         self._known.setdefault(place.namespace, {})[place] = identity
+        self._unsure.discard(place)
 
     def _forget(self, place: Place) -> bool:
         known = self._known.get(place.namespace, {})
@@ -89,11 +91,18 @@ class Catalogue:
         return was_known
 
     def listed(self, raws: Iterable[RawObject], namespaces: frozenset[str] | None) -> None:
-        """All objects were listed, of these namespaces or (None) of all."""
+        """All objects were listed, of these namespaces or (None) of all.
+
+        Whoever takes the listing in may go by what the watch has shown meanwhile, of those that differ.
+        """
+        before = self._known
         others = self._known.items() if namespaces is not None else ()
         self._known = {each: known for each, known in others if each not in (namespaces or ())}
         for raw in raws:
-            self._know(place_of(raw), identity_of(raw))
+            place, identity = place_of(raw), identity_of(raw)
+            self._know(place, identity)
+            if before.get(place.namespace, {}).get(place, identity) != identity:
+                self._unsure.add(place)
         self._doubts.clear()
 
     # -- what lists of metadata say --------------------------------------------------------------------------------

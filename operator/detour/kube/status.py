@@ -74,7 +74,7 @@ def record_status(
     picture: RecordPicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
 ) -> Status:
     """Return the status of a FailoverRecord with these conditions; `previous` is the one that it has."""
-    record, serving = picture.record, _serving_now(picture)
+    record, serving, held_out = picture.record, _serving_now(picture), dict(picture.held_out)
     status: Status = {
         "observedGeneration": record.generation,
         "summary": {
@@ -84,7 +84,7 @@ def record_status(
             **({"pinned": str(record.pin)} if picture.basis is Basis.PINNED else {}),
         },
         "serving": [{"name": each.endpoint, "region": each.region, "values": list(each.values)} for each in serving],
-        "endpoints": [_endpoint(name, health, dict(picture.held_out).get(name)) for name, health in picture.healths],
+        "endpoints": [_endpoint(name, health, held_out.get(name)) for name, health in picture.healths],
         "zones": [*(_zone(each) for each in picture.zones), *(_left_zone(*each) for each in picture.leaving)],
         "history": [
             {

@@ -107,7 +107,3 @@ class Record:
     approved: str | None = None
     pin: str | None = None
     paused_until: float | None = None
-
-    def is_paused(self, now: float) -> bool:
-        """Tell whether checks that fail count for nothing at `now` (seconds since the Unix epoch)."""
-        return self.paused_until is not None and now < self.paused_until

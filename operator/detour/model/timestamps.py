@@ -15,9 +15,11 @@ def parse_time(text: str) -> float:
     if SHAPE.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 time")
     try:
-        return datetime.fromisoformat(text.upper()).timestamp()
+        at = datetime.fromisoformat(text.upper()).timestamp()
+        datetime.fromtimestamp(at, UTC)  # what can be read can be told as well, in UTC
     except OverflowError as error:
         raise ValueError("a time outside the calendar") from error
+    return at
 
 
 def format_time(moment: float) -> str:

@@ -65,8 +65,7 @@ def _returns_at(record: Record, candidate: Candidate, now: float) -> float:
 
 
 def _held_out_until(record: Record, candidate: Candidate, now: float) -> float | None:
-    changes = candidate.health.changes
-    return held_out_until(changes, record.failback.most_changes, now) if changes else None
+    return held_out_until(candidate.health.changes, record.failback.most_changes, now)
 
 
 def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> list[Candidate]:

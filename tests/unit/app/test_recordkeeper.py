@@ -267,8 +267,26 @@ async def test_a_pause_that_ends_between_two_looks_at_the_clock_is_decided_on_ag
     found.healths = {name: EndpointHealth(H, 0.0, addresses=((ONE, H),)) for name in ("one", "two")}
     await asyncio.sleep(until - loop.time() - 0.001)
     moment = Moment(loop.time(), frozenset(), wall=WALL + loop.time())
+    assert found.is_paused(moment)
     await asyncio.sleep(0.002)
     found.decide(moment, zones={MAIN: cast(ZoneKeeper, Zone())})
     assert found.decide_again_at == pytest.approx(until)
-    found.decide(Moment(loop.time(), frozenset(), wall=WALL + loop.time()), zones={MAIN: cast(ZoneKeeper, Zone())})
+    assert not found.is_paused(Moment(loop.time(), frozenset(), wall=WALL + loop.time()))
     assert found.decide_again_at != pytest.approx(until)
+
+
+async def test_who_waits_goes_on_waiting_when_another_replica_comes_to_decide() -> None:
+    found, now = keeper(failback={"maxChangesPerHour": 2}), asyncio.get_running_loop().time()
+    found.healths = {name: EndpointHealth(H, 0.0, changes=(now,)) for name in ("one", "two")}
+    told = EndpointMemory("one", Verdict.HEALTHY, 0.0, held_out_until=WALL + now + 600.0)
+    found.recall(RecordMemory(endpoints=(told, EndpointMemory("two", Verdict.HEALTHY, 0.0))))
+    assert held_out_until(found.healths["one"].changes, 2, now) == pytest.approx(now + 600.0)
+    assert found.healths["two"].changes == (now,)
+
+
+async def test_another_address_has_not_come_and_gone() -> None:
+    found = keeper()
+    found.healths = {name: EndpointHealth(H, 0.0, changes=(1.0,)) for name in ("one", "two")}
+    first, second = found.declared.endpoints
+    found.update(replace(found.declared, endpoints=(replace(first, addresses=("192.0.2.9",)), second)))
+    assert [found.healths[name].changes for name in ("one", "two")] == [(), (1.0,)]

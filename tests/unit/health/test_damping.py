@@ -22,7 +22,14 @@ def test_a_failure_and_its_recovery_are_two_changes() -> None:
 
 
 def test_not_to_know_is_no_change() -> None:
-    assert after((1.0, H), (2.0, N), (3.0, H), (4.0, U), (5.0, N), (6.0, U), (7.0, N), (8.0, H)) == (4.0, 8.0)
+    assert after((1.0, H), (2.0, N), (3.0, H), (4.0, U), (8.0, H), (9.0, N), (10.0, H)) == (4.0, 8.0)
+
+
+def test_a_failure_that_was_doubted_is_none() -> None:
+    """A prober that loses its own way out sees everybody fail, and is doubted: nobody comes and goes for that."""
+    assert after((1.0, H), (2.0, U), (3.0, N), (4.0, H)) == ()
+    assert after((1.0, H), (2.0, U), (3.0, H), (4.0, U), (5.0, N), (6.0, U), (7.0, H)) == (2.0, 3.0, 6.0, 7.0)
+    assert after((1.0, N), (2.0, H), was_down=True) == ()
 
 
 def test_what_is_an_hour_old_counts_no_more_and_no_more_are_kept_than_count() -> None:

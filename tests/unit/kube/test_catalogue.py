@@ -123,6 +123,16 @@ def test_what_is_known_is_what_was_delivered_last_and_is_not_in_doubt() -> None:
     assert not catalogue.knows(raw())
 
 
+def test_who_was_shown_otherwise_before_a_listing_is_not_known_for_sure_after_it() -> None:
+    """Whoever took the listing in may have gone by the watch, which was to show the rest, and was cut off."""
+    catalogue = known(raw())
+    catalogue.seen(raw(version=6))
+    catalogue.listed([raw(version=7), raw("two")], None)
+    assert (catalogue.knows(raw(version=7)), catalogue.knows(raw("two"))) == (False, True)
+    catalogue.seen(raw(version=7))
+    assert catalogue.knows(raw(version=7))
+
+
 @pytest.mark.parametrize("odd", [None, "text", {}, {"metadata": None}, {"metadata": {"name": 7}}])
 def test_what_is_no_object_breaks_nothing(odd: Any) -> None:
     catalogue = known(raw())

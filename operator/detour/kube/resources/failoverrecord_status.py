@@ -71,9 +71,10 @@ class EndpointStatus(Reported):
         "(`failback.maxChangesPerHour`). Absent where it does not.",
     )
     reason: str | None = Field(
-        default=None, description="Why the last check failed, one CamelCase word; absent if it passed."
+        default=None,
+        description="Why the last check failed, or why a Healthy endpoint waits, one CamelCase word.",
     )
-    message: str | None = Field(default=None, description="Why the last check failed, as a sentence.")
+    message: str | None = Field(default=None, description="The same, as a sentence.")
     latency_milliseconds: Number | None = Field(
         default=None, description="How long the last check took, in milliseconds."
     )
