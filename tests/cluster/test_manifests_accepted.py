@@ -153,10 +153,13 @@ def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
     assert wide[0].split()[6:9] == ["RECORDS", "REPLICA", "GENERATION"]
     assert wide[1].split()[:7] == ["internal", "internal.example.com", "rfc2136", "east", "2", "one", "7.42"]
     counts = {"total": 4, "healthy": 3, "unhealthy": 1, "unknown": 0}
-    patch(applied, "region", "aws-us-east-1", None, {"phase": "Suspect", "endpoints": counts})
+    status = {"phase": "Suspect", "since": "2026-11-30T06:00:00Z", "endpoints": counts}
+    patch(applied, "region", "aws-us-east-1", None, status)
     lines = applied.kubectl("get", "region", "aws-us-east-1").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "CLOUD", "LOCATION", "STATE", "HEALTHY", "AGE"]
-    assert lines[1].split()[:-1] == ["aws-us-east-1", "AWS", "us-east-1", "Suspect", "3"]
+    assert lines[0].split()[:6] == ["NAME", "CLOUD", "LOCATION", "STATE", "SINCE", "HEALTHY"]
+    assert lines[0].split()[6:] == ["ENDPOINTS", "UNTIL", "AGE"]
+    shown = lines[1].split()
+    assert (shown[:4], shown[5:7]) == (["aws-us-east-1", "AWS", "us-east-1", "Suspect"], ["3", "4"])
 
 
 def test_status_in_an_applied_manifest_is_ignored(cluster: ControlPlane) -> None:
