@@ -86,6 +86,7 @@ class Catalogue:
     def _forget(self, place: Place) -> bool:
         known = self._known.get(place.namespace, {})
         was_known = known.pop(place, None) is not None
+        self._unsure.discard(place)
         if not known:
             self._known.pop(place.namespace, None)
         return was_known
@@ -98,6 +99,7 @@ class Catalogue:
         before = self._known
         others = self._known.items() if namespaces is not None else ()
         self._known = {each: known for each, known in others if each not in (namespaces or ())}
+        self._unsure = {each for each in self._unsure if each.namespace in self._known}
         for raw in raws:
             place, identity = place_of(raw), identity_of(raw)
             self._know(place, identity)

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from detour.health.damping import HOUR
 from detour.model.endpoint import Endpoint
 from detour.model.record import Record
 from detour_simulation.history import (
@@ -28,6 +27,8 @@ from detour_simulation.invariants.liveness import detection
 from detour_simulation.invariants.patience import FAST
 from detour_simulation.invariants.permissions import NEVER
 from detour_simulation.invariants.replay import Replay, answers_after, names_in, values_in
+
+HOUR = 3600.0
 
 
 class _Turns:

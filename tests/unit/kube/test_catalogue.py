@@ -131,6 +131,9 @@ def test_who_was_shown_otherwise_before_a_listing_is_not_known_for_sure_after_it
     assert (catalogue.knows(raw(version=7)), catalogue.knows(raw("two"))) == (False, True)
     catalogue.seen(raw(version=7))
     assert catalogue.knows(raw(version=7))
+    catalogue.listed([raw(version=8)], None)
+    catalogue.listed([raw(version=8)], None)
+    assert catalogue.knows(raw(version=8)), "a listing after that began when no watch had shown anything else"
 
 
 @pytest.mark.parametrize("odd", [None, "text", {}, {"metadata": None}, {"metadata": {"name": 7}}])

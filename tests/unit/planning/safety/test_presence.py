@@ -7,7 +7,7 @@ import pytest
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
-from detour.model.record import Strategy
+from detour.model.record import Failback, Strategy
 from detour.model.rrset import RRset, address_sets
 from detour.planning.decision import Basis
 from detour.planning.safety.presence import Presence
@@ -59,6 +59,15 @@ def test_a_region_whose_endpoint_fails_is_evacuated() -> None:
 def test_so_is_one_whose_endpoint_has_recovered_and_is_held_down() -> None:
     everybody = presence(HELD_DOWN, strategy=Strategy.MULTI_VALUE)
     assert proposal(everybody, "192.0.2.1 192.0.2.2", "192.0.2.2").evacuates == {EAST}
+
+
+def test_and_one_whose_endpoint_comes_and_goes_too_often_though_no_hold_down_lasts() -> None:
+    flapping = replace(HELD_DOWN, changes=(40.0, 50.0, 60.0))
+    for most, evacuates in ((2, {EAST}), (3, set())):
+        everybody = presence(flapping, strategy=Strategy.MULTI_VALUE)
+        calm = replace(everybody.record, failback=Failback(hold_down=0.0, most_changes=most))
+        found = proposal(replace(everybody, record=calm), "192.0.2.1 192.0.2.2", "192.0.2.2")
+        assert found.evacuates == evacuates
 
 
 def test_a_region_is_evacuated_too_where_all_that_answers_of_an_endpoint_fails() -> None:
