@@ -120,6 +120,22 @@ def _confirmed_at(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> fl
     return max(known) if verdict is Verdict.HEALTHY else min(known)
 
 
+def evidence_of(health: EndpointHealth) -> Evidence | None:
+    """Return what bears an endpoint's verdict out, None where nothing does: one address that passes, or all that fail.
+
+    An empty answer for its hostname takes the place of them.
+    """
+    if health.verdict is Verdict.UNHEALTHY and health.emptiness is not None:
+        return health.emptiness
+    passed = health.verdict is Verdict.HEALTHY
+    seen = [each for _, each in health.evidence if each.passed is passed]
+    if health.verdict is Verdict.UNKNOWN or not seen:
+        return None
+    bounds = (min, max) if passed else (max, min)
+    run_since, looked_at = bounds[0](each.run_since for each in seen), bounds[1](each.looked_at for each in seen)
+    return Evidence(passed, bounds[1](each.began_at for each in seen), run_since, looked_at)
+
+
 def _finding(streaks: Sequence[tuple[str, Streak]], name: ResolvedName | None, fall: int) -> _Finding:
     if name is not None and name.empties >= fall:
         return _Finding(Verdict.UNHEALTHY, NO_ADDRESSES, name.message)
@@ -134,7 +150,8 @@ def _of_addresses(streaks: Sequence[tuple[str, Streak]]) -> _Finding:
     bad = [(address, streak) for address, streak in streaks if streak.verdict is Verdict.UNHEALTHY]
     if any(streak.verdict is Verdict.HEALTHY for _, streak in streaks):
         if not bad:
-            return _Finding(Verdict.HEALTHY)
+            told = next((streak for _, streak in streaks if streak.verdict is Verdict.HEALTHY and streak.reason), None)
+            return _Finding(Verdict.HEALTHY, told.reason, told.message) if told else _Finding(Verdict.HEALTHY)
         return _Finding(
             Verdict.HEALTHY, "SomeAddressesFail", f"{len(bad)} of {len(streaks)} addresses fail: {_tell(bad)}"
         )

@@ -65,6 +65,22 @@ class Failback:
     most_changes: int = 0
 
 
+class WhenNoQuorum(enum.StrEnum):
+    """What decides while the API server is away, so that nobody hears of other vantages: our own one, or nobody."""
+
+    OWN_VANTAGE = "OwnVantage"
+    HOLD = "Hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """How many votes of vantages condemn an endpoint: a `number`, a `share` (above 0, at most 1), or more than half."""
+
+    number: int | None = None
+    share: float | None = None
+    when_none: WhenNoQuorum = WhenNoQuorum.OWN_VANTAGE
+
+
 class Importance(enum.StrEnum):
     """Whose names are written first while a quota of the provider's makes names wait, the first first."""
 
@@ -107,3 +123,4 @@ class Record:
     approved: str | None = None
     pin: str | None = None
     paused_until: float | None = None
+    quorum: Quorum = Quorum()

@@ -1,0 +1,177 @@
+"""From what several vantages say of one check to a verdict.
+
+One place that runs checks may have lost its own network, and sees the world fail. So it takes more than half of all
+declared votes to condemn, unless the record asks for another number. Who is stale or suspected has no say, but counts:
+where too few can vote the verdict stays as it was. A check passes again once so many say so that the others could not
+condemn it any more. Pure; times in seconds on the engine's clock.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from detour.health.thresholds import Streak
+from detour.model.health import Evidence, Verdict
+from detour.model.record import Quorum
+
+NO_QUORUM = "NoQuorum"
+SOME_VANTAGES_FAIL = "SomeVantagesFail"
+
+TOLD = 4
+"""Vantages that are named in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """A declared vantage with at least one vote. `abstains` says why it has no say just now, empty where it has one."""
+
+    name: str
+    votes: int
+    region: str = ""
+    abstains: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Electorate:
+    """Who decides on checks in one region: `needed` of `total` votes condemn; `voters` are those whose say counts.
+
+    `silent` tells of the others, each with the reason.
+    """
+
+    voters: tuple[Voter, ...]
+    needed: int
+    total: int
+    silent: tuple[str, ...] = ()
+
+    @property
+    def acquits(self) -> int:
+        """So many votes that the rest could not condemn."""
+        return max(1, self.total - self.needed + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What one voter says of one check. `evidence` is what its newest check showed, as far as that is known."""
+
+    voter: Voter
+    state: Verdict
+    evidence: Evidence | None = None
+
+
+def electorate(voters: Iterable[Voter], region: str, quorum: Quorum) -> Electorate:
+    """Return who decides on checks of endpoints in `region`.
+
+    A vantage in the region itself may see its neighbours where nobody else does, or fail with them: it has no say while
+    a voting vantage is declared elsewhere. It counts all the same, but where the others could then never condemn.
+    """
+    declared = [each for each in voters if each.votes > 0]
+    outside = [each for each in declared if not region or each.region != region]
+    eligible = outside or declared
+    total, may_vote = _votes(declared), _votes(eligible)
+    needed = votes_needed(quorum, total)
+    if may_vote < needed:
+        total, needed = may_vote, votes_needed(quorum, may_vote)
+    silent = [f"{each.name} abstains: {each.abstains}" for each in eligible if each.abstains]
+    silent += [f"{each.name} is in {region} itself" for each in declared if each not in eligible]
+    return Electorate(tuple(each for each in eligible if not each.abstains), needed, total, tuple(silent))
+
+
+def votes_needed(quorum: Quorum, total: int) -> int:
+    """Return how many of `total` votes condemn: at least one, at most all."""
+    if quorum.number is not None:
+        needed = quorum.number
+    elif quorum.share is not None:
+        needed = math.ceil(quorum.share * total - 1e-9)  # 2/3 written as 0.6666666667 is still two of three
+    else:
+        needed = total // 2 + 1
+    return max(1, min(needed, total))
+
+
+def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, before: Verdict, *, at: float) -> Streak:
+    """Return what is believed of a check by all ballots, as if one vantage had found it.
+
+    `own` is what this process's own checks say, None where it makes none; `before` what was believed until now. `at` is
+    the time for whatever nothing else tells of.
+    """
+    against = [each for each in ballots if each.state is Verdict.UNHEALTHY]
+    in_favour = [each for each in ballots if each.state is Verdict.HEALTHY]
+    condemned = _votes(each.voter for each in against) >= among.needed
+    acquitted = not condemned and _votes(each.voter for each in in_favour) >= among.acquits
+    has_passed = bool(in_favour) or (own is not None and own.has_passed)
+    latency = own.latency if own is not None else None
+    base = Streak(before, own.since if own else at, latency=latency, has_passed=has_passed)
+    if condemned:
+        evidence = _together(against, among.needed, passed=False)
+        return replace(
+            base,
+            verdict=Verdict.UNHEALTHY,
+            reason=own.reason if own is not None and own.verdict is Verdict.UNHEALTHY else SOME_VANTAGES_FAIL,
+            message=_condemnation(own, against, among),
+            confirmed_at=evidence.began_at if evidence else at,
+            evidence=evidence,
+        )
+    dissent = _tell_votes(against, among) if against else ""
+    if acquitted:
+        evidence = _own_or_together(own, in_favour, among.acquits)
+        return replace(
+            base,
+            verdict=Verdict.HEALTHY,
+            reason=SOME_VANTAGES_FAIL if dissent else "",
+            message=dissent,
+            confirmed_at=evidence.began_at if evidence else at,
+            evidence=evidence,
+        )
+    evidence = own.evidence if own is not None and any(each.evidence is own.evidence for each in ballots) else None
+    if before is Verdict.HEALTHY and not against:
+        return replace(base, evidence=evidence)  # nobody says otherwise, so there is nothing to tell
+    if before is Verdict.UNKNOWN and not (against or in_favour):
+        told = own or base  # nobody has learned anything yet, or can
+        return replace(base, reason=told.reason, message=told.message, blanks=told.blanks, evidence=evidence)
+    wanted = f"{among.needed} of {among.total} votes would condemn it"
+    told_so = "; ".join([*([dissent] if dissent else []), wanted, *among.silent[:TOLD]])
+    return replace(base, reason=NO_QUORUM, message=f"no quorum, so it counts as before: {told_so}", evidence=evidence)
+
+
+def _votes(voters: Iterable[Voter]) -> int:
+    return sum(each.votes for each in voters)
+
+
+def _condemnation(own: Streak | None, against: Sequence[Ballot], among: Electorate) -> str:
+    seen = own.message if own is not None and own.verdict is Verdict.UNHEALTHY else ""
+    return f"{seen} ({_tell_votes(against, among)})" if seen else _tell_votes(against, among)
+
+
+def _tell_votes(against: Sequence[Ballot], among: Electorate) -> str:
+    names = [each.voter.name for each in against]
+    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    verb = "finds" if len(names) == 1 else "find"
+    votes = _votes(each.voter for each in against)
+    return f"{', '.join(names[:TOLD])}{more} {verb} it failing: {votes} of {among.total} votes"
+
+
+def _own_or_together(own: Streak | None, agreeing: Sequence[Ballot], enough: int) -> Evidence | None:
+    """Return what this process has seen itself, where that agrees, or what enough of the others have."""
+    seen = own.evidence if own is not None else None
+    if seen is not None and seen.passed and any(each.evidence is seen for each in agreeing):
+        return seen
+    return _together(agreeing, enough, passed=True)
+
+
+def _together(agreeing: Sequence[Ballot], enough: int, *, passed: bool) -> Evidence | None:
+    """Return as the evidence of several what so many votes can vouch for: one of them alone decides no time."""
+    known = [(each.evidence, each.voter.votes) for each in agreeing if each.evidence is not None]
+    run_since = _reached(((evidence.run_since, votes) for evidence, votes in known), enough)
+    began_at = _reached(((-evidence.began_at, votes) for evidence, votes in known), enough)
+    if run_since is None or began_at is None:
+        return None
+    return Evidence(passed, -began_at, run_since, looked_at=-began_at)
+
+
+def _reached(times: Iterable[tuple[float, int]], enough: int) -> float | None:
+    """Return the time by which so many votes had come, in the order of the times."""
+    votes = 0
+    for time, weight in sorted(times):
+        votes += weight
+        if votes >= enough:
+            return time
+    return None
