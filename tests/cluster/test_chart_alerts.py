@@ -47,7 +47,9 @@ def families() -> dict[str, set[str]]:
     report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60, standby=standby, ledger_seen_at=0.0)
     state = (ObjectKey("dns", "zone"), "rfc2136", report, Tally())
     ready = {"True": 1, "False": 0, "Unknown": 0}
-    collector = StateCollector(lambda: [state], lambda: ready, leads=lambda: True, clock=lambda: 1.0)
+    collector = StateCollector(
+        lambda: [state], lambda: ready, leads=lambda: True, clock=lambda: 1.0, vantages=lambda: {"east": True}
+    )
     metrics.registry.register(collector)
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
     labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}

@@ -67,6 +67,7 @@ def test_the_least_of_values_gives_the_operator_s_own_defaults(control_plane: Co
     assert found == Settings(
         owner="production",
         lease=("detour-system", "detour"),
+        vantage_leases="detour-system",
         identity=found.identity,
         log_format="json",
         listen="0.0.0.0:8080",
@@ -79,9 +80,12 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         owner="production",
         site=Site("frankfurt", rank=1, renew_every=10, take_over_after=60),
         lease=("detour-system", "dns-pointer"),
+        vantage="headquarters",
+        no_checks=True,
+        vantage_leases="detour-system",
         sharding=True,
         identity=found.identity,
-        reference_checks=("192.0.2.1:443", "[2001:db8::1]:443"),
+        reference_checks=("192.0.2.1:443", "[2001:db8::1]:443", "one.example:443"),
         audit_every=20,
         read_every=300,
         questions_per_day=1_000_000_000,
@@ -190,11 +194,13 @@ def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPl
     assert [rule for _, rule in rules(confined, "Role") if rule["resources"] == ["secrets"]]
 
 
-def test_confinement_leaves_cluster_wide_only_the_regions(control_plane: ControlPlane) -> None:
+def test_confinement_leaves_cluster_wide_only_regions_and_vantages(control_plane: ControlPlane) -> None:
     manifests = render(control_plane, values_file("confined"), "--set=site.name=frankfurt")
     assert {each for _, rule in rules(manifests, "ClusterRole") for each in rule["resources"]} == {
         "cloudregions",
         "cloudregions/status",
+        "vantages",
+        "vantages/status",
     }
     election = {one_ for one_, rule in rules(manifests, "Role") if rule["resources"] == ["leases"]}
     others = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] not in election]
@@ -287,6 +293,7 @@ def test_crds_are_templates_that_helm_keeps(control_plane: ControlPlane) -> None
         "cloudregions",
         "dnszones",
         "failoverrecords",
+        "vantages",
     }
     assert {each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in crds} == {"keep"}
     assert not of_kind(render(control_plane, values_file("confined")), "CustomResourceDefinition")

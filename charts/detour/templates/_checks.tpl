@@ -2,10 +2,20 @@
 
 {{- define "detour.checks" -}}
 {{- $owner := .Values.owner -}}
-{{- if not $owner -}}
+{{- $isProbe := eq .Values.mode "probe" -}}
+{{- if and $isProbe (not .Values.vantage.name) -}}
+{{- fail "vantage.name is missing: name the place that the probe checks from, such as --set vantage.name=gcp-europe-west3. Its Vantage object bears that name." -}}
+{{- end -}}
+{{- if and $isProbe .Values.probe.kubeconfigSecret .Values.probe.grant -}}
+{{- fail "probe.kubeconfigSecret is for a probe in another cluster than the operator's, whose Vantage and permissions a release in that cluster makes: set probe.grant=false here, and probe.deploy=false there." -}}
+{{- end -}}
+{{- if and $isProbe (not .Values.probe.deploy) (not .Values.probe.grant) -}}
+{{- fail "probe.deploy and probe.grant are both false, so there is nothing to install: grant in the operator's cluster, deploy where the probe is to run." -}}
+{{- end -}}
+{{- if and (not $isProbe) (not $owner) -}}
 {{- fail "owner is missing: name this installation, such as --set owner=production. The name stands in every ledger and marker that Detour writes into DNS; it must never change, and no two installations that write the same zones may share it." -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" $owner) -}}
+{{- if and $owner (not (regexMatch "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" $owner)) -}}
 {{- fail (printf "owner must be a DNS label, not %q: 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end." $owner) -}}
 {{- end -}}
 {{- if and .Values.site.enabled (lt (int .Values.site.takeOverAfter) (mul 3 (int .Values.site.renewEvery))) -}}

@@ -27,6 +27,25 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where the operator that a probe reports to listens for signs of life, and by which name. */}}
+{{- define "detour.leaseNamespace" -}}
+{{- default .Release.Namespace .Values.probe.operatorNamespace -}}
+{{- end -}}
+
+{{/* Not empty where the release makes a pod: a probe's may make its permissions alone. */}}
+{{- define "detour.hasPod" -}}
+{{- if or (eq .Values.mode "operator") .Values.probe.deploy -}}yes{{- end -}}
+{{- end -}}
+
+{{/* With which Secret a probe logs in to the operator's cluster, empty where it is this one. */}}
+{{- define "detour.kubeconfigSecret" -}}
+{{- if eq .Values.mode "probe" -}}{{- .Values.probe.kubeconfigSecret -}}{{- end -}}
+{{- end -}}
+
+{{- define "detour.leaseName" -}}
+{{- printf "vantage-%s" .Values.vantage.name -}}
+{{- end -}}
+
 {{- define "detour.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "detour.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

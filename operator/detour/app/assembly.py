@@ -4,6 +4,7 @@ What differs between them is what the parts reach: `Ports`. Nothing runs before 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,10 @@ from detour.engine.engine import Engine
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.pictures import ZoneObjectPicture
+from detour.engine.ports import ClusterError
 from detour.engine.targets import Targets
+from detour.engine.vantages import THE_OPERATOR, OwnVantage
+from detour.health.vantages import HEARTBEAT
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.metadata import MetadataWriter
@@ -28,6 +32,9 @@ from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
+from detour.model.vantage import SignOfLife
+
+logger = logging.getLogger(__name__)
 
 COMPONENT = "detour"
 """Who the events come from."""
@@ -38,13 +45,15 @@ class Ports:
     """What an operator reaches beside its zones, whose ports are those of an `Environment`.
 
     `cluster` takes status, events and metadata. `check` runs one check, `resolve` looks a hostname up. `references`
-    runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers.
+    runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers. `heartbeats`
+    reads those of all vantages, by their names, and may raise ClusterError; None where there are no others.
     """
 
     cluster: Cluster
     check: Callable[[Target], Awaitable[CheckResult]]
     resolve: Callable[[str], Awaitable[Resolution]]
     references: Callable[[], Awaitable[bool]] | None = None
+    heartbeats: Callable[[], Awaitable[Mapping[str, SignOfLife]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,10 @@ class Assembly:
         metrics: Metrics,
         checks_in_flight: int,
         election: Election | None = None,
+        own_vantage: OwnVantage = THE_OPERATOR,
     ) -> None:
         self.clock = clock = environment.clock
+        self._read_heartbeats = ports.heartbeats
         self.metrics = metrics
         self.elector = self._elector(election) if election is not None else None
         self.replica: ReplicaPart | None = None
@@ -93,6 +104,8 @@ class Assembly:
             randomness=environment.randomness,
             metrics=metrics,
             on_news=self._decide,
+            on_vantage=self._tell_of,
+            own_vantage=own_vantage,
         )
         self.metadata = MetadataWriter(ports.cluster, clock=clock.now)
         self.reporting = Reporting(
@@ -180,6 +193,9 @@ class Assembly:
         """Return a picture with who writes the zone, and which others with it (`Divided`)."""
         return picture if self.replica is None else self.replica.told_of(zone, picture)
 
+    def _tell_of(self, vantage: Subject) -> None:
+        self.reporting.mark(vantage)
+
     def _decide(self, records: Iterable[ObjectKey]) -> None:
         self.engine.decide(records)
 
@@ -218,9 +234,26 @@ class Assembly:
             "reporting": self.reporter.run,
             "writing metadata": self.metadata.run,
         }
+        if self._read_heartbeats is not None:
+            work["listening to vantages"] = self._listen_to_vantages
         if self.elector is not None:
             work["the election"] = self.elector.run
         return work if self.replica is None else {**work, **self.replica.work}
+
+    async def _listen_to_vantages(self) -> None:
+        """Look for signs of life of other vantages, where there are any."""
+        assert self._read_heartbeats is not None  # noqa: S101 - else nobody runs this
+        while True:
+            await asyncio.sleep(HEARTBEAT / 2)
+            if not self.engine.has_other_vantages:
+                continue
+            try:
+                heartbeats = await self._read_heartbeats()
+            except ClusterError as error:
+                logger.debug("the Leases of vantages: %s", error)
+                await self.engine.vantages_unheard()
+            else:
+                self.engine.vantages_heard(heartbeats)
 
     async def say_goodbye(self, within: float) -> None:
         """Write the last status and give the Lease up, each within so many seconds; what runs was cancelled before."""

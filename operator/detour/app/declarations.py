@@ -11,15 +11,24 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from detour.app.bundles import Bundle, Bundles, Reference
+from detour.app.vantagereports import VantageReports
 from detour.engine.ports import Origin
 from detour.kube.annotations import commands_acted_upon
 from detour.kube.kinds import DeletionSeen, Listed, Message, Missing, Seen, Unread
 from detour.kube.origins import origin_of
-from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
+from detour.kube.translate import (
+    DeclarationError,
+    ca_bundle_reference,
+    record_from,
+    region_from,
+    vantage_from,
+    zone_from,
+)
 from detour.model.defects import told
 from detour.model.endpoint import Region
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey, Record
+from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
 logger = logging.getLogger(__name__)
@@ -47,6 +56,15 @@ class Declared(Protocol):
 
     def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """A CloudRegion is new or changed."""
+
+    def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
+        """A Vantage is new or changed."""
+
+    def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
+        """A vantage says what it sees; one that `is_listed` may have said so long ago."""
+
+    def vantage_unreadable(self, subject: Subject, why: str) -> None:
+        """What a vantage wrote makes no sense."""
 
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """An object cannot be used as it is; what it declared before stays in force."""
@@ -81,6 +99,7 @@ class Declarations:
         self._gone_at: dict[Subject, float] = {}  # what is gone since the last listing of its kind began
         self._bundled: dict[Subject, RawObject] = {}
         self._failed: dict[Subject, _Failure] = {}
+        self._reports = VantageReports(declared)
         self.bundles = Bundles(read_config_map, on_news=self._take_bundle)
         self.listed: set[Kind] = set()
         self.unread: dict[Kind, Mapping[str, str]] = {}
@@ -127,6 +146,7 @@ class Declarations:
 
     def try_again(self, now: float) -> None:
         """Take in again what could not be taken in, as far as its time has come (`now` in engine seconds)."""
+        self._reports.take_due(now)
         for subject, failure in list(self._failed.items()):
             if now >= failure.due_at:
                 self._see(subject.kind, failure.raw, now, self._seen_at.get(subject))
@@ -152,6 +172,8 @@ class Declarations:
             return
         try:
             self._take(subject, raw, now, listed_at, fingerprint=fingerprint, again=failure is not None)
+            if subject.kind is Kind.VANTAGE:
+                self._reports.take(subject, raw, now, is_listed=listed_at is not None)
         except Exception as error:
             self._fail(subject, raw, error, now)
         else:
@@ -214,6 +236,8 @@ class Declarations:
                     self._declared.zone_declared(subject, zone_from(raw), origin_of(raw))
                 case Kind.CLOUD_REGION:
                     self._declared.region_declared(subject, region_from(raw), origin_of(raw))
+                case Kind.VANTAGE:
+                    self._declared.vantage_declared(subject, vantage_from(raw), origin_of(raw))
         except DeclarationError as error:
             self._declared.invalid(subject, "Invalid", str(error), origin_of(raw))
 
@@ -242,6 +266,7 @@ class Declarations:
         del self._seen_at[subject]
         self._fingerprints.pop(subject, None)
         self._failed.pop(subject, None)
+        self._reports.forget(subject)
         self._forget_bundle(subject)
         if self._subjects.get((subject.kind, subject.key)) == subject:
             del self._subjects[subject.kind, subject.key]

@@ -28,7 +28,8 @@ class _Waiting(NamedTuple):
 class Intake:
     """Hands messages on in steps. `taking` takes one in, object by object; `on_step` is called after each step.
 
-    Until every kind was `listed` once all is taken in the order of its coming: a record has to wait for the regions.
+    Until each of so many `kinds` was `listed` once all is taken in the order of its coming: a record has to wait for
+    the regions.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Intake:
         listed: Callable[[], set[Kind]],
         on_step: Callable[[], None],
         at_once: int,
+        kinds: int = len(Kind),
     ) -> None:
         self._taking = taking
         self._listed = listed
         self._on_step = on_step
         self._at_once = at_once
+        self._kinds = kinds
         self._count = 0
         self._news: deque[_Waiting] = deque()
         self._line: deque[_Waiting] = deque()
@@ -59,13 +62,13 @@ class Intake:
     @property
     def is_filling(self) -> bool:
         """Tell whether something is left of what the API server showed at the start."""
-        return self.is_busy and len(self._listed()) < len(Kind)
+        return self.is_busy and len(self._listed()) < self._kinds
 
     def put(self, message: Message, now: float) -> None:
         """Take a message in as soon as it is its turn; it came at `now` (engine seconds)."""
         self._count += 1
         waiting = _Waiting(self._count, message, now)
-        if waiting.is_news and not self._news_in_line and len(self._listed()) == len(Kind):
+        if waiting.is_news and not self._news_in_line and len(self._listed()) == self._kinds:
             self._news.append(waiting)
         else:
             self._line.append(waiting)

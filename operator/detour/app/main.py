@@ -1,16 +1,20 @@
-"""The command line: `detour run`."""
+"""The command line: `detour run` and `detour probe`."""
 
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import uvloop
 
 from detour import __version__
 from detour.app import logs, settings
+from detour.app.probe import settings as probe_settings
 
 USAGE = """usage: detour run [options]     run the operator
-       detour run --help        every option
+       detour probe [options]   check from another place, and report to the operator
+       detour run --help        every option of a command
        detour version           print the version"""
 
 
@@ -19,6 +23,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["run", *arguments]:
             _run(settings.parse(arguments))
+        case ["probe", *arguments]:
+            _probe(probe_settings.parse(arguments))
         case ["version"]:
             print(__version__)
         case ["-h" | "--help"]:
@@ -36,6 +42,21 @@ def _run(chosen: settings.Settings) -> None:
     async def run() -> None:
         await Operator(chosen).run()
 
+    _until_it_ends(run)
+
+
+def _probe(chosen: probe_settings.ProbeSettings) -> None:
+    from detour.app.probe.process import Probe  # noqa: PLC0415 - as above
+
+    logs.configure(chosen.log_format, chosen.log_level)
+
+    async def run() -> None:
+        await Probe(chosen).run()
+
+    _until_it_ends(run)
+
+
+def _until_it_ends(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # checks and questions cost a third less
             runner.run(run())

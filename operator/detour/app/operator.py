@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -35,12 +35,15 @@ from detour.engine.clustersite import ClusterSite
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics, StateCollector
 from detour.engine.ports import ClusterError
+from detour.engine.vantages import OwnVantage
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
+from detour.kube.lease import VANTAGE, heartbeats_in
 from detour.kube.watching import Watcher
 from detour.model.checks import CheckResult, Target
 from detour.model.defects import told
 from detour.model.objects import Kind
+from detour.model.vantage import SignOfLife
 from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
 
@@ -104,10 +107,12 @@ class Operator:
                 check=self._check,
                 resolve=self._resolve,
                 references=self._references.pass_now if settings.reference_checks else None,
+                heartbeats=self._heartbeats if settings.vantage_leases is not None else None,
             ),
             metrics=self._metrics,
             checks_in_flight=settings.checks_in_flight,
             election=self._stand_for(settings),
+            own_vantage=OwnVantage(settings.vantage, checks=not settings.no_checks),
         )
         engine, declarations = self._parts.engine, self._parts.declarations
         leadership = self._parts.elector or self._parts.leadership
@@ -116,6 +121,7 @@ class Operator:
                 engine.zone_states,
                 engine.readiness,
                 unread=lambda: declarations.unread,
+                vantages=engine.vantages_trusted,
                 leads=lambda: leadership.leads,
                 clock=self._clock.now,
             )
@@ -251,6 +257,9 @@ class Operator:
             self._metrics.check_stretch.set(self._parts.targets.scheduler.stretch)
             rounds += 1
             await asyncio.sleep(CHORES_PERIOD)
+
+    async def _heartbeats(self) -> Mapping[str, SignOfLife]:
+        return heartbeats_in(await self._election.list_leases(str(self._settings.vantage_leases), VANTAGE))
 
     async def _read_bundles(self, _: int) -> None:
         if self._parts.declarations.bundles.are_due(self._clock.now()):

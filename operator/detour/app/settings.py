@@ -13,12 +13,14 @@ from typing import Any
 from detour.enactment.asking import split_server
 from detour.enactment.questionbudget import DEFAULT_PER_DAY
 from detour.enactment.sites import Site
+from detour.engine.vantages import OWN_NAME
 from detour.providers.endpoints import PermittedEndpoints
 
 PORTS = 65536
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_HOST = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")  # without a letter it would be an address
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -28,19 +30,23 @@ class Settings:
 
     `owner` names the installation in ledgers and markers, `site` the cluster (without a name: see `ClusterSite`).
     `lease` is namespace and name of the Lease by which replicas elect a leader, None where there is only one;
-    `identity` is this process's name in it, and with `sharding` the replicas divide the zones. `resolver`
-    (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the operator, none means
-    all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and `read_every` are the `Periods`,
-    in seconds, and `questions_per_day` is what audits may ask of name servers that bill for it (0: as many as
-    `audit_every` makes). `reference_checks` (`address:port`) tell whether this process can see at all; without any, the
-    zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may name without credentials of
-    its own, or without https (see `PermittedEndpoints`).
+    `identity` is this process's name in it; with `sharding` the replicas divide the zones. `vantage` names its own
+    Vantage, which has no say with `no_checks`; `vantage_leases` is the namespace in which the others give signs of
+    life. `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the
+    operator, none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and
+    `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may ask of name servers that
+    bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
+    at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
+    name without credentials of its own, or without https (see `PermittedEndpoints`).
     """
 
     owner: str
     site: Site = Site("")  # noqa: RUF009 - it is frozen
     lease: tuple[str, str] | None = None
     identity: str = ""
+    vantage: str = OWN_NAME
+    no_checks: bool = False
+    vantage_leases: str | None = None
     sharding: bool = False
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
@@ -66,8 +72,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         description="Run the operator. Every flag can be given as an environment variable: --owner is DETOUR_OWNER.",
     )
     add = parser.add_argument
-    add("--owner", help="name of this installation in ledgers and markers, a DNS label; required", type=_label)
-    add("--site", help="name of this cluster among those of the owner (default: made from its UID)", type=_label)
+    add("--owner", help="name of this installation in ledgers and markers, a DNS label; required", type=label)
+    add("--site", help="name of this cluster among those of the owner (default: made from its UID)", type=label)
     add("--site-rank", help="place among the sites that wait to take over, 0 comes first (default: 0)", type=_rank)
     add(
         "--renew-every",
@@ -84,7 +90,23 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add(
         "--lease",
         help="namespace/name of the Lease by which replicas elect a leader (default: no election)",
-        type=_lease,
+        type=lease_name,
+    )
+    add(
+        "--vantage",
+        help="name of this operator's own Vantage, where one is declared for it (default: operator)",
+        type=label,
+    )
+    add(
+        "--no-checks",
+        action="store_const",
+        const=True,
+        help="make no checks: other vantages alone have a say (default: the operator is a vantage itself)",
+    )
+    add(
+        "--vantage-leases",
+        help="namespace of the Leases in which vantages give signs of life (default: that of --lease)",
+        type=label,
     )
     add(
         "--identity",
@@ -98,22 +120,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         help="divide the zones among all replicas that have this flag and the same --lease (default: one leads, the "
         "others stand by)",
     )
-    add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
-    add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
-    add("--resolver", help="resolver for endpoint hostnames, address:port (default: the system's)")
-    add("--allow-networks", help="networks to probe though refused by default, such as 127.0.0.0/8", type=_list)
-    add("--deny-networks", help="networks that must not be probed", type=_list)
-    add("--checks-in-flight", help="checks that run at the same time at most (default: 500)", type=_positive)
-    add("--listen", help="address:port of /livez, /readyz and /metrics (default: 0.0.0.0:8080)")
-    add("--log-format", choices=("human", "json"), help="how log lines look (default: human)")
-    add("--log-level", choices=("debug", "info", "warning", "error"), help="least severe lines shown (default: info)")
+    add_connection(parser)
+    add_checking(parser)
+    add_output(parser)
     add("--dry-run", action="store_const", const=True, help="decide and report, but write nothing to DNS")
-    add(
-        "--reference-checks",
-        help="address:port list; while most of these accept no connection, a sudden failure of most checks is not "
-        "believed (default: the zones' name servers)",
-        type=_servers,
-    )
     add(
         "--permitted-endpoints",
         help="endpoints that a zone's endpointURL may name without a Secret, or without https: scheme, host (a name, "
@@ -137,7 +147,56 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "together; what was just written is looked at in any case; 0: no bound (default: 400000)",
         type=_count,
     )
-    given = vars(parser.parse_args(arguments))
+    given = given_in(parser, arguments, environment)
+    if given["owner"] is None:
+        parser.error(
+            "--owner is missing: name this installation, such as --owner=production; it stands in every ledger and "
+            "marker, and must stay the same for ever"
+        )
+    if given["sharding"] and not given["lease"]:
+        parser.error("--lease is missing: replicas that divide the zones do so by Leases beside this one")
+    given["site"] = _site(parser, given)
+    given["vantage_leases"] = given["vantage_leases"] or (given["lease"][0] if given["lease"] else None)
+    given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    known = {each.name for each in fields(Settings)}
+    return Settings(**{name: value for name, value in given.items() if name in known and value is not None})
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is watched."""
+    add = parser.add_argument
+    add("--kubeconfig", help="path of a kubeconfig file (default: KUBECONFIG, else the pod's service account)")
+    add("--namespaces", help="watch these namespaces only, separated by commas (default: all)", type=_list)
+
+
+def add_checking(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of whoever makes checks."""
+    add = parser.add_argument
+    add("--resolver", help="resolver for endpoint hostnames, address:port (default: the system's)")
+    add("--allow-networks", help="networks to probe though refused by default, such as 127.0.0.0/8", type=_list)
+    add("--deny-networks", help="networks that must not be probed", type=_list)
+    add("--checks-in-flight", help="checks that run at the same time at most (default: 500)", type=_positive)
+    add(
+        "--reference-checks",
+        help="list of independent servers, host:port each; while most of those that lately accepted connections accept "
+        "none, a sudden failure of most checks is not believed (default: the zones' name servers, for a probe: none)",
+        type=_servers,
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where to look."""
+    add = parser.add_argument
+    add("--listen", help="address:port of /livez, /readyz and /metrics (default: 0.0.0.0:8080)")
+    add("--log-format", choices=("human", "json"), help="how log lines look (default: human)")
+    add("--log-level", choices=("debug", "info", "warning", "error"), help="least severe lines shown (default: info)")
+
+
+def given_in(
+    parser: argparse.ArgumentParser, arguments: Sequence[str], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what flags give, and the environment where a flag is missing. Exits with a message."""
+    given: dict[str, Any] = vars(parser.parse_args(arguments))
     if given["kubeconfig"] is None:
         given["kubeconfig"] = environment.get("KUBECONFIG") or None
     for action in parser._actions:
@@ -147,17 +206,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
                 given[action.dest] = _from_environment(action, text)
             except (ValueError, argparse.ArgumentTypeError) as error:
                 parser.error(f"DETOUR_{action.dest.upper()}: {error}")
-    if given["owner"] is None:
-        parser.error(
-            "--owner is missing: name this installation, such as --owner=production; it stands in every ledger and "
-            "marker, and must stay the same for ever"
-        )
-    if given["sharding"] and not given["lease"]:
-        parser.error("--lease is missing: replicas that divide the zones do so by Leases beside this one")
-    given["site"] = _site(parser, given)
-    given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
-    known = {each.name for each in fields(Settings)}
-    return Settings(**{name: value for name, value in given.items() if name in known and value is not None})
+    return given
 
 
 def _site(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> Site:
@@ -188,7 +237,7 @@ def _from_environment(action: argparse.Action, text: str) -> object:
     return action.type(text) if callable(action.type) else text
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
     if not _LABEL.fullmatch(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no DNS label: use up to 63 lower-case letters, digits and hyphens"
@@ -210,7 +259,7 @@ def _period(text: str) -> float:
     return 0.0 if text == "0" else _seconds(text)
 
 
-def _lease(text: str) -> tuple[str, str]:
+def lease_name(text: str) -> tuple[str, str]:
     namespace, slash, name = text.partition("/")
     if not slash or not _LABEL.fullmatch(namespace) or not _NAME.fullmatch(name):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form namespace/name")
@@ -227,13 +276,22 @@ def _servers(text: str) -> tuple[str, ...]:
     servers = _list(text)
     for server in servers:
         try:
-            address, port = split_server(server)
-            ipaddress.ip_address(address)
+            host, port = split_server(server)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{server!r} is not of the form address:port") from error
+            raise argparse.ArgumentTypeError(f"{server!r} is not of the form host:port") from error
+        if not (_is_address(host) or _HOST.fullmatch(host)):
+            raise argparse.ArgumentTypeError(f"{server!r} is not of the form host:port")
         if not 0 < port < PORTS:
             raise argparse.ArgumentTypeError(f"{server!r} has no port from 1 to 65535")
     return servers
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _endpoints(text: str) -> tuple[str, ...]:

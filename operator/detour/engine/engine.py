@@ -33,7 +33,7 @@ from detour.engine.known import KnownRecord, KnownRecords
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.metrics import Metrics, ZoneState
 from detour.engine.moment import Moment
-from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
+from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
 from detour.engine.progress import Progress
 from detour.engine.recordkeeper import RecordKeeper
@@ -51,6 +51,7 @@ from detour.model.endpoint import Region
 from detour.model.health import Verdict
 from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.vantage import SignOfLife, Vantage, VantageReport
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
 
@@ -191,6 +192,36 @@ class Engine:
         self._watch_drain(region.name)
         self.decide(self._records.in_region(region.name))
 
+    def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
+        """Take over a Vantage."""
+        self._reporting.follow(subject, origin)
+        self._invalid.pop(subject, None)
+        self._reporting.adopt(subject, origin)
+        self._targets.vantages.declare(subject, vantage)
+        self._reporting.mark(subject)
+
+    def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
+        """Take in what a vantage says; one that `is_listed` may have said so long ago."""
+        self._targets.vantages.reported(subject.key.name, report, is_listed=is_listed)
+
+    def vantage_unreadable(self, subject: Subject, why: str) -> None:
+        """Say that what a vantage wrote makes no sense."""
+        self._targets.vantages.unreadable(subject.key.name, why)
+
+    def vantages_heard(self, heartbeats: Mapping[str, SignOfLife]) -> None:
+        """Take in the heartbeats of all vantages, by their names."""
+        self._targets.vantages.heard(heartbeats)
+
+    async def vantages_unheard(self) -> None:
+        """The API server does not answer, so no vantage is heard: find out whether this process's own sees."""
+        if not self._targets.vantages.is_alone:
+            self._targets.vantages.unheard(sees=await self._gates.references_pass())
+
+    @property
+    def has_other_vantages(self) -> bool:
+        """Tell whether any vantage is declared but this process's own."""
+        return self._targets.vantages.are_others
+
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
         self._reporting.adopt(subject, origin)
@@ -301,6 +332,8 @@ class Engine:
                 self._guard.gone(subject.key)
                 self._removals.zone_gone(subject.key, heir=heir)
                 self.decide(self._records.in_zones([subject.key, *([heir] if heir else [])]))
+            case Kind.VANTAGE:
+                self._targets.vantages.remove(subject.key.name)
             case Kind.CLOUD_REGION:
                 self._regions.remove(subject.key.name)
                 self._forget_what_was_meant_by(subject.key.name)
@@ -343,6 +376,7 @@ class Engine:
 
     def _go_on(self) -> None:
         """Take a step of the round that is under way, or of a new one."""
+        self._gates.doubt_own()
         if not self._round.is_under_way:
             self._round.begin(self._queue.take())
         for key in self._round.plan_again(self._queue.take_news()):
@@ -673,13 +707,22 @@ class Engine:
         self._regions.count_elsewhere(tallies)
 
     def regions_led(self) -> None:
-        """This process tells of regions now, of several that divide the records."""
+        """This process tells of regions and vantages now, of several that divide the records."""
         self._reporting.begin_term(Kind.CLOUD_REGION)
+        self._reporting.begin_term(Kind.VANTAGE)
         self._regions.judge_all()
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
         return self._regions.picture(name)
+
+    def vantage_picture(self, name: str) -> VantagePicture | None:
+        """Return what there is to tell of a vantage."""
+        return self._targets.vantages.picture(name)
+
+    def vantages_trusted(self) -> Mapping[str, bool]:
+        """Tell of each vantage whether it is believed, for metrics."""
+        return self._targets.vantages.trusted()
 
     def record_keys(self) -> list[ObjectKey]:
         """Return the keys of all records."""

@@ -17,6 +17,7 @@ from detour.engine.suspicion import Suspicion
 from detour.engine.targets import Targets
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.engine.zones import Zones
+from detour.health.vantages import PANIC_SHARE, PANIC_WINDOW
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
@@ -68,6 +69,16 @@ class Gates:
         """Tell whether this vantage is held to be blind."""
         return self._suspicion.is_blind
 
+    def doubt_own(self) -> None:
+        """Let this process's own vantage have no say beside others while it may be blind."""
+        vantages = self._targets.vantages
+        if not vantages.is_alone:
+            vantages.own_is_doubted(self._suspicion.covers(PANIC_SHARE, PANIC_WINDOW))
+
+    async def references_pass(self) -> bool:
+        """Run the reference checks of this vantage; those that break prove nothing."""
+        return await self._suspicion.sees()
+
     def hand_over(self, keeper: RecordKeeper) -> dict[ObjectKey, tuple[RRset, ...]]:
         """Hand what a record wants to its zones; return what was let through, for each where nothing is held."""
         record = keeper.record.key
@@ -77,7 +88,8 @@ class Gates:
         self._leave_refused(keeper, served)
         for zonekeeper, zones in served.items():  # also where nothing is written by us, yet
             safety = zonekeeper.zone.safety
-            zonekeeper.gate.is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
+            is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
+            zonekeeper.gate.is_suspected = is_suspected and self._targets.vantages.is_alone  # else it has no say
             if sets := self._hand_over(keeper, zonekeeper, zones):
                 if zonekeeper.gate.held(record):
                     held[zonekeeper.zone.key] = sets
@@ -177,6 +189,7 @@ class Gates:
 
     def _decide_held(self) -> None:
         """What this vantage says is to be believed again, or no longer: decide anew on everything that is held."""
+        self.doubt_own()
         for zonekeeper in self._zones.keepers.values():
             self._decide(zonekeeper.gate.held_records())
 

@@ -112,6 +112,7 @@ class StateCollector(Collector):
     """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready.
 
     `unread` are the namespaces where objects of a kind cannot be read (the empty one: anywhere), with the reasons.
+    `vantages` tells of each that is declared whether it is believed.
     `leads` tells whether this replica is the leader, `clock` gives the engine's seconds.
     """
 
@@ -123,8 +124,10 @@ class StateCollector(Collector):
         leads: Callable[[], bool],
         clock: Callable[[], float],
         unread: Callable[[], Mapping[Kind, Mapping[str, str]]] = dict,
+        vantages: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
         self._unread = unread
+        self._vantages = vantages
         self._states = states
         self._readiness = readiness
         self._leads = leads
@@ -141,6 +144,11 @@ class StateCollector(Collector):
         for kind, namespaces in self._unread().items():
             for namespace in namespaces:
                 unread.add_metric([kind.title, namespace], 1.0)
+        trusted = GaugeMetricFamily(
+            "detour_vantage_trusted", "1 while a vantage has a say, 0 while it abstains.", labels=["vantage"]
+        )
+        for name, is_trusted in self._vantages().items():
+            trusted.add_metric([name], float(is_trusted))
         leader = GaugeMetricFamily("detour_leader", "1 for the replica that leads.")
         leader.add_metric([], float(self._leads()))
         labels = ["namespace", "zone", "provider"]
@@ -197,4 +205,4 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [records, unread, leader, *gauges.values(), requests]
+        return [records, unread, trusted, leader, *gauges.values(), requests]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from detour.enactment.wishes import Explanation, ZoneReport
 from detour.health.regions import RegionHealth
+from detour.health.vantages import Doubt
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
+from detour.model.vantage import Vantage
 from detour.model.zone import Zone
 from detour.planning.decision import Basis
 from detour.planning.safety.held import NOTHING_HELD, Holds
@@ -113,3 +115,22 @@ class RegionPicture:
     health: RegionHealth
     since: float
     drain_ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VantagePicture:
+    """A Vantage; it has stood as it does `since`, and was heard at `heard_at` (seconds since the Unix epoch).
+
+    `doubt` says why it is not believed. `is_own` is the process's own, which makes no checks where that `is_off`. Of
+    its `checks` so many are `failing`. `defect` is what makes no sense of what it wrote last.
+    """
+
+    vantage: Vantage
+    doubt: Doubt | None
+    since: float
+    is_own: bool
+    is_off: bool
+    heard_at: float | None
+    checks: int
+    failing: int
+    defect: str

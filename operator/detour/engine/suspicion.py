@@ -71,7 +71,7 @@ class Suspicion:
             while self.is_blind or self._bad_share(window) > threshold:
                 self._look_again.clear()
                 began_at = self._clock()
-                passed = await self._see() and self._clock() - began_at <= PROMPT
+                passed = await self.sees() and self._clock() - began_at <= PROMPT
                 if self.is_blind is passed:
                     self._turn(blind=not passed, window=window)
                 if passed:
@@ -82,7 +82,7 @@ class Suspicion:
         finally:
             self._checking = None
 
-    async def _see(self) -> bool:
+    async def sees(self) -> bool:
         """Run the reference checks; those that break prove nothing."""
         try:
             return await self._references()

@@ -7,7 +7,7 @@ contradicts what was believed has the record's other targets looked at too, at o
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.checks.failures import Reason
@@ -20,6 +20,8 @@ from detour.engine.metrics import Metrics
 from detour.engine.moment import Moment
 from detour.engine.sight import Sight
 from detour.engine.turnedbad import TurnedBad
+from detour.engine.vantages import THE_OPERATOR, OwnVantage, Vantages
+from detour.engine.votes import CheckIndex, Votes
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
@@ -27,9 +29,11 @@ from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import EndpointMemory
+from detour.model.objects import Subject
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import address_type
 from detour.model.shared import NONE, shared
+from detour.model.vantage import CheckKey
 from detour.planning.grounds import Looks
 from detour.planning.trial import Replaced, replaced_before, replaced_by, time_on_trial
 
@@ -62,7 +66,8 @@ class Targets:
     """Runs the checks and look-ups that records need, and keeps what they showed.
 
     `on_news` gets the keys of the records whose endpoints have news; `cause_at` of a record is when the check
-    ended that last changed a verdict of one of its targets (engine seconds).
+    ended that last changed a verdict of one of its targets (engine seconds). `on_vantage` gets the vantages of which
+    there is news to tell.
     """
 
     def __init__(
@@ -75,6 +80,8 @@ class Targets:
         randomness: random.Random,
         metrics: Metrics,
         on_news: Callable[[Iterable[ObjectKey]], None],
+        on_vantage: Callable[[Subject], None] = lambda _: None,
+        own_vantage: OwnVantage = THE_OPERATOR,
     ) -> None:
         self._clock = clock
         self._metrics = metrics
@@ -89,6 +96,16 @@ class Targets:
         self._turned_bad = TurnedBad[Target]()
         self._sight = Sight(clock.now)
         self._to_schedule: dict[Target, None] = {}  # that have come or gone since the scheduler was told
+        self._index: CheckIndex | None = None  # only where others say anything
+        self.vantages = Vantages(
+            clock,
+            own=own_vantage,
+            on_news=on_vantage,
+            on_change=self._others_say,
+            on_voters=self._voters_changed,
+            own_says=self._says,
+            own_counts=self._counts,
+        )
         self.scheduler = CheckScheduler(
             check,
             on_result=self._checked,
@@ -113,6 +130,8 @@ class Targets:
         """
         before = self._records.get(record.key)
         self._records[record.key] = record
+        if self._index is not None:
+            self._index.name(record, before)
         remembered = {each.name: each for each in memory}
         keys = dict.fromkeys(_name_key(record, each.hostname) for each in record.endpoints if each.hostname)
         for key in [each for each in keys if each not in self._names]:
@@ -139,6 +158,8 @@ class Targets:
         self._replaced.pop(key, None)
         self._awaited.by(key, ())
         if record is not None:
+            if self._index is not None:
+                self._index.unname(record)
             self._release(key, keeping=())
             self._drop_names(record, keeping=set())
 
@@ -259,6 +280,8 @@ class Targets:
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
+            if self._index is not None:
+                self._index.key(target)
             if not self._targets[target].users:
                 self._reschedule(target)
             self._targets[target].users[record.key] = None
@@ -276,8 +299,12 @@ class Targets:
                     self._reschedule(target)
                     self._turned_bad.forget(target)
                     self._sight.forget(target)
+                    if self._index is not None:
+                        self._index.forget(target)
 
     def _reschedule(self, target: Target) -> None:
+        if not self.vantages.checks_here:
+            return
         if not self._to_schedule:
             asyncio.get_running_loop().call_soon(self._update_scheduler)
         self._to_schedule[target] = None
@@ -301,27 +328,105 @@ class Targets:
         While it `is_paused` checks that fail count for nothing.
         Records that share their endpoints, checks and what was believed before get the same object.
         """
-        inputs = (record.endpoints, record.probe, record.timing, previous, is_paused)
+        inputs = (record.endpoints, record.probe, record.timing, record.quorum, previous, is_paused)
         return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now, is_paused=is_paused)))
 
     def _health(
         self, record: Record, previous: Mapping[str, EndpointHealth], now: float, *, is_paused: bool
     ) -> Mapping[str, EndpointHealth]:
-        return {
-            endpoint.name: endpoint_health(
-                previous.get(endpoint.name),
-                [
-                    (address, watched.streak)
-                    for address in self._addresses(record, endpoint)
-                    if (watched := self._targets.get(Target(address, record.probe, record.timing)))
-                ],
-                self._name_state(record, endpoint),
-                fall=record.timing.fall,
-                now=now,
-                is_paused=is_paused,
+        healths = {}
+        for endpoint in record.endpoints:
+            before = previous.get(endpoint.name)
+            streaks, name = self._found(record, endpoint, before, now)
+            healths[endpoint.name] = endpoint_health(
+                before, streaks, name, fall=record.timing.fall, now=now, is_paused=is_paused
             )
-            for endpoint in record.endpoints
-        }
+        return healths
+
+    def _found(
+        self, record: Record, endpoint: Endpoint, before: EndpointHealth | None, now: float
+    ) -> tuple[list[tuple[str, Streak]], ResolvedName | None]:
+        """Return what is believed of an endpoint's addresses, and of its hostname."""
+        own = [
+            (address, watched)
+            for address in self._addresses(record, endpoint)
+            if (watched := self._targets.get(Target(address, record.probe, record.timing)))
+        ]
+        name = self._name_state(record, endpoint)
+        if self._index is None or self.vantages.is_alone:
+            return [(address, watched.streak) for address, watched in own], name
+        votes = Votes(self.vantages, self._index)
+        found = [(address, watched.streak, watched.is_remembered) for address, watched in own]
+        judged = votes.of_addresses(record, endpoint, found, before, now)
+        return judged, votes.of_name(record, endpoint, name, before, now)
+
+    # -- what other vantages say -----------------------------------------------------------------------------------
+
+    def _others_say(self, keys: Iterable[CheckKey]) -> None:
+        """Other vantages say something else of these checks: tell whose they are, and look too where they fail."""
+        if self._index is None:
+            return
+        now = self._clock.now()
+        touched: dict[ObjectKey, None] = {}
+        for key in keys:
+            target = self._index.target(key)
+            if target is None:
+                continue
+            touched |= dict.fromkeys(self._index.named_by(target))
+            watched = self._targets.get(target)
+            if watched is None:
+                continue
+            touched |= watched.users
+            if watched.streak.verdict is Verdict.HEALTHY and self.vantages.condemns(key):
+                self.scheduler.hasten(target, unless_since=now - target.timing.recheck_interval)
+        for record in touched:
+            self._cause_at[record] = now
+        self._on_news(tuple(touched))
+
+    def _voters_changed(self) -> None:
+        """Others have a say than before: that matters where not all say the same."""
+        if self._index is None and not self.vantages.is_alone:
+            self._index = CheckIndex(self._targets, self._records.values())
+            self._on_news(tuple(self._records))
+            return
+        contested = (target for target in self._turned_bad if target in self._targets)
+        touched = {key: None for target in contested for key in self._targets[target].users}
+        self._on_news(tuple(touched))
+        self._others_say(self.vantages.contested())
+
+    def tell_others(self) -> None:
+        """Keep by what keys the checks of this process are known to others, from now on."""
+        if self._index is None:
+            self._index = CheckIndex(self._targets, self._records.values())
+
+    def says(self) -> Iterator[tuple[CheckKey, Streak]]:
+        """Give what this process says of each of its checks, under the keys by which others know them."""
+        if self._index is not None:
+            for target, watched in self._targets.items():
+                yield self._index.key(target), watched.streak
+
+    def says_by_name(self) -> Iterator[tuple[CheckKey, EndpointHealth]]:
+        """Give what it says of each check of a hostname, whatever addresses that leads to, as `says` does."""
+        if self._index is not None:
+            for named in self._index.names():
+                name = self._names.get(_NameKey(named.address, named.timing))
+                state = name.state if name is not None else ResolvedName()
+                streaks = [
+                    (address, watched.streak)
+                    for address in state.addresses
+                    if (watched := self._targets.get(Target(address, named.probe, named.timing)))
+                ]
+                health = endpoint_health(None, streaks, state, fall=named.timing.fall, now=self._clock.now())
+                yield self._index.key(named), health
+
+    def _counts(self) -> tuple[int, int]:
+        return len(self.scheduler), len(self._turned_bad)
+
+    def _says(self, key: CheckKey) -> Verdict:
+        """Return what this process's own checks say of the one that a key means."""
+        target = self._index.target(key) if self._index is not None else None
+        watched = self._targets.get(target) if target is not None else None
+        return Verdict.UNKNOWN if watched is None or watched.is_remembered else watched.streak.verdict
 
     def bad_share(self, window: float) -> float:
         """Return the share of all targets that turned Unhealthy within `window` seconds and have not recovered."""

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -30,6 +30,13 @@ class TurnedBad(Generic[Key]):
     def count(self, since: float) -> int:
         """Return how many have turned bad since then."""
         return len(self._in_order) - bisect_left(self._in_order, since)
+
+    def __iter__(self) -> Iterator[Key]:
+        """Give who has turned bad and has not recovered."""
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
 
     @property
     def newest(self) -> float:

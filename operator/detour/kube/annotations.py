@@ -26,6 +26,7 @@ KNOWN = {
     Kind.FAILOVER_RECORD: (FAILBACK_ANNOTATION, PIN_ANNOTATION, APPROVE_ANNOTATION),
     Kind.DNS_ZONE: (TAKE_OVER_ANNOTATION, APPROVE_ANNOTATION),
     Kind.CLOUD_REGION: (),
+    Kind.VANTAGE: (),
 }
 COMMANDS = {FAILBACK_ANNOTATION: "failback", TAKE_OVER_ANNOTATION: "takeOver"}
 """The annotations that are commands, and the field of `status.commands` that has the value last acted upon."""

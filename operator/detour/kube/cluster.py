@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -204,6 +205,20 @@ class Cluster:
         """Delete a Lease that is still of this version."""
         await self._lease_call("DELETE", _lease_path(namespace, name), {"preconditions": {"resourceVersion": version}})
 
+    async def patch_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> float | None:
+        """Merge `body` into a Lease; return what time the API server tells with its answer (seconds since the epoch).
+
+        It tells whole seconds; None where it tells none.
+        """
+
+        def call(api: client.ApiClient) -> float | None:
+            kinds = {"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH}
+            path, query = _lease_path(namespace, name), {"fieldManager": MANAGER}
+            answer = _request(api, "PATCH", path, query, headers=kinds, body=body, timeout=LEASE_TIMEOUT)
+            return _told_time(answer.headers.get("Date"))
+
+        return await self._call("lease", call)
+
     async def _lease_call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: Mapping[str, str] = NO_QUERY
     ) -> RawObject:
@@ -376,6 +391,14 @@ def _request(
         answer.close()
         raise client.ApiException(status=answer.status, reason=answer.reason)
     return answer
+
+
+def _told_time(date: str | None) -> float | None:
+    """Return the time of a header `Date` (RFC 9110 §6.6.1)."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _quote(name: str) -> str:

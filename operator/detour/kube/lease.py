@@ -7,12 +7,13 @@ host name after all, the older stops when it sees the newer one, or at the ledge
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from detour.model.timestamps import parse_time
+from detour.model.vantage import SignOfLife
 
 LEASE_SECONDS = 10
 """For how long a Lease holds after it was renewed; a leader that is killed is replaced a little later."""
@@ -21,11 +22,20 @@ LONGEST_LEASE = 60
 """Seconds for which a Lease is believed at most, whatever it says: who holds it renews it every few seconds, and one
 that says ten years would keep a cluster without a leader for as long."""
 
+MOST_DIGITS = 15
+"""Digits of a report's number that are read."""
+
 MOST_TRANSITIONS = 2**31 - 1
 """The largest count that the API server takes (coordination.k8s.io/v1, LeaseSpec: int32)."""
 
 RENEW_PERIOD = 3.0
 """Seconds between two renewals by the leader, and between two looks by the others."""
+
+VANTAGE = "detour.dev/vantage"
+"""The label of a Lease that is the heartbeat of a vantage, with its name."""
+
+REPORT = "detour.dev/report"
+"""The annotation of such a Lease that says which report still holds, by its number."""
 
 HANDED_OVER = "detour.dev/handed-over"
 """The annotation that says when the holder before gave the Lease away."""
@@ -113,6 +123,20 @@ def lease_body(
     if handed_over := now if is_handover else (lease.handed_over if lease else ""):
         metadata["annotations"] = {HANDED_OVER: handed_over}
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def heartbeats_in(items: Iterable[Mapping[str, Any]]) -> dict[str, SignOfLife]:
+    """Return the heartbeats of vantages by their names, from their Leases. What makes no sense is left out."""
+    found = {}
+    for item in items:
+        metadata, spec = _mapping(item.get("metadata")), _mapping(item.get("spec"))
+        name = _mapping(metadata.get("labels")).get(VANTAGE)
+        number = str(_mapping(metadata.get("annotations")).get(REPORT) or "")
+        holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
+        is_number = number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS
+        if isinstance(name, str) and isinstance(holder, str) and isinstance(renewed, str) and is_number:
+            found[name] = SignOfLife(holder, int(number), renewed)
+    return found
 
 
 def lease_from(item: Mapping[str, Any]) -> Lease:

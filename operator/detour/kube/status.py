@@ -8,7 +8,16 @@ from typing import Any
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.takeover import HELD_BY_ANOTHER_SITE
 from detour.enactment.wishes import Explanation, is_throttling
-from detour.engine.pictures import LOOKS_TOLD_EVERY, RecordPicture, RegionPicture, ZoneObjectPicture, ZonePicture
+from detour.engine.pictures import (
+    LOOKS_TOLD_EVERY,
+    RecordPicture,
+    RegionPicture,
+    VantagePicture,
+    ZoneObjectPicture,
+    ZonePicture,
+)
+from detour.health.vantages import NOT_HEARD, STALE
+from detour.kube.resources.vantage import VantageState
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.timestamps import timestamp
@@ -481,6 +490,48 @@ def _what_blocks(blocked: Blocked | None) -> str:
     names = ", ".join(blocked.names[:HELD_TOLD]) + (f" and {more} more" if more > 0 else "")
     until = f"; the first of them counts until {timestamp(blocked.until)}" if blocked.until else ""
     return f": {regions or 'they would be too many'}" + (f" ({names})" if names else "") + until
+
+
+def vantage_conditions(picture: VantagePicture) -> tuple[Condition, ...]:
+    """Return Trusted."""
+    state = _vantage_state(picture)
+    if picture.doubt is not None:
+        holds = None if state == VantageState.UNKNOWN else False
+        return (Condition("Trusted", holds, picture.doubt.reason, picture.doubt.message),)
+    if state == VantageState.OFF:
+        return (Condition("Trusted", None, "Off", "the operator makes no checks, so its own vantage has no say"),)
+    told = "it has a say" if picture.vantage.votes else "it would have a say, but spec.votes is 0"
+    return (Condition("Trusted", True, "Trusted", told),)
+
+
+def _vantage_state(picture: VantagePicture) -> VantageState:
+    if picture.is_off:
+        return VantageState.OFF
+    if picture.doubt is None:
+        return VantageState.TRUSTED
+    return {NOT_HEARD: VantageState.UNKNOWN, STALE: VantageState.STALE}.get(
+        picture.doubt.reason, VantageState.SUSPECTED
+    )
+
+
+def vantage_status(
+    picture: VantagePicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
+) -> Status:
+    """Return the status of a Vantage with these conditions, but for what the vantage writes itself."""
+    state = _vantage_state(picture)
+    since = previous.get("since") if previous.get("state") == state.value else None
+    is_stale = state is VantageState.STALE and picture.heard_at is not None
+    return {
+        "observedGeneration": picture.vantage.generation,
+        "state": state.value,
+        "since": since or timestamp(picture.since),
+        "reason": conditions[0].reason,
+        "message": conditions[0].message,
+        "checks": picture.checks,
+        "failing": picture.failing,
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.vantage.generation, now),
+        **({"lastHeard": timestamp(picture.heard_at)} if is_stale and picture.heard_at is not None else {}),
+    }
 
 
 def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:

@@ -22,18 +22,20 @@ from detour.kube.annotations import (
 from detour.kube.resources.cloudregion import CloudRegionSpec
 from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
-from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec
+from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec, QuorumSpec
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.memory import memory_in
 from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
+from detour.kube.resources.vantage import VantageSpec
 from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint, Region
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
-from detour.model.record import Failback, ObjectKey, Record
+from detour.model.record import Failback, ObjectKey, Quorum, Record
 from detour.model.shared import shared
 from detour.model.timestamps import parse_time
+from detour.model.vantage import Vantage
 from detour.model.zone import (
     AllowedNamespaces,
     AzureDNSSettings,
@@ -57,6 +59,7 @@ __all__ = [
     "record_from",
     "record_memory",
     "region_from",
+    "vantage_from",
     "zone_from",
 ]
 
@@ -131,6 +134,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         failback_now=is_due(item, FAILBACK_ANNOTATION),
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
         paused_until=_time_in("spec.healthCheck.pausedUntil", check.paused_until),
+        quorum=shared(_quorum(spec.quorum)),
     )
 
 
@@ -184,6 +188,13 @@ def region_from(item: Mapping[str, Any]) -> Region:
         why=spec.reason or "",
         generation=identity.generation,
     )
+
+
+def vantage_from(item: Mapping[str, Any]) -> Vantage:
+    """Return the Vantage `item` as the model has it. Raises DeclarationError."""
+    identity = _identity(item, namespaced=False)
+    spec = _parsed(VantageSpec, item.get("spec"))
+    return Vantage(identity.name, spec.cloud.value, spec.region or "", spec.votes, identity.generation)
 
 
 def _time_in(field: str, value: str | None) -> float | None:
@@ -251,6 +262,13 @@ def _sentence(error: ErrorDetails) -> str:
             return f"{path}: {error['msg']}"
         case _:
             return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _quorum(spec: QuorumSpec) -> Quorum:
+    given = spec.unhealthy
+    if isinstance(given, str):
+        return Quorum(share=int(given.removesuffix("%")) / 100, when_none=spec.when_no_quorum)
+    return Quorum(number=given, when_none=spec.when_no_quorum)
 
 
 def _endpoint(spec: EndpointSpec) -> Endpoint:

@@ -34,8 +34,8 @@ LONGEST_REST = 15.0
 SETTLED = 30.0
 """Seconds after which a watch counts as one that works."""
 
-ORDER = (Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
-"""Who is listed first: a record must not be decided for before it is known which regions are drained."""
+ORDER = (Kind.VANTAGE, Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
+"""Who is listed first: a record must not be decided for before it is known which regions are drained, and who votes."""
 
 ROUNDS = 10
 """Looks in which a whole kind has been compared, however many pages it takes."""
@@ -91,7 +91,7 @@ class Watcher:
     """Delivers what the API server holds until `stop`.
 
     `deliver` is called from threads of its own, `clock` must be safe to call there. Without `namespaces` the whole
-    cluster is watched.
+    cluster is watched. `kinds` are listed in their order.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class Watcher:
         namespaces: Sequence[str],
         deliver: Callable[[Message], None],
         clock: Callable[[], float],
+        kinds: Sequence[Kind] = ORDER,
     ) -> None:
         self._cluster = cluster
         self._kubeconfig = kubeconfig
@@ -113,7 +114,7 @@ class Watcher:
         self._listing = threading.Lock()
         self._order = threading.Lock()  # of what is delivered, and noted in a catalogue
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
-        self._kept = {kind: _Kept() for kind in ORDER}
+        self._kept = {kind: _Kept() for kind in kinds}
         self._versions = DataVersions()
         self._troubled = False
 
@@ -135,7 +136,7 @@ class Watcher:
     def list_all(self) -> None:
         """List every kind and deliver it, as far as it can be read. Raises ClusterError, the first that was met."""
         errors = []
-        for kind in ORDER:
+        for kind in self._kept:
             try:
                 self._list(kind)
             except ClusterError as error:

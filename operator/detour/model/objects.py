@@ -1,4 +1,4 @@
-"""The three kinds of objects that people declare, and how one of them is named."""
+"""The four kinds of objects that people declare, and how one of them is named."""
 
 import enum
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ class Kind(enum.Enum):
     FAILOVER_RECORD = ("FailoverRecord", "failoverrecords")
     DNS_ZONE = ("DNSZone", "dnszones")
     CLOUD_REGION = ("CloudRegion", "cloudregions")
+    VANTAGE = ("Vantage", "vantages")
 
     @property
     def title(self) -> str:
@@ -27,11 +28,11 @@ class Kind(enum.Enum):
 
     @property
     def is_namespaced(self) -> bool:
-        return self is not Kind.CLOUD_REGION
+        return self not in (Kind.CLOUD_REGION, Kind.VANTAGE)
 
 
 class Subject(NamedTuple):
-    """The object that a status or an event is about; its namespace is empty for a CloudRegion."""
+    """The object that a status or an event is about; its namespace is empty for a kind that has none."""
 
     kind: Kind
     key: ObjectKey

@@ -11,6 +11,9 @@ from detour.kube.kinds import DeletionSeen, Seen
 from detour.model.objects import Kind, RawObject
 from detour_simulation.apiserver import merged
 
+WALL = 1_700_000_000.0
+"""What the clock on the wall shows when the loop begins."""
+
 KINDS = {each.title: each for each in Kind}
 
 
@@ -109,6 +112,22 @@ class ApiServer:
             raise ClusterError("the object has been modified", 409)
         return self._keep_lease(namespace, body)
 
+    async def patch_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> float | None:
+        await self._answer()
+        if (namespace, name) not in self.leases:
+            raise ClusterError("not found", 404)
+        self._keep_lease(namespace, merged(self.leases[namespace, name], body))
+        return self.wall()
+
+    async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
+        await self._answer()
+        found = [lease for (there, _), lease in self.leases.items() if there == namespace]
+        return [copy.deepcopy(each) for each in found if selector in each["metadata"].get("labels", {})]
+
+    def wall(self) -> float:
+        """Return the time that it tells, in whole seconds."""
+        return WALL + int(asyncio.get_running_loop().time())
+
     def _keep_lease(self, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         self._versions += 1
         kept = copy.deepcopy(dict(body))
@@ -175,6 +194,14 @@ class Connection:
     async def read_lease(self, namespace: str, name: str) -> Mapping[str, Any]:
         await self._pass()
         return await self._server.read_lease(namespace, name)
+
+    async def patch_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> float | None:
+        await self._pass()
+        return await self._server.patch_lease(namespace, name, body)
+
+    async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
+        await self._pass()
+        return await self._server.list_leases(namespace, selector)
 
     async def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         await self._pass()

@@ -62,6 +62,16 @@ def cloud_region(name: str = "aws-us-east-1", **spec: Any) -> dict[str, Any]:
     }
 
 
+def vantage(name: str = "elsewhere", **spec: Any) -> dict[str, Any]:
+    """Return a Vantage."""
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "Vantage",
+        "metadata": {"name": name, "uid": f"v-{name}", "generation": 1, "creationTimestamp": "2026-11-23T20:00:00Z"},
+        "spec": {"cloud": "AWS", "region": "aws-us-east-1", **spec},
+    }
+
+
 def changed(raw: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     """Return a copy with other metadata."""
     copied = copy.deepcopy(raw)

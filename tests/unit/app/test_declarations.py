@@ -17,9 +17,10 @@ from detour.model.checks import HTTPCheck
 from detour.model.endpoint import Region
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import Record
+from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
-from .objects import changed, cloud_region, dns_zone, failover_record, subject
+from .objects import changed, cloud_region, dns_zone, failover_record, subject, vantage
 
 FR = Kind.FAILOVER_RECORD
 
@@ -31,6 +32,9 @@ class Engine:
         self.records: list[Record] = []
         self.zones: list[Zone] = []
         self.regions: list[Region] = []
+        self.vantages: list[Vantage] = []
+        self.reports: list[VantageReport] = []
+        self.unreadable: list[str] = []
         self.invalids: list[tuple[Subject, str]] = []
         self.lost: list[tuple[Subject, bool]] = []
         self.echoes: list[RawObject] = []
@@ -45,6 +49,15 @@ class Engine:
 
     def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
         self.regions.append(region)
+
+    def vantage_declared(self, subject: Subject, vantage: Vantage, raw: RawObject) -> None:
+        self.vantages.append(vantage)
+
+    def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
+        self.reports.append(report)
+
+    def vantage_unreadable(self, subject: Subject, why: str) -> None:
+        self.unreadable.append(why)
 
     def invalid(self, subject: Subject, reason: str, message: str, raw: RawObject) -> None:
         self.invalids.append((subject, message))
@@ -451,7 +464,12 @@ FIELDS = st.sampled_from(
 @given(st.sampled_from(list(Kind)), FIELDS, ANYTHING)
 def test_whatever_an_object_holds_the_others_are_taken_in(kind: Kind, field: tuple[str, ...], value: object) -> None:
     world = World()
-    odd = {FR: failover_record("odd", uid="u-odd"), Kind.DNS_ZONE: dns_zone(), Kind.CLOUD_REGION: cloud_region()}[kind]
+    odd = {
+        FR: failover_record("odd", uid="u-odd"),
+        Kind.DNS_ZONE: dns_zone(),
+        Kind.CLOUD_REGION: cloud_region(),
+        Kind.VANTAGE: vantage(),
+    }[kind]
     node = copy.deepcopy(odd)
     inner = node
     for step in field[:-1]:

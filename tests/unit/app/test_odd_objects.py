@@ -10,7 +10,7 @@ import pytest
 
 from detour.model.objects import Kind
 
-from .objects import changed, cloud_region, dns_zone, failover_record
+from .objects import changed, cloud_region, dns_zone, failover_record, vantage
 from .world import World
 
 Boot = Callable[..., World]
@@ -42,11 +42,13 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
         Kind.FAILOVER_RECORD: {"zones": [{"name": "main", "values": ["192.0.2.1"]}], "history": [{"revision": 1}]},
         Kind.DNS_ZONE: {"ledger": {"generation": "1.1"}, "evacuations": [{"region": "x", "at": "y"}]},
         Kind.CLOUD_REGION: {"phase": "Healthy", "since": "z", "drainEnded": "w"},
+        Kind.VANTAGE: {"state": "Trusted", "since": "z", "checks": 3},
     }
     for number in range(count):
         name = f"odd{number}"
         record = failover_record(name, uid=f"u-{name}", deletionPolicy="Delete")
-        raws = (record, dns_zone(name, uid=f"z-{name}", domain=f"{name}.test"), cloud_region(name))
+        zone = dns_zone(name, uid=f"z-{name}", domain=f"{name}.test")
+        raws = (record, zone, cloud_region(name), vantage(name))
         kind, raw = chance.choice(list(zip(Kind, raws, strict=True)))
         raw = {**changed(raw, annotations={"detour.dev/failback": "1"}), "status": {**status, **more[kind]}}
         for _ in range(chance.randint(1, 3)):
@@ -66,7 +68,7 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
 async def test_odd_objects_stand_beside_others_and_stop_none_of_them(boot: Boot, seed: int) -> None:
     world = boot(dns_zone(), failover_record(), cloud_region())
     for kind, raw in odd_objects(40, seed):
-        namespace = "" if kind is Kind.CLOUD_REGION else "shop"
+        namespace = "shop" if kind.is_namespaced else ""
         world.api.objects[kind, namespace, raw["metadata"]["name"]] = raw
     world.list()
     await world.until(lambda: world.answers() == ONE)

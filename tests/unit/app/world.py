@@ -7,7 +7,7 @@ Real are the declarations, the engine, its zones and enactors, status and events
 import asyncio
 import copy
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -27,20 +27,22 @@ from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.ports import ClusterError
 from detour.engine.round import AT_ONCE
+from detour.engine.vantages import THE_OPERATOR, OwnVantage
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Seen
+from detour.kube.lease import VANTAGE, heartbeats_in
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
+from detour.model.vantage import SignOfLife
 from detour.model.zone import Zone
 from detour.planning.safety.departures import FREE_NAMES
 from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import until
 
-from .apiserver import ApiServer, Connection
+from .apiserver import WALL, ApiServer, Connection
 
-WALL = 1_700_000_000.0
 LEASE = ("detour", "detour-leader")
 HERE = Site("here")
 
@@ -104,6 +106,7 @@ class World:
         pause: float = 0.0,
         kinds: Sequence[Kind] = tuple(Kind),
         questions_per_day: float = 0.0,
+        own_vantage: OwnVantage = THE_OPERATOR,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
@@ -140,16 +143,25 @@ class World:
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(
             environment,
-            Ports(cast(Cluster, self.connection), check=self._check, resolve=self._resolve),
+            Ports(
+                cast(Cluster, self.connection),
+                check=self._check,
+                resolve=self._resolve,
+                heartbeats=self._heartbeats,
+            ),
             metrics=self.metrics,
             checks_in_flight=1000,
             election=Election(self.connection, *LEASE, identity) if identity else None,
+            own_vantage=own_vantage,
         )
         self.engine, self.targets, self.elector = self.parts.engine, self.parts.targets, self.parts.elector
         self.declarations = self.parts.declarations
         api.watchers.append(self._watch)
         self._work = [asyncio.create_task(run()) for run in self.parts.work.values()]
         self.list()
+
+    async def _heartbeats(self) -> Mapping[str, SignOfLife]:
+        return heartbeats_in(await self.connection.list_leases(LEASE[0], VANTAGE))
 
     def list(self) -> None:
         """Take in a full list of every kind, as at each start and every minute."""

@@ -26,7 +26,8 @@ def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
 
 def is_choice(node: dict[str, Any]) -> bool:
     """Tell whether a schema has a few values of different types, for which a structural schema has no word but this."""
-    return bool(node.get("enum")) and node.get("x-kubernetes-preserve-unknown-fields") is True
+    is_listed = bool(node.get("enum")) and node.get("x-kubernetes-preserve-unknown-fields") is True
+    return is_listed or (node.get("x-kubernetes-int-or-string") is True and bool(node.get("x-kubernetes-validations")))
 
 
 def part(resource: Resource, name: str) -> list[tuple[str, dict[str, Any]]]:

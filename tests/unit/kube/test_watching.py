@@ -367,7 +367,8 @@ async def test_what_stands_as_it_was_seen_is_not_read_again(api: KubeApi, look: 
     for _ in range(3):
         await eyes.compare()
     assert len(eyes.messages) == told
-    assert all(each.endswith(("failoverrecords", "dnszones", "cloudregions")) for each in api.requests[listed:])
+    lists = tuple(each.plural for each in Kind)
+    assert all(each.endswith(lists) for each in api.requests[listed:])
 
 
 async def test_a_change_that_the_watch_missed_is_found_and_read(api: KubeApi, look: Look) -> None:

@@ -21,6 +21,7 @@ from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
 from detour.model.packing import packed, unpacked
 from detour.model.record import ObjectKey, Record
+from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import NamespacesFrom, Zone
 
 logger = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Share:
     def leads(self, subject: Subject) -> bool:
         """Tell whether this replica writes the status of an object."""
         match subject.kind:
-            case Kind.CLOUD_REGION:
+            case Kind.CLOUD_REGION | Kind.VANTAGE:
                 return self._is_first
             case Kind.DNS_ZONE:
                 return subject.key in self._zones and self.has(subject.key)
@@ -442,6 +443,18 @@ class Share:
         """A CloudRegion is new or changed."""
         self._engine.region_declared(subject, region, origin)
 
+    def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
+        """A Vantage is new or changed."""
+        self._engine.vantage_declared(subject, vantage, origin)
+
+    def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
+        """A vantage says what it sees."""
+        self._engine.vantage_reported(subject, report, is_listed=is_listed)
+
+    def vantage_unreadable(self, subject: Subject, why: str) -> None:
+        """What a vantage wrote makes no sense."""
+        self._engine.vantage_unreadable(subject, why)
+
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """An object cannot be used as it is; what it declared before stays in force."""
         match subject.kind:
@@ -455,7 +468,7 @@ class Share:
                 self._note_standing(zone, origin)
                 if zone.is_shown:
                     self._engine.invalid(subject, reason, message, origin)
-            case Kind.CLOUD_REGION:
+            case Kind.CLOUD_REGION | Kind.VANTAGE:
                 self._engine.invalid(subject, reason, message, origin)
 
     def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:

@@ -14,10 +14,15 @@ from detour.model.objects import Kind, RawObject
 QUIET_TIME = 30.0
 """Seconds after an object was first seen; a start takes a few, on a busy machine more."""
 
-UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "NotCheckedYet"})
+UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "NotCheckedYet", "NotHeard"})
 """Reasons of conditions of which a moment later nothing is left."""
 
-MAIN_CONDITION = {Kind.FAILOVER_RECORD: "Ready", Kind.DNS_ZONE: "Ready", Kind.CLOUD_REGION: "Healthy"}
+MAIN_CONDITION = {
+    Kind.FAILOVER_RECORD: "Ready",
+    Kind.DNS_ZONE: "Ready",
+    Kind.CLOUD_REGION: "Healthy",
+    Kind.VANTAGE: "Trusted",
+}
 
 
 def was_well(kind: Kind, raw: RawObject) -> bool:

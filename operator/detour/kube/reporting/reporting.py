@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Explanation
-from detour.engine.pictures import RecordPicture, RegionPicture, ZoneObjectPicture
+from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin
 from detour.kube.annotations import ANNOTATIONS, SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
 from detour.kube.metadata import MetadataWriter, with_finalizer, without_annotation
@@ -30,6 +30,8 @@ from detour.kube.status import (
     record_status,
     region_conditions,
     region_status,
+    vantage_conditions,
+    vantage_status,
     zone_conditions,
     zone_status,
 )
@@ -57,6 +59,9 @@ class Pictures(Protocol):
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
+
+    def vantage_picture(self, name: str) -> VantagePicture | None:
+        """Return what there is to tell of a vantage."""
 
 
 class Divided(Protocol):
@@ -320,6 +325,13 @@ class Reporting:
                     warnings = (complaint,) if complaint else ()
                     conditions = (*region_conditions(region), *_warned_of(warnings, previous))
                     return region_status(region, previous, now, conditions), conditions
+            case Kind.VANTAGE:
+                if vantage := self._pictures.vantage_picture(subject.key.name):
+                    found = [*([complaint] if complaint else [])]
+                    if vantage.defect:
+                        found.append(Explanation("ReportUnreadable", vantage.defect))
+                    conditions = (*vantage_conditions(vantage), *_warned_of(tuple(found), previous))
+                    return vantage_status(vantage, previous, now, conditions), conditions
         return None
 
 
@@ -332,8 +344,10 @@ def _warned_of(warnings: tuple[Explanation, ...], previous: Mapping[str, Any]) -
 
 
 def _status(raw: RawObject) -> Mapping[str, Any]:
+    """Return the status as far as it is ours to write: what a vantage reports in its own is not."""
     status = raw.get("status")
-    return status if isinstance(status, Mapping) else {}
+    found = status if isinstance(status, Mapping) else {}
+    return {key: value for key, value in found.items() if key != "report"} if "report" in found else found
 
 
 def _version(raw: RawObject) -> str:
@@ -348,6 +362,7 @@ def _refused_status(
         Kind.FAILOVER_RECORD: ("Ready", "Published"),
         Kind.DNS_ZONE: ("Ready",),
         Kind.CLOUD_REGION: ("Healthy",),
+        Kind.VANTAGE: ("Trusted",),
     }[subject.kind]
     conditions = tuple(Condition(each, False, refusal.reason, refusal.message) for each in types)
     written = conditions_status(conditions, previous.get("conditions") or (), generation, now)

@@ -14,6 +14,7 @@ TELLING_CONDITIONS = {
     Kind.FAILOVER_RECORD: ("Published", "Pinned", "Warning"),
     Kind.DNS_ZONE: ("Ready", "Frozen", "Throttled", "Warning"),
     Kind.CLOUD_REGION: ("Healthy", "Warning"),
+    Kind.VANTAGE: ("Trusted", "Warning"),
 }
 BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")
 TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")

@@ -1,4 +1,4 @@
-"""The three CustomResourceDefinitions: names, columns, and the schemas of spec and status."""
+"""The four CustomResourceDefinitions: names, columns, and the schemas of spec and status."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ from detour.kube.resources.failoverrecord_status import FailoverRecordStatus
 from detour.kube.resources.rules import VALIDATIONS, Declared, Reported, Rule
 from detour.kube.resources.schema import Schema, structural
 from detour.kube.resources.values import LABEL
+from detour.kube.resources.vantage import VantageSpec, VantageStatus
 
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "detour"
@@ -184,4 +185,33 @@ CLOUD_REGION = Resource(
         ),
     ),
 )
-RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION)
+VANTAGE = Resource(
+    kind="Vantage",
+    plural="vantages",
+    short_name="vantage",
+    namespaced=False,
+    summary="A place that runs checks, and has a say in what is believed of endpoints.",
+    spec=VantageSpec,
+    status=VantageStatus,
+    columns=(
+        Column("Cloud", ".spec.cloud"),
+        Column("Region", ".spec.region"),
+        Column("Votes", ".spec.votes", "integer"),
+        Column("State", ".status.state", description="Trusted, Suspected, Stale, Unknown or Off."),
+        Column("Since", ".status.since", "date", description="For how long it has been so."),
+        Column("Checks", ".status.checks", "integer", description="Checks that it runs."),
+        Column("Failing", ".status.failing", "integer", description="Checks that fail there."),
+        Column("Reason", ".status.reason", wide=True),
+        Column("Message", ".status.message", wide=True),
+        Column("Version", ".status.report.version", wide=True, description="Version of the probe."),
+        AGE,
+    ),
+    rules=(
+        Rule(
+            f"self.metadata.name.matches('^{LABEL}$')",
+            "metadata.name must be 1 to 63 lower-case letters, digits and hyphens, such as gcp-europe-west3",
+            None,
+        ),
+    ),
+)
+RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION, VANTAGE)

@@ -8,10 +8,27 @@ from detour.health.damping import MOST_COUNTED
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique
-from detour.kube.resources.values import WHOLE, Address, Adoption, Flag, label_rule, name_rules, object_name_rule
+from detour.kube.resources.values import (
+    WHOLE,
+    Address,
+    Adoption,
+    Flag,
+    Votes,
+    label_rule,
+    name_rules,
+    object_name_rule,
+)
 from detour.model.endpoint import AdminState
 from detour.model.names import MARKER_LABEL, WILDCARD_IN_MARKER
-from detour.model.record import DeletionPolicy, FailbackMode, Importance, Publish, Strategy, WhenAllUnhealthy
+from detour.model.record import (
+    DeletionPolicy,
+    FailbackMode,
+    Importance,
+    Publish,
+    Strategy,
+    WhenAllUnhealthy,
+    WhenNoQuorum,
+)
 
 LONGEST_HOSTNAME = 245
 """Octets: the marker `_detour.<hostname>` must fit into the 253 of a DNS name (RFC 1035 §2.3.4)."""
@@ -131,6 +148,23 @@ class FailbackSpec(Declared):
     )
 
 
+class QuorumSpec(Declared):
+    """How many votes of vantages it takes. It matters only where a Vantage is declared."""
+
+    unhealthy: Votes | None = Field(
+        default=None,
+        description="How many votes condemn an endpoint, of all that are declared: a number, or a share such as `60%`."
+        " Without it more than half. Who is stale or suspected abstains and counts; without enough votes the verdict"
+        " stays. An endpoint is Healthy again once so many say so that the others could not condemn it.",
+    )
+    when_no_quorum: WhenNoQuorum = Field(
+        default=WhenNoQuorum.OWN_VANTAGE,
+        description="What decides while the API server is away, so that no other vantage can be heard. OwnVantage: the"
+        " operator's own checks alone, while its reference checks pass, as where there is one vantage. Hold: verdicts"
+        " stay as they were.",
+    )
+
+
 def _wildcard_has_host(record: "FailoverRecordSpec") -> bool:
     check = record.health_check.https or record.health_check.http
     return check is None or check.host is not None or not record.hostname.startswith("*.")
@@ -201,6 +235,9 @@ class FailoverRecordSpec(Declared):
         default=DeletionPolicy.RETAIN,
         description="What happens in DNS when this object is deleted: Retain leaves the name as it is, Delete removes"
         " it.",
+    )
+    quorum: QuorumSpec = Field(
+        default=QuorumSpec.model_validate({}), description="How many votes of vantages it takes to condemn an endpoint."
     )
     importance: Importance = Field(
         default=Importance.NORMAL,

@@ -79,6 +79,8 @@ def _type(field: Schema) -> str:
     if "enum" in field:
         shown = (value if isinstance(value, str) else json.dumps(value) for value in field["enum"])
         return " | ".join(f"`{value}`" for value in shown)
+    if field.get("x-kubernetes-int-or-string"):
+        return "number or text"
     if field["type"] == "array":
         inner = field["items"]
         return f"list of {'objects' if 'properties' in inner else _type(inner) + 's'}"

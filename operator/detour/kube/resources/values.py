@@ -42,6 +42,38 @@ Adoption = Annotated[
     WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "enum": [False, True, {"from": EXTERNAL_DNS}]}),
 ]
 """Whether to take over what is there, or (the tool's name) also from which other tool."""
+MOST_VOTES_NEEDED = 1000
+
+
+def _votes(value: object) -> int | str:
+    value = whole(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value
+    raise ValueError("must be a number, or a percentage such as 60%")
+
+
+def _is_number_of_votes(value: int | str) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(PERCENTAGE, value, re.ASCII) is not None
+    return 1 <= value <= MOST_VOTES_NEEDED
+
+
+PERCENTAGE = "([1-9][0-9]?|100)%"
+Votes = Annotated[
+    int | str,
+    PlainValidator(_votes),
+    WithJsonSchema({"x-kubernetes-int-or-string": True}),
+    Rules(
+        Rule(
+            f"type(self) == int ? self >= 1 && self <= {MOST_VOTES_NEEDED} : self.matches('^{PERCENTAGE}$')",
+            f"unhealthy must be a number of votes from 1 to {MOST_VOTES_NEEDED}, or a share of all from 1% to 100%",
+            _is_number_of_votes,
+        )
+    ),
+]
+"""A number of votes, or a share of all of them in percent."""
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), WHOLE]
 
 

@@ -1,0 +1,1 @@
+"""`detour probe`: the same checks, made in another place, and reported through the Kubernetes API."""

@@ -1,0 +1,135 @@
+"""From what each vantage says of a record's checks to what is believed of its endpoints' addresses and hostnames."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from detour.engine.vantages import Vantages
+from detour.health.endpoints import NO_ADDRESSES
+from detour.health.quorum import judged
+from detour.health.resolution import ResolvedName
+from detour.health.thresholds import Streak
+from detour.model.checks import Target
+from detour.model.endpoint import Endpoint
+from detour.model.health import EndpointHealth, Verdict
+from detour.model.record import ObjectKey, Record
+from detour.model.vantage import CheckKey, check_key
+
+
+class CheckIndex:
+    """Which targets and hostnames are meant by the keys under which vantages report."""
+
+    def __init__(self, targets: Iterable[Target], records: Iterable[Record]) -> None:
+        self._targets: dict[CheckKey, Target] = {}
+        self._keys: dict[Target, CheckKey] = {}
+        self._named: dict[Target, dict[ObjectKey, None]] = {}
+        for target in targets:
+            self.key(target)
+        for record in records:
+            self.name(record)
+
+    def key(self, target: Target) -> CheckKey:
+        """Return the key of a target, or of a hostname in the place of its address."""
+        found = self._keys.get(target)
+        if found is None:
+            found = self._keys[target] = check_key(target)
+            self._targets[found] = target
+        return found
+
+    def target(self, key: CheckKey) -> Target | None:
+        """Return what a key means, None where nobody has asked for it."""
+        return self._targets.get(key)
+
+    def forget(self, target: Target) -> None:
+        """Nobody asks for a target any more."""
+        key = self._keys.pop(target, None)
+        if key is not None:
+            del self._targets[key]
+
+    def name(self, record: Record, before: Record | None = None) -> None:
+        """A record has endpoints with these hostnames, and those that it had `before` no more."""
+        for target in named(record):
+            self._named.setdefault(target, {})[record.key] = None
+            self.key(target)
+        if before is not None and before is not record:
+            self._unname(record.key, set(named(before)) - set(named(record)))
+
+    def unname(self, record: Record) -> None:
+        """A record is gone."""
+        self._unname(record.key, named(record))
+
+    def _unname(self, record: ObjectKey, targets: Iterable[Target]) -> None:
+        for target in targets:
+            users = self._named.get(target, {})
+            users.pop(record, None)
+            if not users:
+                self._named.pop(target, None)
+                self.forget(target)
+
+    def names(self) -> Iterable[Target]:
+        """Return the checks of hostnames, whatever addresses these lead to."""
+        return self._named.keys()
+
+    def named_by(self, target: Target) -> Iterable[ObjectKey]:
+        """Return the records with endpoints of this hostname."""
+        return self._named.get(target, ())
+
+
+def named(record: Record) -> list[Target]:
+    """Return the checks of a record's endpoints with hostnames, whatever addresses these lead to."""
+    return [Target(each.hostname, record.probe, record.timing) for each in record.endpoints if each.hostname]
+
+
+class Votes:
+    """Judges endpoints by all vantages."""
+
+    def __init__(self, vantages: Vantages, index: CheckIndex) -> None:
+        self._vantages = vantages
+        self._index = index
+
+    def of_addresses(
+        self,
+        record: Record,
+        endpoint: Endpoint,
+        own: Sequence[tuple[str, Streak, bool]],
+        before: EndpointHealth | None,
+        now: float,
+    ) -> list[tuple[str, Streak]]:
+        """Return what is believed of each address.
+
+        `own` is what this process has found of it, and whether that is only remembered; `before` what was believed. Of
+        an address that a vantage has not got from a hostname what counts is what it says of the hostname.
+        """
+        among = self._vantages.electorate(endpoint.region, record.quorum)
+        believed = dict(before.addresses) if before is not None else {}
+        by_name = (self._name_key(record, endpoint.hostname),) if endpoint.hostname else ()
+        found = []
+        for address, streak, is_remembered in own:
+            keys = (self._index.key(Target(address, record.probe, record.timing)), *by_name)
+            says = Verdict.UNKNOWN if is_remembered else streak.verdict
+            ballots = self._vantages.ballots(among, keys, (says, streak.evidence))
+            mine = streak if self._vantages.checks_here else None
+            found.append((address, judged(mine, ballots, among, believed.get(address, Verdict.UNKNOWN), at=now)))
+        return found
+
+    def of_name(
+        self, record: Record, endpoint: Endpoint, name: ResolvedName | None, before: EndpointHealth | None, now: float
+    ) -> ResolvedName | None:
+        """Return how a hostname stands: that it leads nowhere is for the vantages to say, too."""
+        if name is None or endpoint.hostname is None:
+            return name
+        fall = record.timing.fall
+        if name.empties < fall and name.failures < fall:
+            return name
+        says, evidence = (Verdict.UNHEALTHY, name.emptiness) if name.empties >= fall else (Verdict.UNKNOWN, None)
+        among = self._vantages.electorate(endpoint.region, record.quorum)
+        ballots = self._vantages.ballots(among, (self._name_key(record, endpoint.hostname),), (says, evidence))
+        was_empty = before is not None and before.reason == NO_ADDRESSES
+        found = judged(None, ballots, among, Verdict.UNHEALTHY if was_empty else Verdict.UNKNOWN, at=now)
+        if found.verdict is Verdict.UNHEALTHY:
+            return name if says is Verdict.UNHEALTHY else replace(name, empties=fall)
+        if found.verdict is Verdict.HEALTHY or says is Verdict.UNHEALTHY:
+            return replace(name, empties=0, failures=0)
+        return name
+
+    def _name_key(self, record: Record, hostname: str) -> CheckKey:
+        return self._index.key(Target(hostname, record.probe, record.timing))
