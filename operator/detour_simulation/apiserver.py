@@ -20,13 +20,16 @@ from detour.model.timestamps import timestamp
 from detour_simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_simulation.hosted import hosted_zone
 from detour_simulation.hostnames import as_judged
-from detour_simulation.loop import VirtualLoop
+from detour_simulation.loop import START, VirtualLoop
 from detour_simulation.weather import Caller, CallFailedError, Network
 from detour_simulation.zones import FIRST_SECRET
 
 T = TypeVar("T")
 
 KINDS = {each.title: each for each in Kind}
+WALL = 1_790_000_000.0
+"""Seconds since the Unix epoch at the start of a run."""
+
 WATCH_DELAY = 0.01
 """Seconds until a change reaches those who watch."""
 
@@ -193,15 +196,21 @@ class ApiServer:
 
     def list_leases(self, namespace: str, selector: str) -> list[dict[str, Any]]:
         """Return the Leases with a label."""
-        label, _, value = selector.partition("=")
+        label, has_value, value = selector.partition("=")
         found = (lease for (where, _), lease in self.leases.items() if where == namespace)
-        return [each for each in found if each["metadata"].get("labels", {}).get(label) == value]
+        labelled = [each for each in found if label in each["metadata"].get("labels", {})]
+        return [each for each in labelled if not has_value or each["metadata"]["labels"][label] == value]
 
     def delete_lease(self, namespace: str, name: str, version: str) -> None:
         """Delete a Lease of this version. Raises ClusterError."""
         if self.read_lease(namespace, name)["metadata"]["resourceVersion"] != version:
             raise ClusterError("the object has been modified", 409)
         del self.leases[namespace, name]
+
+    def patch_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> float:
+        """Merge `body` into a Lease; return the time that the server tells, in whole seconds. Raises ClusterError."""
+        self._keep_lease(namespace, merged(self.read_lease(namespace, name), body))
+        return float(int(WALL + self._loop.now - START))
 
     def _keep_lease(self, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         kept = {**body, "metadata": {**body["metadata"], "resourceVersion": self._next_version()}}
@@ -363,6 +372,13 @@ class Connection:
 
     async def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._call(lambda: self.server.replace_lease(namespace, name, body), write=True)
+
+    async def patch_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> float | None:
+        return await self._call(lambda: self.server.patch_lease(namespace, name, body), write=True)
+
+    async def list_one(self, kind: Kind) -> list[RawObject]:
+        """Return all objects of a kind."""
+        return await self._call(lambda: self.server.listed(kind))
 
     async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
         return await self._call(lambda: list[Mapping[str, Any]](self.server.list_leases(namespace, selector)))

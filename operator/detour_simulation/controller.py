@@ -7,7 +7,7 @@ events. Simulated are what they reach by network: the API server, the DNS provid
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -34,13 +34,15 @@ from detour.engine.ports import ClusterError
 from detour.kube.catalogue import Catalogue, Finding, Place
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Message, Missing, Seen
+from detour.kube.lease import VANTAGE, heartbeats_in
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
+from detour.model.vantage import SignOfLife
 from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry
-from detour_simulation.apiserver import ApiServer, Connection, Watch
+from detour_simulation.apiserver import WALL, ApiServer, Connection, Watch
 from detour_simulation.azure import OneByOneProvider
 from detour_simulation.hosted import Parent, hosted_zone, server_of
 from detour_simulation.loop import START, VirtualLoop, VirtualProcess
@@ -48,9 +50,6 @@ from detour_simulation.providers import AtomicProvider
 from detour_simulation.schedule import Looks
 from detour_simulation.weather import Caller, CallFailedError, Network
 from detour_simulation.zones import SimulatedZone
-
-WALL = 1_790_000_000.0
-"""Seconds since the Unix epoch at the start of a run."""
 
 WATCH_AGAIN = 1.0
 """Seconds until a watch that ended is begun anew."""
@@ -86,7 +85,19 @@ class Surroundings:
         self.names: dict[str, tuple[str, ...]] = {}
         self.blind: dict[str, int] = {}
         self.unchecked: dict[str, int] = {}
+        self.lying: dict[str, int] = {}  # by vantage: how many faults have it say the contrary of what it sees
+        self.inward: dict[str, int] = {}  # by region: how many have the vantages in it, and no others, see it fail
+        self.regions_of: dict[str, str] = {}  # by address: the region of its endpoint
+        self.clock_errors: dict[str, float] = {}  # by vantage: seconds by which its wall clock is off
         self.parent: Parent | None = None
+
+    def fails_for(self, vantage: str, region: str, address: str) -> bool:
+        """Tell whether a check from a vantage in `region` (empty: in none) says that an address fails."""
+        fails = address in self.failing or bool(region and self._is_inward(region, address))
+        return not fails if self.lying.get(vantage) else fails
+
+    def _is_inward(self, region: str, address: str) -> bool:
+        return self.inward.get(region, 0) > 0 and self.regions_of.get(address) == region
 
 
 class Controller:
@@ -107,6 +118,7 @@ class Controller:
         wall_offset: float,
         has_rivals: bool,
         shares_zones: bool = False,
+        has_vantages: bool = False,
     ) -> None:
         self.name = name
         self.process = VirtualProcess(name, rate)
@@ -121,6 +133,7 @@ class Controller:
         self._site = site
         self._has_rivals = has_rivals
         self._shares_zones = shares_zones
+        self._has_vantages = has_vantages
         self._watch: Watch | None = None
         self._catalogues = {kind: Catalogue() for kind in Kind}
         self._behind_until = 0.0
@@ -225,7 +238,12 @@ class Controller:
             election = Election(connection, *LEASE, identity, None if sharing else refresh, sharing)
         parts = Assembly(
             environment,
-            Ports(cast(Cluster, connection), check=self._check, resolve=self._resolve),
+            Ports(
+                cast(Cluster, connection),
+                check=self._check,
+                resolve=self._resolve,
+                heartbeats=partial(_heartbeats, connection) if self._has_vantages else None,
+            ),
             metrics=Metrics(CollectorRegistry()),
             checks_in_flight=1000,
             election=election,
@@ -330,16 +348,13 @@ class Controller:
     async def _check(self, target: Target) -> CheckResult:
         self._surroundings.network.steps += 1
         await asyncio.sleep(CHECK_TIME)
-        if self.is_blind or self.is_unchecked or target.address in self._surroundings.failing:
+        if self.is_blind or self.is_unchecked or self._surroundings.fails_for(self.caller.name, "", target.address):
             return CheckResult(False, "Timeout", "no answer in time", target.timing.timeout)
         return CheckResult(True, "", "", CHECK_TIME)
 
     async def _resolve(self, hostname: str) -> Resolution:
         await asyncio.sleep(CHECK_TIME)
-        found = self._surroundings.names.get(hostname)
-        if self.is_blind or self.is_unchecked or found is None:
-            return _unresolved()
-        return _resolved(found)
+        return resolved(None if self.is_blind or self.is_unchecked else self._surroundings.names.get(hostname))
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         if self.is_blind:
@@ -402,12 +417,15 @@ def _presented(values: tuple[str, ...], rrtype: RRType) -> tuple[str, ...]:
     return tuple(f"{value}." for value in values) if rrtype is RRType.CNAME else values
 
 
-def _resolved(addresses: tuple[str, ...]) -> Resolution:
+def resolved(addresses: tuple[str, ...] | None) -> Resolution:
+    """Return what a resolver says of a name that leads to these addresses, None where it says nothing."""
+    if addresses is None:
+        return Resolution(ResolutionOutcome.FAILED, (), 5.0, message="SERVFAIL")
     return Resolution(ResolutionOutcome.ANSWERED if addresses else ResolutionOutcome.NO_ADDRESSES, addresses, 5.0)
 
 
-def _unresolved() -> Resolution:
-    return Resolution(ResolutionOutcome.FAILED, (), 5.0, message="SERVFAIL")
+async def _heartbeats(connection: Connection) -> Mapping[str, SignOfLife]:
+    return heartbeats_in(await connection.list_leases(LEASE[0], VANTAGE))
 
 
 async def _limits_of(zone: Zone) -> ProviderLimits:

@@ -21,6 +21,10 @@ SECRET_KNOWN = 45.0
 Act = Callable[["Run", Step], None]
 
 
+THEFTS_APART = 0.7
+"""Seconds between two things that somebody writes with a stolen token."""
+
+
 def _crash(run: "Run", step: Step) -> None:
     slot = run.slots[step.where]
     slot.restart_after = step.seconds
@@ -148,6 +152,54 @@ def _blindfold(run: "Run", name: str, seconds: float, *, sees_dns: bool = False)
 
 def _checks_fail(run: "Run", step: Step) -> None:
     _blindfold(run, step.where, step.seconds, sees_dns=True)
+
+
+def _amiss(run: "Run", name: str, seconds: float, faults: dict[str, int]) -> None:
+    """Count a fault of `name` among `faults` for so long."""
+    faults[name] = faults.get(name, 0) + 1
+
+    def over() -> None:
+        faults[name] -= 1
+
+    run.loop.later(seconds, over)
+
+
+def _vantage_lies(run: "Run", step: Step) -> None:
+    _amiss(run, step.where, step.seconds, run.surroundings.lying)
+
+
+def _vantages_inward(run: "Run", step: Step) -> None:
+    _amiss(run, step.where, step.seconds, run.surroundings.inward)
+
+
+def _vantage_gone(run: "Run", step: Step) -> None:
+    if (probe := run.probes.get(step.where)) is not None:
+        probe.end()
+        run.loop.later(step.seconds, probe.start)
+
+
+def _vantage_cut_off(run: "Run", step: Step) -> None:
+    if (probe := run.probes.get(step.where)) is not None:
+        probe.lose_watch()
+        (site, *_) = run.servers
+        until = run.loop.now + step.seconds
+        run.network.bring(Weather(sky=Sky.AWAY, service=f"api-{site}", until=until, caller=probe.name))
+
+
+def _vantage_stolen(run: "Run", step: Step) -> None:
+    probe, until = run.probes.get(step.where), run.loop.now + step.seconds
+
+    def write() -> None:
+        if probe is not None and run.loop.now < until:
+            probe.abuse_token()
+            run.loop.later(THEFTS_APART, write)
+
+    write()
+
+
+def _vantage_clock(run: "Run", step: Step) -> None:
+    run.surroundings.clock_errors[step.where] = float(step.number)
+    run.loop.later(step.seconds, lambda: run.surroundings.clock_errors.pop(step.where, None))
 
 
 def _all_off(run: "Run", step: Step) -> None:
@@ -412,6 +464,12 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.BLIND: _blind,
     Fault.SITE_LOST: _site_lost,
     Fault.CHECKS_FAIL: _checks_fail,
+    Fault.VANTAGE_LIES: _vantage_lies,
+    Fault.VANTAGE_GONE: _vantage_gone,
+    Fault.VANTAGE_CUT_OFF: _vantage_cut_off,
+    Fault.VANTAGE_STOLEN: _vantage_stolen,
+    Fault.VANTAGE_CLOCK: _vantage_clock,
+    Fault.VANTAGES_INWARD: _vantages_inward,
     Fault.ALL_OFF: _all_off,
     Fault.READS_OLD: _reads_old,
     Fault.KEY_ROTATED: _secret_rotated,

@@ -19,6 +19,7 @@ from detour_simulation.schedule import (
     Setting,
     SiteSetting,
     Step,
+    VantageSetting,
     ZoneSetting,
 )
 
@@ -29,6 +30,9 @@ PROVIDERS = ("route53", "clouddns", "rfc2136", "azuredns")
 ATOMIC = ("route53", "clouddns", "rfc2136")
 REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
 FIRST_FAULT = 6.0
+GONE_BY, LIES_FROM = 14.0, 36.0
+"""Seconds into the run: by the first vantages are gone that go, from the second on another one lies."""
+
 OFFSET = 5.0
 """Seconds by which the wall clock of a replica may be off; the fault that sets one does so by up to an hour."""
 
@@ -73,6 +77,12 @@ OF_PROVIDERS = frozenset(
     }
 )  # fmt: skip
 OF_RECORDS = frozenset({Fault.PINNED, Fault.CLAIMED, Fault.ZONES_DECLARED, Fault.ZONES_MISTYPED})
+OF_VANTAGES = frozenset(
+    {
+        Fault.VANTAGE_LIES, Fault.VANTAGE_GONE, Fault.VANTAGE_CUT_OFF, Fault.VANTAGE_STOLEN, Fault.VANTAGE_CLOCK,
+        Fault.VANTAGES_INWARD,
+    }
+)  # fmt: skip
 OF_ENDPOINTS = frozenset({Fault.ENDPOINT_FAILS, Fault.ENDPOINT_RECOVERS, Fault.ADDRESS_FAILS})
 ENDPOINTS = {Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 4, Fault.EVERYTHING_FAILS: 1}
 SITES = {Fault.SITE_LOST: 6}
@@ -107,6 +117,9 @@ class Profile:
     has_parent: bool = False  # resolvers can tell where the world is sent
     tied: float | None = None  # the share of the records in two zones, where not as usual
     sharding: bool = False  # the controllers of a site divide the zones
+    vantages: int = 0  # beside the operator's own
+    inward: bool = False  # the vantages are all in one region that has endpoints
+    one_is_odd: bool = True  # anything amiss with vantages befalls one and the same of them, else lies alone do
     are_clones: bool = False  # the second site is a copy of the first, by its name too
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
@@ -495,6 +508,34 @@ PROFILES: Mapping[str, Profile] = {
         sites=(2,), controllers=(1,), zones=(1, 1), length=(80.0, 110.0), steps=(3, 6),
         lasting={Fault.SERVERS_AWAY: (40.0, 70.0), Fault.BLIND: (40.0, 70.0)},
     ),
+    "vantages": Profile(  # one of three says the contrary, is gone, or is a thief's
+        weights={
+            Fault.VANTAGE_LIES: 8, Fault.VANTAGE_GONE: 3, Fault.VANTAGE_CUT_OFF: 3, Fault.VANTAGE_STOLEN: 3,
+            Fault.VANTAGE_CLOCK: 1, Fault.ENDPOINT_FAILS: 8, Fault.REGION_FAILS: 2, Fault.DRAINED: 1, Fault.CRASH: 1,
+        },
+        vantages=2, controllers=(1,), sites=(1,), zones=(1, 1), records=(1, 2), steps=(5, 10),
+        regions_evacuated=(3,), panic_threshold=(50, 100), length=(60.0, 100.0), late=0.0,
+        lasting={
+            Fault.VANTAGE_LIES: (8.0, 40.0), Fault.VANTAGE_GONE: (2.0, 40.0), Fault.VANTAGE_CUT_OFF: (2.0, 40.0),
+            Fault.VANTAGE_STOLEN: (4.0, 40.0), Fault.VANTAGE_CLOCK: (10.0, 40.0), Fault.ENDPOINT_FAILS: (16.0, 40.0),
+            Fault.REGION_FAILS: (16.0, 40.0),
+        },
+    ),
+    "vantages amiss": Profile(  # so many of three that the others are no majority: nothing is known, and nothing moves
+        weights={Fault.VANTAGE_LIES: 8, Fault.VANTAGE_GONE: 6, Fault.VANTAGE_CUT_OFF: 6, Fault.ENDPOINT_FAILS: 4},
+        vantages=2, one_is_odd=False, controllers=(1,), sites=(1,), zones=(1, 1), records=(1, 2), steps=(6, 12),
+        regions_evacuated=(3,), panic_threshold=(100,), length=(70.0, 110.0), late=0.0,
+        lasting={
+            Fault.VANTAGE_LIES: (10.0, 30.0), Fault.VANTAGE_GONE: (30.0, 60.0), Fault.VANTAGE_CUT_OFF: (30.0, 60.0),
+            Fault.ENDPOINT_FAILS: (8.0, 30.0),
+        },
+    ),
+    "vantages inward": Profile(  # those in a region see it fail where nobody else does
+        weights={Fault.VANTAGES_INWARD: 6, Fault.ENDPOINT_FAILS: 6, Fault.CRASH: 1},
+        vantages=2, inward=True, controllers=(1,), sites=(1,), zones=(1, 1), records=(1, 2), steps=(3, 7),
+        regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 90.0), late=0.0,
+        lasting={Fault.VANTAGES_INWARD: (12.0, 40.0), Fault.ENDPOINT_FAILS: (16.0, 40.0)},
+    ),
     "shards": Profile(  # replicas divide the zones, come and go
         weights={**EVERYTHING, Fault.STOP: 6, Fault.CRASH: 6, Fault.PAUSE: 6, Fault.REGION_FAILS: 8},
         sharding=True, tied=0.2, controllers=(2, 3, 3), zones=(2, 4), records=(3, 6), sites=(1,),
@@ -585,7 +626,11 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         )
         for number in range(1, draw.randint(*taste.records) + 1)
     )
+    places, odd = _vantages(draw, taste, sites)
     return Setting(
+        vantages=places,
+        odd=odd,
+        may_lack_votes=not taste.one_is_odd,
         sites=tuple(sites),
         zones=zones,
         records=records,
@@ -596,6 +641,23 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         sharding=taste.sharding,
         looks=taste.looks,
     )
+
+
+def _vantages(
+    draw: random.Random, taste: Profile, sites: Sequence[SiteSetting]
+) -> tuple[tuple[VantageSetting, ...], str]:
+    """Return the vantages beside the operator's own, and the one of all with which something may be amiss."""
+    if not taste.vantages:
+        return (), ""
+    region = REGIONS[0] if taste.inward else ""
+    places = tuple(
+        VantageSetting(
+            name=f"v{number}", region=region, rate=draw.uniform(0.95, 1.05), wall_offset=draw.uniform(-1.0, 1.0)
+        )
+        for number in range(1, taste.vantages + 1)
+    )
+    names = [*(each.name for each in places), sites[0].controllers[0].name]
+    return places, draw.choice(names)
 
 
 def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste: Profile) -> dict[str, Any]:
@@ -656,6 +718,8 @@ def _further(number: int, place: int, another: int) -> list[str]:
 
 def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, length: float) -> Step:
     at = draw.uniform(FIRST_FAULT, max(FIRST_FAULT + 1, length - 4))
+    if setting.may_lack_votes and fault in OF_VANTAGES:  # what was said last has to be stale when somebody lies
+        at = draw.uniform(LIES_FROM, length - 4) if fault is Fault.VANTAGE_LIES else draw.uniform(FIRST_FAULT, GONE_BY)
     left = length - at
     seconds = draw.choice((draw.uniform(0.5, 4), draw.uniform(3, 15), draw.uniform(8, 40)))
     if fault in (Fault.CRASH, Fault.STOP):
@@ -679,6 +743,11 @@ def _step(draw: random.Random, fault: Fault, setting: Setting, taste: Profile, l
 
 def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
     record = draw.choice(setting.records)
+    if fault is Fault.VANTAGES_INWARD:
+        return setting.vantages[0].region
+    if fault in OF_VANTAGES:
+        is_anybody_s = setting.may_lack_votes and fault is not Fault.VANTAGE_LIES
+        return draw.choice(setting.vantages).name if is_anybody_s else setting.odd
     if fault in PROCESS or fault in (Fault.BLIND, Fault.API_CUT_OFF, Fault.CHECKS_FAIL, Fault.DECLARATIONS_OLD):
         return draw.choice(setting.controllers)
     if fault in NETWORK or fault in OF_ZONES or fault in OF_PROVIDERS or fault in OF_DNS_ZONES:
@@ -700,6 +769,8 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
 
 def _number(draw: random.Random, fault: Fault, at: float) -> int:
     """Return what the step's `number` is: a place in a backup, a count of calls, seconds, or just a number."""
+    if fault is Fault.VANTAGE_CLOCK:
+        return draw.choice((-40, 40))
     if fault is Fault.WALL_CLOCK_JUMPS:
         return draw.randint(-3600, 3600)
     if fault in CLUSTER or fault in OF_ZONES:

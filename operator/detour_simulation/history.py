@@ -266,6 +266,7 @@ class Terms:
     names together, whichever wrote the marker. `parent_ttl` is how long caches keep where the parent sends the world;
     None where nobody can tell where it does. `are_clones` tells that all sites go by one name and share all objects,
     and none knows of another. `is_divided` tells that the controllers of a site divide the zones.
+    `may_lack_votes` tells that of several vantages so many may be amiss that the others are no majority.
     """
 
     owner: str
@@ -282,6 +283,7 @@ class Terms:
     parent_ttl: float | None = None
     are_clones: bool = False
     is_divided: bool = False
+    may_lack_votes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

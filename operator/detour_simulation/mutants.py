@@ -47,6 +47,7 @@ from detour_simulation.mutant import Mutant, Replacement, replaced
 from detour_simulation.providers import AtomicProvider
 from detour_simulation.rivalmutants import OF_RIVALS
 from detour_simulation.shardmutants import OF_SHARDS
+from detour_simulation.vantagemutants import OF_VANTAGES
 from detour_simulation.zonemutants import OF_ZONES
 
 # -- the fence -----------------------------------------------------------------------------------------------------
@@ -427,5 +428,7 @@ PROTECTIONS: Mapping[str, Mutant] = {
     )
 }
 
-MUTANTS: Mapping[str, Mutant] = {**PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS, **OF_SHARDS}
+MUTANTS: Mapping[str, Mutant] = {
+    **PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS, **OF_SHARDS, **OF_VANTAGES,
+}  # fmt: skip
 """All of them: protections first."""

@@ -41,6 +41,7 @@ from detour_simulation.history import (
 from detour_simulation.hosted import LOOK_AT_PARENT, NS_TTL, Parent, hosted_zone
 from detour_simulation.hostnames import pool
 from detour_simulation.loop import PROCESS, START, virtual_loop
+from detour_simulation.probes import LEASES, Probe, lease, vantage
 from detour_simulation.schedule import RecordSetting, Schedule, Setting, SiteSetting, Step, lasts
 from detour_simulation.slot import Slot
 from detour_simulation.weather import Network
@@ -86,6 +87,7 @@ class Run:
                 shares_markers=len(setting.sites) > 1 and not setting.are_clones,
                 are_clones=setting.are_clones,
                 is_divided=setting.sharding,
+                may_lack_votes=setting.may_lack_votes,
                 parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
@@ -98,6 +100,7 @@ class Run:
         )
         self.servers: dict[str, ApiServer] = {}
         self.slots: dict[str, Slot] = {}
+        self.probes: dict[str, Probe] = {}
         self.desired: dict[str, dict[str, Any]] = {}
         self.drained_regions: set[str] = set()
         self.freezes: Counter[str] = Counter()  # by zone: how many last just now
@@ -157,6 +160,8 @@ class Run:
                 self.declare(record.name, record.spec)
         for slot in self.slots.values():
             slot.start()
+        for probe in self.probes.values():
+            probe.start()
         for step in self.schedule.steps:
             self.loop.later(step.at, self._execute, step)
         for second in range(int(min(self.schedule.length, BACKED_UP))):
@@ -178,6 +183,12 @@ class Run:
             server.apply(self.dns_zone(zone.name))
         for each in site.controllers:
             self.slots[each.name] = Slot(self, each, where, server)
+        for place in setting.vantages if site.name == first else ():
+            server.apply(vantage(place))
+            server.create_lease(LEASES, lease(place))
+            self.probes[place.name] = Probe(
+                place, surroundings=self.surroundings, server=server, seed=self.schedule.seed
+            )
 
     def _parent_changed(self, zone: str, named: bool) -> None:
         self.history.add(ParentChanged(at=self.loop.now, zone=zone, named=named))
@@ -215,6 +226,8 @@ class Run:
         self.history.add(Told(at=self.loop.now, text="-- from here on nothing is in the way --"))
         for slot in self.slots.values():
             slot.start()
+        for probe in self.probes.values():
+            probe.start()
         for server in self.servers.values():
             self.follow_desired(server)
         for after in PERSON_AFTER:
@@ -259,6 +272,10 @@ class Run:
                 controller.on_defect = _forget
                 if controller.process.ended or controller.process.frozen:
                     self.loop.revive(controller.process)
+        for probe in self.probes.values():
+            for process in probe.past:
+                if process.ended:
+                    self.loop.revive(process)
         for each in self.loop.errors:
             text = f"{each.get('message')}: {each.get('exception')!r}"
             self.history.add(Broke(at=self.loop.now, controller="a controller", text=text))
@@ -277,6 +294,8 @@ class Run:
     def declare(self, name: str, spec: dict[str, Any]) -> None:
         """A person declares a record, in every site."""
         self.desired[name] = spec
+        for endpoint in spec["endpoints"]:
+            self.surroundings.regions_of |= dict.fromkeys(endpoint.get("addresses", ()), endpoint["region"])
         for server in self.servers.values():
             self._apply(server, name)
 

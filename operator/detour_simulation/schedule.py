@@ -49,6 +49,13 @@ class Fault(enum.Enum):
     CHECKS_FAIL = "every check of {where} fails for {seconds:.1f} s, DNS questions do not"
     ALL_OFF = "nobody runs for {seconds:.0f} s"
     SITE_LOST = "site {where} is cut off from everything for {seconds:.1f} s"
+    # other vantages
+    VANTAGE_LIES = "vantage {where} says the contrary of what it sees for {seconds:.1f} s"
+    VANTAGE_GONE = "the probe of vantage {where} is killed, and started again after {seconds:.1f} s"
+    VANTAGE_CUT_OFF = "vantage {where} cannot reach the API server for {seconds:.1f} s"
+    VANTAGE_STOLEN = "somebody writes what they like with the token of vantage {where} for {seconds:.1f} s"
+    VANTAGE_CLOCK = "the wall clock of vantage {where} is off by {number} s for {seconds:.1f} s"
+    VANTAGES_INWARD = "the vantages in {where}, and no others, see it fail for {seconds:.1f} s"
     # Detour's own state
     STATUS_LOST = "every status in {where} is lost"
     STATUS_RESTORED = "every status in {where} is set back to that of {number} s into the run"
@@ -143,6 +150,16 @@ class ControllerSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VantageSetting:
+    """One place with a probe: its name and region, how fast its clock runs, and by how many seconds it is off."""
+
+    name: str
+    region: str = ""
+    rate: float = 1.0
+    wall_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSetting:
     """One cluster that runs the installation."""
 
@@ -196,7 +213,8 @@ class Setting:
     `regions_evacuated`, `window` (seconds) and `panic_threshold` (percent) are those of every zone's `spec.safety`.
     `has_parent` says that resolvers can tell where the world is sent for the domain, `are_clones` that the second site
     is a copy of the first: of one name, with the same objects, and neither knows of the other. With `sharding` the
-    controllers of a site divide the zones.
+    controllers of a site divide the zones. `vantages` report to the first site. `odd` is the one with
+    which something may be amiss; where they `may_lack_votes` others may be gone as well.
     """
 
     sites: tuple[SiteSetting, ...]
@@ -211,6 +229,9 @@ class Setting:
     has_parent: bool = False
     are_clones: bool = False
     sharding: bool = False
+    vantages: tuple[VantageSetting, ...] = ()
+    odd: str = ""
+    may_lack_votes: bool = False
 
     @property
     def controllers(self) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ class Slot:
             wall_offset=self._setting.wall_offset,
             has_rivals=True,
             shares_zones=run.schedule.setting.sharding,
+            has_vantages=bool(run.schedule.setting.vantages),
         )
         self.controller.caller.crash = self.crash
         self.controller.on_defect = self._break

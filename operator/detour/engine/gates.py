@@ -70,10 +70,17 @@ class Gates:
         return self._suspicion.is_blind
 
     def doubt_own(self) -> None:
-        """Let this process's own vantage have no say beside others while it may be blind."""
+        """Let this process's own vantage have no say beside others while it may be blind.
+
+        It is one vantage for all zones, so the highest threshold of any zone counts: others are there to contradict.
+        """
         vantages = self._targets.vantages
-        if not vantages.is_alone:
-            vantages.own_is_doubted(self._suspicion.covers(PANIC_SHARE, PANIC_WINDOW))
+        if vantages.is_alone:
+            return
+        settings = [each.zone.safety for each in self._zones.keepers.values()]
+        threshold = max((each.panic_threshold for each in settings), default=PANIC_SHARE)
+        window = max((each.window for each in settings), default=PANIC_WINDOW)
+        vantages.own_is_doubted(self._suspicion.covers(threshold, window))
 
     async def references_pass(self) -> bool:
         """Run the reference checks of this vantage; those that break prove nothing."""

@@ -377,7 +377,8 @@ class Targets:
             if watched is None:
                 continue
             touched |= watched.users
-            if watched.streak.verdict is Verdict.HEALTHY and self.vantages.condemns(key):
+            is_calm = watched.streak.verdict is Verdict.HEALTHY and not is_in_question(watched.streak)
+            if is_calm and self.vantages.condemns(key):  # what is in question has a pace of its own
                 self.scheduler.hasten(target, unless_since=now - target.timing.recheck_interval)
         for record in touched:
             self._cause_at[record] = now
@@ -461,9 +462,13 @@ class Targets:
         self._awaited.by(record.key, (each for address, each in targets.items() if address in looks.awaited))
         if looks.wanted and self._to_schedule:
             self._update_scheduler()
-        for address, since in looks.wanted.items():
-            if (target := targets.get(address)) is not None and not is_in_question(self._targets[target].streak):
-                self.scheduler.hasten(target, unless_since=since)  # what is in question is rechecked at its own pace
+        for address, since in looks.wanted.items() if self.vantages.checks_here else ():
+            target = targets.get(address)
+            if target is None or is_in_question(self._targets[target].streak):  # which is rechecked at its own pace
+                continue
+            seen = self._targets[target].streak.evidence
+            if seen is None or seen.looked_at < since:  # else it is other vantages that have not looked
+                self.scheduler.hasten(target, unless_since=since)
         for endpoint in record.endpoints if looks.wanted else ():
             name = self._name_state(record, endpoint)
             if endpoint.hostname is None or name is None or name.emptiness is None:

@@ -210,22 +210,26 @@ class Vantages:
         self._turn(known, doubt(Standing(known.report, known.heard_at, turned_bad, disputed), now))
 
     def _disputed(self, known: _Known) -> float:
-        """Return of how many of the checks that a vantage says fail most of the others say that they pass."""
-        bad = known.turned_bad
+        """Return of what share of the checks that a vantage says fail most of the others say that they pass.
+
+        Most of all others that vote: one that contradicts, and is alone with that, may be the one to doubt.
+        """
         others = [
             each
             for name, each in self._known.items()
-            if each is not known and name != self._own_name and each.report is not None and each.vantage.votes
-            if each.heard_at is not None and self._clock.now() - each.heard_at <= STALE_AFTER
+            if each is not known and name != self._own_name and each.counts and each.vantage.votes
         ]
+        heard = [
+            each for each in others if each.heard_at is not None and self._clock.now() - each.heard_at <= STALE_AFTER
+        ]
+        number = len(others) + self._checks_here
         disputed = 0
-        for key in bad:
-            says = [finding.state for each in others if (finding := _finding(each, key)) is not None]
+        for key in known.turned_bad:
+            says = [finding.state for each in heard if (finding := _finding(each, key)) is not None]
             if self._checks_here and self._own_doubt is None:
                 says.append(self._own_says(key))
-            passes, fails = says.count(Verdict.HEALTHY), says.count(Verdict.UNHEALTHY)
-            disputed += passes > fails
-        return disputed / max(1, len(bad))
+            disputed += 2 * says.count(Verdict.HEALTHY) > number
+        return disputed / max(1, len(known.turned_bad))
 
     def _turn(self, known: _Known, found: Doubt | None) -> None:
         if found != known.doubt:

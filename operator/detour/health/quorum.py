@@ -101,7 +101,7 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
     latency = own.latency if own is not None else None
     base = Streak(before, own.since if own else at, latency=latency, has_passed=has_passed)
     if condemned:
-        evidence = _together(against, among.needed, passed=False)
+        evidence = _together(against, among.needed)
         return replace(
             base,
             verdict=Verdict.UNHEALTHY,
@@ -112,7 +112,7 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
         )
     dissent = _tell_votes(against, among) if against else ""
     if acquitted:
-        evidence = _own_or_together(own, in_favour, among.acquits)
+        evidence = _newest(own, in_favour)
         return replace(
             base,
             verdict=Verdict.HEALTHY,
@@ -129,6 +129,8 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
         return replace(base, reason=told.reason, message=told.message, blanks=told.blanks, evidence=evidence)
     wanted = f"{among.needed} of {among.total} votes would condemn it"
     told_so = "; ".join([*([dissent] if dissent else []), wanted, *among.silent[:TOLD]])
+    if evidence is not None and evidence.passed and against:
+        evidence = None  # whom somebody contradicts keeps what it has, and gains nothing
     return replace(base, reason=NO_QUORUM, message=f"no quorum, so it counts as before: {told_so}", evidence=evidence)
 
 
@@ -149,22 +151,29 @@ def _tell_votes(against: Sequence[Ballot], among: Electorate) -> str:
     return f"{', '.join(names[:TOLD])}{more} {verb} it failing: {votes} of {among.total} votes"
 
 
-def _own_or_together(own: Streak | None, agreeing: Sequence[Ballot], enough: int) -> Evidence | None:
-    """Return what this process has seen itself, where that agrees, or what enough of the others have."""
+def _newest(own: Streak | None, agreeing: Sequence[Ballot]) -> Evidence | None:
+    """Return what this process has seen pass itself, where it has, or else whoever looked last.
+
+    That a place passes is for the votes to say; here it is only how lately that was seen.
+    """
     seen = own.evidence if own is not None else None
     if seen is not None and seen.passed and any(each.evidence is seen for each in agreeing):
         return seen
-    return _together(agreeing, enough, passed=True)
+    passed = [each.evidence for each in agreeing if each.evidence is not None and each.evidence.passed]
+    return max(passed, key=lambda each: each.began_at, default=None)
 
 
-def _together(agreeing: Sequence[Ballot], enough: int, *, passed: bool) -> Evidence | None:
-    """Return as the evidence of several what so many votes can vouch for: one of them alone decides no time."""
-    known = [(each.evidence, each.voter.votes) for each in agreeing if each.evidence is not None]
+def _together(against: Sequence[Ballot], enough: int) -> Evidence | None:
+    """Return as the evidence of several that the failure began when enough of them had begun to see it.
+
+    So no single one decides that time. When it was seen last is as new as the newest look.
+    """
+    known = [(each.evidence, each.voter.votes) for each in against if each.evidence is not None]
     run_since = _reached(((evidence.run_since, votes) for evidence, votes in known), enough)
-    began_at = _reached(((-evidence.began_at, votes) for evidence, votes in known), enough)
-    if run_since is None or began_at is None:
+    if run_since is None:
         return None
-    return Evidence(passed, -began_at, run_since, looked_at=-began_at)
+    began_at = max(evidence.began_at for evidence, _ in known)
+    return Evidence(False, began_at, run_since, looked_at=began_at)
 
 
 def _reached(times: Iterable[tuple[float, int]], enough: int) -> float | None:

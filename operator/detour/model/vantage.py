@@ -8,6 +8,7 @@ import base64
 import binascii
 import enum
 import hashlib
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,8 +32,8 @@ _STATES = (Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.UNHEALTHY)
 _STATE_BITS = 2
 _LONGEST_AGE = (1 << 32 - _STATE_BITS) - 1
 _LONGEST_LOOK = (1 << 16) - 1
-_TICKS = 10
-"""Ages are told in tenths of a second."""
+_TICKS = 100
+"""Ages are told in hundredths of a second."""
 
 LONGEST_TEXT = 4 * -(-MOST_FINDINGS * _ENTRY.size // 3)
 """Characters of packed findings at most: base64 takes four for three octets."""
@@ -146,8 +147,8 @@ def unpacked(text: str) -> dict[CheckKey, Finding]:
 
 
 def _pack(key: CheckKey, finding: Finding) -> bytes:
-    age = min(_LONGEST_AGE, max(0, int(finding.age * _TICKS)))
-    looked = min(_LONGEST_LOOK, max(0, int(finding.looked * _TICKS)))
+    age = math.ceil(max(0.0, min(_LONGEST_AGE, finding.age * _TICKS)))  # what was after something stays so
+    looked = int(max(0.0, min(_LONGEST_LOOK, finding.looked * _TICKS)))
     return _ENTRY.pack(key, age << _STATE_BITS | _STATES.index(finding.state), looked)
 
 
@@ -155,4 +156,5 @@ def _unpack(state: int, looked: int) -> Finding:
     which = state & (1 << _STATE_BITS) - 1
     if which >= len(_STATES):
         raise ValueError("a state that there is none of")
-    return Finding(_STATES[which], (state >> _STATE_BITS) / _TICKS, looked / _TICKS)
+    since = math.inf if looked == _LONGEST_LOOK else looked / _TICKS  # so long ago that it shows nothing
+    return Finding(_STATES[which], (state >> _STATE_BITS) / _TICKS, since)

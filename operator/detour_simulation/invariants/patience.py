@@ -244,7 +244,10 @@ def never_to_the_dead(history: History) -> Iterator[Violation]:
     that, whatever was believed before, also by a process that has just begun. A person's word is no matter of health.
     Where nobody works, or has only begun to, and everybody is to answer then, they all come. A name that was empty, or
     had nothing of what is declared, takes what there is: never empty comes before a person's word, that before health.
+    Where of several vantages only one that lies has looked at a place since, and the others are gone, it is believed.
     """
+    if history.terms.may_lack_votes:
+        return
     replay = Replay(history)
     past = _Past(history.terms.detection)
     for event in replay:

@@ -8,6 +8,7 @@ schedule and end some seconds after it, by which time its after-effects must be 
     readings that fail or are slow                             nothing by themselves, but what has to be read first;
                                                                at Azure DNS, where the ledger is, its zone
     name servers that are away, a vantage that is blind        everything: nobody knows whom to believe
+    vantages that are amiss, where the others are no majority  everything: nobody knows whom to believe
     a leader whose own checks fail                             everything: until a replica that sees has taken over
     a process that is killed, stopped or paused                everything: until one of its site has gone on from there
     an API server that is away                                 what people declare; who shall lead, where that is open
@@ -112,6 +113,19 @@ OF_A_LEDGER = frozenset(
         Fault.ZONE_RESTORED,
     }
 )
+OF_VANTAGES = frozenset(
+    {
+        Fault.VANTAGE_LIES,
+        Fault.VANTAGE_GONE,
+        Fault.VANTAGE_CUT_OFF,
+        Fault.VANTAGE_STOLEN,
+        Fault.VANTAGE_CLOCK,
+        Fault.VANTAGES_INWARD,
+    }
+)
+HEARD_AGAIN = 20.0
+"""Seconds until a vantage that is well again has been heard, has checked what it missed, and is believed."""
+
 REGIONS_IN_PLAY = 3
 """Regions that an installation of the simulation has endpoints in: a limit of as many holds nothing."""
 
@@ -259,6 +273,8 @@ class Permissions:
                 self._delay_readings(now, until)
             case Fault.SERVERS_AWAY | Fault.SITE_LOST:
                 self._hinder(until + AFTER_BLINDNESS + LONGEST_PAUSE * (event.fault is Fault.SITE_LOST))
+            case fault if fault in OF_VANTAGES and self._terms.may_lack_votes:
+                self._hinder(until + HEARD_AGAIN)
             case Fault.LEASE_LOST:
                 self._hinder(max(now, self._api_until) + SUCCESSION)
             case Fault.CANCEL_BEFORE | Fault.CANCEL_AFTER:

@@ -181,7 +181,7 @@ def test_what_this_process_has_seen_itself_is_the_evidence_where_it_agrees() -> 
     assert judged(own, ballots, THREE, UP, at=0.0).evidence is mine
 
 
-def test_else_it_is_what_enough_others_vouch_for_and_no_single_one() -> None:
+def test_a_failure_began_when_enough_had_begun_to_see_it() -> None:
     a, b, c = THREE.voters
     ballots = [
         Ballot(a, UP, seen(True, 50.0)),
@@ -189,11 +189,17 @@ def test_else_it_is_what_enough_others_vouch_for_and_no_single_one() -> None:
         Ballot(c, DOWN, seen(False, 99.0, 3.0)),
     ]
     found = judged(Streak(UP, 0.0, evidence=seen(True, 50.0)), ballots, THREE, UP, at=0.0).evidence
-    assert found == Evidence(False, 60.0, 57.0, 60.0), "the one that claims to have known it for long does not set it"
+    assert found == Evidence(False, 99.0, 57.0, 99.0), "the one that claims to have known it for long does not set it"
 
 
-def test_where_two_are_needed_one_with_evidence_gives_no_grounds() -> None:
+def test_that_a_place_passes_is_as_new_as_the_newest_look_of_those_who_say_so() -> None:
     a, b, c = THREE.voters
-    found = judged(None, [Ballot(a, UP, seen(True, 50.0)), Ballot(b, UP), Ballot(c, DOWN)], THREE, UP, at=0.0)
-    assert found.verdict is UP
+    ballots = [Ballot(a, UP, seen(True, 50.0)), Ballot(b, UP, seen(True, 60.0)), Ballot(c, DOWN, seen(False, 99.0))]
+    assert judged(None, ballots, THREE, UP, at=0.0).evidence == seen(True, 60.0)
+
+
+def test_where_two_condemn_one_with_evidence_gives_no_grounds() -> None:
+    a, b, c = THREE.voters
+    found = judged(None, [Ballot(a, DOWN, seen(False, 50.0)), Ballot(b, DOWN), Ballot(c, UP)], THREE, UP, at=0.0)
+    assert found.verdict is DOWN
     assert found.evidence is None

@@ -1,6 +1,7 @@
 """What a vantage says of its checks, as text: whole, small, and harmless whatever stands in it."""
 
 import base64
+import math
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,8 @@ FINDINGS = some.dictionaries(
     some.builds(
         Finding,
         some.sampled_from(Verdict),
-        some.integers(0, 10**7).map(lambda tenths: tenths / 10),
-        some.integers(0, 6 * 10**4).map(lambda tenths: tenths / 10),
+        some.integers(0, 10**7).map(lambda ticks: ticks / 100),
+        some.integers(0, 6 * 10**4).map(lambda ticks: ticks / 100),
     ),
     max_size=50,
 )
@@ -29,7 +30,15 @@ def http(path: str) -> HTTPCheck:
 
 @given(FINDINGS)
 def test_what_was_packed_is_read_again(findings: dict[bytes, Finding]) -> None:
-    assert unpacked(packed(findings)) == findings
+    read = unpacked(packed(findings))
+    assert {key: each.state for key, each in read.items()} == {key: each.state for key, each in findings.items()}
+    for key, each in findings.items():
+        assert 0 <= read[key].age - each.age <= 0.0101
+        assert 0 <= each.looked - read[key].looked <= 0.0101
+
+
+def test_a_look_that_is_long_ago_shows_nothing() -> None:
+    assert unpacked(packed({b"12345678": Finding(Verdict.HEALTHY, 1.0, 4000.0)}))[b"12345678"].looked == math.inf
 
 
 @given(some.text() | some.binary().map(lambda octets: base64.b64encode(octets).decode()))

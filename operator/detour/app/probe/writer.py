@@ -1,8 +1,8 @@
 """Writing what a probe finds into the status of its Vantage, and a sign of life into its Lease.
 
-What has changed is written at once, and no more than once a second. A moment after a change it is written again: what
-follows it are looks at other places, which a failover waits for. While nothing changes the Lease alone is renewed: it
-names the report that still holds.
+What has changed is written at once, and no more than once a second. For a while after a change it is written again:
+what follows it are looks at other places, which a failover waits for. While nothing changes the Lease alone is renewed:
+it names the report that still holds.
 """
 
 import asyncio
@@ -30,6 +30,9 @@ APART = 1.0
 
 STILL_MOVES = 3.0
 """Seconds after a change during which each second is reported."""
+
+SETTLES, SETTLING_APART = 120.0, 5.0
+"""Seconds after a change until all has settled, and between two reports until then: others may need newer looks."""
 
 REFRESH = 60.0
 """Seconds after which a report is written again though nothing has changed: its figures, and the ages of looks."""
@@ -99,9 +102,9 @@ class Writer:
     async def report(self) -> None:
         """Report again and again until cancelled."""
         while True:
-            is_settled = await self._report()
+            holds = await self._report()
             await asyncio.sleep(APART)
-            if is_settled and self._clock.now() >= self._moved_at + STILL_MOVES:
+            if holds and self._clock.now() >= self._moved_at + STILL_MOVES:
                 await news_within(self._news, HEARTBEAT)
 
     async def _report(self) -> bool:
@@ -116,7 +119,7 @@ class Writer:
             report.clock_offset is not None and abs(report.clock_offset) > MOST_CLOCK_OFFSET,
         )
         is_new = told != self._told
-        if not is_new and now >= self._moved_at + STILL_MOVES and now < self._written_at + REFRESH:
+        if not is_new and now < self._written_at + self._pause(now):
             self._held_at = now
             return True
         report = replace(report, instance=self._instance, number=self._number + 1)
@@ -131,6 +134,12 @@ class Writer:
             self._moved_at = now
         self._told, self._written_at, self._held_at, self._number = told, now, now, report.number
         return True
+
+    def _pause(self, now: float) -> float:
+        """Return the seconds after which what has not changed is written again."""
+        if now < self._moved_at + STILL_MOVES:
+            return 0.0
+        return SETTLING_APART if now < self._moved_at + SETTLES else REFRESH
 
     async def beat(self) -> None:
         """Renew the Lease again and again until cancelled."""

@@ -63,8 +63,8 @@ class ReportStatus(Reported):
     findings: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = Field(
         default=None,
         description=f"What it finds of each check, {MOST_FINDINGS} of them at most, in base64: 8 octets that name the"
-        " check; 4 with the state in the last two bits (0 unknown, 1 pass, 2 fail), before them its age in tenths of a"
-        " second; 2 with the age of the newest check.",
+        " check; 4 with the state in the last two bits (0 unknown, 1 pass, 2 fail), before them its age in hundredths"
+        " of a second; 2 with the age of the newest check.",
     )
     references: References | None = Field(
         default=None, description="Whether the reference checks pass by which it tells that it sees anything."
