@@ -62,9 +62,13 @@ OF_VANTAGES: Mapping[str, Mutant] = {
         Mutant(name="it takes a majority of vantages", profile="vantages", off=_one_vote_condemns),
         Mutant(name="who is not believed abstains", profile="vantages amiss", seed=77, off=_everybody_is_believed),
         Mutant(name="no vantage judges its own region", profile="vantages inward", off=_also_in_its_own_region),
-        Mutant(name="who abstains counts", profile="vantages amiss", seed=6, off=_who_abstains_does_not_count),
+        Mutant(name="who abstains counts", profile="vantages amiss", seed=11, off=_who_abstains_does_not_count),
         Mutant(
-            name="a failing check takes as many to pass", profile="vantages", seed=156, off=_without_a_quorum_it_passes
+            name="a failing check takes as many to pass",
+            profile="vantages",
+            within=300,
+            seed=216,
+            off=_without_a_quorum_it_passes,
         ),
         Mutant(name="other vantages are heard", profile="vantages", seed=13, off=_alone),
         Mutant(name="what others say is news", profile="vantages", off=_what_others_say_is_no_news),

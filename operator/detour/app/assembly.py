@@ -20,7 +20,7 @@ from detour.engine.engine import Engine
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.pictures import ZoneObjectPicture
-from detour.engine.ports import ClusterError
+from detour.engine.ports import ClusterError, is_away
 from detour.engine.targets import Targets
 from detour.engine.vantages import THE_OPERATOR, OwnVantage
 from detour.health.vantages import HEARTBEAT
@@ -243,6 +243,7 @@ class Assembly:
     async def _listen_to_vantages(self) -> None:
         """Look for signs of life of other vantages, where there are any."""
         assert self._read_heartbeats is not None  # noqa: S101 - else nobody runs this
+        trouble = ""
         while True:
             await asyncio.sleep(HEARTBEAT / 2)
             if not self.engine.has_other_vantages:
@@ -250,9 +251,15 @@ class Assembly:
             try:
                 heartbeats = await self._read_heartbeats()
             except ClusterError as error:
-                logger.debug("the Leases of vantages: %s", error)
-                await self.engine.vantages_unheard()
+                if is_away(error):
+                    await self.engine.vantages_unheard()
+                else:
+                    self.engine.look_at_vantages()  # they become stale
+                if str(error) != trouble:
+                    logger.warning("the Leases of vantages cannot be read, so that none is heard: %s", error)
+                trouble = str(error)
             else:
+                trouble = ""
                 self.engine.vantages_heard(heartbeats)
 
     async def say_goodbye(self, within: float) -> None:

@@ -107,7 +107,7 @@ class Operator:
                 check=self._check,
                 resolve=self._resolve,
                 references=self._references.pass_now if settings.reference_checks else None,
-                heartbeats=self._heartbeats if settings.vantage_leases is not None else None,
+                heartbeats=self._heartbeats,
             ),
             metrics=self._metrics,
             checks_in_flight=settings.checks_in_flight,
@@ -259,7 +259,7 @@ class Operator:
             await asyncio.sleep(CHORES_PERIOD)
 
     async def _heartbeats(self) -> Mapping[str, SignOfLife]:
-        return heartbeats_in(await self._election.list_leases(str(self._settings.vantage_leases), VANTAGE))
+        return heartbeats_in(await self._election.list_leases(self._settings.vantage_leases, VANTAGE))
 
     async def _read_bundles(self, _: int) -> None:
         if self._parts.declarations.bundles.are_due(self._clock.now()):

@@ -17,6 +17,9 @@ from detour.engine.vantages import OWN_NAME
 from detour.providers.endpoints import PermittedEndpoints
 
 PORTS = 65536
+VANTAGE_LEASES = "detour-system"
+"""Where vantages give signs of life unless it is said."""
+
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -46,7 +49,7 @@ class Settings:
     identity: str = ""
     vantage: str = OWN_NAME
     no_checks: bool = False
-    vantage_leases: str | None = None
+    vantage_leases: str = VANTAGE_LEASES
     sharding: bool = False
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
@@ -105,7 +108,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     )
     add(
         "--vantage-leases",
-        help="namespace of the Leases in which vantages give signs of life (default: that of --lease)",
+        help="namespace of the Leases in which vantages give signs of life (default: that of --lease, else "
+        "detour-system)",
         type=label,
     )
     add(
@@ -156,7 +160,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     if given["sharding"] and not given["lease"]:
         parser.error("--lease is missing: replicas that divide the zones do so by Leases beside this one")
     given["site"] = _site(parser, given)
-    given["vantage_leases"] = given["vantage_leases"] or (given["lease"][0] if given["lease"] else None)
+    given["vantage_leases"] = given["vantage_leases"] or (given["lease"][0] if given["lease"] else VANTAGE_LEASES)
     given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
     known = {each.name for each in fields(Settings)}
     return Settings(**{name: value for name, value in given.items() if name in known and value is not None})

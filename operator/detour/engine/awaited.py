@@ -1,6 +1,6 @@
 """Who waits for the next result of which target: a decision that needs to see more is made anew with each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from detour.model.checks import Target
 from detour.model.record import ObjectKey
@@ -27,6 +27,10 @@ class Awaited:
             self._targets[record] = wanted
             for target in wanted:
                 self._records.setdefault(target, {})[record] = None
+
+    def __iter__(self) -> Iterator[Target]:
+        """Give the targets that anybody waits for."""
+        return iter(self._records)
 
     def of(self, target: Target) -> tuple[ObjectKey, ...]:
         """Return the records that wait for `target`."""

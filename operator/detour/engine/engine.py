@@ -212,6 +212,10 @@ class Engine:
         """Take in the heartbeats of all vantages, by their names."""
         self._targets.vantages.heard(heartbeats)
 
+    def look_at_vantages(self) -> None:
+        """Look whether each vantage is to be believed: nothing new was heard."""
+        self._targets.vantages.look()
+
     async def vantages_unheard(self) -> None:
         """The API server does not answer, so no vantage is heard: find out whether this process's own sees."""
         if not self._targets.vantages.is_alone:
@@ -447,7 +451,7 @@ class Engine:
         loop = self._targets.loop_in(record)
         keeper.refusal = _loop_refusal(record, loop) if loop else None
         if keeper.refusal is None:
-            remembered = self._targets.remembered(record)
+            remembered = self._targets.remembered(record, keeper.healths)
             is_outdated = self._leadership.leads and keeper.memory_is_outdated(self.zones.serving)  # told once
             if is_outdated and (remembered or not keeper.has_followed):
                 self._targets.doubt(record)
@@ -461,6 +465,7 @@ class Engine:
             keeper.replaced = self._targets.replaced_that_works(record.key)
             keeper.decide(moment, zones=self.zones.serving, remembered=remembered)
             self._targets.look(record, keeper.looks)
+        self._targets.note_undecided(record.key, keeper.healths)
         placed = [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
         self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))
 

@@ -5,6 +5,7 @@ which names have left which regions, what a person declared or approved.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -15,9 +16,10 @@ from detour.engine.ports import Command, Reports
 from detour.engine.recordkeeper import RecordKeeper
 from detour.engine.suspicion import Suspicion
 from detour.engine.targets import Targets
+from detour.engine.vantages import OWN_IS_BLIND, OWN_IS_LATE
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.engine.zones import Zones
-from detour.health.vantages import PANIC_SHARE, PANIC_WINDOW
+from detour.health.vantages import LATE, PANIC_SHARE, PANIC_WINDOW
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
@@ -76,11 +78,16 @@ class Gates:
         """
         vantages = self._targets.vantages
         if vantages.is_alone:
+            vantages.own_is_doubted(None)
+            self._targets.count_own_before(math.inf)
             return
         settings = [each.zone.safety for each in self._zones.keepers.values()]
         threshold = max((each.panic_threshold for each in settings), default=PANIC_SHARE)
         window = max((each.window for each in settings), default=PANIC_WINDOW)
-        vantages.own_is_doubted(self._suspicion.covers(threshold, window))
+        self._suspicion.covers(threshold, window)  # which finds out what there is to find out
+        is_late = self._targets.scheduler.urgent_lateness > LATE
+        vantages.own_is_doubted(OWN_IS_BLIND if self._suspicion.is_blind else OWN_IS_LATE if is_late else None)
+        self._targets.count_own_before(self._suspicion.believes_before(threshold, window))
 
     async def references_pass(self) -> bool:
         """Run the reference checks of this vantage; those that break prove nothing."""
@@ -96,7 +103,7 @@ class Gates:
         for zonekeeper, zones in served.items():  # also where nothing is written by us, yet
             safety = zonekeeper.zone.safety
             is_suspected = self._suspicion.covers(safety.panic_threshold, safety.window)
-            zonekeeper.gate.is_suspected = is_suspected and self._targets.vantages.is_alone  # else it has no say
+            zonekeeper.gate.is_suspected = is_suspected and self._targets.vantages.decides_alone
             if sets := self._hand_over(keeper, zonekeeper, zones):
                 if zonekeeper.gate.held(record):
                     held[zonekeeper.zone.key] = sets

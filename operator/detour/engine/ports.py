@@ -31,6 +31,11 @@ class ClusterError(Exception):
         self.status = status
 
 
+def is_away(error: ClusterError) -> bool:
+    """Tell whether a call failed because the API server does not answer, or cannot: not because it says no."""
+    return error.status in (NOT_REACHED, NONSENSE) or error.status >= 500
+
+
 class OpenZone(Protocol):
     """How a zone's provider is opened; `registry.open_zone` says what it may raise."""
 

@@ -7,6 +7,7 @@ again while it stays there.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 from detour.enactment.waiting import news_within
@@ -65,6 +66,14 @@ class Suspicion:
         if self._checking is None:
             self._checking = asyncio.get_running_loop().create_task(self._check(threshold, window))
         return True
+
+    def believes_before(self, threshold: float, window: float) -> float:
+        """Return until when what turned bad is believed (engine seconds): infinity where there was not so much of it.
+
+        `covers` has it found out whether to believe the rest.
+        """
+        is_much = self._bad_share(window) > threshold and self._newest() >= self._cleared_at
+        return self._cleared_at if is_much else math.inf
 
     async def _check(self, threshold: float, window: float) -> None:
         try:

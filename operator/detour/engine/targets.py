@@ -7,7 +7,7 @@ contradicts what was believed has the record's other targets looked at too, at o
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detour.checks.failures import Reason
@@ -24,7 +24,7 @@ from detour.engine.vantages import THE_OPERATOR, OwnVantage, Vantages
 from detour.engine.votes import CheckIndex, Votes
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
-from detour.health.thresholds import Streak, afresh, is_in_question, next_delay, observe
+from detour.health.thresholds import Streak, afresh, is_in_question, is_out_of_reach, next_delay, observe
 from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
@@ -97,12 +97,15 @@ class Targets:
         self._sight = Sight(clock.now)
         self._to_schedule: dict[Target, None] = {}  # that have come or gone since the scheduler was told
         self._index: CheckIndex | None = None  # only where others say anything
+        self._undecided: dict[ObjectKey, None] = {}  # whose vantages have no quorum of some address
+        self._was_alone = True
         self.vantages = Vantages(
             clock,
             own=own_vantage,
             on_news=on_vantage,
             on_change=self._others_say,
             on_voters=self._voters_changed,
+            on_looks=self._looked,
             own_says=self._says,
             own_counts=self._counts,
         )
@@ -157,6 +160,7 @@ class Targets:
         self._cause_at.pop(key, None)
         self._replaced.pop(key, None)
         self._awaited.by(key, ())
+        self._undecided.pop(key, None)
         if record is not None:
             if self._index is not None:
                 self._index.unname(record)
@@ -210,10 +214,16 @@ class Targets:
             if self._targets[target].is_remembered:
                 self._targets[target].streak = self._withdrawn(self._targets[target].streak)
 
-    def remembered(self, record: Record) -> frozenset[str]:
-        """Return the addresses of this record whose verdict still rests on an earlier status."""
+    def remembered(self, record: Record, healths: Mapping[str, EndpointHealth]) -> frozenset[str]:
+        """Return the addresses of this record whose verdict still rests on an earlier status.
+
+        What a quorum of vantages says of them by its `healths` does not, whatever this process has checked.
+        """
         targets = self._targets_of.get(record.key, ())
-        return frozenset(target.address for target in targets if self._targets[target].is_remembered)
+        found = frozenset(target.address for target in targets if self._targets[target].is_remembered)
+        if not found or self.vantages.is_alone:
+            return found
+        return found & {address for each in healths.values() for address in each.undecided}
 
     def doubt_since(self, at: float) -> None:
         """Take no bad verdict formed since `at` (engine seconds): this vantage could not see. They become Unknown."""
@@ -387,24 +397,52 @@ class Targets:
     def _voters_changed(self) -> None:
         """Others have a say than before: that matters where not all say the same."""
         if self._index is None and not self.vantages.is_alone:
-            self._index = CheckIndex(self._targets, self._records.values())
+            self._index, self._was_alone = CheckIndex(self._targets, self._records.values()), False
             self._on_news(tuple(self._records))
             return
-        contested = (target for target in self._turned_bad if target in self._targets)
-        touched = {key: None for target in contested for key in self._targets[target].users}
-        self._on_news(tuple(touched))
+        if self.vantages.is_alone is not self._was_alone:
+            self._was_alone = self.vantages.is_alone
+            self._on_news(tuple(self._records))
+            return
+        self._on_news(tuple({**self._users_of(self._turned_bad), **self._undecided}))
         self._others_say(self.vantages.contested())
+
+    def _users_of(self, targets: Iterable[Target]) -> dict[ObjectKey, None]:
+        watched = (self._targets.get(target) for target in targets)
+        return {key: None for each in watched if each is not None for key in each.users}
+
+    def _looked(self, keys: Container[CheckKey]) -> None:
+        """A vantage has looked at these checks again: tell who waits for that."""
+        if self._index is not None:
+            waits = [target for target in self._awaited if self._index.key(target) in keys]
+            self._on_news(tuple(dict.fromkeys(key for target in waits for key in self._awaited.of(target))))
+
+    def count_own_before(self, at: float) -> None:
+        """What this process has seen fail since `at` (engine seconds) waits for its reference checks, as it is much."""
+        before, self.vantages.own_counts_before = self.vantages.own_counts_before, at
+        if before != at:
+            self._on_news(tuple(self._users_of(self._turned_bad.since(min(before, at)))))
+
+    def note_undecided(self, record: ObjectKey, healths: Mapping[str, EndpointHealth]) -> None:
+        """Keep whether vantages lack a quorum of any of a record's addresses: it is looked at when others vote."""
+        if any(each.undecided for each in healths.values()):
+            self._undecided[record] = None
+        else:
+            self._undecided.pop(record, None)
 
     def tell_others(self) -> None:
         """Keep by what keys the checks of this process are known to others, from now on."""
         if self._index is None:
             self._index = CheckIndex(self._targets, self._records.values())
 
-    def says(self) -> Iterator[tuple[CheckKey, Streak]]:
-        """Give what this process says of each of its checks, under the keys by which others know them."""
+    def says(self) -> Iterator[tuple[CheckKey, Streak, bool]]:
+        """Give what this process says of each of its checks, under the keys by which others know them.
+
+        With each whether it is out of reach: it never passed, and cannot be made from here.
+        """
         if self._index is not None:
             for target, watched in self._targets.items():
-                yield self._index.key(target), watched.streak
+                yield self._index.key(target), watched.streak, is_out_of_reach(watched.streak, target.timing)
 
     def says_by_name(self) -> Iterator[tuple[CheckKey, EndpointHealth]]:
         """Give what it says of each check of a hostname, whatever addresses that leads to, as `says` does."""

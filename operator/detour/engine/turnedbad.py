@@ -31,6 +31,10 @@ class TurnedBad(Generic[Key]):
         """Return how many have turned bad since then."""
         return len(self._in_order) - bisect_left(self._in_order, since)
 
+    def since(self, at: float) -> list[Key]:
+        """Return who has turned bad since then."""
+        return [key for key, when in self._at.items() if when >= at] if self.newest >= at else []
+
     def __iter__(self) -> Iterator[Key]:
         """Give who has turned bad and has not recovered."""
         return iter(self._at)

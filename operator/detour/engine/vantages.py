@@ -4,14 +4,27 @@ What this process checks itself is a vantage too, its own. Where no other one is
 there were none of this.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from detour.engine.clock import Clock
 from detour.engine.pictures import VantagePicture
 from detour.engine.turnedbad import TurnedBad
 from detour.health.quorum import Ballot, Electorate, Voter, electorate
-from detour.health.vantages import PANIC_SHARE, PANIC_WINDOW, STALE_AFTER, Doubt, Standing, doubt
+from detour.health.vantages import (
+    CHECKS_LATE,
+    LATE_CHECKS,
+    MOST_CLOCK_OFFSET,
+    PANIC_SHARE,
+    PANIC_WINDOW,
+    REFERENCES_FAIL,
+    STALE_AFTER,
+    Doubt,
+    Standing,
+    doubt,
+)
 from detour.model.health import Evidence, Verdict
 from detour.model.objects import Subject
 from detour.model.record import Quorum, WhenNoQuorum
@@ -32,7 +45,19 @@ class OwnVantage:
 THE_OPERATOR = OwnVantage()
 """One that nobody has given another name."""
 
-OWN_IN_DOUBT = Doubt("ReferencesFail", "most of its checks turned bad, and its reference checks fail or are awaited")
+OWN_IS_BLIND = Doubt(REFERENCES_FAIL, "most of its checks turned bad, and its reference checks fail")
+OWN_IS_LATE = Doubt(CHECKS_LATE, LATE_CHECKS)
+
+A_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWord:
+    """What this process says of a check itself, with the evidence that bears it out, None where nothing does."""
+
+    state: Verdict
+    evidence: Evidence | None = None
+    is_out_of_reach: bool = False
 
 
 @dataclass(slots=True)
@@ -40,7 +65,8 @@ class _Known:
     """A declared vantage. Times in engine seconds.
 
     `came_at` is when its `report` came, `beat` its newest heartbeat; `heard_at` is when one of them was last seen to be
-    new. What makes no sense of what it wrote last is its `defect`. It `counts` from its first report on.
+    new. What makes no sense of what it wrote last is its `defect`. It `counts` from its first report on. One that
+    was listed `is_dated`: nobody knows how long ago it was written.
     """
 
     subject: Subject
@@ -53,6 +79,8 @@ class _Known:
     doubt: Doubt | None = None
     defect: str = ""
     counts: bool = False
+    is_dated: bool = False
+    changes: deque[tuple[float, int]] = field(default_factory=deque)  # when it has said something else, of how many
     turned_bad: TurnedBad[CheckKey] = field(default_factory=TurnedBad[CheckKey])
     contrary: set[CheckKey] = field(default_factory=set)  # of which it says anything but that they pass
 
@@ -61,8 +89,9 @@ class Vantages:
     """Keeps what every vantage says.
 
     Of this process's `own` one `own_says` tells what it says of a check, and `own_counts` how many it makes and how
-    many of these fail. `on_news` gets whose status has news, `on_change` the checks of which a vantage
-    says something else; `on_voters` is called when others have a say than before.
+    many of these fail. `on_news` gets whose status has news, `on_change` the checks of which a vantage says something
+    else, and `on_looks` those of which it may say the same on a newer look; `on_voters` is called when others have a
+    say than before.
     """
 
     def __init__(
@@ -73,6 +102,7 @@ class Vantages:
         on_news: Callable[[Subject], None],
         on_change: Callable[[Iterable[CheckKey]], None],
         on_voters: Callable[[], None],
+        on_looks: Callable[[Container[CheckKey]], None],
         own_says: Callable[[CheckKey], Verdict],
         own_counts: Callable[[], tuple[int, int]],
     ) -> None:
@@ -82,6 +112,7 @@ class Vantages:
         self._on_news = on_news
         self._on_change = on_change
         self._on_voters = on_voters
+        self._on_looks = on_looks
         self._own_says = own_says
         self._own_counts = own_counts
         self._known: dict[str, _Known] = {}
@@ -90,6 +121,8 @@ class Vantages:
         self._electorates: dict[tuple[str, Quorum], Electorate] = {}
         self._heard_of_any_at = clock.now()
         self._sees_without_api = self._reckoned_without_api = False
+        self._own_told = (0, 0)
+        self.own_counts_before = math.inf  # what this process has seen fail since then waits for its reference checks
         self._reckon()
 
     # -- what is declared ------------------------------------------------------------------------------------------
@@ -105,13 +138,19 @@ class Vantages:
 
     def remove(self, name: str) -> None:
         """A Vantage is gone, and has no vote any more."""
-        if self._known.pop(name, None) is not None:
+        if (known := self._known.pop(name, None)) is not None:
             self._reckon_anew()
+            self._on_change(sorted(known.contrary))  # of which nobody else need say that they fail
 
     @property
     def is_alone(self) -> bool:
         """Tell whether this process's own word is the only one that counts."""
         return not any(each.votes and each.name != self._own_name for each in self._voters)
+
+    @property
+    def decides_alone(self) -> bool:
+        """Tell whether this process's own word decides, at least of some records."""
+        return self.is_alone or self._sees_without_api
 
     @property
     def are_others(self) -> bool:
@@ -131,13 +170,15 @@ class Vantages:
         if known is None or name == self._own_name or _is_same(report, known.report):
             return
         now, before = self._clock.now(), known.report
-        known.report, known.came_at, known.defect, known.counts = report, now, "", True
-        if before is not None and not is_listed:
-            known.heard_at = now
+        known.report, known.came_at, known.defect, known.counts, known.is_dated = report, now, "", True, is_listed
         changed = self._take_in(known, before.findings if before is not None else {})
+        if before is not None:
+            known.changes.append((now, len(changed)))
         self._on_news(known.subject)
         self.look()  # also whether others stand alone by that
-        self._on_change(changed)
+        if known.doubt is None:  # what has no say is no news: when it has one again all is looked at
+            self._on_change(changed)
+            self._on_looks(report.findings.keys())
 
     def unreadable(self, name: str, why: str) -> None:
         """What a vantage wrote last makes no sense: what it said before counts until it is stale."""
@@ -162,9 +203,9 @@ class Vantages:
         self._sees_without_api = sees and self._clock.now() - self._heard_of_any_at > STALE_AFTER
         self.look()
 
-    def own_is_doubted(self, is_doubted: bool) -> None:
-        """This process's own vantage may be blind, or is believed again."""
-        before, self._own_doubt = self._own_doubt, OWN_IN_DOUBT if is_doubted else None
+    def own_is_doubted(self, found: Doubt | None) -> None:
+        """This process's own vantage is doubted, or (None) believed again."""
+        before, self._own_doubt = self._own_doubt, found
         if before != self._own_doubt:
             if own := self._known.get(self._own_name):
                 self._turn(own, self._own_doubt)
@@ -174,6 +215,10 @@ class Vantages:
         """Look at whether each vantage is to be believed: time goes by, and others say something else."""
         for known in self._known.values():
             self._look_at(known)
+        counts, own = self._own_counts(), self._known.get(self._own_name)
+        if own is not None and counts != self._own_told:
+            self._own_told = counts
+            self._on_news(own.subject)
         self._reckon_anew()
 
     def _take_in(self, known: _Known, before: Mapping[CheckKey, Finding]) -> list[CheckKey]:
@@ -207,7 +252,24 @@ class Vantages:
         checks = len(known.report.findings) if known.report is not None else 0
         turned_bad = known.turned_bad.count(now - PANIC_WINDOW) / max(1, checks)
         disputed = self._disputed(known) if turned_bad > PANIC_SHARE else 0.0
-        self._turn(known, doubt(Standing(known.report, known.heard_at, turned_bad, disputed), now))
+        while known.changes and known.changes[0][0] < now - A_MINUTE:
+            known.changes.popleft()
+        standing = Standing(
+            known.report,
+            known.heard_at,
+            turned_bad,
+            disputed,
+            changes=sum(number for _, number in known.changes) / max(1, checks),
+            clock=self._clock_of_all(),
+        )
+        self._turn(known, doubt(standing, now))
+
+    def _clock_of_all(self) -> float:
+        """Return by how much all clocks differ from the API server's, 0 where one does not: then it is that one's."""
+        told = [each.report.clock_offset for each in self._known.values() if each.report is not None]
+        offsets = [each for each in told if each is not None]
+        least = min(offsets, key=abs, default=0.0)
+        return least if len(offsets) > 1 and abs(least) > MOST_CLOCK_OFFSET else 0.0
 
     def _disputed(self, known: _Known) -> float:
         """Return of what share of the checks that a vantage says fail most of the others say that they pass.
@@ -287,29 +349,26 @@ class Vantages:
         """All vantages, the own one first: the same object until something about them changes."""
         return self._voters
 
-    def ballots(
-        self, among: Electorate, keys: tuple[CheckKey, ...], own: tuple[Verdict, Evidence | None] | None
-    ) -> list[Ballot]:
+    def ballots(self, among: Electorate, keys: tuple[CheckKey, ...], own: OwnWord) -> list[Ballot]:
         """Return what each voter says of a check; of several `keys` the first counts that a vantage knows.
 
-        `own` is what this process says, None where it has nothing to say.
+        `own` is what this process says.
         """
         cast = []
         for voter in among.voters:
             if voter.name == self._own_name:
-                if own is not None:
-                    cast.append(Ballot(voter, *own))
+                cast.append(Ballot(voter, own.state, own.evidence, own.is_out_of_reach))
                 continue
             known = self._known.get(voter.name)
             finding = next((each for key in keys if known and (each := _finding(known, key))), None)
             if known is None or finding is None:
                 cast.append(Ballot(voter, Verdict.UNKNOWN))
             else:
-                cast.append(Ballot(voter, finding.state, self._evidence(known, finding)))
+                cast.append(Ballot(voter, finding.state, self._evidence(known, finding), finding.is_out_of_reach))
         return cast
 
     def _evidence(self, known: _Known, finding: Finding) -> Evidence | None:
-        if finding.state is Verdict.UNKNOWN:
+        if finding.state is Verdict.UNKNOWN or known.is_dated or math.isinf(finding.looked):
             return None
         looked_at = known.came_at - finding.looked
         return Evidence(finding.state is Verdict.HEALTHY, looked_at, self._since(known, finding), looked_at)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from detour.engine.vantages import Vantages
+from detour.engine.vantages import OwnWord, Vantages
 from detour.health.endpoints import NO_ADDRESSES
 from detour.health.quorum import judged
 from detour.health.resolution import ResolvedName
-from detour.health.thresholds import Streak
+from detour.health.thresholds import Streak, is_out_of_reach
 from detour.model.checks import Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
@@ -105,11 +105,21 @@ class Votes:
         found = []
         for address, streak, is_remembered in own:
             keys = (self._index.key(Target(address, record.probe, record.timing)), *by_name)
-            says = Verdict.UNKNOWN if is_remembered else streak.verdict
-            ballots = self._vantages.ballots(among, keys, (says, streak.evidence))
+            says = Verdict.UNKNOWN if is_remembered or self._is_in_doubt(streak) else streak.verdict
+            agrees = streak.evidence is not None and streak.evidence.passed is (says is Verdict.HEALTHY)
+            mine_is = OwnWord(
+                says,
+                streak.evidence if agrees and says is not Verdict.UNKNOWN else None,
+                is_out_of_reach=not is_remembered and is_out_of_reach(streak, record.timing),
+            )
+            ballots = self._vantages.ballots(among, keys, mine_is)
             mine = streak if self._vantages.checks_here else None
             found.append((address, judged(mine, ballots, among, believed.get(address, Verdict.UNKNOWN), at=now)))
         return found
+
+    def _is_in_doubt(self, streak: Streak) -> bool:
+        """Tell whether a failure is too new for this process to be believed: so much turned bad at once."""
+        return streak.verdict is Verdict.UNHEALTHY and streak.since >= self._vantages.own_counts_before
 
     def of_name(
         self, record: Record, endpoint: Endpoint, name: ResolvedName | None, before: EndpointHealth | None, now: float
@@ -122,13 +132,13 @@ class Votes:
             return name
         says, evidence = (Verdict.UNHEALTHY, name.emptiness) if name.empties >= fall else (Verdict.UNKNOWN, None)
         among = self._vantages.electorate(endpoint.region, record.quorum)
-        ballots = self._vantages.ballots(among, (self._name_key(record, endpoint.hostname),), (says, evidence))
+        ballots = self._vantages.ballots(among, (self._name_key(record, endpoint.hostname),), OwnWord(says, evidence))
         was_empty = before is not None and before.reason == NO_ADDRESSES
         found = judged(None, ballots, among, Verdict.UNHEALTHY if was_empty else Verdict.UNKNOWN, at=now)
         if found.verdict is Verdict.UNHEALTHY:
             return name if says is Verdict.UNHEALTHY else replace(name, empties=fall)
         if found.verdict is Verdict.HEALTHY or says is Verdict.UNHEALTHY:
-            return replace(name, empties=0, failures=0)
+            return replace(name, empties=0, failures=0, emptiness=None)
         return name
 
     def _name_key(self, record: Record, hostname: str) -> CheckKey:

@@ -78,6 +78,7 @@ def endpoint_health(
         former=name.former if name is not None else (),
         changes=changes,
         is_down=is_down,
+        undecided=frozenset(address for address, streak in streaks if streak.lacks_quorum) or NONE,
     )
 
 

@@ -3,7 +3,8 @@
 One place that runs checks may have lost its own network, and sees the world fail. So it takes more than half of all
 declared votes to condemn, unless the record asks for another number. Who is stale or suspected has no say, but counts:
 where too few can vote the verdict stays as it was. A check passes again once so many say so that the others could not
-condemn it any more. Pure; times in seconds on the engine's clock.
+condemn it any more; one of which nothing was known passes as soon as anybody says so and nobody contradicts. Pure;
+times in seconds on the engine's clock.
 """
 
 import math
@@ -16,6 +17,9 @@ from detour.model.record import Quorum
 
 NO_QUORUM = "NoQuorum"
 SOME_VANTAGES_FAIL = "SomeVantagesFail"
+
+BEYOND_REACH = 1_000_000
+"""Checks in a row that taught nothing, as the streak of a check has it that no vantage can make."""
 
 TOLD = 4
 """Vantages that are named in one sentence."""
@@ -33,29 +37,44 @@ class Voter:
 
 @dataclass(frozen=True, slots=True)
 class Electorate:
-    """Who decides on checks in one region: `needed` of `total` votes condemn; `voters` are those whose say counts.
+    """Who decides on checks in one region: so many of `total` votes condemn as `quorum` asks for.
 
-    `silent` tells of the others, each with the reason.
+    `voters` are those whose say counts, `eligible` how many votes they and those who abstain have. `silent` tells of
+    whoever has no say, each with the reason.
     """
 
     voters: tuple[Voter, ...]
-    needed: int
+    quorum: Quorum
     total: int
+    eligible: int
     silent: tuple[str, ...] = ()
 
     @property
+    def needed(self) -> int:
+        """So many votes condemn."""
+        return votes_needed(self.quorum, self.total)
+
+    @property
     def acquits(self) -> int:
-        """So many votes that the rest could not condemn."""
-        return max(1, self.total - self.needed + 1)
+        """So many votes that the rest could not condemn, as far as so many can be cast."""
+        return max(1, min(self.total - self.needed + 1, self.eligible))
+
+    def without(self, votes: int) -> "Electorate":
+        """Return who decides where so many of the votes belong to vantages that cannot make the check at all."""
+        return replace(self, total=self.total - votes, eligible=self.eligible - votes)
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """What one voter says of one check. `evidence` is what its newest check showed, as far as that is known."""
+    """What one voter says of one check. `evidence` is what bears that out, None where nothing does.
+
+    Who says that a check `is_out_of_reach` has never made it, and cannot.
+    """
 
     voter: Voter
     state: Verdict
     evidence: Evidence | None = None
+    is_out_of_reach: bool = False
 
 
 def electorate(voters: Iterable[Voter], region: str, quorum: Quorum) -> Electorate:
@@ -68,12 +87,11 @@ def electorate(voters: Iterable[Voter], region: str, quorum: Quorum) -> Electora
     outside = [each for each in declared if not region or each.region != region]
     eligible = outside or declared
     total, may_vote = _votes(declared), _votes(eligible)
-    needed = votes_needed(quorum, total)
-    if may_vote < needed:
-        total, needed = may_vote, votes_needed(quorum, may_vote)
+    if may_vote < votes_needed(quorum, total):
+        total = may_vote
     silent = [f"{each.name} abstains: {each.abstains}" for each in eligible if each.abstains]
     silent += [f"{each.name} is in {region} itself" for each in declared if each not in eligible]
-    return Electorate(tuple(each for each in eligible if not each.abstains), needed, total, tuple(silent))
+    return Electorate(tuple(each for each in eligible if not each.abstains), quorum, total, may_vote, tuple(silent))
 
 
 def votes_needed(quorum: Quorum, total: int) -> int:
@@ -93,12 +111,16 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
     `own` is what this process's own checks say, None where it makes none; `before` what was believed until now. `at` is
     the time for whatever nothing else tells of.
     """
+    beyond = _votes(each.voter for each in ballots if each.is_out_of_reach)
+    if 0 < beyond < _votes(each.voter for each in ballots):
+        among = among.without(beyond)  # those who can make the check decide about it
     against = [each for each in ballots if each.state is Verdict.UNHEALTHY]
     in_favour = [each for each in ballots if each.state is Verdict.HEALTHY]
     condemned = _votes(each.voter for each in against) >= among.needed
-    acquitted = not condemned and _votes(each.voter for each in in_favour) >= among.acquits
-    has_passed = bool(in_favour) or (own is not None and own.has_passed)
+    is_first_word = before is Verdict.UNKNOWN and bool(in_favour) and not against
+    acquitted = not condemned and (_votes(each.voter for each in in_favour) >= among.acquits or is_first_word)
     latency = own.latency if own is not None else None
+    has_passed = acquitted or (own is not None and own.has_passed)
     base = Streak(before, own.since if own else at, latency=latency, has_passed=has_passed)
     if condemned:
         evidence = _together(against, among.needed)
@@ -121,17 +143,27 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
             confirmed_at=evidence.began_at if evidence else at,
             evidence=evidence,
         )
+    return _as_before(own, ballots, among, base, dissent)
+
+
+def _as_before(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, base: Streak, dissent: str) -> Streak:
+    """Return what is believed where there is no quorum: the same as before."""
     evidence = own.evidence if own is not None and any(each.evidence is own.evidence for each in ballots) else None
-    if before is Verdict.HEALTHY and not against:
+    before = base.verdict
+    if before is Verdict.HEALTHY and not dissent:
         return replace(base, evidence=evidence)  # nobody says otherwise, so there is nothing to tell
-    if before is Verdict.UNKNOWN and not (against or in_favour):
-        told = own or base  # nobody has learned anything yet, or can
-        return replace(base, reason=told.reason, message=told.message, blanks=told.blanks, evidence=evidence)
+    if before is Verdict.UNKNOWN:
+        is_beyond_all = bool(ballots) and all(each.is_out_of_reach for each in ballots)
+        base = replace(base, blanks=own.blanks if own is not None else BEYOND_REACH * is_beyond_all)
+        if not any(each.state is not Verdict.UNKNOWN for each in ballots):
+            told = own or base  # nobody has learned anything yet, or can
+            return replace(base, reason=told.reason, message=told.message, evidence=evidence, lacks_quorum=True)
     wanted = f"{among.needed} of {among.total} votes would condemn it"
     told_so = "; ".join([*([dissent] if dissent else []), wanted, *among.silent[:TOLD]])
-    if evidence is not None and evidence.passed and against:
+    if evidence is not None and evidence.passed and dissent:
         evidence = None  # whom somebody contradicts keeps what it has, and gains nothing
-    return replace(base, reason=NO_QUORUM, message=f"no quorum, so it counts as before: {told_so}", evidence=evidence)
+    message = f"no quorum, so it counts as before: {told_so}"
+    return replace(base, reason=NO_QUORUM, message=message, evidence=evidence, lacks_quorum=True)
 
 
 def _votes(voters: Iterable[Voter]) -> int:
@@ -168,7 +200,9 @@ def _together(against: Sequence[Ballot], enough: int) -> Evidence | None:
 
     So no single one decides that time. When it was seen last is as new as the newest look.
     """
-    known = [(each.evidence, each.voter.votes) for each in against if each.evidence is not None]
+    known = [
+        (each.evidence, each.voter.votes) for each in against if each.evidence is not None and not each.evidence.passed
+    ]
     run_since = _reached(((evidence.run_since, votes) for evidence, votes in known), enough)
     if run_since is None:
         return None

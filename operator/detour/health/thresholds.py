@@ -17,6 +17,7 @@ class Streak:
 
     Times in seconds on the engine's clock; `latency` (seconds) is that of the last passed check. `confirmed_at` is when
     a check last agreed with the verdict; `evidence` what the newest one showed; `has_passed` says that one ever passed.
+    Where it `lacks_quorum` vantages disagree, or too few have a say, so that the verdict is the one of before.
     """
 
     verdict: Verdict
@@ -30,6 +31,7 @@ class Streak:
     confirmed_at: float | None = None
     evidence: Evidence | None = None
     has_passed: bool = False
+    lacks_quorum: bool = False
 
 
 def observe(
@@ -93,6 +95,11 @@ def is_in_question(streak: Streak) -> bool:
             return streak.passes > 0
         case Verdict.UNKNOWN:
             return True
+
+
+def is_out_of_reach(streak: Streak, timing: CheckTiming) -> bool:
+    """Tell whether a check that never passed teaches nothing again and again: it cannot be made from here."""
+    return streak.verdict is Verdict.UNKNOWN and not streak.has_passed and streak.blanks >= timing.fall
 
 
 def next_delay(streak: Streak, timing: CheckTiming) -> float:

@@ -32,6 +32,13 @@ CLOCK_OFF = "ClockOff"
 REFERENCES_FAIL = "ReferencesFail"
 CHECKS_LATE = "ChecksLate"
 STANDS_ALONE = "StandsAlone"
+UNSTEADY = "Unsteady"
+
+LATE_CHECKS = f"its checks start more than {LATE:g} s late: it lacks CPU or network"
+
+MOST_CHANGES = 6.0
+"""So often a minute a vantage may say something else of each of its checks, on the average: a region that fails is one
+change, and one that comes and goes a few."""
 
 
 class Doubt(NamedTuple):
@@ -46,13 +53,16 @@ class Standing:
     """How a vantage stands. `heard_at` is its last sign of life that vouches for `report`, None before the first.
 
     `turned_bad` is the share of its checks that turned bad lately, `disputed` the share of these of which most of the
-    others say that they pass.
+    others say that they pass. `changes` is how often within a minute it has said something else of a check, on the
+    average; `clock` (seconds) by how much all clocks differ from the API server's, which then is the one that is wrong.
     """
 
     report: VantageReport | None
     heard_at: float | None
     turned_bad: float = 0.0
     disputed: float = 0.0
+    changes: float = 0.0
+    clock: float = 0.0
 
 
 def doubt(standing: Standing, now: float) -> Doubt | None:
@@ -65,8 +75,10 @@ def doubt(standing: Standing, now: float) -> Doubt | None:
     if report.references is References.FAILING:
         return Doubt(REFERENCES_FAIL, "its reference checks fail: it has lost its own network")
     if report.lateness > LATE:
-        return Doubt(CHECKS_LATE, f"its checks start more than {LATE:g} s late: it lacks CPU or network")
-    if report.clock_offset is not None and abs(report.clock_offset) > MOST_CLOCK_OFFSET:
+        return Doubt(CHECKS_LATE, LATE_CHECKS)
+    if standing.changes > MOST_CHANGES:
+        return Doubt(UNSTEADY, "it says something else of its checks again and again")
+    if report.clock_offset is not None and abs(report.clock_offset - standing.clock) > MOST_CLOCK_OFFSET:
         return Doubt(CLOCK_OFF, f"its clock differs from the API server's by more than {MOST_CLOCK_OFFSET:g} s")
     if standing.turned_bad > PANIC_SHARE and standing.disputed > 0.5:
         return Doubt(STANDS_ALONE, f"more than {PANIC_SHARE:.0%} of its checks turned bad, and the others disagree")

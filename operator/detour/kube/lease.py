@@ -125,12 +125,19 @@ def lease_body(
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
+def vantage_lease(name: str) -> str:
+    """Return the name of the Lease in which a vantage gives signs of life."""
+    return f"vantage-{name}"
+
+
 def heartbeats_in(items: Iterable[Mapping[str, Any]]) -> dict[str, SignOfLife]:
     """Return the heartbeats of vantages by their names, from their Leases. What makes no sense is left out."""
     found = {}
     for item in items:
         metadata, spec = _mapping(item.get("metadata")), _mapping(item.get("spec"))
         name = _mapping(metadata.get("labels")).get(VANTAGE)
+        if metadata.get("name") != vantage_lease(str(name)):
+            continue  # the label is the probe's to write, the Lease's name is not
         number = str(_mapping(metadata.get("annotations")).get(REPORT) or "")
         holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
         is_number = number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS

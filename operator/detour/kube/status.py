@@ -527,8 +527,7 @@ def vantage_status(
         "since": since or timestamp(picture.since),
         "reason": conditions[0].reason,
         "message": conditions[0].message,
-        "checks": picture.checks,
-        "failing": picture.failing,
+        **({"report": {"checks": picture.checks, "failing": picture.failing}} if picture.is_own else {}),
         "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.vantage.generation, now),
         **({"lastHeard": timestamp(picture.heard_at)} if is_stale and picture.heard_at is not None else {}),
     }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detour.kube.translate import DeclarationError
+from detour.model.health import Verdict
 from detour.model.timestamps import timestamp
 from detour.model.vantage import Latency, References, VantageReport, digest, packed, unpacked
 
@@ -24,6 +25,7 @@ def report_body(report: VantageReport, *, version: str, at: float) -> dict[str, 
         "at": timestamp(at),
         "version": version,
         "checks": report.checks,
+        "failing": sum(each.state is Verdict.UNHEALTHY for each in report.findings.values()),
         "digest": digest(report.findings),
         "findings": packed(report.findings),
         "references": report.references.value,

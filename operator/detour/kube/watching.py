@@ -37,6 +37,12 @@ SETTLED = 30.0
 ORDER = (Kind.VANTAGE, Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
 """Who is listed first: a record must not be decided for before it is known which regions are drained, and who votes."""
 
+MAY_BE_MISSING = frozenset({Kind.VANTAGE})
+"""What an operator goes without where it is forbidden, or its CRD missing: that is said, and looked at each minute.
+
+Who was known before stays known.
+"""
+
 ROUNDS = 10
 """Looks in which a whole kind has been compared, however many pages it takes."""
 
@@ -280,8 +286,11 @@ class Watcher:
             kept.version = listing.version
             if self._versions.went_back(mark, listing.version):
                 self._begin_anew()
-        if not read and (others := [each for each in refused.values() if each.status != FORBIDDEN]):
+        bearable = (FORBIDDEN, 404) if kind in MAY_BE_MISSING else (FORBIDDEN,)
+        if not read and (others := [each for each in refused.values() if each.status not in bearable]):
             raise others[0]
+        if not read and kind in MAY_BE_MISSING and kept.listed is None:
+            self._deliver(Listed(kind, raws, began_at, None))  # none that is known of: nobody has to wait for it
         self._tell_unread(kind, kept, {space or "": str(error) for space, error in refused.items()})
         kept.listed = tuple(read)
         if read:

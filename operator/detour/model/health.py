@@ -39,7 +39,8 @@ class EndpointHealth:
     ever. Of `addresses` those in `unjudged` may have their first verdict any moment, as nothing keeps them from being
     checked; those in `fading` are in its hostname's answers no more, for long; `former` are those that it had before,
     and that may be somebody else's by now. `changes` are when the verdict has turned to Unhealthy and back within the
-    last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy.
+    last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy. Of the addresses in
+    `undecided` vantages have no quorum: their verdict is the one of before.
     """
 
     verdict: Verdict
@@ -58,3 +59,4 @@ class EndpointHealth:
     former: tuple[str, ...] = ()
     changes: tuple[float, ...] = ()
     is_down: bool = False
+    undecided: frozenset[str] = frozenset()

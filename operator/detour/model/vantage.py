@@ -11,9 +11,10 @@ import hashlib
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 
-from detour.model.checks import Target
+from detour.model.checks import CheckTiming, Probe, Target
 from detour.model.health import Verdict
 
 MOST_FINDINGS = 10_000
@@ -29,6 +30,7 @@ KEY_BYTES = 8
 
 _ENTRY = struct.Struct(f">{KEY_BYTES}sIH")
 _STATES = (Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.UNHEALTHY)
+_OUT_OF_REACH = 3
 _STATE_BITS = 2
 _LONGEST_AGE = (1 << 32 - _STATE_BITS) - 1
 _LONGEST_LOOK = (1 << 16) - 1
@@ -57,12 +59,15 @@ class Vantage:
 class Finding:
     """What a vantage says of one check: a state, which holds since `age` seconds, and when its newest check began.
 
-    A state begins with the first of the like results that it rests on; the newest check began `looked` seconds ago.
+    A state begins with the first of the like results that it rests on. `looked` is how many seconds ago the newest
+    check began that bears the state out, infinity where none does, or only one of long ago. What `is_out_of_reach` is
+    Unknown: it never passed there and cannot be checked, such as an address of a family without a route.
     """
 
     state: Verdict
     age: float
-    looked: float
+    looked: float = math.inf
+    is_out_of_reach: bool = False
 
 
 class References(enum.StrEnum):
@@ -117,8 +122,26 @@ def check_key(target: Target) -> CheckKey:
 
     An endpoint with a hostname is a check too, of the target that has the name for its address.
     """
-    told = repr((target.address, target.probe, target.timing))
-    return hashlib.blake2b(told.encode(), digest_size=KEY_BYTES).digest()
+    return hashlib.blake2b(
+        target.address.encode() + _declared(target.probe, target.timing), digest_size=KEY_BYTES
+    ).digest()
+
+
+@lru_cache(maxsize=1024)
+def _declared(probe: Probe, timing: CheckTiming) -> bytes:
+    return hashlib.blake2b(repr((_told(probe), _told(timing))).encode()).digest()
+
+
+def _told(value: object) -> object:
+    """Return what a value declares beyond its defaults, so that a field that is added later changes no key."""
+    if isinstance(value, tuple):
+        return tuple(map(_told, value))
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    found = {each.name: getattr(value, each.name) for each in fields(value) if each.compare}
+    defaults = {each.name: each.default for each in fields(value)}
+    told = ((name, _told(found[name])) for name in sorted(found) if found[name] != defaults[name])
+    return type(value).__name__, *told
 
 
 def digest(keys: Iterator[CheckKey] | Mapping[CheckKey, object]) -> str:
@@ -149,12 +172,13 @@ def unpacked(text: str) -> dict[CheckKey, Finding]:
 def _pack(key: CheckKey, finding: Finding) -> bytes:
     age = math.ceil(max(0.0, min(_LONGEST_AGE, finding.age * _TICKS)))  # what was after something stays so
     looked = int(max(0.0, min(_LONGEST_LOOK, finding.looked * _TICKS)))
-    return _ENTRY.pack(key, age << _STATE_BITS | _STATES.index(finding.state), looked)
+    state = _OUT_OF_REACH if finding.is_out_of_reach else _STATES.index(finding.state)
+    return _ENTRY.pack(key, age << _STATE_BITS | state, looked)
 
 
 def _unpack(state: int, looked: int) -> Finding:
     which = state & (1 << _STATE_BITS) - 1
-    if which >= len(_STATES):
-        raise ValueError("a state that there is none of")
+    is_out_of_reach = which == _OUT_OF_REACH
     since = math.inf if looked == _LONGEST_LOOK else looked / _TICKS  # so long ago that it shows nothing
-    return Finding(_STATES[which], (state >> _STATE_BITS) / _TICKS, since)
+    verdict = Verdict.UNKNOWN if is_out_of_reach else _STATES[which]
+    return Finding(verdict, (state >> _STATE_BITS) / _TICKS, since, is_out_of_reach)

@@ -169,8 +169,11 @@ def patient(history: History) -> Iterator[Violation]:
     """A place is left for failing only after `fall` checks, and gained after a failure only after `rise`.
 
     Less time than these take, from the first check to the last, proves that somebody did not wait. Nothing is said
-    where something else was at work lately: a process that started, a blind vantage, a declaration, damage.
+    where something else was at work lately: a process that started, a blind vantage, a declaration, damage. Nor where
+    one vantage lies and another is gone: the third one's delay is enough then for two to agree on what is not so.
     """
+    if history.terms.may_lack_votes:
+        return
     replay = Replay(history)
     past = _Past(history.terms.detection)
     for event in replay:

@@ -27,7 +27,7 @@ class ApiServer:
         self.leases: dict[tuple[str, str], dict[str, Any]] = {}
         self.events: list[tuple[str, str]] = []
         self.watchers: list[Callable[[Seen | DeletionSeen], None]] = []
-        self.is_away = False
+        self.is_away = self.leases_refused = False
         self._versions = 1
 
     def apply(self, raw: dict[str, Any]) -> None:
@@ -121,6 +121,8 @@ class ApiServer:
 
     async def list_leases(self, namespace: str, selector: str) -> list[Mapping[str, Any]]:
         await self._answer()
+        if self.leases_refused:
+            raise ClusterError("the API server answers 403 Forbidden", 403)
         found = [lease for (there, _), lease in self.leases.items() if there == namespace]
         return [copy.deepcopy(each) for each in found if selector in each["metadata"].get("labels", {})]
 

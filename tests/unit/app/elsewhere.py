@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +24,8 @@ NAMESPACE = LEASE[0]
 class Elsewhere:
     """A probe for the vantage `name`. `down` are addresses that fail there, `is_blind` makes all fail.
 
+    Those `beyond_reach` cannot be checked there.
+
     `names` are what hostnames lead to there, the same as in `world` where that is not said.
 
     While its `connection` is cut it reaches nobody at the API server. `clock_error` is how far its clock is ahead.
@@ -36,12 +38,14 @@ class Elsewhere:
         *,
         has_references: bool = False,
         names: Mapping[str, tuple[str, ...]] | None = None,
+        beyond_reach: Collection[str] = (),
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name = name
         self.down: set[str] = set()
         self.names = world.names if names is None else names
         self.is_blind = False
+        self.beyond_reach = beyond_reach
         self.clock_error = 0.0
         self.connection = Connection(world.api)
         self._world = world
@@ -87,6 +91,8 @@ class Elsewhere:
 
     async def _check(self, target: Target) -> CheckResult:
         await asyncio.sleep(0.01)
+        if target.address in self.beyond_reach:
+            return CheckResult(None, "NoRoute", "this host has no route there", 0.0)
         passed = not self.is_blind and target.address not in self.down
         return CheckResult(passed, "" if passed else "Refused", "" if passed else "connection refused", 0.01)
 

@@ -42,7 +42,7 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
         Kind.FAILOVER_RECORD: {"zones": [{"name": "main", "values": ["192.0.2.1"]}], "history": [{"revision": 1}]},
         Kind.DNS_ZONE: {"ledger": {"generation": "1.1"}, "evacuations": [{"region": "x", "at": "y"}]},
         Kind.CLOUD_REGION: {"phase": "Healthy", "since": "z", "drainEnded": "w"},
-        Kind.VANTAGE: {"state": "Trusted", "since": "z", "checks": 3},
+        Kind.VANTAGE: {"state": "Trusted", "since": "z", "report": {"checks": 3}},
     }
     for number in range(count):
         name = f"odd{number}"

@@ -56,6 +56,13 @@ def test_two_of_three_condemn_and_two_of_three_acquit() -> None:
     assert verdict({"a": UP, "b": DOWN, "c": UP}, THREE, DOWN) is UP
 
 
+def test_of_what_nothing_was_known_one_vote_will_do_where_nobody_contradicts() -> None:
+    assert verdict({"a": UP, "b": UNKNOWN, "c": UNKNOWN}, THREE, UNKNOWN) is UP
+    assert verdict({"a": UP, "b": DOWN, "c": UNKNOWN}, THREE, UNKNOWN) is UNKNOWN
+    assert verdict({"a": DOWN, "b": UNKNOWN, "c": UNKNOWN}, THREE, UNKNOWN) is UNKNOWN
+    assert verdict({"a": UP, "b": UNKNOWN, "c": UNKNOWN}, THREE, DOWN) is DOWN
+
+
 @pytest.mark.parametrize("before", [UP, DOWN, UNKNOWN])
 @pytest.mark.parametrize("liar", ["a", "b", "c"])
 def test_one_liar_among_three_moves_nothing(liar: str, before: Verdict) -> None:
@@ -136,7 +143,9 @@ def test_who_can_still_be_condemned_is_never_acquitted(
     in_favour = sum(each.votes for each in among.voters if says[each.name] is UP)
     if found is DOWN and before is not DOWN:
         assert against >= among.needed
-    if found is UP and before is not UP:
+    if found is UP and before is UNKNOWN:
+        assert in_favour > 0
+    if found is UP and before is DOWN:
         assert in_favour > 0
         assert among.total - in_favour < among.needed, "the rest could not condemn it"
 

@@ -8,7 +8,15 @@ import pytest
 import yaml
 
 from detour.kube.resources.definitions import FAILOVER_RECORD, RESOURCES, Resource
-from detour.kube.resources.output import CHART_FOLDER, as_yaml, chart_template, differences, generated_files, write
+from detour.kube.resources.output import (
+    CHART_FOLDER,
+    CRDS_ARE_OURS,
+    as_yaml,
+    chart_template,
+    differences,
+    generated_files,
+    write,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 KINDS = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)
@@ -131,7 +139,7 @@ def test_what_our_own_code_fills_in_is_described_all_the_same() -> None:
 @KINDS
 def test_the_charts_copy_is_the_same_but_kept_on_uninstall(resource: Resource) -> None:
     template = chart_template(resource.crd())
-    assert template.startswith("{{- if .Values.crds.enabled }}\n")
+    assert template.startswith(f"{{{{- if {CRDS_ARE_OURS} }}}}\n")
     assert template.endswith("{{- end }}\n")
     crd = yaml.safe_load(template.split("\n", 1)[1].rsplit("{{- end }}", 1)[0])
     assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}

@@ -75,9 +75,19 @@ def test_references_of_which_nonsense_is_said_do_not_pass() -> None:
 
 def lease(name: object = "elsewhere", number: object = "41", holder: object = "probe-1", renewed: object = "t") -> Any:
     return {
-        "metadata": {"labels": {"detour.dev/vantage": name}, "annotations": {"detour.dev/report": number}},
+        "metadata": {
+            "name": f"vantage-{name}",
+            "labels": {"detour.dev/vantage": name},
+            "annotations": {"detour.dev/report": number},
+        },
         "spec": {"holderIdentity": holder, "renewTime": renewed},
     }
+
+
+def test_whose_lease_it_is_its_name_says_which_no_token_can_change() -> None:
+    stolen = lease("west")
+    stolen["metadata"]["labels"]["detour.dev/vantage"] = "east"
+    assert heartbeats_in([lease("east"), stolen]) == {"east": SignOfLife("probe-1", 41, "t")}
 
 
 def test_heartbeats_are_read_off_their_leases() -> None:

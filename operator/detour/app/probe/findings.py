@@ -30,18 +30,22 @@ class Findings:
         return {key: found[key] for key in sorted(found)[:MOST_FINDINGS]}, len(found)
 
     def _all(self, now: float) -> Iterator[tuple[CheckKey, Finding]]:
-        for key, streak in self._targets.says():
-            yield key, _finding(streak.verdict, streak.evidence, streak.since, now)
-        for key, health in self._targets.says_by_name():
-            yield key, _finding(health.verdict, evidence_of(health), health.since, now)
+        for target_key, streak, is_out_of_reach in self._targets.says():
+            yield target_key, _finding(streak.verdict, streak.evidence, streak.since, now, is_out_of_reach)
+        for name_key, health in self._targets.says_by_name():
+            yield name_key, _finding(health.verdict, evidence_of(health), now, now)
 
 
-def _finding(state: Verdict, evidence: Evidence | None, since: float, now: float) -> Finding:
-    """Return a finding that is as old as the run of like results that it rests on: a failure counts from its first."""
-    agrees = evidence is not None and evidence.passed is (state is Verdict.HEALTHY)
-    began_at = evidence.run_since if evidence is not None and agrees else since
-    looked_at = evidence.looked_at if evidence is not None else since
-    return Finding(state, max(0.0, now - began_at), max(0.0, now - looked_at))
+def _finding(
+    state: Verdict, evidence: Evidence | None, since: float, now: float, is_out_of_reach: bool = False
+) -> Finding:
+    """Return a finding that is as old as the run of like results that it rests on: a failure counts from its first.
+
+    A newest check that says otherwise is no look that bears it out.
+    """
+    if evidence is None or state is Verdict.UNKNOWN or evidence.passed is not (state is Verdict.HEALTHY):
+        return Finding(state, max(0.0, now - since), is_out_of_reach=is_out_of_reach)
+    return Finding(state, max(0.0, now - evidence.run_since), max(0.0, now - evidence.began_at))
 
 
 class Latencies:

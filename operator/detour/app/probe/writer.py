@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from detour import __version__
 from detour.enactment.waiting import news_within
 from detour.engine.clock import Clock
-from detour.engine.ports import ClusterError
+from detour.engine.ports import ClusterError, is_away
 from detour.health.vantages import HEARTBEAT, LATE, MOST_CLOCK_OFFSET, STALE_AFTER
 from detour.kube.lease import REPORT
 from detour.kube.vantagereport import report_body
@@ -87,6 +87,7 @@ class Writer:
         self._written_at = self._held_at = float("-inf")
         self._moved_at = float("-inf")
         self._number = 0
+        self._is_refused = False
         self._offset: float | None = None
         self._trouble: dict[str, str] = {}
 
@@ -103,7 +104,7 @@ class Writer:
         """Report again and again until cancelled."""
         while True:
             holds = await self._report()
-            await asyncio.sleep(APART)
+            await asyncio.sleep(HEARTBEAT if self._is_refused else APART)
             if holds and self._clock.now() >= self._moved_at + STILL_MOVES:
                 await news_within(self._news, HEARTBEAT)
 
@@ -128,7 +129,9 @@ class Writer:
             await self._place.patch(Kind.VANTAGE, "", self._name, body, status=True)
         except ClusterError as error:
             self._tell("report", f"Vantage {self._name}", error)
+            self._is_refused = not is_away(error)  # it will be so again a second later
             return False
+        self._is_refused = False
         self._tell("report", f"Vantage {self._name}", None)
         if is_new:
             self._moved_at = now

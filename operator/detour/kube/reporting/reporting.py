@@ -344,10 +344,13 @@ def _warned_of(warnings: tuple[Explanation, ...], previous: Mapping[str, Any]) -
 
 
 def _status(raw: RawObject) -> Mapping[str, Any]:
-    """Return the status as far as it is ours to write: what a vantage reports in its own is not."""
+    """Return the status as far as it is ours to write: what another vantage reports in its own is not."""
     status = raw.get("status")
     found = status if isinstance(status, Mapping) else {}
-    return {key: value for key, value in found.items() if key != "report"} if "report" in found else found
+    report = found.get("report")
+    if isinstance(report, Mapping) and "instance" in report:
+        return {key: value for key, value in found.items() if key != "report"}
+    return found
 
 
 def _version(raw: RawObject) -> str:

@@ -57,14 +57,15 @@ class ReportStatus(Reported):
         default=None, description="Version of the probe."
     )
     checks: Integer | None = Field(default=None, description="How many checks it runs.")
+    failing: Integer | None = Field(default=None, description="How many of them fail.")
     digest: Annotated[str, StringConstraints(max_length=64)] | None = Field(
         default=None, description="Equal for vantages that run the same checks."
     )
     findings: Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None = Field(
         default=None,
         description=f"What it finds of each check, {MOST_FINDINGS} of them at most, in base64: 8 octets that name the"
-        " check; 4 with the state in the last two bits (0 unknown, 1 pass, 2 fail), before them its age in hundredths"
-        " of a second; 2 with the age of the newest check.",
+        " check; 4 with the state in the last two bits (0 unknown, 1 pass, 2 fail, 3 cannot be checked from there), and"
+        " before them its age in hundredths of a second; 2 with the age of the newest check that bears it out.",
     )
     references: References | None = Field(
         default=None, description="Whether the reference checks pass by which it tells that it sees anything."
@@ -96,8 +97,6 @@ class VantageStatus(Reported):
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")
     message: str | None = Field(default=None, description="Why, as a sentence.")
     last_heard: Time | None = Field(default=None, description="Where it is Stale: when it was heard last.")
-    checks: Integer | None = Field(default=None, description="How many checks it runs.")
-    failing: Integer | None = Field(default=None, description="How many of them fail.")
     report: ReportStatus | None = Field(default=None, description="What the vantage itself wrote last.")
     last_incident: LastIncident = None
     conditions: Conditions = Field(default=(), description="Trusted, and Warning where there is something to warn of.")
