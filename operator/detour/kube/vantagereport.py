@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from detour.kube.translate import DeclarationError
-from detour.model.health import Verdict
 from detour.model.timestamps import timestamp
 from detour.model.vantage import Latency, References, VantageReport, digest, packed, unpacked
 
@@ -25,7 +24,7 @@ def report_body(report: VantageReport, *, version: str, at: float) -> dict[str, 
         "at": timestamp(at),
         "version": version,
         "checks": report.checks,
-        "failing": sum(each.state is Verdict.UNHEALTHY for each in report.findings.values()),
+        "failing": report.failing,
         "digest": digest(report.findings),
         "findings": packed(report.findings),
         "references": report.references.value,
@@ -72,6 +71,7 @@ def report_from(item: Mapping[str, Any]) -> VantageReport:
         number=name[1],
         checks=int(_number(told.get("checks")) or len(found)),
         findings=found,
+        failing=int(_number(told.get("failing")) or 0),
         references=_references(told.get("references")),
         lateness=(_number(told.get("latenessMilliseconds")) or 0.0) / 1000,
         stretch=(_number(told.get("stretchPercent")) or 100.0) / 100,

@@ -91,16 +91,17 @@ class Latency:
 class VantageReport:
     """What a vantage wrote last. Nothing of it is to be relied on but as that vantage's own word.
 
-    `instance` names the process, `number` counts what it wrote. `checks` is how many it runs, of which `findings` tell
-    as many as there is room for. `lateness` (seconds) is by how much the longest waiting check is overdue, `stretch`
-    how many times as long as declared its intervals are; `clock_offset` (seconds) is how far its clock is ahead of the
-    API server's.
+    `instance` names the process, `number` counts what it wrote. `checks` is how many it runs, of which so many are
+    `failing`; `findings` tell of as many as there is room for. `lateness` (seconds) is by how much the longest waiting
+    check is overdue, `stretch` how many times as long as declared its intervals are; `clock_offset` (seconds) is how
+    far its clock is ahead of the API server's.
     """
 
     instance: str
     number: int
     checks: int
     findings: Mapping[CheckKey, Finding] = field(repr=False)
+    failing: int = 0
     references: References = References.NONE
     lateness: float = 0.0
     stretch: float = 1.0

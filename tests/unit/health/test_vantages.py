@@ -7,7 +7,7 @@ import pytest
 from detour.health.vantages import STALE_AFTER, Standing, doubt
 from detour.model.vantage import References, VantageReport
 
-REPORT = VantageReport("probe-1", 7, 10, {}, References.PASSING, lateness=0.1, clock_offset=0.3)
+REPORT = VantageReport("probe-1", 7, 10, {}, 0, References.PASSING, lateness=0.1, clock_offset=0.3)
 NOW = 1000.0
 FINE = Standing(REPORT, NOW - 2.0)
 

@@ -18,6 +18,7 @@ REPORT = VantageReport(
     41,
     2,
     {b"12345678": Finding(Verdict.HEALTHY, 60.0, 2.5), b"abcdefgh": Finding(Verdict.UNHEALTHY, 1.5, 0.2)},
+    1,
     References.PASSING,
     lateness=0.25,
     stretch=1.5,

@@ -122,12 +122,13 @@ class ProbeAssembly:
         """Return what there is to report now."""
         now, scheduler = self._clock.now(), self.targets.scheduler
         is_doubted = self._suspicion.covers(PANIC_SHARE, PANIC_WINDOW) or self.targets.is_blind()
-        findings, checks = self._findings.taken(now)
+        findings, checks, failing = self._findings.taken(now)
         passing = References.PASSING if self._has_references else References.NONE
         return VantageReport(
             instance="",
             number=0,
             checks=checks,
+            failing=failing,
             findings=findings,
             references=References.FAILING if is_doubted else passing,  # also while it is found out
             lateness=scheduler.urgent_lateness,

@@ -19,15 +19,16 @@ class Findings:
         self._targets = targets
         targets.tell_others()
 
-    def taken(self, now: float) -> tuple[dict[CheckKey, Finding], int]:
-        """Return the findings, and of how many checks there are.
+    def taken(self, now: float) -> tuple[dict[CheckKey, Finding], int, int]:
+        """Return the findings, how many checks there are, and how many of them fail; hostnames beside them count none.
 
         Of more than one report can hold those are told whose keys come first, which are the same everywhere.
         """
         found = dict(self._all(now))
-        if len(found) <= MOST_FINDINGS:
-            return found, len(found)
-        return {key: found[key] for key in sorted(found)[:MOST_FINDINGS]}, len(found)
+        if len(found) > MOST_FINDINGS:
+            found = {key: found[key] for key in sorted(found)[:MOST_FINDINGS]}
+        states = [streak.verdict for _, streak, _ in self._targets.says()]
+        return found, len(states), states.count(Verdict.UNHEALTHY)
 
     def _all(self, now: float) -> Iterator[tuple[CheckKey, Finding]]:
         for target_key, streak, is_out_of_reach in self._targets.says():

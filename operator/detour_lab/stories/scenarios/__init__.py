@@ -30,6 +30,18 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "site_lost",
         "a region is lost together with the cluster that was in force",
     ),
+    "vantage-partition": (
+        "vantage_partition",
+        "one of three vantages loses its network, and sees 1,000 endpoints fail",
+    ),
+    "blind-operator": (
+        "blind_operator",
+        "the only vantage loses its network, while the provider answers",
+    ),
+    "majority-sees-it": (
+        "majority_sees_it",
+        "two of three vantages see a place fail, the operator does not",
+    ),
     "october-2025": (
         "october_2025",
         "the outage's steps, with a plain writer and with Detour",
@@ -52,7 +64,7 @@ def run(arguments: list[str]) -> int:
     match arguments:
         case ["list"]:
             for name, (_, summary) in STORIES.items():
-                print(f"{name:16} {summary}")
+                print(f"{name:17} {summary}")
             return 0
         case [name] if name in STORIES:
             return _play(name)
