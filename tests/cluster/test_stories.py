@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from detour_lab.stage.stage import NAMESPACE, PATIENCE, Stage, condition, wait_for
 from detour_lab.stories import acceptance, scenarios
+from detour_lab.stories.scenarios import two_regions_at_once
 
 DETOUR_LAB = (sys.executable, "-m", "detour_lab")
 LIMIT = 900.0
@@ -42,7 +43,7 @@ async def all_are(stage: Stage, kind: str, status: str) -> bool:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("story", ["outside-edit", "api-server-away"])
+@pytest.mark.parametrize("story", ["outside-edit", "api-server-away", "drain-and-return"])
 async def test_the_story_passes(shared_stage: Stage, story: str) -> None:
     told: list[str] = []
     await begin(shared_stage)
@@ -63,6 +64,15 @@ async def test_detour_goes_through_october_2025_without_an_empty_or_an_old_answe
     assert result.values["plain_ended_empty"] == 1
     assert result.values["detour_late_batch_refused"] == 1
     assert result.values["detour_empty_answers"] == result.values["detour_stale_writes"] == 0
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_of_two_regions_that_fail_together_one_waits_for_a_person() -> None:
+    told: list[str] = []
+    async with two_regions_at_once.set_up(say=told.append) as stage:
+        await stage.wait_until_ready()
+        result = await two_regions_at_once.play(stage, told.append)
+    assert result.passed, f"{result.figures()}\n" + "\n".join(told)
 
 
 def test_the_demo_moves_every_zone_and_leaves_nothing_running() -> None:

@@ -30,6 +30,14 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "site_lost",
         "a region is lost together with the cluster that was in force",
     ),
+    "drain-and-return": (
+        "drain_and_return",
+        "a person drains a region, which ends by itself",
+    ),
+    "two-regions-at-once": (
+        "two_regions_at_once",
+        "two regions fail together: the second one is held, explained and approved",
+    ),
     "vantage-partition": (
         "vantage_partition",
         "one of three vantages loses its network, and sees 1,000 endpoints fail",
@@ -64,7 +72,7 @@ def run(arguments: list[str]) -> int:
     match arguments:
         case ["list"]:
             for name, (_, summary) in STORIES.items():
-                print(f"{name:17} {summary}")
+                print(f"{name:19} {summary}")
             return 0
         case [name] if name in STORIES:
             return _play(name)
