@@ -35,7 +35,7 @@ def _old_evidence_counts() -> tuple[Replacement, ...]:
 
 
 def _remembered_is_known() -> tuple[Replacement, ...]:
-    return ((Targets, "remembered", lambda self, record: frozenset()), *_old_evidence_counts())
+    return ((Targets, "remembered", lambda *_: frozenset()), *_old_evidence_counts())
 
 
 def _no_handover() -> tuple[Replacement, ...]:
