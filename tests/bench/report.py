@@ -37,6 +37,15 @@ Figures = dict[str, float]
 GROWING = ("first_publication", "all_ready", "region_moved_after_verdict", "idle_percent", "restart_edit_works")
 """Figures whose growth for each name is told."""
 
+VANTAGE_ROWS = (
+    ("idle_percent", "the operator idle, % of a core", 1),
+    ("megabytes", "its memory, MB", 0),
+    ("moved", "a region fails: all names moved, s from the failure", 1),
+    ("moved_after_verdict", "all names moved after the first verdict, or the second vantage's, s", 1),
+    ("moved_cpu", "CPU of the operator for that, s", 1),
+)
+"""Figures of one vantage and of three, what they are called, and their digits."""
+
 DETECTION = ("region_moved", "detection")
 """Figures that only say something beside each other, and for all sizes."""
 
@@ -214,6 +223,27 @@ def sharding() -> Iterator[str]:
     yield ""
 
 
+def vantages() -> Iterator[str]:
+    """Give the lines about several vantages beside one, where they were measured."""
+    told = measured("vantages")
+    if told is None:
+        return
+    yield "## Three vantages"
+    yield ""
+    yield (
+        f"{told['names']:,.0f} names with HTTPS targets of their own, three checks for each: one operator alone, then "
+        "the same with two probes beside it (`make bench-vantages`). The probes use the same two cores, and checks in "
+        "question three times as many, so what waits for a core takes longer here than it would anywhere else."
+    )
+    yield ""
+    yield "| | one vantage | three | |"
+    yield "|---|---|---|---|"
+    for key, title, digits in VANTAGE_ROWS:
+        one, three = told[f"{key}_1"], told[f"{key}_3"]
+        yield f"| {title} | {one:.{digits}f} | {three:.{digits}f} | x {three / one:.2f} |"
+    yield ""
+
+
 def quotas() -> Iterator[str]:
     """Give the lines about moves under a quota, where they were measured."""
     found = {title: measured(f"quota-{cloud}") for cloud, title in CLOUDS.items()}
@@ -285,10 +315,8 @@ def main() -> None:
     )
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     PLOT.write_text(plot(runs))
-    PAGE.write_text(
-        head
-        + "\n".join([*table(runs), "", *aims(runs), *own_targets(), *probers(), *overload(), *quotas(), *sharding()])
-    )
+    more = (own_targets, probers, overload, quotas, sharding, vantages)
+    PAGE.write_text(head + "\n".join([*table(runs), "", *aims(runs), *(line for each in more for line in each())]))
     print(f"wrote {PAGE.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}")
 
 

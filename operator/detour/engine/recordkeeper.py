@@ -180,13 +180,14 @@ class RecordKeeper:
     def memory_is_outdated(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Tell, once, whether the status that we began with tells of other values than a zone holds.
 
-        It may come from an old backup, so its verdicts are worth nothing either.
+        It may come from an old backup, so its verdicts are worth nothing either. Only a zone that is in force here has
+        been read since the one before us last wrote: what is known of another one may be older than the status.
         """
         if not self._memory_is_unchecked:
             return False
         for each in self.memory.zones:
             keeper = zones.get(each.key)
-            report = keeper.report(self.record.key) if keeper else None
+            report = keeper.report(self.record.key) if keeper and keeper.in_force else None
             if keeper is not None and report is not None and report.owns:
                 self._memory_is_unchecked = False
                 if each.published and set(each.values) != set(values_of(report.published)):
@@ -202,7 +203,7 @@ class RecordKeeper:
         """
         if not self._memory_is_unchecked or self._published_before:
             return False
-        keepers = [zones[key] for key in self.record.zones if key in zones]
+        keepers = [zones[key] for key in self.record.zones if key in zones and zones[key].in_force]
         reports = [report for each in keepers if (report := each.report(self.record.key)) is not None]
         self._memory_is_unchecked = not reports
         published = [each for each in reports if each.is_marked and each.published]

@@ -105,6 +105,22 @@ async def test_a_take_over_does_not_take_the_leaders_status_for_an_old_backup(bo
     assert not told(standby, "StatusRestored")
 
 
+async def test_a_standby_that_read_the_zone_long_ago_takes_what_it_knew_for_no_news(boot: Boot) -> None:
+    """What it read when it began is older than the status of the leader that moved the name since."""
+    leader = boot(dns_zone(**CALM), failover_record(), identity="a")
+    await leader.until(lambda: ready(leader))
+    standby = boot(identity="b")
+    await asyncio.sleep(5)
+    leader.down = standby.down = set(ONE)
+    await leader.until(lambda: leader.answers() == TWO)
+    await asyncio.sleep(5)
+    before = standby.api.status()["history"]
+    await takes_over(leader, standby)
+    await asyncio.sleep(60)
+    assert standby.api.status()["history"] == before
+    assert [each["revision"] for each in before] == [2, 1]
+
+
 async def test_a_standby_that_is_blind_moves_nothing_when_it_takes_over(boot: Boot) -> None:
     """It has asked the zones' servers while it could, so that their silence tells it something."""
     leader, standby = await pair(boot, dns_zone(), failover_record(whenAllUnhealthy="ServeAll"))
