@@ -32,7 +32,7 @@ help:
 	@echo "make bench-probers   what a check costs, beside gdnsd and blackbox_exporter where they are installed (2 min)"
 	@echo "make bench-quotas CLOUD=route53   how close to a quota names move: route53 (5 min) or azure (8 min)"
 	@echo "make bench-sharding ZONES=30 NAMES=1000   three replicas that divide the zones, one of them killed (15 min)"
-	@echo "make bench-vantages NAMES=3000   three vantages beside one: idle, and when a region fails (10 min)"
+	@echo "make bench-vantages NAMES=200   three vantages beside one: idle, and when a region fails (5 min)"
 	@echo "make bench-overload  a prober with twice as many HTTPS checks as it can make; needs nginx (3 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
@@ -130,7 +130,7 @@ bench-sharding: setup packages
 	@$(BIN)/python tests/bench/bench_sharding.py $(or $(ZONES),30) $(or $(NAMES),1000)
 
 bench-vantages: setup packages
-	@$(BIN)/python tests/bench/bench_vantages.py $(or $(NAMES),3000)
+	@$(BIN)/python tests/bench/bench_vantages.py $(or $(NAMES),200)
 
 soak: setup packages
 	@$(BIN)/python -m detour_lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))
