@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from detour.app.declarations import Declarations, Declared
@@ -235,21 +236,20 @@ class Assembly:
             "writing metadata": self.metadata.run,
         }
         if self._read_heartbeats is not None:
-            work["listening to vantages"] = self._listen_to_vantages
+            work["listening to vantages"] = partial(self._listen_to_vantages, self._read_heartbeats)
         if self.elector is not None:
             work["the election"] = self.elector.run
         return work if self.replica is None else {**work, **self.replica.work}
 
-    async def _listen_to_vantages(self) -> None:
+    async def _listen_to_vantages(self, read: Callable[[], Awaitable[Mapping[str, SignOfLife]]]) -> None:
         """Look for signs of life of other vantages, where there are any."""
-        assert self._read_heartbeats is not None  # noqa: S101 - else nobody runs this
         trouble = ""
         while True:
             await asyncio.sleep(HEARTBEAT / 2)
             if not self.engine.has_other_vantages:
                 continue
             try:
-                heartbeats = await self._read_heartbeats()
+                heartbeats = await read()
             except ClusterError as error:
                 if is_away(error):
                     await self.engine.vantages_unheard()

@@ -46,7 +46,7 @@ def _run(chosen: settings.Settings) -> None:
 
 
 def _probe(chosen: probe_settings.ProbeSettings) -> None:
-    from detour.app.probe.process import Probe  # noqa: PLC0415 - as above
+    from detour.app.probe.process import Probe  # noqa: PLC0415 - `detour version` and `--help` do without it
 
     logs.configure(chosen.log_format, chosen.log_level)
 

@@ -1,7 +1,7 @@
 """From what several vantages say of one check to a verdict.
 
 One place that runs checks may have lost its own network, and sees the world fail. So it takes more than half of all
-declared votes to condemn, unless the record asks for another number. Who is stale or suspected has no say, but counts:
+votes to condemn, unless the record asks for another number. Who is stale or suspected has no say, but counts:
 where too few can vote the verdict stays as it was. A check passes again once so many say so that the others could not
 condemn it any more; one of which nothing was known passes as soon as anybody says so and nobody contradicts. Pure;
 times in seconds on the engine's clock.
@@ -81,7 +81,7 @@ def electorate(voters: Iterable[Voter], region: str, quorum: Quorum) -> Electora
     """Return who decides on checks of endpoints in `region`.
 
     A vantage in the region itself may see its neighbours where nobody else does, or fail with them: it has no say while
-    a voting vantage is declared elsewhere. It counts all the same, but where the others could then never condemn.
+    there is a voting vantage elsewhere. It counts all the same, but where the others could then never condemn.
     """
     declared = [each for each in voters if each.votes > 0]
     outside = [each for each in declared if not region or each.region != region]
