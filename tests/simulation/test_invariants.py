@@ -413,6 +413,15 @@ def came_back_once() -> Story:
     return comes_and_goes(1).write(150.0, a_set(ONE))
 
 
+def came_back_after_a_failure_that_ended_as_the_process_began() -> Story:
+    """Who starts half a second before ONE recovers has not seen it fail, and so counts one change less."""
+    calm = record(failback=Failback(FailbackMode.AUTOMATIC, 0.0, most_changes=2))
+    story = Story().declare(calm).claim(1.0).write(3.0, marker(), a_set(TWO)).fail(ONE, at=100.0)
+    story.tell(ProcessChanged(at=129.5, controller="a1", state="started")).fail(ONE, at=130.0, works=True)
+    story.write(150.0, a_set(ONE)).fail(ONE, at=200.0).write(210.0, a_set(TWO)).fail(ONE, at=230.0, works=True)
+    return story.write(250.0, a_set(ONE))
+
+
 def came_back_when_it_was_calm() -> Story:
     return comes_and_goes(2).write(4000.0, a_set(ONE))
 
@@ -570,6 +579,7 @@ def held_by_the_limit_of_regions() -> Story:
         failed_over,
         failed_back_after_hold_down,
         came_back_once,
+        came_back_after_a_failure_that_ended_as_the_process_began,
         came_back_when_it_was_calm,
         came_back_as_nobody_else_works,
         taken_over,

@@ -63,7 +63,8 @@ class _Turns:
         since = max(now - HOUR * FAST, self._disturbed_at, self._told_at[record.hostname])
         turns = [each for each in self._turns[endpoint.addresses[0]] if each > since]
         unseen = sum(end - turn < long for turn, end in pairwise(turns))  # such a spell ends as if it had not begun
-        return len(turns) - 2 * unseen
+        begun_with = bool(turns) and turns[0] - since < long  # who has just started may never have seen what ends there
+        return len(turns) - 2 * unseen - begun_with
 
     def works_for_long(self, record: Record, address: str, now: float) -> bool:
         """Tell whether an address works, and has for as long as any check takes to believe it."""
