@@ -124,6 +124,8 @@ class Profile:
     late: float = 0.2  # the share of the records after the first that are declared only in the course of the run
     regions_evacuated: Sequence[int] = (1, 1, 1, 2)
     panic_threshold: Sequence[int] = (1, 1, 50)
+    withdrawal: Sequence[int] = (100,)
+    endpoints: tuple[int, int] = (2, 3)
     lasting: Mapping[Fault, tuple[float, float]] = field(default_factory=dict)  # seconds, where not as usual
     looks: Looks = Looks()  # noqa: RUF009 - it is frozen
 
@@ -131,7 +133,7 @@ class Profile:
 EVERYTHING: Mapping[Fault, float] = {**PROCESS, **NETWORK, **CLUSTER, **OUTSIDERS, **PEOPLE, **ENDPOINTS}
 
 PROFILES: Mapping[str, Profile] = {
-    "general": Profile(weights=EVERYTHING),
+    "general": Profile(weights=EVERYTHING, withdrawal=(25, 100)),
     "sites": Profile(
         weights={**{fault: weight / 4 for fault, weight in EVERYTHING.items()}, **ENDPOINTS, **SITES},
         sites=(2,),
@@ -536,6 +538,13 @@ PROFILES: Mapping[str, Profile] = {
         regions_evacuated=(3,), panic_threshold=(100,), length=(60.0, 90.0), late=0.0,
         lasting={Fault.VANTAGES_INWARD: (12.0, 40.0), Fault.ENDPOINT_FAILS: (16.0, 40.0)},
     ),
+    "withdrawals": Profile(  # of many endpoints several fail within a minute, as seen from one place
+        weights={Fault.ENDPOINT_FAILS: 12, Fault.REGION_FAILS: 2, Fault.DRAINED: 1, Fault.CRASH: 1, Fault.SLOW: 1},
+        withdrawal=(1, 25, 25, 40), endpoints=(4, 8), controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(1, 2),
+        steps=(8, 16), regions_evacuated=(3,), panic_threshold=(100,), length=(80.0, 130.0), late=0.0, dual_stack=0.0,
+        lasting={Fault.ENDPOINT_FAILS: (8.0, 60.0), Fault.REGION_FAILS: (8.0, 60.0)},
+        spec={"strategy": "MultiValue", "failback": SOON},
+    ),
     "shards": Profile(  # replicas divide the zones, come and go
         weights={**EVERYTHING, Fault.STOP: 6, Fault.CRASH: 6, Fault.PAUSE: 6, Fault.REGION_FAILS: 8},
         sharding=True, tied=0.2, controllers=(2, 3, 3), zones=(2, 4), records=(3, 6), sites=(1,),
@@ -579,6 +588,7 @@ def generate(seed: int, profile: str = "general") -> Schedule:
     ordered = tuple(sorted(steps, key=lambda each: each.at))
     if taste.off is not None:
         ordered, length = _with_everybody_off(draw, ordered, length, taste.off)
+    setting = replace(setting, withdrawal=draw.choice(taste.withdrawal))  # the last to be drawn, so that it shifts none
     return Schedule(seed=seed, profile=profile, setting=setting, steps=ordered, length=length)
 
 
@@ -664,14 +674,14 @@ def _spec(draw: random.Random, number: int, zones: Sequence[ZoneSetting], taste:
     chosen = draw.sample(zones, draw.randint(1, len(zones)) if taste.tied is None else 1 + (draw.random() < taste.tied))
     endpoints = []
     dual = draw.random() < taste.dual_stack
-    for place in range(1, draw.randint(2, 3) + 1):
+    for place in range(1, draw.randint(*taste.endpoints) + 1):
         addresses = [f"192.0.2.{10 * number + place}", f"2001:db8::{10 * number + place}"]
         kept = draw.choice((slice(0, 2), slice(0, 1), slice(1, 2))) if dual else slice(0, 1)
         more = [each for another in range(1, _more(draw, taste) + 1) for each in _further(number, place, another)[kept]]
         endpoints.append(
             {
                 "name": f"e{place}",
-                "region": REGIONS[place - 1],
+                "region": REGIONS[(place - 1) % len(REGIONS)],
                 "addresses": addresses[kept] + more,
                 "priority": draw.randint(1, place),
             }

@@ -267,6 +267,7 @@ class Terms:
     None where nobody can tell where it does. `are_clones` tells that all sites go by one name and share all objects,
     and none knows of another. `is_divided` tells that the controllers of a site divide the zones.
     `may_lack_votes` tells that of several vantages so many may be amiss that the others are no majority.
+    `withdrawal` is the share of a record's endpoints that checks may take away within a minute, 1 for any.
     """
 
     owner: str
@@ -284,6 +285,7 @@ class Terms:
     are_clones: bool = False
     is_divided: bool = False
     may_lack_votes: bool = False
+    withdrawal: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ class Run:
                 are_clones=setting.are_clones,
                 is_divided=setting.sharding,
                 may_lack_votes=setting.may_lack_votes,
+                withdrawal=setting.withdrawal / 100,
                 parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
@@ -348,6 +349,7 @@ class Run:
             "maxRegionsEvacuated": setting.regions_evacuated,
             "window": f"{setting.window}s",
             "panicThreshold": setting.panic_threshold,
+            "withdrawal": setting.withdrawal,
             **({"frozen": True} if self.freezes[zone] else {}),
         }
 

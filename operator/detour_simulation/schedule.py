@@ -210,7 +210,8 @@ class Looks:
 class Setting:
     """What is installed. Periods in seconds: those of `Periods`, and those of `Site` where there are several.
 
-    `regions_evacuated`, `window` (seconds) and `panic_threshold` (percent) are those of every zone's `spec.safety`.
+    `regions_evacuated`, `window` (seconds), `panic_threshold` and `withdrawal` (percent) are those of every zone's
+    `spec.safety`.
     `has_parent` says that resolvers can tell where the world is sent for the domain, `are_clones` that the second site
     is a copy of the first: of one name, with the same objects, and neither knows of the other. With `sharding` the
     controllers of a site divide the zones. `vantages` report to the first site. `odd` is the one with
@@ -226,6 +227,7 @@ class Setting:
     regions_evacuated: int = 1
     window: int = 40
     panic_threshold: int = 50
+    withdrawal: int = 100
     has_parent: bool = False
     are_clones: bool = False
     sharding: bool = False

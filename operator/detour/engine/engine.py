@@ -386,7 +386,11 @@ class Engine:
         for key in self._round.plan_again(self._queue.take_news()):
             self._queue.strike(key)
         moment = Moment(
-            self._clock.now(), self._regions.drained(), wall=self._clock.wall(), is_behind=self._targets.is_behind
+            self._clock.now(),
+            self._regions.drained(),
+            wall=self._clock.wall(),
+            is_behind=self._targets.is_behind,
+            late_until=self._targets.late_until,
         )
         self._round.step(partial(self._decide, moment=moment), partial(self._pass_on, moment=moment))
         if not self._round.is_under_way:
@@ -589,6 +593,8 @@ class Engine:
         """A record's standing in a zone has changed: plan again where what is published matters, and tell."""
         known = self._records.get(record)
         if known is not None:
+            if known.keeper.sees_who_has_left(self.zones.serving):
+                self.decide((record,))
             waits = known.keeper.waits_for_a_zone or self._gates.holds(known.keeper)
             if waits or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))

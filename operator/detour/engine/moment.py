@@ -14,16 +14,26 @@ Made = TypeVar("Made")
 class Moment:
     """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then.
 
-    Checks are late by then where this `is_behind`. `wall` is the same time in seconds since the Unix epoch: whatever
+    Checks are late by then where this `is_behind`, and those by which this process decides alone have been until
+    `late_until`. `wall` is the same time in seconds since the Unix epoch: whatever
     has an end by that clock is judged by this one look at it. Without it everything is over.
     """
 
-    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "now", "wall")
+    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "late_until", "now", "wall")
 
-    def __init__(self, now: float, drained: frozenset[str], *, wall: float = math.inf, is_behind: bool = False) -> None:
+    def __init__(
+        self,
+        now: float,
+        drained: frozenset[str],
+        *,
+        wall: float = math.inf,
+        is_behind: bool = False,
+        late_until: float = -math.inf,
+    ) -> None:
         self.now = now
         self.wall = wall
         self.is_behind = is_behind
+        self.late_until = late_until
         self.drained = drained
         self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}
         self._healths: dict[Hashable, Mapping[str, EndpointHealth]] = {}

@@ -14,6 +14,7 @@ from detour.engine.history import History, Transition
 from detour.engine.moment import Moment
 from detour.engine.pause import Pause
 from detour.engine.pictures import RecordPicture, ZonePicture
+from detour.engine.takenaway import TakenAway
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
 from detour.health.endpoints import CHECKS_PAUSED
@@ -27,8 +28,9 @@ from detour.planning.alike import plan_once
 from detour.planning.candidates import is_drained
 from detour.planning.decision import Basis, Decision, Ruling, Undecided
 from detour.planning.grounds import NO_LOOKS, Looks
+from detour.planning.pace import UNLIMITED, WINDOW, Pace, is_paced
 from detour.planning.rotation import AT_REST
-from detour.planning.safety.presence import Presence
+from detour.planning.safety.presence import CLOCKS_APART, Presence
 from detour.planning.safety.rules import Proposal
 from detour.planning.situation import Situation, Standing
 
@@ -69,6 +71,7 @@ class RecordKeeper:
         "_published_before",
         "_recalled_at",
         "_serving",
+        "_taken_away",
         "_zone_ids",
         "decided_for",
         "decision",
@@ -108,6 +111,7 @@ class RecordKeeper:
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
         self._pause = Pause()
+        self._taken_away: TakenAway | None = None  # where several endpoints serve
         self._contests: dict[ObjectKey, Contest] = {}  # by zone, where the name was put right lately
         self.recall(memory)
         self._patience_until = _on_the_beat(clock.now() + _patience(record))
@@ -234,6 +238,7 @@ class RecordKeeper:
         going_on = frozenset() if record.suspend else self._in_force & in_force
         self._serving = {zone: each for zone, each in self._serving.items() if zone in going_on}
         self._on_the_way = {zone: each for zone, each in self._on_the_way.items() if zone in going_on}
+        are_new = bool(in_force - self._in_force)
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
@@ -273,6 +278,7 @@ class RecordKeeper:
             is_pinned_whole=pinned is not None and pinned.was_there,
             drained_since=self._note_drained(moment),
             turning=self.decision.turning if self.decision else AT_REST,
+            pace=self._pace(moment, zones, published, are_new=are_new),
         )
         outcome = plan_once(situation, moment.now, moment.decided)
         if isinstance(outcome, Undecided):
@@ -290,6 +296,69 @@ class RecordKeeper:
         )
         self.decision, self.undecided = remaining.after(self.decision), None
         self._drained = moment.drained
+
+    def _pace(
+        self,
+        moment: Moment,
+        zones: Mapping[ObjectKey, ZoneKeeper],
+        published: Mapping[ObjectKey, tuple[RRset, ...]],
+        *,
+        are_new: bool,
+    ) -> Pace:
+        """Return how fast checks may take endpoints away: as the strictest of the zones has it.
+
+        Where zones `are_new` here, what they had lately and have no more counts, too.
+        """
+        if not is_paced(self.record):
+            self._taken_away = None
+            return UNLIMITED
+        keepers = [keeper for name in self.record.zones if (keeper := zones.get(name)) is not None]
+        share = min((each.gate.safety.withdrawal for each in keepers), default=1.0)
+        if share >= 1.0:
+            self._taken_away = None
+            return UNLIMITED
+        if self._taken_away is None:
+            self._taken_away = TakenAway()
+        if are_new:
+            self._taken_away.begin(self._left_before(zones, moment.now))
+        self._taken_away.found = {
+            zone: frozenset(each.name for each in self._presence.endpoints_in(sets))
+            for zone, sets in published.items()
+            if zone not in self._serving
+        }
+        self._taken_away.keep(each.name for each in self.record.endpoints)
+        self._taken_away.see(lambda name: self._is_shown(name, zones), moment.now)
+        return Pace(share, self._taken_away.lately(moment.now), moment.late_until)
+
+    def _left_before(self, zones: Mapping[ObjectKey, ZoneKeeper], now: float) -> dict[str, float]:
+        """Return the endpoints that left before we came to lead, by the status, and when; at the latest now.
+
+        It tells when that was decided, in whole seconds by another's clock.
+        """
+        left_at, presence = self._known_in(self.record.zones, WINDOW), self._presence
+        found = {}
+        for each in self.record.endpoints:
+            times = [left_at[value] for value in presence.values_of(each) if value in left_at]
+            if times and not self._is_shown(each.name, zones):
+                found[each.name] = min(now, max(times) + CLOCKS_APART)
+        return found
+
+    def _is_shown(self, name: str, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Tell whether a zone that is written here shows any value of an endpoint."""
+        endpoint = next((each for each in self.record.endpoints if each.name == name), None)
+        values = self._presence.values_of(endpoint) if endpoint is not None else NONE
+        reports = (each.report(self.record.key) for key in self._in_force if (each := zones.get(key)) is not None)
+        return any(each is not None and not values.isdisjoint(values_of(each.published)) for each in reports)
+
+    def sees_who_has_left(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
+        """Look whom the zones show no more; tell whether another endpoint may wait for that."""
+        if self._taken_away is None:
+            return False
+        now = _on_the_beat(self._clock.now())  # those written together have left together, and are decided for so
+        if not self._taken_away.see(lambda name: self._is_shown(name, zones), now):
+            return False
+        serving = NONE.union(*self._serving.values())
+        return any(each.verdict is Verdict.UNHEALTHY and name in serving for name, each in self.healths.items())
 
     def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
         """Return how the record stands in each zone whose contents are known."""
@@ -423,11 +492,22 @@ class RecordKeeper:
         for zone, sets in {**held, **passed}.items():
             if zone not in self._in_force:
                 continue
+            before = self._serving.get(zone)
             if zone in rulings and zone not in held:
                 self._serving[zone] = shared(frozenset(each.endpoint for each in rulings[zone].serving))
             else:
                 self._serving[zone] = shared(frozenset(each.name for each in self._presence.endpoints_in(sets)))
             self._on_the_way[zone] = shared(frozenset(values_of(sets)))
+            if self._taken_away is not None:
+                before = self._taken_away.found.get(zone, NONE) if before is None else before
+                self._note_who_leaves(self._taken_away, before - self._serving[zone], self._serving[zone])
+
+    def _note_who_leaves(self, taken_away: TakenAway, leaving: frozenset[str], serving: frozenset[str]) -> None:
+        """Take note of whom checks take away; whom a person takes out does not count."""
+        drained = {each.name for each in self.record.endpoints if is_drained(each, self._drained)}
+        unhealthy = {name for name, each in self.healths.items() if each.verdict is Verdict.UNHEALTHY}
+        taken_away.leave((leaving & unhealthy) - drained)
+        taken_away.come_back(serving)
 
     @property
     def pin_refusal(self) -> Explanation | None:

@@ -6,6 +6,7 @@ contradicts what was believed has the record's other targets looked at too, at o
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from detour.engine.votes import CheckIndex, Votes
 from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, is_out_of_reach, next_delay, observe
+from detour.health.vantages import LATE as TOO_LATE
 from detour.model.checks import CheckResult, CheckTiming, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
@@ -99,6 +101,7 @@ class Targets:
         self._index: CheckIndex | None = None  # only where others say anything
         self._undecided: dict[ObjectKey, None] = {}  # whose vantages have no quorum of some address
         self._was_alone = True
+        self._late_until = -math.inf
         self.vantages = Vantages(
             clock,
             own=own_vantage,
@@ -480,6 +483,19 @@ class Targets:
         """Tell whether checks and look-ups of which nothing is known yet come late."""
         return max(self.scheduler.urgent_lateness, self._resolutions.lateness) > LATE
 
+    @property
+    def late_until(self) -> float:
+        """Until when checks came late by which this process decides alone (engine seconds); before all time if never.
+
+        What failed meanwhile may have failed for want of CPU.
+        """
+        self._note_lateness()
+        return self._late_until if self.vantages.decides_alone else -math.inf
+
+    def _note_lateness(self) -> None:
+        if self.scheduler.urgent_lateness > TOO_LATE:
+            self._late_until = self._clock.now()
+
     def is_blind(self) -> bool:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""
         return self._sight.is_blind(lambda: sum(each.streak.evidence is not None for each in self._targets.values()))
@@ -574,6 +590,8 @@ class Targets:
         before, told = watched.streak, watched.streak.evidence
         if told is not None and told.looked_at < self.scheduler.stood_still_until:
             before = afresh(before)
+        if not result.passed:
+            self._note_lateness()
         watched.streak = observe(before, result, target.timing, self._clock.now(), began_at=started)
         if result.passed is not None:
             self._learned(target, before, passed=result.passed)

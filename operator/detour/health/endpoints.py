@@ -79,7 +79,14 @@ def endpoint_health(
         changes=changes,
         is_down=is_down,
         undecided=frozenset(address for address, streak in streaks if streak.lacks_quorum) or NONE,
+        is_unanimous=_are_unanimous(finding.verdict, counted),
     )
+
+
+def _are_unanimous(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> bool:
+    """Tell whether vantages agree that all addresses of an endpoint fail."""
+    failing = verdict is Verdict.UNHEALTHY and bool(streaks)
+    return failing and all(streak.verdict is Verdict.UNHEALTHY and streak.is_unanimous for _, streak in streaks)
 
 
 def _is_unjudged(streak: Streak, fall: int) -> bool:

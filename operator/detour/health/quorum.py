@@ -131,6 +131,7 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
             message=_condemnation(own, against, among),
             confirmed_at=evidence.began_at if evidence else at,
             evidence=evidence,
+            is_unanimous=len(against) > 1 and all(each.is_out_of_reach for each in ballots if each not in against),
         )
     dissent = _tell_votes(against, among) if against else ""
     if acquitted:

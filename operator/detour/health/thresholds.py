@@ -17,7 +17,8 @@ class Streak:
 
     Times in seconds on the engine's clock; `latency` (seconds) is that of the last passed check. `confirmed_at` is when
     a check last agreed with the verdict; `evidence` what the newest one showed; `has_passed` says that one ever passed.
-    Where it `lacks_quorum` vantages disagree, or too few have a say, so that the verdict is the one of before.
+    Where it `lacks_quorum` vantages disagree, or too few have a say, so that the verdict is the one of before. That it
+    fails `is_unanimous` where several vantages have a say, and all of them say so.
     """
 
     verdict: Verdict
@@ -32,6 +33,7 @@ class Streak:
     evidence: Evidence | None = None
     has_passed: bool = False
     lacks_quorum: bool = False
+    is_unanimous: bool = False
 
 
 def observe(

@@ -368,7 +368,13 @@ def _text(value: object) -> str | None:
 
 
 def _safety(spec: SafetySpec) -> Safety:
-    return Safety(spec.max_regions_evacuated, seconds(spec.window), spec.panic_threshold / 100, spec.frozen)
+    return Safety(
+        spec.max_regions_evacuated,
+        seconds(spec.window),
+        spec.panic_threshold / 100,
+        spec.frozen,
+        spec.withdrawal / 100,
+    )
 
 
 def _budget(spec: BudgetSpec | None) -> BudgetOverride:

@@ -40,7 +40,8 @@ class EndpointHealth:
     checked; those in `fading` are in its hostname's answers no more, for long; `former` are those that it had before,
     and that may be somebody else's by now. `changes` are when the verdict has turned to Unhealthy and back within the
     last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy. Of the addresses in
-    `undecided` vantages have no quorum: their verdict is the one of before.
+    `undecided` vantages have no quorum: their verdict is the one of before. That it is Unhealthy `is_unanimous` where
+    several vantages vote, and all of them say so.
     """
 
     verdict: Verdict
@@ -60,3 +61,4 @@ class EndpointHealth:
     changes: tuple[float, ...] = ()
     is_down: bool = False
     undecided: frozenset[str] = frozenset()
+    is_unanimous: bool = False

@@ -105,12 +105,16 @@ class BudgetOverride:
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """How much of a zone may change at once. `window` in seconds; `panic_threshold` a share from 0 to 1."""
+    """How much of a zone may change at once. `window` in seconds; `panic_threshold` a share from 0 to 1.
+
+    `withdrawal` is the share of a record's endpoints that checks may take away within a minute, above 0; 1: any number.
+    """
 
     max_regions_evacuated: int = 1
     window: float = 600.0
     panic_threshold: float = 0.5
     frozen: bool = False
+    withdrawal: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def grounds_of(situation: Situation, now: float) -> Hashable:
         (situation.pinned, situation.is_pinned_whole, situation.failback_at),
         tuple(situation.drained_since.items()),
         situation.turning,
+        (situation.pace.share, tuple(situation.pace.lately.items()), situation.pace.late_until),
     )
 
 

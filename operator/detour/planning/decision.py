@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset
-from detour.planning.grounds import NO_LOOKS, Looks
+from detour.planning.grounds import NO_LOOKS, Looks, joined
 from detour.planning.rotation import AT_REST, Turning
 
 
@@ -114,7 +114,7 @@ def together(outcomes: Iterable[Decision | Undecided]) -> Decision | Undecided:
     decided = [each for each in outcomes if isinstance(each, Decision)]
     waiting = [each for each in outcomes if isinstance(each, Undecided)]
     times = [each.decide_again_at for each in outcomes if each.decide_again_at is not None]
-    again_at, looks = min(times, default=None), _joined(each.looks for each in outcomes)
+    again_at, looks = min(times, default=None), joined(*(each.looks for each in outcomes))
     zones = frozenset().union(*(each.zones for each in waiting))
     if not decided:
         return replace(waiting[0], decide_again_at=again_at, looks=looks, zones=zones)
@@ -125,12 +125,3 @@ def together(outcomes: Iterable[Decision | Undecided]) -> Decision | Undecided:
         turning=Turning.of_all([each.turning for each in decided]),
         waiting=zones,
     )
-
-
-def _joined(looks: Iterable[Looks]) -> Looks:
-    looks = tuple(looks)
-    wanted: dict[str, float] = {}
-    for each in looks:
-        for address, since in each.wanted.items():
-            wanted[address] = max(since, wanted.get(address, since))
-    return Looks(frozenset().union(*(each.awaited for each in looks)), wanted)

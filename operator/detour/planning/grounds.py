@@ -38,6 +38,18 @@ class Looks:
 NO_LOOKS = Looks()
 
 
+def joined(*looks: Looks) -> Looks:
+    """Return as one what has to be seen for several reasons."""
+    found = [each for each in looks if each is not NO_LOOKS]
+    if len(found) < 2:
+        return found[0] if found else NO_LOOKS
+    wanted: dict[str, float] = {}
+    for each in found:
+        for address, since in each.wanted.items():
+            wanted[address] = max(since, wanted.get(address, since))
+    return Looks(frozenset().union(*(each.awaited for each in found)), wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Grounded:
     """The choice as far as there are grounds for it.

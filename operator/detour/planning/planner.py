@@ -14,7 +14,8 @@ from detour.model.record import ObjectKey, Publish, Record, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets, address_type
 from detour.planning.candidates import Candidate, candidates
 from detour.planning.decision import Basis, Decision, Ruling, Serving, Undecided, together
-from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds
+from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds, joined
+from detour.planning.pace import Slowed, slowed, told_of
 from detour.planning.rotation import is_rotation
 from detour.planning.selection import Choice, choose
 from detour.planning.situation import Situation, View, views
@@ -57,17 +58,20 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
     choice = grounded.choice
     everyone = _serve_all(situation, view, contenders)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
-        sets = _publish(situation, view, {each.name: each.values for each in choice.chosen})
+        slow = slowed(record, contenders, choice.chosen, situation.pace, now)
+        serving = (*choice.chosen, *slow.stays)  # nobody else: who shares an address with them has no place by that
+        sets = _publish(situation, view, {each.name: each.values for each in serving})
+        why = [_reason(grounded), told_of(slow, situation.pace.share)]
         decided = _decision(
             situation,
-            choice.chosen,  # nobody else: who shares an address with a chosen one has not got a place by that
+            serving,
             Basis.CHOSEN,
-            _reason(grounded),
+            "; ".join(filter(None, why)),
             sets=dict.fromkeys(view.zones, sets),
-            decide_again_at=choice.decide_again_at,
-            looks=grounded.looks,
+            decide_again_at=_earliest(choice.decide_again_at, slow.again_at),
+            looks=joined(grounded.looks, _looks_of(slow)),
         )
-        return _gathered(situation, view, choice.chosen, decided, now)
+        return _gathered(situation, view, serving, decided, now)
     if grounded.is_short and view.serving is not None:
         return Undecided(_reason(grounded), choice.decide_again_at, grounded.looks, frozenset(view.zones))
     if everyone and not grounded.is_short:
@@ -88,6 +92,16 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         decide_again_at=choice.decide_again_at,
         looks=grounded.looks,
     )
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((each for each in times if each is not None), default=None)
+
+
+def _looks_of(found: Slowed) -> Looks:
+    """Return that the next check of those counts who stay as theirs came late."""
+    addresses = frozenset(address for each in found.late for address, _ in each.health.addresses)
+    return Looks(addresses) if addresses else NO_LOOKS
 
 
 def _gathered(

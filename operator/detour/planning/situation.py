@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from detour.model.health import EndpointHealth
 from detour.model.record import ObjectKey, Publish, Record
 from detour.model.rrset import RRset, RRType
+from detour.planning.pace import UNLIMITED, Pace
 from detour.planning.rotation import AT_REST, Turning
 
 
@@ -44,7 +45,8 @@ class Situation:
     revision that a person pinned, None without a pin, and `is_pinned_whole` says that they are to be published also
     where no endpoint has them (any more); at `failback_at` a person last sent the record back, and who had recovered
     by then waits for nothing. `drained_since` tells of endpoints since when they are known to be drained;
-    `turning` is what was known of addresses that rotate at the decision before.
+    `turning` is what was known of addresses that rotate at the decision before; `pace` tells how fast checks may take
+    places away.
     """
 
     record: Record
@@ -59,6 +61,7 @@ class Situation:
     drained_since: Mapping[str, float] = field(default_factory=dict)
     turning: Turning = AT_REST
     turns_until: float = 0.0
+    pace: Pace = UNLIMITED
 
     def published(self, zone: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of the name in `zone`, None where that is not known."""

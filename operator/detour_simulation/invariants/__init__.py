@@ -19,6 +19,7 @@ from detour_simulation.invariants.names import as_seen, deletions_held, never_em
 from detour_simulation.invariants.patience import never_to_the_dead, patient, stays_suspended
 from detour_simulation.invariants.radius import blast_radius
 from detour_simulation.invariants.sharing import one_decider, within_quotas
+from detour_simulation.invariants.withdrawals import withdraws_slowly
 
 Invariant = Callable[[History], Iterator[Violation]]
 
@@ -38,6 +39,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "HoldsDown": holds_down,
     "Patient": patient,
     "StaysAway": stays_away,
+    "WithdrawsSlowly": withdraws_slowly,
     "NeverToTheDead": never_to_the_dead,
     "StaysSuspended": stays_suspended,
     "Serves": serves,

@@ -6,12 +6,13 @@ lasts), counted from the last thing that changed what is right, and from the end
 (`permissions`).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from detour.model.names import hostname_of_marker
-from detour.model.record import FailbackMode, ObjectKey, Publish, Record
+from detour.model.record import FailbackMode, ObjectKey, Publish, Record, Strategy
 from detour.model.rrset import RRType
 from detour_simulation.history import (
     BlindChanged,
@@ -111,11 +112,19 @@ class _Watch:
     def _due(self, place: Place, wrong: _Wrong, record: Record) -> float:
         is_told = wrong.flaw in OF_A_PERSON or wrong.since == self._told_at[place[1]]
         free = self._permissions.since(*place, leaving=wrong.leaving, told=is_told)
-        allowed = bound(record, wrong.flaw)
+        allowed = bound(record, wrong.flaw) + self._slowed(record, wrong.flaw)
         known = self._turned_at[place[1]] + max(allowed, detection(record) + STEP)
         if wrong.flaw is Flaw.NOT_BEST:  # who has failed is held down anew where a zone changes hands
             free = max(free, self._permissions.changed_hands_at[place[0]])
         return max(known, max(wrong.since, free, self._told_at[place[1]]) + allowed)
+
+    def _slowed(self, record: Record, found: Flaw) -> float:
+        """Return for how many seconds failing places may stay because only some of them may leave within a minute."""
+        share, several = self._replay.history.terms.withdrawal, record.strategy is Strategy.MULTI_VALUE
+        if share >= 1.0 or not several or found is not Flaw.DEAD:
+            return 0.0
+        endpoints = len(record.endpoints)
+        return math.ceil(endpoints / max(1, int(share * endpoints))) * 60.0 * DRIFT
 
     def take(self, event: Event) -> set[Place]:
         """Take note of an event, before it has taken effect; return the names to be looked at after it."""

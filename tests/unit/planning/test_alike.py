@@ -22,6 +22,7 @@ from detour.model.record import (
 from detour.model.rrset import RRset, RRType
 from detour.planning.alike import Outcome, grounds_of, plan_once
 from detour.planning.decision import Decision
+from detour.planning.pace import Pace
 from detour.planning.planner import plan
 from detour.planning.rotation import Turning
 from detour.planning.situation import Situation, Standing
@@ -78,6 +79,7 @@ SITUATION: dict[str, Any] = {
     "failback_at": 3.5,
     "drained_since": {"somebody": 4.5},
     "turning": Turning(5.5, 6.5),
+    "pace": Pace(0.25, {"somebody": NOW - 5.5}, NOW - 6.5),
 }
 
 

@@ -168,6 +168,12 @@ class SafetySpec(Declared):
         description="When more than this percentage of all checks turned bad within `window`, 1 to 100, they are"
         " believed only while the operator's reference checks pass. Default: 50.",
     )
+    withdrawal: Annotated[int, Strict(), Field(ge=1, le=100), WHOLE] = Field(
+        default=25,
+        description="Percentage of a record's endpoints that checks may take away within a minute, 1 to 100, and at"
+        " least one endpoint, where several serve (MultiValue). Whom all of several vantages call down leaves at once."
+        " 100: no limit. Default: 25.",
+    )
     frozen: Flag = Field(
         default=False,
         description="true: nothing is changed in the zone; what somebody else changes is put back. Default: `false`.",
