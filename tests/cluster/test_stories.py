@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from detour_lab.stage.stage import NAMESPACE, PATIENCE, Stage, condition, wait_for
 from detour_lab.stories import acceptance, scenarios
-from detour_lab.stories.scenarios import two_regions_at_once
+from detour_lab.stories.scenarios import flapping, two_regions_at_once
 
 DETOUR_LAB = (sys.executable, "-m", "detour_lab")
 LIMIT = 900.0
@@ -72,6 +72,15 @@ async def test_of_two_regions_that_fail_together_one_waits_for_a_person() -> Non
     async with two_regions_at_once.set_up(say=told.append) as stage:
         await stage.wait_until_ready()
         result = await two_regions_at_once.play(stage, told.append)
+    assert result.passed, f"{result.figures()}\n" + "\n".join(told)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_places_that_come_and_go_are_not_taken_away_together_also_by_a_prober_that_starves() -> None:
+    told: list[str] = []
+    async with flapping.set_up(say=told.append) as stage:
+        await stage.wait_until_ready()
+        result = await flapping.play(stage, told.append, seconds=12.0)
     assert result.passed, f"{result.figures()}\n" + "\n".join(told)
 
 

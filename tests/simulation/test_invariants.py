@@ -10,8 +10,8 @@ from detour.enactment.markers import Marker
 from detour.model.checks import CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.generation import Generation
-from detour.model.record import Failback, FailbackMode, ObjectKey, WhenAllUnhealthy
-from detour.model.rrset import RRType
+from detour.model.record import Failback, FailbackMode, ObjectKey, Strategy, WhenAllUnhealthy
+from detour.model.rrset import RRset, RRType
 from detour_simulation.history import (
     Approved,
     Befell,
@@ -223,6 +223,48 @@ def brought_back_though_it_comes_and_goes() -> Story:
     return comes_and_goes(2).write(250.0, a_set(ONE))
 
 
+FOUR = tuple(endpoint(f"place-{last}", f"192.0.2.{last}") for last in range(1, 5))
+
+
+def balanced(*published: int, withdrawal: float = 0.25) -> Story:
+    """Return the story of a record of four places that all serve, of which one may leave within a minute."""
+    story = Story(withdrawal=withdrawal).declare(record(*FOUR, strategy=Strategy.MULTI_VALUE)).claim(1.0)
+    return story.write(3.0, marker(), these(*published or (1, 2, 3, 4)))
+
+
+def these(*places: int) -> RRset:
+    return a_set(*(FOUR[number - 1].addresses[0] for number in places))
+
+
+def two_are_taken_away_at_once() -> Story:
+    return balanced().write(100.0, these(3, 4))
+
+
+def two_are_taken_away_within_a_minute() -> Story:
+    return balanced().write(100.0, these(2, 3, 4)).write(150.0, these(3, 4))
+
+
+FIRST, SECOND = (each.addresses[0] for each in FOUR[:2])
+
+
+def one_is_taken_away_each_minute() -> Story:
+    return balanced().fail(FIRST, SECOND, at=98.0).write(100.0, these(2, 3, 4)).write(161.0, these(3, 4))
+
+
+def one_is_taken_away_as_another_is_back() -> Story:
+    story = balanced().fail(FIRST, at=98.0).write(100.0, these(2, 3, 4)).fail(FIRST, at=105.0, works=True)
+    return story.fail(SECOND, at=120.0).write(130.0, these(1, 3, 4))
+
+
+def a_person_takes_two_out() -> Story:
+    drained = [replace(each, state=AdminState.DRAINED) if each in FOUR[:2] else each for each in FOUR]
+    return balanced().declare(record(*drained, strategy=Strategy.MULTI_VALUE), at=99.0).write(100.0, these(3, 4))
+
+
+def two_leave_where_there_is_no_limit() -> Story:
+    return balanced(withdrawal=1.0).fail(FIRST, SECOND, at=98.0).write(100.0, these(3, 4))
+
+
 THREE_REGIONS = (
     endpoint("one", ONE),
     endpoint("two", TWO, region="azure-westeurope", priority=2),
@@ -367,6 +409,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
     "FailsStatic": [changed_without_a_cause, changed_while_blind, changed_while_nobody_was_healthy],
     "HoldsDown": [returned_before_its_time, returned_without_being_asked],
     "StaysAway": [brought_back_though_it_comes_and_goes],
+    "WithdrawsSlowly": [two_are_taken_away_at_once, two_are_taken_away_within_a_minute],
     "Patient": [left_at_the_first_failing_check, back_at_the_first_passing_check],
     "NeverToTheDead": [moved_to_a_dead_place, moved_to_a_place_that_had_failed_first],
     "StaysSuspended": [moved_while_suspended],
@@ -578,6 +621,10 @@ def held_by_the_limit_of_regions() -> Story:
         published,
         failed_over,
         failed_back_after_hold_down,
+        one_is_taken_away_each_minute,
+        one_is_taken_away_as_another_is_back,
+        a_person_takes_two_out,
+        two_leave_where_there_is_no_limit,
         came_back_once,
         came_back_after_a_failure_that_ended_as_the_process_began,
         came_back_when_it_was_calm,

@@ -43,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 LOOKUPS_IN_FLIGHT = 64
 
+SETTLED = 60.0
+"""Seconds by which a process that starts knows what is declared, and has checked all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _NameKey:
@@ -102,6 +105,7 @@ class Targets:
         self._undecided: dict[ObjectKey, None] = {}  # whose vantages have no quorum of some address
         self._was_alone = True
         self._late_until = -math.inf
+        self._began_at = clock.now()
         self.vantages = Vantages(
             clock,
             own=own_vantage,
@@ -602,8 +606,8 @@ class Targets:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
                 self._turned_bad.forget(target)
-            if watched.streak.verdict is Verdict.UNHEALTHY:  # from Unknown too: it may be blind since it started
-                self._turned_bad.note(target, self._clock.now())
+            if watched.streak.verdict is Verdict.UNHEALTHY:
+                self._turned_bad.note(target, -math.inf if self._is_a_newcomer(before) else self._clock.now())
             logger.info(
                 "%s turns %s%s",
                 target.address,
@@ -626,6 +630,13 @@ class Targets:
         if watched.is_remembered and watched.streak.failures:
             return target.timing.recheck_interval
         return next_delay(watched.streak, target.timing)
+
+    def _is_a_newcomer(self, streak: Streak) -> bool:
+        """Tell whether a target has come lately and has never passed: that it fails says nothing of this vantage.
+
+        What there was as it began counts: it may be blind since then.
+        """
+        return not streak.has_passed and streak.since > self._began_at + SETTLED
 
     def _is_in_question(self, target: Target) -> bool:
         watched = self._targets.get(target)

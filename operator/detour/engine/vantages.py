@@ -17,6 +17,7 @@ from detour.health.vantages import (
     CHECKS_LATE,
     LATE_CHECKS,
     MOST_CLOCK_OFFSET,
+    NEW,
     PANIC_SHARE,
     PANIC_WINDOW,
     REFERENCES_FAIL,
@@ -261,6 +262,7 @@ class Vantages:
             disputed,
             changes=sum(number for _, number in known.changes) / max(1, checks),
             clock=self._clock_of_all(),
+            existed=self._clock.wall() - known.vantage.created,
         )
         self._turn(known, doubt(standing, now))
 
@@ -279,7 +281,7 @@ class Vantages:
         others = [
             each
             for name, each in self._known.items()
-            if each is not known and name != self._own_name and each.counts and each.vantage.votes
+            if each is not known and name != self._own_name and _counts(each) and each.vantage.votes
         ]
         heard = [
             each for each in others if each.heard_at is not None and self._clock.now() - each.heard_at <= STALE_AFTER
@@ -319,7 +321,7 @@ class Vantages:
         others = [
             Voter(name, each.vantage.votes, each.vantage.region, each.doubt.message if each.doubt is not None else "")
             for name, each in sorted(self._known.items())
-            if name != self._own_name and each.counts  # one without a probe yet must not end all failover
+            if name != self._own_name and _counts(each)
         ]
         own = self._known.get(self._own_name)
         votes, region = (own.vantage.votes, own.vantage.region) if own is not None else (1, "")
@@ -405,6 +407,11 @@ class Vantages:
             failing=failing,
             defect=known.defect,
         )
+
+
+def _counts(known: _Known) -> bool:
+    """Tell whether a vantage counts: one without a probe yet must not end all failover, nor one that just begins."""
+    return known.counts and (known.doubt is None or known.doubt.reason != NEW)
 
 
 def _finding(known: _Known, key: CheckKey) -> Finding | None:

@@ -4,6 +4,7 @@ Each vantage is believed or not, none is believed more than another. Who is not 
 and acquits nothing. Pure; times in seconds on the engine's clock.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,14 @@ PANIC_WINDOW = 600.0
 """A vantage of which more than this share of the checks turned bad within so many seconds is doubted, where others
 disagree."""
 
+NEW_FOR = 15.0
+"""Seconds after its creation before a vantage counts: by then its network is there, and it has looked at everything."""
+
+CLOCKS_APART = 60.0
+"""Seconds by which the API server's clock may be ahead of ours, where that says when a vantage was created."""
+
 NOT_HEARD = "NotHeard"
+NEW = "New"
 STALE = "Stale"
 CLOCK_OFF = "ClockOff"
 REFERENCES_FAIL = "ReferencesFail"
@@ -55,6 +63,7 @@ class Standing:
     `turned_bad` is the share of its checks that turned bad lately, `disputed` the share of these of which most of the
     others say that they pass. `changes` is how often within a minute it has said something else of a check, on the
     average; `clock` (seconds) by how much all clocks differ from the API server's, which then is the one that is wrong.
+    It was created `existed` seconds ago.
     """
 
     report: VantageReport | None
@@ -63,11 +72,14 @@ class Standing:
     disputed: float = 0.0
     changes: float = 0.0
     clock: float = 0.0
+    existed: float = math.inf
 
 
 def doubt(standing: Standing, now: float) -> Doubt | None:
     """Return why a vantage is not believed, None where it is."""
     report = standing.report
+    if -CLOCKS_APART < standing.existed < NEW_FOR:
+        return Doubt(NEW, f"it is new: it counts from {NEW_FOR:g} s after its creation on")
     if report is None or standing.heard_at is None:
         return Doubt(NOT_HEARD, "it has not been heard yet: start its probe, or look at the probe's log")
     if now - standing.heard_at > STALE_AFTER:

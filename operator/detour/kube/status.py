@@ -16,7 +16,7 @@ from detour.engine.pictures import (
     ZoneObjectPicture,
     ZonePicture,
 )
-from detour.health.vantages import NOT_HEARD, STALE
+from detour.health.vantages import NEW, NOT_HEARD, STALE
 from detour.kube.resources.vantage import VantageState
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
@@ -496,7 +496,7 @@ def vantage_conditions(picture: VantagePicture) -> tuple[Condition, ...]:
     """Return Trusted."""
     state = _vantage_state(picture)
     if picture.doubt is not None:
-        holds = None if state == VantageState.UNKNOWN else False
+        holds = None if state in (VantageState.UNKNOWN, VantageState.NEW) else False
         return (Condition("Trusted", holds, picture.doubt.reason, picture.doubt.message),)
     if state == VantageState.OFF:
         return (Condition("Trusted", None, "Off", "the operator makes no checks, so its own vantage has no say"),)
@@ -509,9 +509,8 @@ def _vantage_state(picture: VantagePicture) -> VantageState:
         return VantageState.OFF
     if picture.doubt is None:
         return VantageState.TRUSTED
-    return {NOT_HEARD: VantageState.UNKNOWN, STALE: VantageState.STALE}.get(
-        picture.doubt.reason, VantageState.SUSPECTED
-    )
+    states = {NOT_HEARD: VantageState.UNKNOWN, NEW: VantageState.NEW, STALE: VantageState.STALE}
+    return states.get(picture.doubt.reason, VantageState.SUSPECTED)
 
 
 def vantage_status(

@@ -194,7 +194,9 @@ def vantage_from(item: Mapping[str, Any]) -> Vantage:
     """Return the Vantage `item` as the model has it. Raises DeclarationError."""
     identity = _identity(item, namespaced=False)
     spec = _parsed(VantageSpec, item.get("spec"))
-    return Vantage(identity.name, spec.cloud.value, spec.region or "", spec.votes, identity.generation)
+    return Vantage(
+        identity.name, spec.cloud.value, spec.region or "", spec.votes, identity.generation, identity.created
+    )
 
 
 def _time_in(field: str, value: str | None) -> float | None:

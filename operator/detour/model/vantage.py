@@ -45,7 +45,8 @@ LONGEST_TEXT = 4 * -(-MOST_FINDINGS * _ENTRY.size // 3)
 class Vantage:
     """A place that runs checks, as people declare it.
 
-    `region` is named as endpoints name theirs, empty for a place that is in none; with 0 `votes` it is only shown.
+    `region` is named as endpoints name theirs, empty for a place that is in none; with 0 `votes` it is only shown. It
+    was `created` so many seconds after the Unix epoch.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Vantage:
     region: str = ""
     votes: int = 1
     generation: int = 0
+    created: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

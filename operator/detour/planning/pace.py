@@ -6,7 +6,7 @@ a sliding minute checks take away no more than a share of a record's endpoints, 
 
     counted       who was found Unhealthy and left within the last minute, and is not back
     free          whom a person takes out, and whom all of several vantages call down: a single one may be wrong
-    never leaves  who was seen to fail only by checks that came late, as of a prober without CPU
+    never leaves  who was seen to fail only long ago, or by checks that came late, as of a prober without CPU
     exempt        Priority, where one place is left for another: damping covers what repeats
 
 Pure; times in seconds on the engine's clock.
@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from detour.model.health import Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.planning.candidates import Candidate
+from detour.planning.grounds import LATE, NEVER
 
 WINDOW = 60.0
 NAMES_TOLD = 4
-NEVER = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Slowed:
-    """The endpoints that stay though they fail: the `limited` as enough have left, `late` as their checks came late.
+    """The endpoints that stay though they fail: the `limited` as enough have left, `late` as theirs came late.
 
     Of those `late` the next check counts; at `again_at` one of the limited may leave. `allowed` of `total` endpoints
     may leave within a minute.
@@ -92,7 +92,8 @@ def slowed(
     if pace.share >= 1.0 or not is_paced(record):
         return NOBODY_SLOWED
     leaving = [each for each in taken_away(candidates, chosen) if each.present]
-    late = tuple(each for each in leaving if pace.late_until > NEVER and _newest_look(each) <= pace.late_until)
+    oldest = max(now - record.timing.interval - record.timing.timeout - LATE, pace.late_until)
+    late = tuple(each for each in leaving if _looked_at(each) <= oldest)
     bound = [each for each in leaving if each not in late and not each.health.is_unanimous]
     if not bound and not late:
         return NOBODY_SLOWED
@@ -113,8 +114,8 @@ def _staying(candidate: Candidate) -> Candidate:
     return replace(candidate, values=kept, keeps_place=True)
 
 
-def _newest_look(candidate: Candidate) -> float:
-    """Return when the newest check of a failing endpoint began of that which was looked at longest ago."""
+def _looked_at(candidate: Candidate) -> float:
+    """Return when the newest check began of that value of a failing endpoint which was looked at longest ago."""
     return min((seen.began_at for seen in candidate.evidence.values() if not seen.passed), default=NEVER)
 
 
@@ -125,7 +126,7 @@ def told_of(found: Slowed, share: float) -> str:
         much = f"checks take away no more than {found.allowed} of {found.total} endpoints within a minute"
         told.append(f"{_keep_their_places(found.limited)}: {much} (safety.withdrawal: {share:.0%})")
     if found.late:
-        told.append(f"{_keep_their_places(found.late)}: the checks that failed had come late")
+        told.append(f"{_keep_their_places(found.late)}: the checks that failed came late, so newer ones are awaited")
     return "; ".join(told)
 
 

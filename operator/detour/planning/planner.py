@@ -69,7 +69,7 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
             "; ".join(filter(None, why)),
             sets=dict.fromkeys(view.zones, sets),
             decide_again_at=_earliest(choice.decide_again_at, slow.again_at),
-            looks=joined(grounded.looks, _looks_of(slow)),
+            looks=joined(grounded.looks, _looks_of(slow, now - record.timing.interval - record.timing.timeout)),
         )
         return _gathered(situation, view, serving, decided, now)
     if grounded.is_short and view.serving is not None:
@@ -98,10 +98,10 @@ def _earliest(*times: float | None) -> float | None:
     return min((each for each in times if each is not None), default=None)
 
 
-def _looks_of(found: Slowed) -> Looks:
-    """Return that the next check of those counts who stay as theirs came late."""
+def _looks_of(found: Slowed, since: float) -> Looks:
+    """Return that the next check of those counts who stay as theirs came late: at once, where none began `since`."""
     addresses = frozenset(address for each in found.late for address, _ in each.health.addresses)
-    return Looks(addresses) if addresses else NO_LOOKS
+    return Looks(addresses, dict.fromkeys(addresses, since)) if addresses else NO_LOOKS
 
 
 def _gathered(

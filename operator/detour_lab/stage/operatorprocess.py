@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +32,8 @@ TERMINATION_TIMEOUT = 180.0
 FOLLOW_INTERVAL = 0.02
 READY_INTERVAL = 0.05
 KILL_TIMEOUT = 60.0
+STARVING_TURN = 0.1
+"""Seconds: the period of a CPU quota (`cpu.cfs_period_us`, as Kubernetes has it)."""
 
 PERMITTED_ENDPOINTS = "http://127.0.0.0/8:*"
 """What a lab's zones may name in `endpointURL`: its emulated services, over plain http."""
@@ -159,6 +161,26 @@ class OperatorProcess:
         """Let a paused one go on where it was. Again is harmless."""
         self._signal(signal.SIGCONT)
         self.paused = False
+
+    @asynccontextmanager
+    async def starving(self, share: float) -> AsyncIterator[None]:
+        """Let it have so large a share of a core, in turns of `STARVING_TURN` seconds, as a CPU quota would."""
+
+        async def starve() -> None:
+            while True:
+                self.pause()
+                await asyncio.sleep(STARVING_TURN * (1 - share))
+                self.resume()
+                await asyncio.sleep(STARVING_TURN * share)
+
+        task = asyncio.create_task(starve())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self.resume()
 
     async def close(self) -> None:
         """End it if it still runs, and remove its log."""

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from detour.engine.vantages import OwnVantage
-from detour.health.vantages import HEARTBEAT, STALE_AFTER
+from detour.health.vantages import HEARTBEAT, NEW_FOR, STALE_AFTER
 from detour.kube.vantagereport import report_body, report_from
 from detour.model.health import Verdict
 from detour.model.objects import Kind
+from detour.model.timestamps import timestamp
 from detour.model.vantage import Finding, VantageReport
 
 from .elsewhere import Elsewhere
@@ -100,6 +101,22 @@ async def test_one_that_is_not_alone_with_it_is_believed_though_all_its_checks_f
         down.down = ONE
     await world.until(lambda: world.answers() == TWO, 30.0)
     assert state(world, "east") == state(world, "west") == "Trusted"
+
+
+async def test_a_new_vantage_neither_votes_nor_counts(boot: Boot, probes: Probes) -> None:
+    world = await serving(boot)
+    raw = vantage("late")
+    raw["metadata"]["creationTimestamp"] = timestamp(world.clock.wall())
+    world.api.apply(raw)
+    late = Elsewhere(world, "late")
+    late.down = ONE | TWO  # as its network is not set up yet
+    await world.until(lambda: state(world, "late") == "New", 10.0)
+    world.down = ONE
+    await world.until(lambda: world.answers() == TWO, NEW_FOR)
+    assert state(world, "late") == "New", "one that counts keeps the name where it is"
+    late.down = set()
+    await world.until(lambda: state(world, "late") == "Trusted", 2 * NEW_FOR)
+    await late.stop()
 
 
 async def test_a_vantage_that_has_died_counts_and_has_no_say(boot: Boot, probes: Probes) -> None:

@@ -14,7 +14,7 @@ from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
 from detour.engine.moment import Moment
-from detour.engine.targets import Targets
+from detour.engine.targets import SETTLED, Targets
 from detour.kube.translate import record_from
 from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
@@ -121,6 +121,28 @@ async def test_first_checks_and_look_ups_that_come_late_are_told_of(what: str) -
     assert world.targets.is_behind
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_new_targets_that_never_worked_cast_no_doubt_on_what_this_process_sees(world: World) -> None:
+    world.targets.watch(record())
+    await asyncio.sleep(SETTLED + 1)
+    new = {f"192.0.2.{number}" for number in range(10, 20)}
+    world.down |= new
+    endpoints = [{"name": f"e{each[-2:]}", "region": "r", "addresses": [each]} for each in sorted(new)]
+    world.targets.watch(record("new", endpoints=endpoints))
+    await asyncio.sleep(60)
+    assert set(world.verdicts(record("new", endpoints=endpoints)).values()) == {Verdict.UNHEALTHY}
+    assert world.targets.bad_share(600.0) == 0.0
+    world.down.add(ONE)
+    await asyncio.sleep(30)
+    assert world.targets.bad_share(600.0) == 1 / 12, "who did work and fails counts"
+
+
+async def test_what_fails_from_the_start_counts_as_it_may_be_this_process_that_is_blind(world: World) -> None:
+    world.down |= {ONE, TWO}
+    world.targets.watch(record())
+    await asyncio.sleep(30)
+    assert world.targets.bad_share(600.0) == 1.0
 
 
 async def test_who_is_in_time_is_not_behind(world: World) -> None:

@@ -90,7 +90,7 @@ class World:
 
     With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers, and never
     does one to questions of the types `is_silent_about`; while `is_blind` all its checks fail too. `secret` is what
-    every Secret holds, `kinds` the order in which it learns of what there is.
+    every Secret holds, `kinds` the order in which it learns of what there is. A check takes `check_time` seconds.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class World:
         kinds: Sequence[Kind] = tuple(Kind),
         questions_per_day: float = 0.0,
         own_vantage: OwnVantage = THE_OPERATOR,
+        checks_in_flight: int = 1000,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
@@ -114,6 +115,7 @@ class World:
         self.connection = Connection(api)
         self.is_blind = self.is_deaf = False
         self.is_silent_about: set[str] = set()
+        self.check_time = 0.01
         self._kinds = kinds
         self.down: set[str] = set()
         self.lost: set[str] = set()
@@ -150,7 +152,7 @@ class World:
                 heartbeats=self._heartbeats,
             ),
             metrics=self.metrics,
-            checks_in_flight=1000,
+            checks_in_flight=checks_in_flight,
             election=Election(self.connection, *LEASE, identity) if identity else None,
             own_vantage=own_vantage,
         )
@@ -208,7 +210,7 @@ class World:
         await asyncio.gather(*tasks, *enactors, return_exceptions=True)
 
     async def _check(self, target: Target) -> CheckResult:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.check_time)
         if self.is_blind:
             return CheckResult(False, "Timeout", "nothing was heard", 0.0)
         if target.address in self.lost:

@@ -212,3 +212,25 @@ def test_where_two_condemn_one_with_evidence_gives_no_grounds() -> None:
     found = judged(None, [Ballot(a, DOWN, seen(False, 50.0)), Ballot(b, DOWN), Ballot(c, UP)], THREE, UP, at=0.0)
     assert found.verdict is DOWN
     assert found.evidence is None
+
+
+def test_a_condemnation_is_unanimous_where_several_vote_and_nobody_says_otherwise() -> None:
+    def unanimous(*says: Verdict, beyond: int = 0) -> bool:
+        ballots = [Ballot(each, said) for each, said in zip(THREE.voters, says, strict=False)]
+        ballots += [Ballot(each, UNKNOWN, is_out_of_reach=True) for each in THREE.voters[len(says) :][:beyond]]
+        found = judged(None, ballots, THREE, UP, at=0.0)
+        assert found.verdict is DOWN
+        return found.is_unanimous
+
+    assert unanimous(DOWN, DOWN, DOWN)
+    assert not unanimous(DOWN, DOWN, UP)
+    assert not unanimous(DOWN, DOWN, UNKNOWN), "one that has not learned of it has not agreed"
+    assert unanimous(DOWN, DOWN, beyond=1), "one that can never make the check has no say"
+    assert unanimous(DOWN, DOWN), "nor has one that abstains"
+
+
+def test_a_vantage_that_votes_alone_is_not_unanimous() -> None:
+    alone = electorate(voters(""), REGION, HALF)
+    found = judged(None, [Ballot(alone.voters[0], DOWN)], alone, UP, at=0.0)
+    assert found.verdict is DOWN
+    assert not found.is_unanimous

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from detour.health.vantages import STALE_AFTER, Standing, doubt
+from detour.health.vantages import NEW_FOR, STALE_AFTER, Standing, doubt
 from detour.model.vantage import References, VantageReport
 
 REPORT = VantageReport("probe-1", 7, 10, {}, 0, References.PASSING, lateness=0.1, clock_offset=0.3)
@@ -21,6 +21,8 @@ def test_who_is_heard_and_well_is_believed() -> None:
     assert reason(FINE) is None
     assert reason(replace(FINE, report=replace(REPORT, references=References.NONE))) is None, "it has none to fail"
     assert reason(replace(FINE, report=replace(REPORT, clock_offset=None))) is None
+    assert reason(replace(FINE, existed=NEW_FOR)) is None
+    assert reason(replace(FINE, existed=-1e6)) is None, "a clock that is wrong by days says nothing"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,8 @@ def test_who_is_heard_and_well_is_believed() -> None:
         (replace(FINE, report=replace(REPORT, clock_offset=5.1)), "ClockOff"),
         (replace(FINE, report=replace(REPORT, clock_offset=-5.1)), "ClockOff"),
         (replace(FINE, turned_bad=0.51, disputed=0.51), "StandsAlone"),
+        (replace(FINE, existed=NEW_FOR - 0.1), "New"),
+        (replace(FINE, existed=-1.0), "New"),
     ],
 )
 def test_who_is_not_is_told_why(standing: Standing, expected: str) -> None:

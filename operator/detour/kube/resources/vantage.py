@@ -34,6 +34,7 @@ class VantageState(enum.StrEnum):
     SUSPECTED = "Suspected"
     STALE = "Stale"
     UNKNOWN = "Unknown"
+    NEW = "New"
     OFF = "Off"
 
 
@@ -90,8 +91,8 @@ class VantageStatus(Reported):
     )
     state: VantageState | None = Field(
         default=None,
-        description="Trusted: it votes. Suspected or Stale: it abstains. Unknown: it has not been heard yet. Off: it is"
-        " the operator's own, which makes no checks.",
+        description="Trusted: it votes. Suspected or Stale: it abstains. Unknown: it has not been heard yet. New: it"
+        " was created only just, and does not count yet. Off: it is the operator's own, which makes no checks.",
     )
     since: Time | None = Field(default=None, description="When the state began.")
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")

@@ -50,6 +50,10 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "majority_sees_it",
         "two of three vantages see a place fail, the operator does not",
     ),
+    "flapping": (
+        "flapping",
+        "half of all places stop to answer in turns, and the prober starves",
+    ),
     "october-2025": (
         "october_2025",
         "the outage's steps, with a plain writer and with Detour",
