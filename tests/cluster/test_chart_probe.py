@@ -69,6 +69,7 @@ def test_it_may_do_what_a_probe_does_and_nothing_else(control_plane: ControlPlan
     assert sorted(
         (tuple(each["resources"]), tuple(each.get("resourceNames", ())), tuple(each["verbs"])) for each in found
     ) == [
+        (("cloudregions",), (), ("get", "list", "watch")),
         (("configmaps",), ("authorities",), ("get",)),
         (("failoverrecords",), (), ("get", "list", "watch")),
         (("leases",), ("vantage-east",), ("patch",)),
@@ -79,7 +80,7 @@ def test_it_may_do_what_a_probe_does_and_nothing_else(control_plane: ControlPlan
 def test_confined_it_lists_records_where_it_was_told_to(control_plane: ControlPlane) -> None:
     made = render(control_plane, "namespaces={shop,desk}")
     assert settings_of(made).namespaces == ("shop", "desk")
-    assert [each["resources"] for each in one(made, "ClusterRole")["rules"]] == [["vantages/status"]]
+    assert [each["resources"] for each in one(made, "ClusterRole")["rules"]] == [["vantages/status"], ["cloudregions"]]
     where = {
         each["metadata"]["namespace"]
         for each in made

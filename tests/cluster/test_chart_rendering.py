@@ -94,6 +94,7 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         deny_networks=("10.96.0.0/12",),
         permitted_endpoints=("https://dns.example.com:8443", "http://127.0.0.0/8:*", "http://[::1]:8053"),
         checks_in_flight=20000,
+        regions_in_service=2,
         listen="[::]:8080",
         log_format="human",
         log_level="debug",

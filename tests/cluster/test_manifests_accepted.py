@@ -156,8 +156,8 @@ def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
     status = {"phase": "Suspect", "since": "2026-11-30T06:00:00Z", "endpoints": counts}
     patch(applied, "region", "aws-us-east-1", None, status)
     lines = applied.kubectl("get", "region", "aws-us-east-1").stdout.splitlines()
-    assert lines[0].split()[:6] == ["NAME", "CLOUD", "LOCATION", "STATE", "SINCE", "HEALTHY"]
-    assert lines[0].split()[6:] == ["ENDPOINTS", "UNTIL", "AGE"]
+    assert lines[0].split()[:6] == ["NAME", "CLOUD", "LOCATION", "STATE", "SINCE", "REASON"]
+    assert lines[0].split()[6:] == ["HEALTHY", "ENDPOINTS", "RECORDS", "UNTIL", "AGE"]
     shown = lines[1].split()
     assert (shown[:4], shown[5:7]) == (["aws-us-east-1", "AWS", "us-east-1", "Suspect"], ["3", "4"])
 

@@ -71,14 +71,14 @@ async def test_a_drained_region_takes_its_endpoints_out_and_says_so(stage: Stage
 
 
 @story
-async def test_a_region_with_a_broken_endpoint_is_failing(stage: Stage) -> None:
+async def test_a_region_with_a_broken_endpoint_is_suspect(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     name = f"{stage.namespace}-a"
     listed = [in_region(virginia, name, 1), in_region(netherlands, "elsewhere", 2)]
     await stage.apply(*stage.basics(), region(name), stage.record(listed))
     await region_phase(stage, name, "Healthy")
     await virginia.service.switch(Mode.REFUSING)
-    assert (await region_phase(stage, name, "Failing"))["reason"] == "EndpointsUnhealthy"
+    assert (await region_phase(stage, name, "Suspect"))["reason"] == "EndpointsFail"
 
 
 @story
@@ -94,7 +94,8 @@ async def test_a_drain_with_an_end_ends_by_itself(stage: Stage) -> None:
     until_then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
     await stage.apply(region(name, state="Drained", until=until_then))
     columns = await stage.kubectl("get", "region", name)
-    assert re.split(r"\s+", columns)[3:9] == ["STATE", "SINCE", "HEALTHY", "ENDPOINTS", "UNTIL", "AGE"]
+    expected = ["STATE", "SINCE", "REASON", "HEALTHY", "ENDPOINTS", "RECORDS", "UNTIL", "AGE"]
+    assert re.split(r"\s+", columns)[3:11] == expected
     assert until_then in columns
     await stage.serves(virginia.address)
     assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) >= until_then, "not before its time"

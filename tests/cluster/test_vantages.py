@@ -143,6 +143,7 @@ GRANTED = [
     ("patch", "vantages/east", "--subresource=status"),
     ("patch", "leases/vantage-east", f"--namespace={SYSTEM}"),
     ("list", "failoverrecords", "--all-namespaces"),
+    ("list", "cloudregions"),
 ]
 WITHHELD = [
     ("patch", "vantages/west", "--subresource=status"),

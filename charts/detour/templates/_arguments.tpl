@@ -24,6 +24,7 @@
 {{- with .Values.permittedEndpoints }}
 - {{ printf "--permitted-endpoints=%s" (join "," .) | quote }}
 {{- end }}
+- {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
 - {{ printf "--audit-every=%d" (int .Values.auditEvery) | quote }}
 - {{ printf "--read-every=%d" (int .Values.readEvery) | quote }}
 - {{ printf "--questions-per-day=%d" (int64 .Values.verification.questionsPerDay) | quote }}

@@ -25,9 +25,9 @@ from detour.kube.translate import (
     zone_from,
 )
 from detour.model.defects import told
-from detour.model.endpoint import Region
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey, Record
+from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 

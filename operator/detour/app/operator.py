@@ -98,6 +98,7 @@ class Operator:
             providers=replace(PROVIDERS, open_zone=partial(registry.open_zone, permitted=permitted)),
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
             questions=self._questions_per_day,
+            regions_in_service=settings.regions_in_service,
         )
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(

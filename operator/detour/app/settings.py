@@ -40,7 +40,8 @@ class Settings:
     `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may ask of name servers that
     bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
-    name without credentials of its own, or without https (see `PermittedEndpoints`).
+    name without credentials of its own, or without https (see `PermittedEndpoints`). At least `regions_in_service`
+    regions stay in service.
     """
 
     owner: str
@@ -66,6 +67,7 @@ class Settings:
     questions_per_day: int = DEFAULT_PER_DAY
     reference_checks: tuple[str, ...] = ()
     permitted_endpoints: tuple[str, ...] = ()
+    regions_in_service: int = 1
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -149,6 +151,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "--questions-per-day",
         help="questions a day to name servers whose answers are billed (Route 53, Azure DNS, Cloud DNS), for all zones "
         "together; what was just written is looked at in any case; 0: no bound (default: 400000)",
+        type=_count,
+    )
+    add(
+        "--regions-in-service",
+        help="how many of the regions that records name stay in service at least: a drain that would leave fewer is "
+        "not followed unless it overrides that, and a region that fails then keeps its endpoints (default: 1)",
         type=_count,
     )
     given = given_in(parser, arguments, environment)

@@ -12,6 +12,7 @@ from functools import partial
 
 from detour.enactment.events import RecordChanged
 from detour.enactment.wishes import Explanation, NameChange
+from detour.engine.canaries import Canaries, region_of
 from detour.engine.clock import Clock
 from detour.engine.environment import Environment
 from detour.engine.existing import ExistingRecords
@@ -37,6 +38,7 @@ from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture,
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
 from detour.engine.progress import Progress
 from detour.engine.recordkeeper import RecordKeeper
+from detour.engine.regionevidence import Placed
 from detour.engine.regionkeeper import RegionKeeper
 from detour.engine.removals import Removals
 from detour.engine.round import Round
@@ -47,10 +49,12 @@ from detour.engine.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
 from detour.model.defects import told
-from detour.model.endpoint import Region
-from detour.model.health import Verdict
+from detour.model.endpoint import Endpoint
+from detour.model.health import EndpointHealth, Verdict
 from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
+from detour.model.region import Region
+from detour.model.shared import NONE
 from detour.model.vantage import SignOfLife, Vantage, VantageReport
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
@@ -124,7 +128,15 @@ class Engine:
             on_withdrawal=self._gates.look_again_soon,
         )
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
-        self._regions = RegionKeeper(clock, on_news=reporting.mark)
+        self._canaries = Canaries(targets)
+        self._regions = RegionKeeper(
+            clock,
+            on_news=reporting.mark,
+            on_effect=self._regions_come_or_go,
+            findings=lambda name: self._canaries.findings(name, clock.now()),
+            in_use=lambda: self._records.regions,
+            in_service=environment.regions_in_service,
+        )
         self._invalid: dict[Subject, tuple[int, Explanation]] = {}
         self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -187,7 +199,9 @@ class Engine:
         self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
         self._reporting.adopt(subject, origin)
-        self._regions.declare(subject, region, ended=self._reporting.drain_ended(origin))
+        self._canaries.watch(region)
+        self._regions.declare(subject, region, self._reporting.region_memory(origin))
+        self._judge_region(region.name)
         self._regions_meant.clear()
         self._watch_drain(region.name)
         self.decide(self._records.in_region(region.name))
@@ -339,7 +353,9 @@ class Engine:
             case Kind.VANTAGE:
                 self._targets.vantages.remove(subject.key.name)
             case Kind.CLOUD_REGION:
+                self._canaries.forget(subject.key.name)
                 self._regions.remove(subject.key.name)
+                self._queue.silence(("region", subject.key.name))
                 self._forget_what_was_meant_by(subject.key.name)
                 self.decide(self._records.in_region(subject.key.name))
 
@@ -391,12 +407,13 @@ class Engine:
             wall=self._clock.wall(),
             is_behind=self._targets.is_behind,
             late_until=self._targets.late_until,
+            failing=self._regions.failing(),
         )
         self._round.step(partial(self._decide, moment=moment), partial(self._pass_on, moment=moment))
         if not self._round.is_under_way:
             touched, self._touched = self._touched, {}
             for name in touched:
-                self._regions.judge(name)
+                self._judge_region(name)
 
     def hold_off(self, is_held_off: bool) -> None:
         """Decide nothing while what is declared is still coming in for the first time."""
@@ -425,6 +442,9 @@ class Engine:
 
     def _decide(self, key: ObjectKey, *, moment: Moment) -> bool:
         """Decide for one record, and let the safety gates know; False where there is nothing to pass on."""
+        if (region := region_of(key)) is not None:
+            self._touched[region] = None
+            return False
         known = self._records.get(key)
         if known is None or known.awaiting is not None:
             return False
@@ -470,7 +490,7 @@ class Engine:
             keeper.decide(moment, zones=self.zones.serving, remembered=remembered)
             self._targets.look(record, keeper.looks)
         self._targets.note_undecided(record.key, keeper.healths)
-        placed = [(each.region, keeper.healths[each.name].verdict) for each in record.endpoints]
+        placed = [_placed(each, keeper.healths[each.name]) for each in record.endpoints]
         self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))
 
     def _survey(self, known: KnownRecord) -> None:
@@ -494,8 +514,24 @@ class Engine:
             outcome = keeper.decision.reason if keeper.decision else ""
             self._reporting.acted_upon(known.subject, Command.FAILBACK, known.origin, outcome=outcome)
             keeper.update(replace(keeper.declared, failback_now=False))
+        serves, stuck = keeper.regions_served()
+        self._touched |= dict.fromkeys(sorted(self._regions.note_served(record.key, serves, stuck)))
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._reporting.mark(known.subject)
+
+    def _judge_region(self, name: str) -> None:
+        """Look at a region anew, and again when its time has come."""
+        self._regions.judge(name)
+        look_at = self._regions.look_at(name)
+        if look_at is None:
+            self._queue.silence(("region", name))
+        else:
+            self._queue.ring_at(("region", name), look_at, partial(self._judge_region, name))
+
+    def _regions_come_or_go(self, regions: Iterable[str]) -> None:
+        """The endpoints of these regions are out, or in again."""
+        for name in regions:
+            self.decide(self._records.in_region(name))
 
     def _zone_refusal(self, record: Record, key: ObjectKey) -> Explanation | None:
         declared = self.zones.declared(key)
@@ -543,7 +579,8 @@ class Engine:
         self._watch_drain(region)
         if self._regions.drain_ends_in(region) is None:
             self.decide(self._records.in_region(region))
-            self._regions.judge_all()
+            for name in list(self._regions.names):
+                self._judge_region(name)
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
@@ -556,8 +593,8 @@ class Engine:
         self._guard.forget(subject.key)
         self._queue.silence(subject.key)
         record = known.keeper.record
-        for region in self._regions.note(record.key, ()):
-            self._regions.judge(region)
+        for region in sorted(self._regions.note(record.key, ()) | self._regions.note_served(record.key, NONE)):
+            self._judge_region(region)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
@@ -756,6 +793,10 @@ class Engine:
     def zone_states(self) -> Iterable[ZoneState]:
         """Return the state of every zone, for metrics."""
         return self.zones.states()
+
+
+def _placed(endpoint: Endpoint, health: EndpointHealth) -> Placed:
+    return Placed(endpoint.region, health.verdict, endpoint.addresses or endpoint.hostname, health.has_passed)
 
 
 def _succeeds(step: Callable[[KnownRecord], None], known: KnownRecord) -> bool:

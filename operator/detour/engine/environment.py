@@ -27,6 +27,7 @@ class Environment:
     the process, `leadership_of` that for one zone, where several processes divide them. So many names may leave regions
     by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects are
     taken in, or decided for, before others have their turn: `at_once`.
+    At least `regions_in_service` regions stay in service (see `engine.regionkeeper`).
     Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
     whose answers are billed.
     """
@@ -48,5 +49,6 @@ class Environment:
     leadership: Leadership = SOLE_LEADER
     leadership_of: Callable[[ObjectKey], Leadership] | None = None
     free_departures: int = FREE_NAMES
+    regions_in_service: int = 1
     at_once: int = AT_ONCE
     pause: float = 0.0

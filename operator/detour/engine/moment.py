@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from detour.model.health import EndpointHealth
+from detour.model.shared import NONE
 from detour.planning.decision import Decision, Undecided
 from detour.planning.situation import Situation
 
@@ -12,14 +13,15 @@ Made = TypeVar("Made")
 
 
 class Moment:
-    """`now` in engine seconds; `drained` are the regions that are taken out, `decided` is what was decided by then.
+    """`now` in engine seconds; `drained` are the regions that people took out, `failing` those that
+    leave as they fail; `decided` is what was decided by then.
 
     Checks are late by then where this `is_behind`, and those by which this process decides alone have been until
     `late_until`. `wall` is the same time in seconds since the Unix epoch: whatever
     has an end by that clock is judged by this one look at it. Without it everything is over.
     """
 
-    __slots__ = ("_healths", "_made", "decided", "drained", "is_behind", "late_until", "now", "wall")
+    __slots__ = ("_healths", "_made", "decided", "drained", "failing", "is_behind", "late_until", "now", "wall")
 
     def __init__(
         self,
@@ -29,12 +31,14 @@ class Moment:
         wall: float = math.inf,
         is_behind: bool = False,
         late_until: float = -math.inf,
+        failing: frozenset[str] = NONE,
     ) -> None:
         self.now = now
         self.wall = wall
         self.is_behind = is_behind
         self.late_until = late_until
         self.drained = drained
+        self.failing = failing
         self.decided: dict[Hashable, tuple[Situation, Decision | Undecided]] = {}
         self._healths: dict[Hashable, Mapping[str, EndpointHealth]] = {}
         self._made: dict[tuple[int, ...], tuple[tuple[object, ...], Any]] = {}

@@ -6,10 +6,11 @@ Times are seconds since the Unix epoch.
 from dataclasses import dataclass
 
 from detour.enactment.wishes import Explanation, ZoneReport
-from detour.health.regions import RegionHealth
+from detour.health.regions import CanaryFinding, EndpointCounts, Judgement, RegionPhase
 from detour.health.vantages import Doubt
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
+from detour.model.region import Region
 from detour.model.vantage import Vantage
 from detour.model.zone import Zone
 from detour.planning.decision import Basis
@@ -108,13 +109,24 @@ class ZoneObjectPicture:
 
 @dataclass(frozen=True, slots=True)
 class RegionPicture:
-    """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over."""
+    """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over.
 
-    name: str
-    generation: int
-    health: RegionHealth
+    So many `records` answer with places there; those that are `stuck`, `stuck_count` in all, would leave and have
+    no other place that is fit. Where it is wanted out and is not, that would leave fewer regions than
+    `needed_in_service`.
+    """
+
+    region: Region
+    judgement: Judgement
+    phase: RegionPhase
+    endpoints: EndpointCounts
+    canaries: tuple[CanaryFinding, ...]
     since: float
     drain_ended: float | None = None
+    records: int = 0
+    stuck: tuple[str, ...] = ()
+    stuck_count: int = 0
+    needed_in_service: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

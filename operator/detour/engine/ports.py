@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
-from detour.model.memory import DNSZoneMemory, RecordMemory
+from detour.model.memory import DNSZoneMemory, RecordMemory, RegionMemory
 from detour.model.objects import Kind, Subject
 from detour.model.rrset import RRset
 from detour.model.zone import ProviderSettings, Zone
@@ -131,8 +131,8 @@ class Reports(Protocol):
     def zone_memory(self, origin: Origin) -> DNSZoneMemory:
         """Return what the status of a DNSZone tells."""
 
-    def drain_ended(self, origin: Origin) -> float | None:
-        """Return the end of a drain that the status of a CloudRegion tells of as over (seconds since 1970)."""
+    def region_memory(self, origin: Origin) -> RegionMemory:
+        """Return what the status of a CloudRegion tells."""
 
     def tells_otherwise(self, origin: Origin, before: Origin) -> bool:
         """Tell whether an object's status says something else than it did before."""

@@ -18,9 +18,10 @@ from detour.engine.takenaway import TakenAway
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
 from detour.health.endpoints import CHECKS_PAUSED
+from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
-from detour.model.record import FailbackMode, ObjectKey, Publish, Record
+from detour.model.record import FailbackMode, ObjectKey, Publish, Record, RegionFailover
 from detour.model.rrset import RRset, RRType, values_of
 from detour.model.shared import NONE, shared
 from detour.model.timestamps import timestamp
@@ -57,6 +58,7 @@ class RecordKeeper:
         "_drained",
         "_drained_since",
         "_failed_back_at",
+        "_failing_regions",
         "_found",
         "_generations",
         "_has_news",
@@ -107,6 +109,7 @@ class RecordKeeper:
         self._memory_is_unchecked = True
         self.has_followed = False  # it goes on from another leader, whose status it saw grow
         self._drained: frozenset[str] = NONE
+        self._failing_regions: frozenset[str] = NONE
         self._failed_back_at: float | None = None  # when a person last sent the record back
         self._found: tuple[str, ...] = ()  # what a name has that is about to be adopted
         self._drained_since: dict[str, float] = {}
@@ -264,6 +267,7 @@ class RecordKeeper:
         }
         if record.failback_now:
             self._failed_back_at = self._clock.now()
+        self._note_failing_regions(moment)
         pinned = self._history.pinned(record.pin)
         situation = Situation(
             record=_once_a_zone(record, zones),
@@ -279,6 +283,7 @@ class RecordKeeper:
             drained_since=self._note_drained(moment),
             turning=self.decision.turning if self.decision else AT_REST,
             pace=self._pace(moment, zones, published, are_new=are_new),
+            failing_regions=moment.failing,
         )
         outcome = plan_once(situation, moment.now, moment.decided)
         if isinstance(outcome, Undecided):
@@ -296,6 +301,23 @@ class RecordKeeper:
         )
         self.decision, self.undecided = remaining.after(self.decision), None
         self._drained = moment.drained
+        self._failing_regions = NONE if record.region_failover is RegionFailover.IGNORE else moment.failing
+
+    def _note_failing_regions(self, moment: Moment) -> None:
+        """Who is in a region that fails as a whole has failed with it, where a person has to send such a one back."""
+        is_asked = self.record.failback.mode is FailbackMode.MANUAL
+        if moment.failing and is_asked and self.record.region_failover is RegionFailover.FOLLOW:
+            endpoints, healths = self.record.endpoints, self.healths
+            self.healths = moment.once(
+                (endpoints, healths, moment.failing),
+                lambda: moment.same(_failed_with(endpoints, healths, moment.failing, moment.now)),
+            )
+
+    def regions_served(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the regions of who answers, and those of them that it would leave: no other place is fit."""
+        serving = NONE.union(*self._serving.values())
+        regions = frozenset(each.region for each in self.record.endpoints if each.name in serving)
+        return shared(regions), shared(regions & (self._drained | self._failing_regions))
 
     def _pace(
         self,
@@ -479,7 +501,7 @@ class RecordKeeper:
 
     @property
     def _presence(self) -> Presence:
-        return Presence(self.record, self.healths, self._drained, self._clock.now())
+        return Presence(self.record, self.healths, self._drained, self._clock.now(), self._failing_regions)
 
     def serve(
         self, *, held: Mapping[ObjectKey, tuple[RRset, ...]], passed: Mapping[ObjectKey, tuple[RRset, ...]]
@@ -733,6 +755,14 @@ def _remembered(memory: RecordMemory, clock: Clock, most_changes: int) -> Mappin
         )
         for each in memory.endpoints
     }
+
+
+def _failed_with(
+    endpoints: Iterable[Endpoint], healths: Mapping[str, EndpointHealth], regions: frozenset[str], now: float
+) -> Mapping[str, EndpointHealth]:
+    """Return healths in which the endpoints of these regions have failed at least once."""
+    late = [each.name for each in endpoints if each.region in regions and healths[each.name].failed_at is None]
+    return {**healths, **{name: replace(healths[name], failed_at=now) for name in late}} if late else healths
 
 
 def _doubted(health: EndpointHealth, addresses: frozenset[str]) -> EndpointHealth:

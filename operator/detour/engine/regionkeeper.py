@@ -1,59 +1,106 @@
-"""All CloudRegions: who is drained, and how each fares by the endpoints that name it.
+"""All CloudRegions: who is drained, who is failing, and how each fares by its canaries and its endpoints.
 
 A drain with an end ends at the first of two moments: when the wall clock shows that time, or when as much time has
 passed as was left when the end was declared. So a clock that is set back keeps no drain alive, and one that is set
 right after a wrong start, or that ran on while the machine was suspended, ends it in time. A drain that is over stays
 over, also for the next process, which reads that in status; whoever wants another one gives another end.
+
+So many regions stay in service, of those that records name, as the installation asks for: a drain that would leave
+fewer is not followed unless it says that it overrides this, and a region that fails then keeps its endpoints.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from detour.engine.clock import Clock
 from detour.engine.pictures import RegionPicture
-from detour.health.regions import RegionHealth, region_health
-from detour.model.endpoint import AdminState, Region
+from detour.engine.regionevidence import Placed, RegionEvidence
+from detour.health.regions import CanaryFinding, Course, EndpointCounts, Judgement, RegionPhase, judged
+from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
+from detour.model.memory import NO_REGION_MEMORY, RegionMemory
 from detour.model.objects import Subject
 from detour.model.record import ObjectKey
+from detour.model.region import Override, Region
+from detour.model.shared import NONE
 
 SAME = 1.0
 """Seconds: ends of a drain that differ by less are one, as a status has whole seconds."""
 
+NAMES_TOLD = 10
+
+UNJUDGED = Judgement(RegionPhase.UNKNOWN, "NotCheckedYet", "nothing is known of it yet")
+
 
 @dataclass(slots=True)
 class _Known:
-    """`ends_at` (engine seconds) is when the drain is over at the latest, None where it has no end."""
+    """`ends_at` (engine seconds) is when the drain is over at the latest, None where it has no end.
+
+    A drain that `is_followed` stays so until it ends. `since` is when its phase began, in seconds since the Unix epoch.
+    """
 
     subject: Subject
     region: Region
     since: float
-    health: RegionHealth
     ends_at: float | None
     has_ended: bool
+    is_followed: bool
+    judgement: Judgement = UNJUDGED
+    phase: RegionPhase = RegionPhase.UNKNOWN
 
     @property
-    def effective(self) -> Region:
-        """The region as it counts now, without an end that would have to be looked up on a clock."""
-        state = AdminState.ACTIVE if self.has_ended else self.region.state
-        return replace(self.region, state=state, until=None)
+    def is_drain_wanted(self) -> bool:
+        """Tell whether a person wants the region out now."""
+        return self.region.state is AdminState.DRAINED and not self.has_ended
+
+    @property
+    def overrides_all(self) -> bool:
+        return Override.MIN_REGIONS_IN_SERVICE in self.region.overrides
 
 
-Placed = tuple[str, Verdict]
-"""The region of an endpoint, and its verdict."""
+@dataclass(slots=True)
+class _Served:
+    """The records that answer with places of a region; those `stuck` have no other place that is fit."""
+
+    records: dict[ObjectKey, None] = field(default_factory=dict)
+    stuck: dict[ObjectKey, None] = field(default_factory=dict)
 
 
 class RegionKeeper:
-    """Judges regions by the verdicts of their endpoints, which it counts; `on_news` gets whose status has news."""
+    """Judges regions. `on_news` gets whose status has news, `on_effect` the regions whose endpoints are in or out now.
 
-    def __init__(self, clock: Clock, *, on_news: Callable[[Subject], None]) -> None:
+    `findings` tells of the canaries of a region. At least `in_service` regions stay in service; `in_use` has those that
+    records name.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        on_news: Callable[[Subject], None],
+        on_effect: Callable[[Iterable[str]], None] = lambda _: None,
+        findings: Callable[[str], tuple[CanaryFinding, ...]] = lambda _: (),
+        in_use: Callable[[], Collection[str]] = lambda: (),
+        in_service: int = 1,
+    ) -> None:
         self._clock = clock
         self._on_news = on_news
+        self._on_effect = on_effect
+        self._findings = findings
+        self._in_use = in_use
+        self._in_service = in_service
         self._known: dict[str, _Known] = {}
         self._counts: dict[str, Counter[Verdict]] = {}
         self._counted: dict[ObjectKey, tuple[Placed, ...]] = {}
         self._elsewhere: dict[str, Counter[Verdict]] = {}
+        self._evidence = RegionEvidence()
+        self._served: dict[str, _Served] = {}
+        self._served_in: dict[ObjectKey, tuple[frozenset[str], frozenset[str]]] = {}
+        self._drained: frozenset[str] = NONE
+        self._failing: frozenset[str] = NONE
+
+    # -- endpoints -------------------------------------------------------------------------------------------------
 
     def count_elsewhere(self, tallies: Iterable[Mapping[str, Mapping[Verdict, int]]]) -> None:
         """Other processes count the endpoints of the records that they decide for: so many of each region."""
@@ -78,30 +125,65 @@ class RegionKeeper:
             self._counted[record] = after
         if before == after:
             return set()
-        for region, verdict in after:
-            self._counts.setdefault(region, Counter())[verdict] += 1
-        for region, verdict in before:
-            self._counts[region][verdict] -= 1
-            if not +self._counts[region]:
-                del self._counts[region]
-        found, gone = Counter(after), Counter(before)
-        return {region for region, _ in (found - gone) + (gone - found)}
+        touched = self._evidence.take(record.namespace, before, after)
+        for each in after:
+            self._counts.setdefault(each.region, Counter())[each.verdict] += 1
+        for each in before:
+            self._counts[each.region][each.verdict] -= 1
+            if not +self._counts[each.region]:
+                del self._counts[each.region]
+        found, gone = (Counter((each.region, each.verdict) for each in placed) for placed in (after, before))
+        return touched | {region for region, _ in (found - gone) + (gone - found)}
 
-    def counted(self, region: str) -> Mapping[Verdict, int]:
-        """Return how many endpoints a region has, by verdict."""
-        return self._counts.get(region, Counter()) + self._elsewhere.get(region, Counter())
+    def note_served(self, record: ObjectKey, regions: frozenset[str], stuck_in: frozenset[str] = NONE) -> set[str]:
+        """A record answers with places of these regions; return those of which there is news.
 
-    def declare(self, subject: Subject, region: Region, *, ended: float | None = None) -> None:
-        """A CloudRegion is new or changed; `ended` is the end of a drain that is over, as its status tells."""
+        It is `stuck_in` those that it would leave, as no other place is fit.
+        """
+        before = self._served_in.get(record, (NONE, NONE))
+        if before == (regions, stuck_in):
+            return set()
+        if regions:
+            self._served_in[record] = (regions, stuck_in)
+        else:
+            del self._served_in[record]
+        for region in before[0] - regions:
+            del self._served[region].records[record]
+        for region in before[1] - stuck_in:
+            del self._served[region].stuck[record]
+        for region in before[0] - regions:
+            if not self._served[region].records:
+                del self._served[region]
+        for region in regions - before[0]:
+            self._served.setdefault(region, _Served()).records[record] = None
+        for region in stuck_in - before[1]:
+            self._served[region].stuck[record] = None
+        return {*(before[0] ^ regions), *(before[1] ^ stuck_in)}
+
+    def _endpoints(self, region: str) -> EndpointCounts:
+        counts = self._counts.get(region, Counter()) + self._elsewhere.get(region, Counter())
+        namespaces, failing = self._evidence.votes(region)
+        return EndpointCounts(
+            counts[Verdict.HEALTHY], counts[Verdict.UNHEALTHY], counts[Verdict.UNKNOWN], namespaces, failing
+        )
+
+    # -- what is declared ------------------------------------------------------------------------------------------
+
+    def declare(self, subject: Subject, region: Region, memory: RegionMemory = NO_REGION_MEMORY) -> None:
+        """A CloudRegion is new or changed; `memory` is what its status tells."""
         now = self._clock.wall()
         before = self._known.get(region.name)
         known = _Known(
             subject,
             region,
             before.since if before else now,
-            before.health if before else region_health(region, {}, now),
             ends_at=None if region.until is None else self._clock.now() + region.until - now,
-            has_ended=region.until is not None and ended is not None and abs(region.until - ended) < SAME,
+            has_ended=region.until is not None
+            and memory.drain_ended is not None
+            and abs(region.until - memory.drain_ended) < SAME,
+            is_followed=before.is_followed if before else memory.was_drained,
+            judgement=before.judgement if before else Judgement(RegionPhase.UNKNOWN, "", "", Course(memory.was_out)),
+            phase=before.phase if before else RegionPhase.UNKNOWN,
         )
         if before is not None and before.region.until == region.until:
             known.ends_at, known.has_ended = before.ends_at, before.has_ended
@@ -115,14 +197,52 @@ class RegionKeeper:
         return self._known.keys()
 
     def remove(self, name: str) -> None:
-        """A CloudRegion is gone: nothing drains its endpoints any more."""
+        """A CloudRegion is gone: nothing takes its endpoints out any more."""
         self._known.pop(name, None)
+        self._find_effects()
+
+    # -- who is out ------------------------------------------------------------------------------------------------
 
     def drained(self) -> frozenset[str]:
-        """Return the names of the regions that are drained now."""
+        """Return the names of the regions that are drained now: the same object until that changes."""
         for known in self._known.values():
-            self._end_drain(known)
-        return frozenset(name for name, each in self._known.items() if each.effective.state is AdminState.DRAINED)
+            if known.ends_at is not None and not known.has_ended:
+                self._end_drain(known)
+        self._find_effects()
+        return self._drained
+
+    def failing(self) -> frozenset[str]:
+        """Return the names of the regions whose endpoints are out because they fail: the same object, too."""
+        return self._failing
+
+    def _find_effects(self) -> None:
+        """Work out which regions are out, of those that should be, so that enough stay in service."""
+        wanted = [known for known in self._known.values() if known.is_drain_wanted]
+        fails = [known for known in self._known.values() if known.judgement.course.is_out]
+        if not (wanted or fails or self._drained or self._failing):
+            return
+        for known in self._known.values():
+            known.is_followed = known.is_followed and known.is_drain_wanted
+        out = {each.region.name for each in wanted if each.is_followed or each.overrides_all}
+        for known in sorted(wanted, key=lambda each: each.region.name):
+            known.is_followed = known.region.name in out or self._may_go(known.region.name, out)
+            if known.is_followed:
+                out.add(known.region.name)
+        drained = frozenset(out)
+        for known in sorted(fails, key=lambda each: each.judgement.course.condemned_since or 0.0):
+            if known.region.name in self._failing or self._may_go(known.region.name, out):
+                out.add(known.region.name)
+        failing = frozenset(each.region.name for each in fails if each.region.name in out)
+        changed = (drained ^ self._drained) | (failing ^ self._failing)
+        self._drained = drained if drained != self._drained else self._drained
+        self._failing = failing if failing != self._failing else self._failing
+        if changed:
+            self._on_effect(sorted(changed))
+
+    def _may_go(self, region: str, out: Collection[str]) -> bool:
+        """Tell whether enough regions stay in service without this one; one that nobody uses may always go."""
+        in_use = {*self._in_use(), *self._counts, *self._elsewhere}
+        return region not in in_use or len(in_use - {*out, region}) >= self._in_service
 
     def drain_ends_in(self, name: str) -> float | None:
         """Return the seconds until a region's drain is over at the latest, None where none with an end is in force."""
@@ -137,17 +257,26 @@ class RegionKeeper:
         if until is not None and ends_at is not None:
             known.has_ended = known.has_ended or self._clock.now() >= ends_at or self._clock.wall() >= until
 
+    # -- judging ---------------------------------------------------------------------------------------------------
+
     def judge(self, name: str) -> None:
-        """Look at a region's endpoints anew; a name without a CloudRegion is ignored."""
+        """Look at a region anew; a name without a CloudRegion is ignored."""
         known = self._known.get(name)
         if known is None:
             return
         now = self._clock.wall()
         self._end_drain(known)
-        health = region_health(known.effective, self.counted(name), now)
-        if health.phase is not known.health.phase:
-            known.since = now
-        known.health = health
+        known.judgement = judged(
+            self._findings(name),
+            self._endpoints(name),
+            known.region.failing,
+            known.judgement.course,
+            self._clock.now(),
+        )
+        self._find_effects()
+        phase = RegionPhase.DRAINED if name in self._drained else known.judgement.phase
+        if phase is not known.phase:
+            known.since, known.phase = now, phase
         self._on_news(known.subject)
 
     def judge_all(self) -> None:
@@ -155,10 +284,29 @@ class RegionKeeper:
         for name in list(self._known):
             self.judge(name)
 
+    def look_at(self, name: str) -> float | None:
+        """Return when to judge a region again if nothing happens before (engine seconds)."""
+        known = self._known.get(name)
+        return known.judgement.look_at if known is not None else None
+
     def picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
         known = self._known.get(name)
         if known is None:
             return None
-        ended = known.region.until if known.has_ended else None
-        return RegionPicture(name, known.region.generation, known.health, known.since, ended)
+        served = self._served.get(name, _Served())
+        is_refused = known.is_drain_wanted and name not in self._drained
+        is_kept = known.judgement.course.is_out and name not in self._failing and name not in self._drained
+        return RegionPicture(
+            known.region,
+            known.judgement,
+            known.phase,
+            self._endpoints(name),
+            self._findings(name),
+            known.since,
+            drain_ended=known.region.until if known.has_ended else None,
+            records=len(served.records),
+            stuck=tuple(str(each) for each in list(served.stuck)[:NAMES_TOLD]),
+            stuck_count=len(served.stuck),
+            needed_in_service=self._in_service if is_refused or is_kept else None,
+        )

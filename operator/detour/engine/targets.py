@@ -9,7 +9,7 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
@@ -666,6 +666,7 @@ class Targets:
         name = self._names.get(key)
         if name is None:
             return resolution.ttl
+        resolution = _enough(resolution, key)
         before, led_through = name.state, name.canonical_names
         delay = resolution.ttl
         if resolution.canonical_names or resolution.outcome is not ResolutionOutcome.FAILED:
@@ -707,6 +708,15 @@ def _is_own(streak: Streak, before: Streak, timing: CheckTiming) -> bool:
 def _weight(state: ResolvedName, fall: int) -> tuple[bool, bool]:
     """Return what of a name's state decides: whether it is empty, or unresolved, often enough to count."""
     return state.empties >= fall, state.failures >= fall
+
+
+def _enough(resolution: Resolution, key: _NameKey) -> Resolution:
+    """Return a resolution with fewer addresses than are asked for as one that led nowhere."""
+    found, wanted = len(resolution.addresses), key.timing.minimum_addresses
+    if resolution.outcome is not ResolutionOutcome.ANSWERED or found >= wanted or resolution.unanswered:
+        return resolution
+    message = f"{key.hostname} leads to {found} of at least {wanted} addresses"
+    return replace(resolution, outcome=ResolutionOutcome.NO_ADDRESSES, addresses=(), message=message)
 
 
 def _name_key(record: Record, hostname: str) -> _NameKey:

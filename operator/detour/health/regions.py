@@ -1,59 +1,172 @@
-"""From the endpoints of a region to the region."""
+"""Whether a region as a whole is failing: by checks of the region itself, and by what its endpoints show.
+
+A region can be dying while its endpoints still answer: in October 2025 the name of one of its services led nowhere, and
+hours later everything that needed it had failed. So canaries watch the cloud's own names and services there.
+
+    Healthy     nothing speaks against it
+    Suspect     a canary fails, or most of the endpoints that worked do; nothing moves by that
+    Failing     enough canaries have failed for long enough: its endpoints leave DNS where others are fit
+    Recovering  enough pass again, for not long enough yet: its endpoints stay out
+    Unknown     nothing is known; it stays as it was, in or out
+
+Endpoints are weaker evidence, as anybody may say that theirs are in a region: each namespace has one vote, and all of
+them together make a region Suspect at most, unless its administrator says otherwise.
+
+Pure; times in seconds on the engine's clock.
+"""
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from detour.model.endpoint import Region
+from detour.health.quorum import votes_needed
 from detour.model.health import Verdict
+from detour.model.record import Quorum
+from detour.model.region import FailingRules
+
+NAMES_TOLD = 3
 
 
 class RegionPhase(enum.StrEnum):
-    """Suspect: some endpoints are Unhealthy. Failing: all whose verdict is known are."""
+    """How a region is; Drained is apart, as a person says so."""
 
     HEALTHY = "Healthy"
     SUSPECT = "Suspect"
     FAILING = "Failing"
+    RECOVERING = "Recovering"
     DRAINED = "Drained"
     UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class RegionHealth:
-    """A region's phase, why, and the count of its endpoints by verdict."""
+class CanaryFinding:
+    """What is believed of one canary, and why where it fails."""
 
-    phase: RegionPhase
-    reason: str
-    message: str
-    healthy: int
-    unhealthy: int
-    unknown: int
+    name: str
+    verdict: Verdict
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCounts:
+    """The endpoints of a region by verdict, over all records; and how the namespaces vote that have any there.
+
+    Of `namespaces`, with endpoints that ever worked, in `failing_namespaces` most of the places fail that did.
+    """
+
+    healthy: int = 0
+    unhealthy: int = 0
+    unknown: int = 0
+    namespaces: int = 0
+    failing_namespaces: int = 0
 
     @property
     def total(self) -> int:
         return self.healthy + self.unhealthy + self.unknown
 
+    @property
+    def speak_against(self) -> bool:
+        """Tell whether more than half of the namespaces find the region failing."""
+        return 2 * self.failing_namespaces > self.namespaces
 
-def region_health(region: Region, verdicts: Mapping[Verdict, int], now: float) -> RegionHealth:
-    """Judge `region` by how many endpoints name it, by verdict; `now` in seconds since the Unix epoch."""
-    healthy, unhealthy, unknown = (
-        verdicts.get(each, 0) for each in (Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN)
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a region has been through: whether its endpoints are out, since when it is condemned, or is good again."""
+
+    is_out: bool = False
+    condemned_since: float | None = None
+    good_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A region's phase, why, and when to look again if nothing happens before."""
+
+    phase: RegionPhase
+    reason: str
+    message: str
+    course: Course = Course()
+    look_at: float | None = None
+
+
+def judged(
+    canaries: tuple[CanaryFinding, ...], endpoints: EndpointCounts, rules: FailingRules, course: Course, now: float
+) -> Judgement:
+    """Judge a region by its canaries and endpoints, on top of what it has been through."""
+    failing = [each for each in canaries if each.verdict is Verdict.UNHEALTHY]
+    needed = votes_needed(Quorum(number=rules.number, share=rules.share), len(canaries)) if canaries else 0
+    by_canaries = bool(canaries) and len(failing) >= needed
+    by_endpoints = rules.by_endpoints and endpoints.speak_against
+    if by_canaries or by_endpoints:
+        why = _told_of(failing, len(canaries)) if by_canaries else _told_of_endpoints(endpoints)
+        return _condemned("CanariesFail" if by_canaries else "EndpointsFail", why, rules, course, now)
+    passing = sum(each.verdict is Verdict.HEALTHY for each in canaries)
+    is_acquitted = passing >= len(canaries) - needed + 1 if canaries else endpoints.healthy > 0
+    if course.is_out:
+        return _after_failing(endpoints, rules, course, now, is_acquitted=is_acquitted)
+    if failing:
+        return Judgement(RegionPhase.SUSPECT, "SomeCanariesFail", _told_of(failing, len(canaries)))
+    if endpoints.speak_against:
+        return Judgement(RegionPhase.SUSPECT, "EndpointsFail", _told_of_endpoints(endpoints))
+    return _at_ease(canaries, endpoints, passing)
+
+
+def _condemned(reason: str, why: str, rules: FailingRules, course: Course, now: float) -> Judgement:
+    since = now if course.condemned_since is None else course.condemned_since
+    fails_at = since + rules.after
+    if course.is_out or now >= fails_at:
+        message = f"{why}: its endpoints take no traffic where others are fit"
+        return Judgement(RegionPhase.FAILING, reason, message, Course(is_out=True, condemned_since=since))
+    message = f"{why}; it counts as failing after {rules.after:g} s of that"
+    return Judgement(RegionPhase.SUSPECT, reason, message, Course(condemned_since=since), fails_at)
+
+
+def _after_failing(
+    endpoints: EndpointCounts, rules: FailingRules, course: Course, now: float, *, is_acquitted: bool
+) -> Judgement:
+    """Judge a region whose endpoints are out, and that nothing condemns now."""
+    waiting = replace(course, condemned_since=None, good_since=None)
+    if not is_acquitted:
+        message = "too little is known of its canaries to bring its endpoints back"
+        return Judgement(RegionPhase.UNKNOWN, "TooLittleKnown", message, waiting)
+    if endpoints.speak_against:
+        message = f"its canaries pass again, but {_told_of_endpoints(endpoints)}"
+        return Judgement(RegionPhase.RECOVERING, "EndpointsFail", message, waiting)
+    since = now if course.good_since is None else course.good_since
+    back_at = since + rules.hold_down
+    if now < back_at:
+        message = f"it works again; its endpoints come back once it has for {rules.hold_down:g} s"
+        return Judgement(RegionPhase.RECOVERING, "HeldDown", message, replace(waiting, good_since=since), back_at)
+    return Judgement(RegionPhase.HEALTHY, "Recovered", "it has worked again for long enough")
+
+
+def _at_ease(canaries: tuple[CanaryFinding, ...], endpoints: EndpointCounts, passing: int) -> Judgement:
+    if canaries and not passing:
+        return Judgement(RegionPhase.UNKNOWN, "NotCheckedYet", "nothing is known of its canaries yet")
+    if canaries:
+        return Judgement(RegionPhase.HEALTHY, "CanariesPass", f"{passing} of {len(canaries)} canaries pass, none fails")
+    if endpoints.total == 0:
+        return Judgement(RegionPhase.UNKNOWN, "NoEndpoints", "no FailoverRecord has an endpoint in this region")
+    if endpoints.healthy:
+        message = f"{endpoints.healthy} of {endpoints.total} endpoints are healthy"
+        return Judgement(RegionPhase.HEALTHY, "EndpointsHealthy", message)
+    if endpoints.unhealthy:
+        message = f"none of {endpoints.total} endpoints is healthy; none of those that fail has ever worked"
+        return Judgement(RegionPhase.UNKNOWN, "NeverWorked", message)
+    return Judgement(RegionPhase.UNKNOWN, "NotCheckedYet", "no endpoint has a verdict yet")
+
+
+def _told_of(failing: list[CanaryFinding], total: int) -> str:
+    named = "; ".join(f"{each.name}: {each.message}" if each.message else each.name for each in failing[:NAMES_TOLD])
+    more = f"; and {len(failing) - NAMES_TOLD} more" if len(failing) > NAMES_TOLD else ""
+    verb = "canary fails" if total == 1 else "canaries fail"
+    return f"{len(failing)} of {total} {verb} ({named}{more})"
+
+
+def _told_of_endpoints(endpoints: EndpointCounts) -> str:
+    if endpoints.namespaces == 1:
+        return f"most of its endpoints that worked fail ({endpoints.unhealthy} of {endpoints.total} are unhealthy)"
+    return (
+        f"most of the endpoints that worked fail in {endpoints.failing_namespaces} of {endpoints.namespaces} namespaces"
+        f" ({endpoints.unhealthy} of {endpoints.total} are unhealthy)"
     )
-    phase, reason, message = _phase(region, healthy, unhealthy, unknown, now)
-    return RegionHealth(phase, reason, message, healthy, unhealthy, unknown)
-
-
-def _phase(region: Region, healthy: int, unhealthy: int, unknown: int, now: float) -> tuple[RegionPhase, str, str]:
-    total = healthy + unhealthy + unknown
-    if region.is_drained(now):
-        why = f" ({region.why})" if region.why else ""
-        return RegionPhase.DRAINED, "DrainRequested", f"drained by request{why}: its endpoints take no traffic"
-    if total == 0:
-        return RegionPhase.UNKNOWN, "NoEndpoints", "no FailoverRecord has an endpoint in this region"
-    if unhealthy and not healthy:
-        return RegionPhase.FAILING, "EndpointsUnhealthy", f"none of {total} endpoints is healthy, {unhealthy} fail"
-    if unhealthy:
-        return RegionPhase.SUSPECT, "EndpointsUnhealthy", f"{unhealthy} of {total} endpoints fail"
-    if healthy:
-        return RegionPhase.HEALTHY, "EndpointsHealthy", f"{healthy} of {total} endpoints are healthy, none fails"
-    return RegionPhase.UNKNOWN, "NotCheckedYet", "no endpoint has a verdict yet"

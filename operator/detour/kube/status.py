@@ -16,6 +16,7 @@ from detour.engine.pictures import (
     ZoneObjectPicture,
     ZonePicture,
 )
+from detour.health.regions import CanaryFinding, RegionPhase
 from detour.health.vantages import NEW, NOT_HEARD, STALE
 from detour.kube.resources.vantage import VantageState
 from detour.model.health import EndpointHealth, Verdict
@@ -29,6 +30,7 @@ from detour.planning.trial import PATIENCE
 
 NOT_READ = "the zone has not been read yet"
 
+STAYING_TOLD = 3
 HELD_TOLD = 3
 HELD_SHOWN = 10
 
@@ -534,30 +536,68 @@ def vantage_status(
 
 def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:
     """Return Healthy."""
-    health = picture.health
-    fine = {"Healthy": True, "Drained": True, "Unknown": None}.get(health.phase.value, False)
-    return (Condition("Healthy", fine, health.reason, health.message),)
+    fine = {RegionPhase.HEALTHY: True, RegionPhase.DRAINED: True, RegionPhase.UNKNOWN: None}.get(picture.phase, False)
+    return (Condition("Healthy", fine, *_told_of_region(picture)),)
+
+
+def _told_of_region(picture: RegionPicture) -> tuple[str, str]:
+    """Return why a region is as it is: a word and a sentence."""
+    region, judgement = picture.region, picture.judgement
+    if picture.phase is RegionPhase.DRAINED:
+        why = f" ({region.why})" if region.why else ""
+        told = f"drained by request{why}: its endpoints take no traffic"
+        return "DrainRequested", f"{told}{_told_of_stuck(picture)}"
+    if picture.needed_in_service is None:
+        return judgement.reason, f"{judgement.message}{_told_of_stuck(picture)}"
+    few = f"fewer than {picture.needed_in_service} {'region' if picture.needed_in_service == 1 else 'regions'}"
+    if judgement.course.is_out:
+        told = f"{judgement.message}; but its endpoints stay, as {few} would be left in service"
+        return "MinRegionsInService", told
+    command = (
+        f'kubectl patch region {region.name} --type=merge -p \'{{"spec":{{"overrides":["MinRegionsInService"]}}}}\''
+    )
+    told = f"the drain is not followed: {few} would be left in service. To drain it all the same: `{command}`"
+    return "MinRegionsInService", told
+
+
+def _canary(finding: CanaryFinding) -> Status:
+    told: Status = {"name": finding.name, "verdict": finding.verdict.value}
+    return told | ({"message": finding.message} if finding.message else {})
+
+
+def _told_of_stuck(picture: RegionPicture) -> str:
+    if not picture.stuck_count:
+        return ""
+    records, stay = ("record", "stays") if picture.stuck_count == 1 else ("records", "stay")
+    named = ", ".join(picture.stuck[:STAYING_TOLD])
+    more = f" and {picture.stuck_count - STAYING_TOLD} more" if picture.stuck_count > STAYING_TOLD else ""
+    return f"; {picture.stuck_count} {records} {stay} there, as no other endpoint of theirs is fit: {named}{more}"
 
 
 def region_status(
     picture: RegionPicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
 ) -> Status:
     """Return the status of a CloudRegion with these conditions; `since` outlives a restart."""
-    health = picture.health
-    since = previous.get("since") if previous.get("phase") == health.phase.value else None
+    endpoints = picture.endpoints
+    since = previous.get("since") if previous.get("phase") == picture.phase.value else None
     since = since or timestamp(picture.since)
+    reason, message = _told_of_region(picture)
     return {
-        "observedGeneration": picture.generation,
-        "phase": health.phase.value,
+        "observedGeneration": picture.region.generation,
+        "phase": picture.phase.value,
         "since": since,
-        "reason": health.reason,
-        "message": health.message,
+        "reason": reason,
+        "message": message,
         "endpoints": {
-            "total": health.total,
-            "healthy": health.healthy,
-            "unhealthy": health.unhealthy,
-            "unknown": health.unknown,
+            "total": endpoints.total,
+            "healthy": endpoints.healthy,
+            "unhealthy": endpoints.unhealthy,
+            "unknown": endpoints.unknown,
         },
-        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.generation, now),
+        "records": picture.records,
+        "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.region.generation, now),
+        **({"endpointsOut": True} if picture.judgement.course.is_out else {}),
+        **({"staying": list(picture.stuck)} if picture.stuck else {}),
+        **({"canaries": [_canary(each) for each in picture.canaries]} if picture.canaries else {}),
         **({} if picture.drain_ended is None else {"drainEnded": timestamp(picture.drain_ended)}),
     }

@@ -19,20 +19,27 @@ from detour.kube.annotations import (
     TAKE_OVER_ANNOTATION,
     is_due,
 )
-from detour.kube.resources.cloudregion import CloudRegionSpec
+from detour.kube.resources.cloudregion import (
+    CanarySpec,
+    CanaryTimingSpec,
+    CloudRegionSpec,
+    EndpointEvidence,
+    FailingSpec,
+)
 from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
 from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec, QuorumSpec
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.memory import memory_in
-from detour.kube.resources.probes import HTTPCheck, HTTPSCheck
+from detour.kube.resources.probes import HTTPCheck, HTTPSCheck, PublicHTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
 from detour.kube.resources.vantage import VantageSpec
 from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
-from detour.model.endpoint import Endpoint, Region
+from detour.model.endpoint import Endpoint
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Quorum, Record
+from detour.model.region import Canary, FailingRules, Region
 from detour.model.shared import shared
 from detour.model.timestamps import parse_time
 from detour.model.vantage import Vantage
@@ -64,6 +71,7 @@ __all__ = [
 ]
 
 ERRORS_SHOWN = 3
+HTTPS_PORT = 443
 
 Spec = TypeVar("Spec", bound=Declared)
 
@@ -128,6 +136,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         importance=spec.importance,
+        region_failover=spec.region_failover,
         adopt=spec.adopt is not False,
         adopt_from=spec.adopt if isinstance(spec.adopt, str) else None,
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
@@ -187,7 +196,53 @@ def region_from(item: Mapping[str, Any]) -> Region:
         until=_time_in("spec.until", spec.until),
         why=spec.reason or "",
         generation=identity.generation,
+        canaries=tuple(_canary(each, spec.canary_timing) for each in spec.canaries),
+        failing=_failing(spec.failing),
+        overrides=frozenset(spec.overrides),
     )
+
+
+def _canary(spec: CanarySpec, timing: CanaryTimingSpec) -> Canary:
+    probe: checks.Probe
+    if spec.https is not None:
+        probe = _https(spec.https, spec.hostname, None)
+    elif spec.http is not None:
+        probe = _http(spec.http, spec.hostname)
+    else:
+        probe = checks.TCPCheck(port=spec.tcp.port if spec.tcp is not None else HTTPS_PORT)
+    return Canary(
+        spec.name,
+        spec.hostname,
+        shared(probe),
+        shared(
+            checks.CheckTiming(
+                interval=seconds(timing.interval),
+                recheck_interval=seconds(timing.recheck_interval),
+                timeout=seconds(timing.timeout),
+                fall=timing.fall,
+                rise=timing.rise,
+                minimum_addresses=spec.min_addresses,
+            )
+        ),
+    )
+
+
+def _failing(spec: FailingSpec) -> FailingRules:
+    number, share = _votes(spec.canaries)
+    return FailingRules(
+        number,
+        share,
+        after=seconds(spec.after),
+        hold_down=seconds(spec.hold_down),
+        by_endpoints=spec.endpoints_alone is EndpointEvidence.FAILING,
+    )
+
+
+def _votes(given: int | str | None) -> tuple[int | None, float | None]:
+    """Return a number, or a share, of votes."""
+    if isinstance(given, str):
+        return None, int(given.removesuffix("%")) / 100
+    return given, None
 
 
 def vantage_from(item: Mapping[str, Any]) -> Vantage:
@@ -267,10 +322,8 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _quorum(spec: QuorumSpec) -> Quorum:
-    given = spec.unhealthy
-    if isinstance(given, str):
-        return Quorum(share=int(given.removesuffix("%")) / 100, when_none=spec.when_no_quorum)
-    return Quorum(number=given, when_none=spec.when_no_quorum)
+    number, share = _votes(spec.unhealthy)
+    return Quorum(number, share, spec.when_no_quorum)
 
 
 def _endpoint(spec: EndpointSpec) -> Endpoint:
@@ -315,8 +368,8 @@ def _http(check: HTTPCheck, hostname: str) -> checks.HTTPCheck:
     )
 
 
-def _https(check: HTTPSCheck, hostname: str, ca_bundle: str | None) -> checks.HTTPCheck:
-    reference = check.ca_bundle_ref
+def _https(check: PublicHTTPSCheck, hostname: str, ca_bundle: str | None) -> checks.HTTPCheck:
+    reference = check.ca_bundle_ref if isinstance(check, HTTPSCheck) else None
     if reference is not None:
         # Falling back to the system's authorities would turn a typing mistake into a wrong verdict.
         try:

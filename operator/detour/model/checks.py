@@ -63,7 +63,8 @@ class CheckTiming:
     """When to check and how many results in a row decide. Times in seconds.
 
     `timeout` is the deadline of one whole check: connect, TLS and answer together. `recheck_interval` holds
-    while the verdict is in question: before the first one, and after the first contrary result.
+    while the verdict is in question: before the first one, and after the first contrary result. A hostname that
+    leads to fewer than `minimum_addresses` counts as one that leads nowhere.
     """
 
     interval: float
@@ -71,6 +72,7 @@ class CheckTiming:
     timeout: float
     fall: int
     rise: int
+    minimum_addresses: int = 1
 
 
 @dataclass(frozen=True, slots=True)

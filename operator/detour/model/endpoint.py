@@ -1,4 +1,4 @@
-"""Endpoints and regions: the places that can serve a record."""
+"""Endpoints: the places that can serve a record."""
 
 import enum
 from dataclasses import dataclass
@@ -28,23 +28,3 @@ class Endpoint:
     def __post_init__(self) -> None:
         if bool(self.addresses) == (self.hostname is not None):
             raise ValueError(f"endpoint {self.name}: give addresses or a hostname, exactly one of them")
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end.
-
-    `why` is what people say of their drain.
-    """
-
-    name: str
-    cloud: str
-    location: str
-    state: AdminState = AdminState.ACTIVE
-    until: float | None = None
-    generation: int = 0
-    why: str = ""
-
-    def is_drained(self, now: float) -> bool:
-        """Tell whether the region is drained at `now` (seconds since the Unix epoch)."""
-        return self.state is AdminState.DRAINED and (self.until is None or now < self.until)

@@ -72,6 +72,21 @@ class RecordMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionMemory:
+    """One CloudRegion's earlier status: the end of a drain that is over (seconds since the Unix epoch).
+
+    Its endpoints were out by then as it `was_drained`, or failing (`was_out`).
+    """
+
+    drain_ended: float | None = None
+    was_drained: bool = False
+    was_out: bool = False
+
+
+NO_REGION_MEMORY = RegionMemory()
+
+
+@dataclass(frozen=True, slots=True)
 class DNSZoneMemory:
     """One DNSZone's earlier status: the ledger's generation (the lowest where it tells of none).
 

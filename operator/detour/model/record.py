@@ -81,6 +81,13 @@ class Quorum:
     when_none: WhenNoQuorum = WhenNoQuorum.OWN_VANTAGE
 
 
+class RegionFailover(enum.StrEnum):
+    """Whether a record leaves a region that is failing as a whole, though its own endpoints there may answer."""
+
+    FOLLOW = "Follow"
+    IGNORE = "Ignore"
+
+
 class Importance(enum.StrEnum):
     """Whose names are written first while a quota of the provider's makes names wait, the first first."""
 
@@ -124,3 +131,4 @@ class Record:
     pin: str | None = None
     paused_until: float | None = None
     quorum: Quorum = Quorum()
+    region_failover: RegionFailover = RegionFailover.FOLLOW

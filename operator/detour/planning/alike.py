@@ -40,8 +40,9 @@ def grounds_of(situation: Situation, now: float) -> Hashable:
         id(record.timing),
         id(situation.healths),
         id(situation.drained_regions),
+        id(situation.failing_regions),
         (record.publish, record.ttl, record.strategy, record.minimum_serving, record.when_all_unhealthy),
-        (record.failback, record.pin, record.zones),
+        (record.failback, record.pin, record.zones, record.region_failover),
         tuple((zone, _standing(each)) for zone, each in situation.standings.items()),
         situation.value_limit,
         situation.patience_until if now < situation.patience_until else OVER,  # one that is over is like any other

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Evidence, Verdict
-from detour.model.record import Publish, Record
+from detour.model.record import Publish, Record, RegionFailover
+from detour.model.shared import NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Candidate:
     `failing` those of these that are found Unhealthy; `evidence` is what the newest checks of each showed.
     `keeps_place` says that what is held against it is not enough to take its place away. `fading` are declared values
     that its hostname leads to no more: they leave while another one that is in DNS passes. `is_sent_back` says that a
-    person sent the record back since it recovered.
+    person sent the record back since it recovered. It `is_evacuated` where its region is failing as a whole.
     """
 
     endpoint: Endpoint
@@ -37,6 +38,7 @@ class Candidate:
     keeps_place: bool = False
     fading: frozenset[str] = frozenset()
     is_sent_back: bool = False
+    is_evacuated: bool = False
 
     @property
     def name(self) -> str:
@@ -71,15 +73,18 @@ def candidates(
     serving: frozenset[str] | None,
     on_the_way: frozenset[str] = frozenset(),
     failback_at: float | None = None,
+    failing_regions: frozenset[str] = NONE,
 ) -> tuple[Candidate, ...]:
     """Return the candidates of `record` in the order of its declaration.
 
     `published` are the values of the record's own kind that zones hold which stand alike; `serving` the names that
     this process decided for last, None where it has not decided yet, and `on_the_way` the values that it let through
-    then. At `failback_at` (engine seconds) a person sent the record back, None if nobody did.
+    then. At `failback_at` (engine seconds) a person sent the record back, None if nobody did. `failing_regions` fail as
+    a whole, which the record may ignore.
     """
     known = {value for endpoint in record.endpoints for value in _declared(record, endpoint, healths[endpoint.name])}
     unattributed = tuple(sorted(published - known))
+    evacuated = failing_regions if record.region_failover is RegionFailover.FOLLOW else NONE
     return tuple(
         _candidate(
             record,
@@ -91,6 +96,7 @@ def candidates(
             unattributed=unattributed,
             serving=serving,
             failback_at=failback_at,
+            is_evacuated=endpoint.region in evacuated,
         )
         for endpoint in record.endpoints
     )
@@ -107,6 +113,7 @@ def _candidate(
     unattributed: tuple[str, ...],
     serving: frozenset[str] | None,
     failback_at: float | None,
+    is_evacuated: bool,
 ) -> Candidate:
     declared = _declared(record, endpoint, health)
     if not declared:
@@ -125,6 +132,7 @@ def _candidate(
         evidence=_evidence(record, health, declared),
         fading=health.fading,
         is_sent_back=failback_at is not None and health.since <= failback_at,
+        is_evacuated=is_evacuated,
     )
 
 

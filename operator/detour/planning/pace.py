@@ -5,7 +5,8 @@ yet, and each turn took capacity away that worked; the remedy was a limit on how
 a sliding minute checks take away no more than a share of a record's endpoints, and at least one.
 
     counted       who was found Unhealthy and left within the last minute, and is not back
-    free          whom a person takes out, and whom all of several vantages call down: a single one may be wrong
+    free          whom a person takes out, who is in a region that fails as a whole, and whom all of several vantages
+                  call down: a single one may be wrong
     never leaves  who was seen to fail only long ago, or by checks that came late, as of a prober without CPU
     exempt        Priority, where one place is left for another: damping covers what repeats
 
@@ -79,7 +80,7 @@ def taken_away(candidates: Iterable[Candidate], chosen: Iterable[Candidate]) -> 
     gone = [
         each
         for each in candidates
-        if each.in_place and not each.drained and each.name not in staying
+        if each.in_place and not (each.drained or each.is_evacuated) and each.name not in staying
         if each.health.verdict is Verdict.UNHEALTHY
     ]
     return sorted(gone, key=lambda each: each.health.since)

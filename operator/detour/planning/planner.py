@@ -42,6 +42,7 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         on_the_way=view.on_the_way,
         serving=view.serving,
         failback_at=situation.failback_at,
+        failing_regions=situation.failing_regions,
     )
     if pinned := _pinned(situation, view, contenders):
         reason = f"pinned to revision {record.pin} by the annotation detour.dev/pin"

@@ -24,6 +24,7 @@ class Choice:
 def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Choice:
     """Choose the endpoints that answer; an empty choice means that nobody is fit to.
 
+    0. Who is in a region that fails as a whole comes behind everybody else who is fit.
     1. Drained and Unhealthy endpoints are out; Unknown ones stay only where they are.
     2. Who has recovered waits for its hold-down (or for a person), behind everybody who did not fail; who comes and
        goes too often waits longer, behind these.
@@ -32,15 +33,16 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible]
     waiting = [candidate for candidate in eligible if _waits(record, candidate, now)]
-    ready = [candidate for candidate in eligible if candidate not in waiting]
-    chosen = _take(record, ready, already=0)
-    for flaps in (False, True):
+    ranks: dict[tuple[bool, int], list[Candidate]] = {}
+    for each in eligible:
+        patience = _patience_of(record, each, now) if each in waiting else 0
+        ranks.setdefault((each.is_evacuated, patience), []).append(each)
+    ready: list[Candidate] = []
+    chosen: list[Candidate] = []
+    for rank in sorted(ranks):
         if len(chosen) < record.minimum_serving:
-            more = [
-                candidate for candidate in waiting if (_held_out_until(record, candidate, now) is not None) is flaps
-            ]
             # Once they serve they count like the others: so the tiers are gone through as they will be then.
-            ready += _take(record, more, already=len(chosen))
+            ready += _take(record, ranks[rank], already=len(chosen))
             chosen = _take(record, ready, already=0)
     left_waiting = [candidate for candidate in waiting if candidate not in chosen]
     return Choice(
@@ -58,6 +60,11 @@ def _waits(record: Record, candidate: Candidate, now: float) -> bool:
     return now < _returns_at(record, candidate, now)
 
 
+def _patience_of(record: Record, candidate: Candidate, now: float) -> int:
+    """Return 1 for who waits for its hold-down or a person, 2 for who waits as it comes and goes too often."""
+    return 1 if _held_out_until(record, candidate, now) is None else 2
+
+
 def _returns_at(record: Record, candidate: Candidate, now: float) -> float:
     """Return when an endpoint that has recovered takes its place again by itself."""
     held_down_until = candidate.health.since + record.failback.hold_down
@@ -69,7 +76,7 @@ def _held_out_until(record: Record, candidate: Candidate, now: float) -> float |
 
 
 def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> list[Candidate]:
-    by_tier: dict[int, list[Candidate]] = {}
+    by_tier: dict[tuple[bool, int], list[Candidate]] = {}
     for candidate in candidates:
         by_tier.setdefault(_tier(record, candidate), []).append(candidate)
     taken: list[Candidate] = []
@@ -80,8 +87,8 @@ def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> l
     return taken
 
 
-def _tier(record: Record, candidate: Candidate) -> int:
-    return candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
+def _tier(record: Record, candidate: Candidate) -> tuple[bool, int]:
+    return candidate.is_evacuated, candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
 
 
 def _decide_again_at(record: Record, waiting: list[Candidate], now: float) -> float | None:
@@ -111,6 +118,8 @@ def _reason(
 def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: float) -> str:
     if candidate.drained:
         return "is drained"
+    if candidate.is_evacuated and candidate.health.verdict is not Verdict.UNHEALTHY:
+        return f"is in {candidate.endpoint.region}, which is failing"
     if candidate in waiting and record.failback.mode is FailbackMode.MANUAL:
         return "waits for a new value of the annotation detour.dev/failback"
     if candidate in waiting:

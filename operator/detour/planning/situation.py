@@ -46,7 +46,7 @@ class Situation:
     where no endpoint has them (any more); at `failback_at` a person last sent the record back, and who had recovered
     by then waits for nothing. `drained_since` tells of endpoints since when they are known to be drained;
     `turning` is what was known of addresses that rotate at the decision before; `pace` tells how fast checks may take
-    places away.
+    places away. Places in `failing_regions` are the last to be chosen.
     """
 
     record: Record
@@ -62,6 +62,7 @@ class Situation:
     turning: Turning = AT_REST
     turns_until: float = 0.0
     pace: Pace = UNLIMITED
+    failing_regions: frozenset[str] = frozenset()
 
     def published(self, zone: ObjectKey) -> tuple[RRset, ...] | None:
         """Return the sets of the name in `zone`, None where that is not known."""

@@ -13,8 +13,8 @@ FR, DZ = Kind.FAILOVER_RECORD, Kind.DNS_ZONE
 EAST, WEST, NORTH = "aws-us-east-1", "azure-westeurope", "gcp-europe-west3"
 ZONES_FIRST, RECORDS_FIRST = (DZ, FR, Kind.CLOUD_REGION), (FR, DZ, Kind.CLOUD_REGION)
 WINDOW = 600.0
-CALM = {"safety": {"panicThreshold": 100}}
-"""Panic out of the way, for tests of the other protections."""
+CALM = {"safety": {"panicThreshold": 100, "withdrawal": 100}}
+"""Panic and the pace of withdrawals out of the way, for tests of the other protections."""
 
 
 def record(name: str, *endpoints: tuple[str, str, int], uid: str = "", **spec: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from detour.app.declarations import Declarations
 from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.model.checks import HTTPCheck
-from detour.model.endpoint import Region
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import Record
+from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 

@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from detour.engine.clock import Clock
+from detour.engine.regionevidence import Placed
 from detour.engine.regionkeeper import RegionKeeper
-from detour.kube.resources.memory import drain_ended_in
+from detour.health.regions import EndpointCounts, RegionPhase
+from detour.kube.resources.memory import region_memory_in
 from detour.kube.status import region_conditions, region_status
-from detour.model.endpoint import AdminState, Region
+from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
+from detour.model.memory import NO_REGION_MEMORY, RegionMemory
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
+from detour.model.region import Override, Region
+from detour.model.shared import NONE
 
 from .objects import cloud_region, dns_zone, failover_record
 from .world import World
@@ -81,9 +86,9 @@ def test_a_drain_that_is_over_does_not_come_back_when_the_clock_is_set_back() ->
     keeper.declare(SUBJECT, drained(NOON + 60))  # the same object, listed again
     assert not is_drained(keeper)
     again = time.keeper()
-    again.declare(SUBJECT, drained(NOON + 60), ended=drain_ended_in(status_of(keeper, time)))
+    again.declare(SUBJECT, drained(NOON + 60), region_memory_in(status_of(keeper, time)))
     assert not is_drained(again), "the status tells the next process"
-    again.declare(SUBJECT, drained(NOON + 120), ended=drain_ended_in(status_of(keeper, time)))
+    again.declare(SUBJECT, drained(NOON + 120), region_memory_in(status_of(keeper, time)))
     assert is_drained(again), "another end is another drain"
 
 
@@ -143,16 +148,157 @@ def set_wall(world: World, wall: float) -> None:
     object.__setattr__(world.clock, "wall", lambda: wall + world.clock.now() - since)
 
 
+def placed(region: str, verdict: Verdict, place: str = "192.0.2.1", *, has_worked: bool = True) -> Placed:
+    return Placed(region, verdict, (place,), has_worked)
+
+
+def endpoints(regions: RegionKeeper, name: str = "east") -> EndpointCounts:
+    regions.declare(SUBJECT, Region(name, "AWS", "us-east-1"))
+    picture = regions.picture(name)
+    assert picture is not None
+    return picture.endpoints
+
+
 def test_endpoints_are_counted_by_region_and_verdict_and_only_what_changes_is_told() -> None:
     regions = Time().keeper()
     api, www = ObjectKey("shop", "api"), ObjectKey("shop", "www")
-    east_fails, east_works = ("east", Verdict.UNHEALTHY), ("east", Verdict.HEALTHY)
-    west_works = ("west", Verdict.HEALTHY)
+    east_fails, east_works = placed("east", Verdict.UNHEALTHY), placed("east", Verdict.HEALTHY)
+    west_works = placed("west", Verdict.HEALTHY)
     assert regions.note(api, [east_works, east_works, west_works]) == {"east", "west"}
     assert regions.note(www, [east_works]) == {"east"}
     assert regions.note(www, [east_works]) == set()
     assert regions.note(api, [east_works, east_fails, west_works]) == {"east"}
-    assert regions.counted("east") == {Verdict.HEALTHY: 2, Verdict.UNHEALTHY: 1}
+    assert (endpoints(regions).healthy, endpoints(regions).unhealthy) == (2, 1)
     assert regions.note(api, []) == {"east", "west"}
-    assert regions.counted("east") == {Verdict.HEALTHY: 1}
-    assert regions.counted("west") == {}
+    assert (endpoints(regions).healthy, endpoints(regions).unhealthy) == (1, 0)
+    assert endpoints(regions, "west").total == 0
+
+
+def votes(regions: RegionKeeper) -> tuple[int, int]:
+    found = endpoints(regions)
+    return found.namespaces, found.failing_namespaces
+
+
+def test_each_namespace_has_one_vote_and_each_place_counts_once() -> None:
+    regions = Time().keeper()
+    for number in range(50):  # one place of fifty records, and another one that works
+        regions.note(ObjectKey("shop", f"r{number}"), [placed("east", Verdict.UNHEALTHY, "192.0.2.1")])
+    regions.note(ObjectKey("shop", "www"), [placed("east", Verdict.HEALTHY, "192.0.2.2")])
+    assert votes(regions) == (1, 0), "one of two places fails, which is not most"
+    regions.note(ObjectKey("shop", "db"), [placed("east", Verdict.UNHEALTHY, "192.0.2.3")])
+    assert votes(regions) == (1, 1)
+    for team in ("blog", "mail"):
+        regions.note(ObjectKey(team, "api"), [placed("east", Verdict.HEALTHY, "192.0.2.1")])
+    assert votes(regions) == (3, 1)
+    regions.note(ObjectKey("mail", "api"), [])
+    assert votes(regions) == (2, 1)
+
+
+def test_what_never_worked_says_nothing_of_its_region() -> None:
+    regions = Time().keeper()
+    regions.note(ObjectKey("shop", "api"), [placed("east", Verdict.UNHEALTHY, has_worked=False)])
+    assert votes(regions) == (0, 0)
+    regions.note(ObjectKey("shop", "api"), [placed("east", Verdict.UNKNOWN)])
+    assert votes(regions) == (0, 0)
+
+
+def test_what_is_counted_goes_when_its_records_go() -> None:
+    regions = Time().keeper()
+    keys = [ObjectKey(f"n{number % 3}", f"r{number}") for number in range(20)]
+    for verdict in (Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.UNHEALTHY):
+        for number, key in enumerate(keys):
+            regions.note(key, [placed("east", verdict, f"192.0.2.{number % 5}")])
+    for key in keys:
+        regions.note(key, [])
+    evidence = regions._evidence
+    kept = (evidence._places, evidence._known, evidence._bad, evidence._namespaces, evidence._failing)
+    assert not any(kept), "memory that grows for ever"
+
+
+def keeper_of(*in_use: str, in_service: int = 1, effects: list[str] | None = None) -> RegionKeeper:
+    time = Time()
+    clock = Clock(now=lambda: time.now, wall=lambda: time.wall)
+    told = effects if effects is not None else []
+    return RegionKeeper(
+        clock, on_news=lambda _: None, on_effect=told.extend, in_use=lambda: in_use, in_service=in_service
+    )
+
+
+def declare(regions: RegionKeeper, name: str, memory: RegionMemory = NO_REGION_MEMORY, **spec: Any) -> None:
+    region = Region(name, "AWS", "us-east-1", AdminState.DRAINED, **spec)
+    regions.declare(Subject(Kind.CLOUD_REGION, ObjectKey("", name), f"r-{name}"), region, memory)
+
+
+def test_the_last_region_in_service_is_not_drained_unless_that_is_said() -> None:
+    regions = keeper_of("east", "west")
+    declare(regions, "east")
+    declare(regions, "west")
+    assert regions.drained() == {"east"}
+    picture = regions.picture("west")
+    assert picture is not None
+    assert picture.phase is not RegionPhase.DRAINED
+    (condition,) = region_conditions(picture)
+    assert (condition.reason, condition.holds) == ("MinRegionsInService", None)
+    assert "fewer than 1 region would be left in service" in condition.message
+    assert """kubectl patch region west --type=merge -p '{"spec":{"overrides":["MinRegionsInService"]}}'""" in (
+        condition.message
+    )
+    declare(regions, "west", overrides=frozenset({Override.MIN_REGIONS_IN_SERVICE}))
+    assert regions.drained() == {"east", "west"}
+
+
+def test_who_was_drained_stays_so_over_a_restart_whatever_the_order() -> None:
+    regions = keeper_of("east", "west")
+    declare(regions, "east")
+    declare(regions, "west", RegionMemory(was_drained=True))
+    assert regions.drained() == {"west"} or regions.drained() == {"east", "west"}
+    assert "west" in regions.drained()
+
+
+def test_a_drain_that_waited_is_followed_once_another_one_ends() -> None:
+    effects: list[str] = []
+    regions = keeper_of("east", "west", effects=effects)
+    declare(regions, "east")
+    declare(regions, "west")
+    regions.declare(Subject(Kind.CLOUD_REGION, ObjectKey("", "east"), "r-east"), Region("east", "AWS", "us-east-1"))
+    assert regions.drained() == {"west"}
+    assert effects[-2:] == ["east", "west"], "the records of both are decided for anew"
+
+
+def test_a_region_that_nobody_uses_may_always_be_drained() -> None:
+    regions = keeper_of("east")
+    declare(regions, "west")
+    assert regions.drained() == {"west"}
+
+
+def test_as_many_stay_in_service_as_are_asked_for() -> None:
+    regions = keeper_of("east", "north", "west", in_service=2)
+    for name in ("east", "north", "west"):
+        declare(regions, name)
+    assert regions.drained() == {"east"}
+
+
+def test_records_served_from_a_region_are_counted_and_those_that_are_stuck_are_named() -> None:
+    regions = Time().keeper()
+    east = frozenset({"east"})
+    keys = [ObjectKey("shop", f"r{number:02}") for number in range(12)]
+    for key in keys:
+        assert regions.note_served(key, east, east) == east
+    assert regions.note_served(keys[0], east, east) == set()
+    declare(regions, "east")
+    picture = regions.picture("east")
+    assert picture is not None
+    assert (picture.records, picture.stuck_count, len(picture.stuck)) == (12, 12, 10)
+    told = region_conditions(picture)[0].message
+    assert told.endswith(
+        "12 records stay there, as no other endpoint of theirs is fit: shop/r00, shop/r01, shop/r02 and 9 more"
+    )
+    for key in keys[1:]:
+        assert regions.note_served(key, NONE) == east
+    picture = regions.picture("east")
+    assert picture is not None
+    assert (picture.records, picture.stuck) == (1, ("shop/r00",))
+    assert "1 record stays there" in region_conditions(picture)[0].message
+    regions.note_served(keys[0], NONE)
+    assert not regions._served
+    assert not regions._served_in

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from detour.kube.resources.definitions import RESOURCES
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from, zone_from
 from detour.model.checks import CheckTiming, DNSCheck, HTTPCheck, StatusRange, TCPCheck
-from detour.model.endpoint import AdminState, Endpoint, Region
+from detour.model.endpoint import AdminState, Endpoint
 from detour.model.record import Failback, FailbackMode, Importance, ObjectKey, Publish, Record
+from detour.model.region import Region
 from detour.model.timestamps import parse_time, timestamp
 from detour.model.zone import (
     AllowedNamespaces,

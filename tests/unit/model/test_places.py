@@ -3,7 +3,8 @@
 import pytest
 
 from detour.model.checks import StatusRange
-from detour.model.endpoint import AdminState, Endpoint, Region
+from detour.model.endpoint import AdminState, Endpoint
+from detour.model.region import Region
 from detour.model.zone import AllowedNamespaces, LabelRequirement, NamespacesFrom
 
 

@@ -16,6 +16,7 @@ from detour.model.record import (
     Publish,
     Quorum,
     Record,
+    RegionFailover,
     Strategy,
     WhenAllUnhealthy,
 )
@@ -59,6 +60,7 @@ RULES: dict[str, Any] = {
     "minimum_serving": 9,
     "when_all_unhealthy": WhenAllUnhealthy.SERVE_ALL,
     "failback": Failback(hold_down=1.5),
+    "region_failover": RegionFailover.IGNORE,
     "pin": "17",
 }
 """Another value for each field of a record that decides; beside them `endpoints`, `probe` and `timing`."""
@@ -79,6 +81,7 @@ SITUATION: dict[str, Any] = {
     "failback_at": 3.5,
     "drained_since": {"somebody": 4.5},
     "turning": Turning(5.5, 6.5),
+    "failing_regions": frozenset({"somewhere"}),
     "pace": Pace(0.25, {"somebody": NOW - 5.5}, NOW - 6.5),
 }
 

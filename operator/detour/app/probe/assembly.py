@@ -23,7 +23,7 @@ from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour.model.vantage import References, VantageReport
 
-WATCHED = (Kind.FAILOVER_RECORD,)
+WATCHED = (Kind.FAILOVER_RECORD, Kind.CLOUD_REGION)
 """What a probe needs to know of."""
 
 

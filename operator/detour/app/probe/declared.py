@@ -1,10 +1,11 @@
-"""What a probe makes of declarations: of records the checks, of all else nothing."""
+"""What a probe makes of declarations: of records and regions the checks, of all else nothing."""
 
+from detour.engine.canaries import Canaries
 from detour.engine.ports import Origin
 from detour.engine.targets import Targets
-from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
 from detour.model.record import Record
+from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
@@ -17,24 +18,31 @@ class Checked:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
+        self._canaries = Canaries(targets)
 
     def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
         """Check the record's endpoints."""
         self._targets.watch(record)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
-        """Check its endpoints no more."""
-        if subject.kind is Kind.FAILOVER_RECORD:
-            self._targets.forget(subject.key)
+        """Check its endpoints, or canaries, no more."""
+        match subject.kind:
+            case Kind.FAILOVER_RECORD:
+                self._targets.forget(subject.key)
+            case Kind.CLOUD_REGION:
+                self._canaries.forget(subject.key.name)
+            case _:
+                pass
 
     def zone_declared(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """Zones are nothing to a probe."""
 
     def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
-        """Nor are regions."""
+        """Check the canaries of the region."""
+        self._canaries.watch(region)
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
-        """Nor are other vantages."""
+        """Other vantages are nothing to a probe."""
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """Nor is what they say."""

@@ -17,10 +17,10 @@ from detour.app.declarations import Declared
 from detour.app.sharding.ties import Standing, Ties
 from detour.engine.ports import Origin
 from detour.model.defects import told as told_of
-from detour.model.endpoint import Region
 from detour.model.objects import Kind, Subject
 from detour.model.packing import packed, unpacked
 from detour.model.record import ObjectKey, Record
+from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import NamespacesFrom, Zone
 

@@ -21,7 +21,7 @@ from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
 from detour.kube.reporting.reported import Reported
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.transitions import conditions_in, transitions
-from detour.kube.resources.memory import dns_zone_memory_in, drain_ended_in
+from detour.kube.resources.memory import dns_zone_memory_in, region_memory_in
 from detour.kube.status import (
     Condition,
     Status,
@@ -36,7 +36,7 @@ from detour.kube.status import (
     zone_status,
 )
 from detour.kube.translate import record_memory
-from detour.model.memory import DNSZoneMemory, RecordMemory
+from detour.model.memory import DNSZoneMemory, RecordMemory, RegionMemory
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.timestamps import timestamp
@@ -254,9 +254,9 @@ class Reporting:
         """Return what the status of a DNSZone tells."""
         return dns_zone_memory_in(_status(origin.shown))
 
-    def drain_ended(self, origin: Origin) -> float | None:
-        """Return the end of a drain that the status of a CloudRegion tells of as over (seconds since 1970)."""
-        return drain_ended_in(_status(origin.shown))
+    def region_memory(self, origin: Origin) -> RegionMemory:
+        """Return what the status of a CloudRegion tells."""
+        return region_memory_in(_status(origin.shown))
 
     def tells_otherwise(self, origin: Origin, before: Origin) -> bool:
         """Tell whether an object's status says something else than it did before."""

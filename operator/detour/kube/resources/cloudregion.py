@@ -3,12 +3,20 @@
 import enum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, Strict, StringConstraints
 
+from detour.health.regions import RegionPhase
 from detour.kube.resources.conditions import Conditions, LastIncident, Time
-from detour.kube.resources.rules import Declared, Reported, Rule, Rules, shaped
-from detour.kube.resources.values import Integer
+from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules, seconds
+from detour.kube.resources.probes import HTTPCheck, PublicHTTPSCheck, TCPCheck
+from detour.kube.resources.rules import Declared, Reported, Rule, Rules, Unique, shaped
+from detour.kube.resources.values import WHOLE, Integer, Votes, label_rule, name_rules
 from detour.model.endpoint import AdminState
+from detour.model.health import Verdict
+from detour.model.region import Override
+
+MOST_CANARIES = 8
+MOST_STAYING = 10
 
 
 class Cloud(enum.StrEnum):
@@ -18,6 +26,104 @@ class Cloud(enum.StrEnum):
     AZURE = "Azure"
     GOOGLE = "Google"
     OTHER = "Other"
+
+
+class CanarySpec(Declared):
+    """A check of the region itself: a name of the cloud's there must lead to addresses, of which one must answer."""
+
+    name: Annotated[str, StringConstraints(max_length=63), Rules(label_rule("canaries[].name"))] = Field(
+        description="What it is called in status, unique within the region: a DNS label such as `dynamodb`."
+    )
+    hostname: Annotated[str, StringConstraints(max_length=253), Rules(*name_rules("canaries[].hostname"))] = Field(
+        description="The cloud's own name, such as `dynamodb.us-east-1.amazonaws.com`."
+    )
+    min_addresses: Annotated[int, Strict(), Field(ge=1, le=100), WHOLE] = Field(
+        default=1, description="How many addresses the name must lead to at least, 1 to 100."
+    )
+    tcp: TCPCheck | None = Field(
+        default=None,
+        description="Check that a TCP connection opens. Give at most one of tcp, http and https; without any it is TCP"
+        " to port 443.",
+    )
+    http: HTTPCheck | None = Field(default=None, description="Check over HTTP.")
+    https: PublicHTTPSCheck | None = Field(
+        default=None, description="Check over HTTPS, with the system's certificate authorities."
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "[has(self.tcp), has(self.http), has(self.https)].filter(x, x).size() <= 1",
+            "canaries[] must have at most one of tcp, http and https",
+            lambda canary: sum(each is not None for each in (canary.tcp, canary.http, canary.https)) <= 1,
+        ),
+    )
+
+
+class CanaryTimingSpec(Declared):
+    """When canaries are checked, and how many results in a row decide."""
+
+    interval: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("canaryTiming.interval", "1s", "1h"))
+    ] = Field(default="15s", description="Time from one check to the next while the verdict is settled, 1s to 1h.")
+    recheck_interval: Annotated[
+        str,
+        StringConstraints(max_length=MAXIMUM_LENGTH),
+        Rules(*duration_rules("canaryTiming.recheckInterval", "100ms", "1h")),
+    ] = Field(default="5s", description="Time from one check to the next while the verdict is in question.")
+    timeout: Annotated[
+        str,
+        StringConstraints(max_length=MAXIMUM_LENGTH),
+        Rules(*duration_rules("canaryTiming.timeout", "100ms", "60s")),
+    ] = Field(default="5s", description="Deadline of one whole check, 100ms to 60s, shorter than `interval`.")
+    fall: Annotated[int, Strict(), Field(ge=1, le=10), WHOLE] = Field(
+        default=3, description="How many failures in a row make a canary Unhealthy, 1 to 10."
+    )
+    rise: Annotated[int, Strict(), Field(ge=1, le=10), WHOLE] = Field(
+        default=3, description="How many successes in a row make it Healthy again, 1 to 10."
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "duration(self.timeout) < duration(self.interval)",
+            "canaryTiming.timeout must be shorter than canaryTiming.interval (by default 5s and 15s)",
+            lambda timing: seconds(timing.timeout) < seconds(timing.interval),
+        ),
+        Rule(
+            "duration(self.recheckInterval) <= duration(self.interval)",
+            "canaryTiming.recheckInterval must not be longer than canaryTiming.interval (by default 5s and 15s)",
+            lambda timing: seconds(timing.recheck_interval) <= seconds(timing.interval),
+        ),
+    )
+
+
+class EndpointEvidence(enum.StrEnum):
+    """What the endpoints of a region alone can make of it."""
+
+    SUSPECT = "Suspect"
+    FAILING = "Failing"
+
+
+class FailingSpec(Declared):
+    """When the region counts as failing, so that its endpoints leave DNS where others are fit."""
+
+    canaries: Votes | None = Field(
+        default=None,
+        description="How many canaries must fail, a number or a share such as `60%`. Without it more than half.",
+    )
+    after: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("failing.after", "0s", "1h"))
+    ] = Field(default="1m", description="For how long so many must fail, 0s to 1h; until then the region is Suspect.")
+    hold_down: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("failing.holdDown", "0s", "24h"))
+    ] = Field(
+        default="10m",
+        description="For how long enough canaries must pass again before the endpoints come back, 0s to 24h.",
+    )
+    endpoints_alone: EndpointEvidence = Field(
+        default=EndpointEvidence.SUSPECT,
+        description="What the failures of endpoints alone can make of the region. Suspect: nothing moves by that."
+        " Failing: they count like canaries. Each namespace with endpoints there that ever worked has one vote.",
+    )
 
 
 class CloudRegionSpec(Declared):
@@ -48,7 +154,40 @@ class CloudRegionSpec(Declared):
         description="Why the region is drained, for whoever looks later. Only with `state: Drained`.",
     )
 
+    overrides: Annotated[tuple[Override, ...], Field(max_length=1), Unique()] = Field(
+        default=(),
+        description="Rules that the drain sets aside. MinRegionsInService: it is followed also where fewer regions stay"
+        " in service than the installation asks for. Only with `state: Drained`.",
+    )
+    canaries: Annotated[
+        tuple[CanarySpec, ...],
+        Field(max_length=MOST_CANARIES),
+        Unique("name"),
+        Rules(
+            Rule(
+                "self.all(e, self.exists_one(o, o.name == e.name))",
+                "canaries must have different names; rename one of them",
+                lambda canaries: len({each.name for each in canaries}) == len(canaries),
+            )
+        ),
+    ] = Field(
+        default=(),
+        description="Checks of the region itself, at most 8: they tell that it is failing while its endpoints still"
+        " answer. Without any nothing moves because of the region.",
+    )
+    canary_timing: CanaryTimingSpec = Field(
+        default=CanaryTimingSpec.model_validate({}), description="When canaries are checked."
+    )
+    failing: FailingSpec = Field(
+        default=FailingSpec.model_validate({}), description="When the region counts as failing, and when it is back."
+    )
+
     rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.state == 'Drained' || !has(self.overrides) || size(self.overrides) == 0",
+            "overrides are what a drain sets aside: give them only with state: Drained, or remove them",
+            lambda region: region.state is AdminState.DRAINED or not region.overrides,
+        ),
         Rule(
             "self.state == 'Drained' || !has(self.until)",
             "until is the end of a drain: give it only with state: Drained, or remove it",
@@ -62,14 +201,12 @@ class CloudRegionSpec(Declared):
     )
 
 
-class RegionPhase(enum.StrEnum):
-    """How a region is."""
+class CanaryStatus(Reported):
+    """What is believed of one canary."""
 
-    HEALTHY = "Healthy"
-    SUSPECT = "Suspect"
-    FAILING = "Failing"
-    DRAINED = "Drained"
-    UNKNOWN = "Unknown"
+    name: str | None = Field(default=None, description="Its name.")
+    verdict: Verdict | None = Field(default=None, description="Healthy, Unhealthy or Unknown.")
+    message: str | None = Field(default=None, description="Why, where it is not Healthy.")
 
 
 class EndpointCounts(Reported):
@@ -87,11 +224,25 @@ class CloudRegionStatus(Reported):
     observed_generation: Integer | None = Field(
         default=None, description="The `metadata.generation` that this status speaks of."
     )
-    phase: RegionPhase | None = Field(default=None, description="Healthy, Suspect, Failing, Drained or Unknown.")
+    phase: RegionPhase | None = Field(
+        default=None,
+        description="Healthy; Suspect: something fails, nothing moves by that; Failing: its endpoints leave where"
+        " others are fit; Recovering: it works again, and its endpoints are still out; Drained; Unknown: as it was.",
+    )
+    endpoints_out: bool | None = Field(
+        default=None, description="true: its endpoints are out of DNS, where others are fit, because the region fails."
+    )
     since: Time | None = Field(default=None, description="When the phase began.")
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")
     message: str | None = Field(default=None, description="Why, as a sentence.")
     endpoints: EndpointCounts | None = Field(default=None, description="The region's endpoints, over all records.")
+    records: Integer | None = Field(default=None, description="Records that answer with endpoints of the region.")
+    staying: Annotated[tuple[str, ...], Field(max_length=MOST_STAYING)] = Field(
+        default=(),
+        description="The first of the records that answer from the region though it is drained or failing, as none of"
+        " their other endpoints is fit: namespace and name.",
+    )
+    canaries: tuple[CanaryStatus, ...] = Field(default=(), description="What is believed of the canaries.")
     drain_ended: Time | None = Field(
         default=None,
         description="The `until` of a drain that is over. It stays over, also where the clock is set back: for another"

@@ -53,6 +53,7 @@ class Resource:
     status: type[Reported]
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = field(default=())
+    other_short_name: str = ""
 
     @property
     def singular(self) -> str:
@@ -93,7 +94,7 @@ class Resource:
                     "listKind": f"{self.kind}List",
                     "plural": self.plural,
                     "singular": self.singular,
-                    "shortNames": [self.short_name],
+                    "shortNames": [each for each in (self.short_name, self.other_short_name) if each],
                     "categories": [CATEGORY],
                 },
                 "scope": "Namespaced" if self.namespaced else "Cluster",
@@ -160,6 +161,7 @@ CLOUD_REGION = Resource(
     kind="CloudRegion",
     plural="cloudregions",
     short_name="region",
+    other_short_name="regions",
     namespaced=False,
     summary="A failure domain of a cloud, which can be taken out of service as a whole.",
     spec=CloudRegionSpec,
@@ -167,12 +169,13 @@ CLOUD_REGION = Resource(
     columns=(
         Column("Cloud", ".spec.cloud"),
         Column("Location", ".spec.location"),
-        Column("State", ".status.phase", description="Healthy, Suspect, Failing, Drained or Unknown."),
+        Column("State", ".status.phase", description="Healthy, Suspect, Failing, Recovering, Drained or Unknown."),
         Column("Since", ".status.since", "date", description="For how long it has been so."),
+        Column("Reason", ".status.reason"),
         Column("Healthy", ".status.endpoints.healthy", "integer", description="Healthy endpoints."),
         Column("Endpoints", ".status.endpoints.total", "integer", description="Endpoints of all records."),
+        Column("Records", ".status.records", "integer", description="Records that answer from the region."),
         Column("Until", ".spec.until", description="When a drain ends by itself."),
-        Column("Reason", ".status.reason", wide=True),
         Column("Message", ".status.message", wide=True),
         AGE,
     ),

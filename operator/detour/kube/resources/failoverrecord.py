@@ -25,6 +25,7 @@ from detour.model.record import (
     FailbackMode,
     Importance,
     Publish,
+    RegionFailover,
     Strategy,
     WhenAllUnhealthy,
     WhenNoQuorum,
@@ -238,6 +239,11 @@ class FailoverRecordSpec(Declared):
     )
     quorum: QuorumSpec = Field(
         default=QuorumSpec.model_validate({}), description="How many votes of vantages it takes to condemn an endpoint."
+    )
+    region_failover: RegionFailover = Field(
+        default=RegionFailover.FOLLOW,
+        description="Follow: leave a region that is failing as a whole, by its canaries, where another endpoint is fit,"
+        " also while the endpoints there answer. Ignore: go by the endpoints alone.",
     )
     importance: Importance = Field(
         default=Importance.NORMAL,

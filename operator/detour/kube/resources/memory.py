@@ -12,7 +12,7 @@ from detour.kube.resources.rules import shaped
 from detour.kube.resources.values import LABEL, NAME_LABEL, is_address
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
-from detour.model.memory import DNSZoneMemory, EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
+from detour.model.memory import DNSZoneMemory, EndpointMemory, HistoryMemory, RecordMemory, RegionMemory, ZoneMemory
 from detour.model.record import ObjectKey
 from detour.model.timestamps import parse_time
 
@@ -68,9 +68,14 @@ def deletions_in(status: object) -> tuple[int, float] | None:
     return (names, at) if names and at is not None else None
 
 
-def drain_ended_in(status: object) -> float | None:
-    """Return the end of a drain that a CloudRegion's status tells of as over (seconds since the Unix epoch)."""
-    return _time(_mapping(status).get("drainEnded"))
+def region_memory_in(status: object) -> RegionMemory:
+    """Return what a CloudRegion's status tells. Garbage is ignored; never raises."""
+    told = _mapping(status)
+    return RegionMemory(
+        drain_ended=_time(told.get("drainEnded")),
+        was_drained=told.get("phase") == "Drained",
+        was_out=told.get("endpointsOut") is True,
+    )
 
 
 def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:

@@ -163,8 +163,8 @@ class HTTPCheck(Declared):
     ] = Field(default=(), description="Headers sent with each request, at most 16.")
 
 
-class HTTPSCheck(HTTPCheck):
-    """The same over TLS."""
+class PublicHTTPSCheck(HTTPCheck):
+    """The same over TLS, with a certificate of the system's authorities."""
 
     port: Port = Field(default=443, description="TCP port, 1 to 65535.")
     server_name: Annotated[str, StringConstraints(max_length=253), Rules(*name_rules("serverName"))] | None = Field(
@@ -174,6 +174,11 @@ class HTTPSCheck(HTTPCheck):
         default=True,
         description="Whether a certificate that is expired, untrusted or for another name fails the check.",
     )
+
+
+class HTTPSCheck(PublicHTTPSCheck):
+    """The same over TLS."""
+
     ca_bundle_ref: CABundleReference | None = Field(
         default=None,
         description="Certificates to trust instead of the system's authorities: roots, intermediates or the server's"

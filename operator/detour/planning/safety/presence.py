@@ -12,6 +12,7 @@ from detour.model.endpoint import AdminState, Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.model.rrset import RRset
+from detour.model.shared import NONE
 from detour.planning.decision import Basis
 from detour.planning.safety.rules import Proposal
 
@@ -28,13 +29,14 @@ def _as_set(addresses: tuple[str, ...]) -> frozenset[str]:
 class Presence:
     """A record with the health of its endpoints; `drained` are the regions that a person took out.
 
-    `now` in engine seconds.
+    Those in `failing` fail as a whole, and the record leaves them. `now` in engine seconds.
     """
 
     record: Record
     healths: Mapping[str, EndpointHealth]
     drained: frozenset[str]
     now: float
+    failing: frozenset[str] = NONE
 
     def proposal(
         self,
@@ -118,6 +120,8 @@ class Presence:
         It fails also where all its addresses that are `lost` do, and others of it, not in DNS yet, are not known well.
         """
         if self._fails(endpoint) or self._all_fail(self.checked_for(endpoint, frozenset(lost)), endpoint):
+            return not self.is_taken_out(endpoint)
+        if endpoint.region in self.failing:
             return not self.is_taken_out(endpoint)
         health = self.healths[endpoint.name]
         failback = self.record.failback

@@ -34,6 +34,10 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "drain_and_return",
         "a person drains a region, which ends by itself",
     ),
+    "region-canary": (
+        "region_canary",
+        "the name of a region's API leads nowhere, while its endpoints answer",
+    ),
     "two-regions-at-once": (
         "two_regions_at_once",
         "two regions fail together: the second one is held, explained and approved",
