@@ -83,11 +83,13 @@ lint: setup
 	$(BIN)/python -m detour.kube.resources --check
 	$(BIN)/python tools/provider-docs --check
 	$(BIN)/python tools/look-costs --check
+	$(BIN)/python tools/regions --check
 
 crds: setup
 	$(BIN)/python -m detour.kube.resources
 	$(BIN)/python tools/provider-docs
 	$(BIN)/python tools/look-costs
+	$(BIN)/python tools/regions
 
 tools: setup
 	@$(BIN)/python -m detour_lab.controlplane

@@ -227,6 +227,7 @@ class Controller:
             periods=Periods(looks.audit, looks.reading, looks.changes),
             questions=self._questions,
             free_departures=0,  # a world of few names: one is as good as eleven
+            regions_in_service=0,  # nor many regions: people may drain all of them
             at_once=self._at_once,
             pause=self._pause,
         )

@@ -162,6 +162,11 @@ def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
     assert (shown[:4], shown[5:7]) == (["aws-us-east-1", "AWS", "us-east-1", "Suspect"], ["3", "4"])
 
 
+def test_the_ready_made_regions_are_accepted(cluster: ControlPlane) -> None:
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", str(EXAMPLES.parent / "regions"))
+    assert done.stdout.count("created") > 100
+
+
 def test_status_in_an_applied_manifest_is_ignored(cluster: ControlPlane) -> None:
     manifest = largest() | {"status": {"summary": {"serving": "forged"}}}
     manifest["metadata"] = {"name": "forged", "namespace": "default"}
