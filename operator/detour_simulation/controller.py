@@ -83,6 +83,7 @@ class Surroundings:
         self.zones: dict[str, SimulatedZone] = {}
         self.failing: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
+        self.canaries: dict[str, tuple[str, ...]] = {}  # what the names of regions lead to
         self.blind: dict[str, int] = {}
         self.unchecked: dict[str, int] = {}
         self.lying: dict[str, int] = {}  # by vantage: how many faults have it say the contrary of what it sees
@@ -90,6 +91,10 @@ class Surroundings:
         self.regions_of: dict[str, str] = {}  # by address: the region of its endpoint
         self.clock_errors: dict[str, float] = {}  # by vantage: seconds by which its wall clock is off
         self.parent: Parent | None = None
+
+    def leads_to(self, hostname: str) -> tuple[str, ...] | None:
+        """Return the addresses of a name, None where there is no such name."""
+        return self.names.get(hostname) or self.canaries.get(hostname)
 
     def fails_for(self, vantage: str, region: str, address: str) -> bool:
         """Tell whether a check from a vantage in `region` (empty: in none) says that an address fails."""
@@ -355,7 +360,7 @@ class Controller:
 
     async def _resolve(self, hostname: str) -> Resolution:
         await asyncio.sleep(CHECK_TIME)
-        return resolved(None if self.is_blind or self.is_unchecked else self._surroundings.names.get(hostname))
+        return resolved(None if self.is_blind or self.is_unchecked else self._surroundings.leads_to(hostname))
 
     async def _ask(self, server: str, name: str, rrtype: str) -> Answer:
         if self.is_blind:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from detour.model.objects import Kind
-from detour_simulation import claimants, dnszones, outsiders
+from detour_simulation import canaries, claimants, dnszones, outsiders
 from detour_simulation.controller import LEASE
 from detour_simulation.history import BlindChanged, ClockJumped
 from detour_simulation.hostnames import addresses_of
@@ -415,6 +415,10 @@ def _region_fails(run: "Run", step: Step) -> None:
     _fail(run, addresses_in(run, step.where), step.seconds)
 
 
+def _canary_fails(run: "Run", step: Step) -> None:
+    _fail(run, [canaries.address(step.where)], step.seconds)
+
+
 def _everything_fails(run: "Run", step: Step) -> None:
     _fail(run, addresses_in(run, None), step.seconds)
 
@@ -497,6 +501,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.ADDRESS_FAILS: _endpoint_fails,
     Fault.HOSTNAME_MOVES: _hostname_moves,
     Fault.REGION_FAILS: _region_fails,
+    Fault.CANARY_FAILS: _canary_fails,
     Fault.EVERYTHING_FAILS: _everything_fails,
     **dnszones.FAULTS,
     **outsiders.FAULTS,

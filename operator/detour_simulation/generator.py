@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detour_simulation.hostnames import addresses_of, hostname_of
+from detour_simulation.regions import REGIONS
 from detour_simulation.schedule import (
     ControllerSetting,
     Fault,
@@ -28,7 +29,6 @@ OWNER = "production"
 NAMESPACE = "shop"
 PROVIDERS = ("route53", "clouddns", "rfc2136", "azuredns")
 ATOMIC = ("route53", "clouddns", "rfc2136")
-REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
 FIRST_FAULT = 6.0
 GONE_BY, LIES_FROM = 14.0, 36.0
 """Seconds into the run: by the first vantages are gone that go, from the second on another one lies."""
@@ -126,6 +126,7 @@ class Profile:
     panic_threshold: Sequence[int] = (1, 1, 50)
     withdrawal: Sequence[int] = (100,)
     endpoints: tuple[int, int] = (2, 3)
+    has_canaries: bool = False
     lasting: Mapping[Fault, tuple[float, float]] = field(default_factory=dict)  # seconds, where not as usual
     looks: Looks = Looks()  # noqa: RUF009 - it is frozen
 
@@ -545,6 +546,15 @@ PROFILES: Mapping[str, Profile] = {
         lasting={Fault.ENDPOINT_FAILS: (8.0, 60.0), Fault.REGION_FAILS: (8.0, 60.0)},
         spec={"strategy": "MultiValue", "failback": SOON},
     ),
+    "canaries": Profile(  # a region fails as a whole while its endpoints still answer
+        weights={
+            Fault.CANARY_FAILS: 10, Fault.ENDPOINT_FAILS: 4, Fault.REGION_FAILS: 1, Fault.DRAINED: 1, Fault.CRASH: 2,
+            Fault.STOP: 1, Fault.SLOW: 1,
+        },
+        has_canaries=True, controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(1, 2), steps=(4, 9),
+        regions_evacuated=(3,), panic_threshold=(100,), length=(80.0, 130.0), late=0.0,
+        lasting={Fault.CANARY_FAILS: (2.0, 60.0), Fault.ENDPOINT_FAILS: (8.0, 40.0)},
+    ),
     "shards": Profile(  # replicas divide the zones, come and go
         weights={**EVERYTHING, Fault.STOP: 6, Fault.CRASH: 6, Fault.PAUSE: 6, Fault.REGION_FAILS: 8},
         sharding=True, tied=0.2, controllers=(2, 3, 3), zones=(2, 4), records=(3, 6), sites=(1,),
@@ -648,6 +658,7 @@ def _setting(draw: random.Random, taste: Profile) -> Setting:
         panic_threshold=draw.choice(taste.panic_threshold),
         has_parent=taste.has_parent,
         are_clones=taste.are_clones,
+        has_canaries=taste.has_canaries,
         sharding=taste.sharding,
         looks=taste.looks,
     )
@@ -764,7 +775,7 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
         return draw.choice(setting.zones).name
     if fault in CLUSTER or fault in (Fault.SITE_LOST, Fault.ZONES_RECREATED):
         return draw.choice(setting.sites).name
-    if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS):
+    if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS, Fault.CANARY_FAILS):
         return draw.choice(REGIONS)
     if fault is Fault.HOSTNAME_MOVES:
         known: list[str] = [each["hostname"] for each in record.spec["endpoints"] if "hostname" in each]

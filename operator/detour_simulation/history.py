@@ -89,6 +89,20 @@ class RegionDeclared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryChanged:
+    """The canary of a region works from now on, or does not, whatever its endpoints do."""
+
+    at: float
+    region: str
+    works: bool
+
+    @property
+    def address(self) -> str:
+        """What a story calls it."""
+        return f"the canary of {self.region}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneDeclared:
     """A site's API server holds a DNSZone that is `frozen` from now on, or is not.
 
@@ -240,6 +254,7 @@ Event = (
     | ZoneDeclared
     | ParentChanged
     | HealthChanged
+    | CanaryChanged
     | BlindChanged
     | ProcessChanged
     | ClockJumped
@@ -268,6 +283,7 @@ class Terms:
     and none knows of another. `is_divided` tells that the controllers of a site divide the zones.
     `may_lack_votes` tells that of several vantages so many may be amiss that the others are no majority.
     `withdrawal` is the share of a record's endpoints that checks may take away within a minute, 1 for any.
+    `has_canaries` tells that regions have canaries.
     """
 
     owner: str
@@ -286,6 +302,7 @@ class Terms:
     is_divided: bool = False
     may_lack_votes: bool = False
     withdrawal: float = 1.0
+    has_canaries: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ from detour_simulation.lookmutants import OF_LOOKS
 from detour_simulation.mutant import Mutant, Replacement, replaced
 from detour_simulation.pacemutants import OF_PACE
 from detour_simulation.providers import AtomicProvider
+from detour_simulation.regionmutants import OF_REGIONS
 from detour_simulation.rivalmutants import OF_RIVALS
 from detour_simulation.shardmutants import OF_SHARDS
 from detour_simulation.vantagemutants import OF_VANTAGES
@@ -431,5 +432,6 @@ PROTECTIONS: Mapping[str, Mutant] = {
 
 MUTANTS: Mapping[str, Mutant] = {
     **PROTECTIONS, **BEHAVIOURS, **OF_ZONES, **OF_RIVALS, **OF_LOOKS, **OF_SHARDS, **OF_VANTAGES, **OF_PACE,
+    **OF_REGIONS,
 }  # fmt: skip
 """All of them: protections first."""

@@ -13,7 +13,7 @@ values, so that a mistake there is not made twice. It is small because it knows 
 
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from detour.model.endpoint import AdminState, Endpoint
@@ -31,6 +31,7 @@ class Flaw(enum.Enum):
     TAKEN_OUT = "answers with a place that a person took out"
     UNDECLARED = "answers with what nobody declares"
     DEAD = "answers with a place that is down, while another one is up"
+    REGION = "answers from a region that is failing as a whole, while a place elsewhere is up"
     NOT_EVERYBODY = "does not answer with everybody, though nobody is up"
     NOT_BEST = "does not answer with the places that it should"
 
@@ -140,11 +141,12 @@ def flaw(
     pinned: Values = frozenset(),
     failed: Collection[str] = (),
     flapping: Collection[str] = (),
+    leaving: Collection[str] = (),
 ) -> Flaw | None:
     """Return what is wrong with what a name answers, None where nothing is.
 
     `pinned` are the values of the revision that a person pinned; `failed` the addresses that ever failed, `flapping`
-    those that may have changed too often for the record.
+    those that may have changed too often for the record; regions that are `leaving` fail as a whole.
     """
     found = places(record, truth)
     declared = frozenset(value for each in found for value in each.values)
@@ -163,6 +165,11 @@ def flaw(
         return Flaw.UNDECLARED
     if answers - frozenset(value for each in up for value in each.working):
         return Flaw.DEAD
+    if outside := [each for each in up if each.region not in leaving]:
+        elsewhere = frozenset(value for each in outside for value in each.values)
+        if answers & (frozenset(value for each in up for value in each.values) - elsewhere):
+            return Flaw.REGION
+        truth = replace(truth, drained={*truth.drained, *leaving})
     rights = permitted(record, truth, failed=failed, published=answers, flapping=flapping)
     return None if answers in rights else Flaw.NOT_BEST
 

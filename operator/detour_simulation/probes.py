@@ -170,4 +170,4 @@ class Probe:
 
     async def _resolve(self, hostname: str) -> Resolution:
         await asyncio.sleep(CHECK_TIME)
-        return resolved(self._around.names.get(hostname))
+        return resolved(self._around.leads_to(hostname))

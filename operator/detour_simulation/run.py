@@ -19,16 +19,17 @@ from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
-from detour_simulation import expectation, honesty, person, sharing
+from detour_simulation import canaries, expectation, honesty, person, sharing
 from detour_simulation.apiserver import ApiServer, Backup
 from detour_simulation.controller import Surroundings
 from detour_simulation.defects import defects_told
 from detour_simulation.dnszones import DNSZones
 from detour_simulation.faults import FAULTS
-from detour_simulation.generator import DOMAIN, NAMESPACE, OWNER, REGIONS
+from detour_simulation.generator import DOMAIN, NAMESPACE, OWNER
 from detour_simulation.history import (
     Befell,
     Broke,
+    CanaryChanged,
     Event,
     HealthChanged,
     History,
@@ -42,6 +43,7 @@ from detour_simulation.hosted import LOOK_AT_PARENT, NS_TTL, Parent, hosted_zone
 from detour_simulation.hostnames import pool
 from detour_simulation.loop import PROCESS, START, virtual_loop
 from detour_simulation.probes import LEASES, Probe, lease, vantage
+from detour_simulation.regions import REGIONS
 from detour_simulation.schedule import RecordSetting, Schedule, Setting, SiteSetting, Step, lasts
 from detour_simulation.slot import Slot
 from detour_simulation.weather import Network
@@ -89,6 +91,7 @@ class Run:
                 is_divided=setting.sharding,
                 may_lack_votes=setting.may_lack_votes,
                 withdrawal=setting.withdrawal / 100,
+                has_canaries=setting.has_canaries,
                 parent_ttl=NS_TTL if setting.has_parent else None,
             )
         )
@@ -179,7 +182,11 @@ class Run:
         self.servers[site.name] = server
         where = Site(copied, site.rank, setting.renew_every if several else 0.0, setting.take_over_after)
         for region in REGIONS:
-            server.apply(_object("CloudRegion", region, {"cloud": "AWS", "location": region}, namespace=None))
+            declared: dict[str, Any] = {"cloud": "AWS", "location": region}
+            if setting.has_canaries:
+                self.surroundings.canaries[canaries.hostname(region)] = (canaries.address(region),)
+                declared |= canaries.spec(region)
+            server.apply(_object("CloudRegion", region, declared, namespace=None))
         for zone in setting.zones:
             server.apply(self.dns_zone(zone.name))
         for each in site.controllers:
@@ -402,7 +409,11 @@ class Run:
         failing = self.surroundings.failing
         if fails is not (address in failing):
             (failing.add if fails else failing.discard)(address)
-            self.history.add(HealthChanged(at=self.loop.now, address=address, works=not fails))
+            region = next((each for each in REGIONS if canaries.address(each) == address), None)
+            if region is None:
+                self.history.add(HealthChanged(at=self.loop.now, address=address, works=not fails))
+            else:
+                self.history.add(CanaryChanged(at=self.loop.now, region=region, works=not fails))
         for hostname, led_to in self.surroundings.names.items():
             fails = all(each in failing for each in led_to)
             if fails is not (hostname in failing):

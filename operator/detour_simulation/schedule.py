@@ -111,6 +111,7 @@ class Fault(enum.Enum):
     ENDPOINT_RECOVERS = "{where} works for {seconds:.1f} s, also where it fails"
     ADDRESS_FAILS = "{where}, one address of an endpoint, fails for {seconds:.1f} s"
     HOSTNAME_MOVES = "{where} leads elsewhere from now on, and where it led before works no more"
+    CANARY_FAILS = "the canary of region {where} fails for {seconds:.1f} s, and nothing else"
     REGION_FAILS = "region {where} fails for {seconds:.1f} s"
     EVERYTHING_FAILS = "every endpoint fails for {seconds:.1f} s"
 
@@ -215,7 +216,8 @@ class Setting:
     `has_parent` says that resolvers can tell where the world is sent for the domain, `are_clones` that the second site
     is a copy of the first: of one name, with the same objects, and neither knows of the other. With `sharding` the
     controllers of a site divide the zones. `vantages` report to the first site. `odd` is the one with
-    which something may be amiss; where they `may_lack_votes` others may be gone as well.
+    which something may be amiss; where they `may_lack_votes` others may be gone as well. Each region has a canary where
+    it `has_canaries`.
     """
 
     sites: tuple[SiteSetting, ...]
@@ -228,6 +230,7 @@ class Setting:
     window: int = 40
     panic_threshold: int = 50
     withdrawal: int = 100
+    has_canaries: bool = False
     has_parent: bool = False
     are_clones: bool = False
     sharding: bool = False

@@ -6,6 +6,7 @@ from detour.model.rrset import RRset
 from detour_simulation.history import (
     OUTSIDER,
     BlindChanged,
+    CanaryChanged,
     Declared,
     HealthChanged,
     ParentChanged,
@@ -51,7 +52,7 @@ def _lines(played: Played) -> Iterator[tuple[float, str]]:
         match event:
             case Told():
                 yield event.at, f"{at}  * {event.text}"
-            case HealthChanged():
+            case HealthChanged() | CanaryChanged():
                 yield event.at, f"{at}    {event.address} {'works' if event.works else 'fails'}"
             case BlindChanged():
                 yield event.at, f"{at}    {event.controller} {'is blind' if event.blind else 'sees again'}"

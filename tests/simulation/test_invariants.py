@@ -17,6 +17,7 @@ from detour_simulation.history import (
     Befell,
     BlindChanged,
     Broke,
+    CanaryChanged,
     DecidedTwice,
     Misreported,
     Overdrawn,
@@ -304,6 +305,10 @@ def stays_in_a_drained_region() -> Story:
     return until(in_tiers().tell(drained), 110.0)
 
 
+def stays_in_a_region_that_fails() -> Story:
+    return until(in_tiers().tell(CanaryChanged(at=50.0, region="aws-us-east-1", works=False)), 200.0)
+
+
 def never_fails_back() -> Story:
     story = in_tiers().fail(ONE, at=100.0).write(102.0, a_set(TWO)).fail(ONE, at=120.0, works=True)
     return until(story, 150.0)
@@ -417,6 +422,7 @@ BAD: dict[str, list[Callable[[], Story]]] = {
         stays_with_the_dead,
         stays_with_the_drained,
         stays_in_a_drained_region,
+        stays_in_a_region_that_fails,
         never_fails_back,
         prefers_a_lower_tier,
         serves_too_few,
@@ -542,6 +548,12 @@ def stays_where_nobody_is_up() -> Story:
     return until(in_tiers().fail(ONE, TWO, THREE, at=100.0), 200.0)
 
 
+def left_a_region_that_fails() -> Story:
+    story = in_tiers().tell(CanaryChanged(at=50.0, region="aws-us-east-1", works=False)).write(65.0, a_set(TWO))
+    story.tell(CanaryChanged(at=100.0, region="aws-us-east-1", works=True)).write(115.0, a_set(ONE))
+    return until(story, 200.0)
+
+
 def leaves_what_is_anothers() -> Story:
     return until(in_tiers().tamper(50.0, marker("other-team")).fail(ONE, at=100.0), 200.0)
 
@@ -610,6 +622,7 @@ def held_by_the_limit_of_regions() -> Story:
         stays_while_it_is_suspended,
         stays_where_nobody_is_up,
         leaves_what_is_anothers,
+        left_a_region_that_fails,
         held_by_the_limit_of_regions,
         moved_on_when_all_that_answered_had_died,
         left_while_it_is_held_down,

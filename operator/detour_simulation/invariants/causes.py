@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 from detour.model.record import Strategy, WhenAllUnhealthy
 from detour.model.rrset import RRKey, RRset
+from detour_simulation.canaries import SHOWS
 from detour_simulation.history import (
     OUTSIDER,
     Approved,
     Befell,
     BlindChanged,
+    CanaryChanged,
     ClockJumped,
     Declared,
     Event,
@@ -87,6 +89,7 @@ class _Causes:
         self._created_at: dict[str, float] = {}
         self._published_at: dict[tuple[str, str], float] = {}  # zone and name: when we first wrote there after that
         self._drained: set[tuple[str, str]] = set()
+        self._leaving: set[str] = set()  # regions whose canary fails
 
     def take(self, event: Event) -> None:
         """Take note of an event that is not a change of ours."""
@@ -102,6 +105,9 @@ class _Causes:
                 if (place in self._drained) is not event.drained:
                     (self._drained.add if event.drained else self._drained.discard)(place)
                     self._told_at = event.at
+            case CanaryChanged(region=region, works=works):
+                (self._leaving.discard if works else self._leaving.add)(region)
+                self._told_at = max(self._told_at, event.at + SHOWS)
             case StatusDamaged():
                 self._lost_at = event.at
             case Declared():
@@ -201,6 +207,8 @@ class _Causes:
 
     def last(self, event: ZoneChanged, hostname: str) -> float:
         """Return when the last thing came up that may be behind a change of the answers of `hostname`."""
+        if self._leaving:
+            return math.inf
         sight = self.sights[event.by]
         addresses = _addresses(self._replay, hostname)
         seen = max((sight.changed_at.get(each, NEVER) for each in addresses), default=NEVER)

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from detour.model.endpoint import AdminState
 from detour.model.record import FailbackMode
+from detour_simulation.canaries import SHOWS
 from detour_simulation.history import (
     OUTSIDER,
     Approved,
     BlindChanged,
+    CanaryChanged,
     ClockJumped,
     Declared,
     Event,
@@ -52,7 +54,8 @@ def holds_down(history: History) -> Iterator[Violation]:
     recovered_at: dict[str, float] = {}  # first after that; a failure later on may be too short for anybody to see
     worked: dict[str, list[_Spell]] = {}  # until it failed; an address that had never failed worked from the beginning
     writers: dict[str, _Writer] = {}
-    declared_at = -inf
+    declared_at = regions_told_at = -inf
+    failing: set[str] = set()
     for event in replay:
         if isinstance(event, ClockJumped):
             return
@@ -66,6 +69,12 @@ def holds_down(history: History) -> Iterator[Violation]:
                 changed_at[event.address] = event.at
                 if event.works:
                     recovered_at.setdefault(event.address, event.at)
+            case CanaryChanged(works=works, region=region):  # a place that waits is better than one in such a region
+                (failing.discard if works else failing.add)(region)
+                regions_told_at = event.at
+                removed_at.clear()
+            case ZoneChanged() if failing or event.at < regions_told_at + SHOWS:
+                removed_at.clear()
             case StatusDamaged() | Approved() | BlindChanged() | Declared() | RegionDeclared():
                 removed_at.clear()
                 declared_at = event.at if isinstance(event, Declared | RegionDeclared) else declared_at

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from detour.model.names import hostname_of_marker
 from detour.model.record import FailbackMode, ObjectKey, Publish, Record, Strategy
 from detour.model.rrset import RRType
+from detour_simulation.canaries import AFTER, HOLD_DOWN, SEEN
 from detour_simulation.history import (
     BlindChanged,
+    CanaryChanged,
     ClockJumped,
     Declared,
     Event,
@@ -71,6 +73,8 @@ def bound(record: Record, found: Flaw) -> float:
             return STEP
         case Flaw.DEAD | Flaw.NOT_EVERYBODY:
             return detection(record) + STEP
+        case Flaw.REGION:
+            return detection(record) + (SEEN + AFTER) * DRIFT + STEP
         case Flaw.EMPTY:
             return detection(record) + STEP + FIRST_VERDICTS
         case Flaw.NOT_BEST:
@@ -93,6 +97,7 @@ class _Watch:
         self._told_at: dict[str, float] = defaultdict(lambda: NEVER)  # by name: when a person declared something
         self._names_of: dict[str, set[str]] = defaultdict(set)  # by address
         self._pinned: dict[str, frozenset[str]] = {}
+        self._leaving: set[str] = set()  # regions whose canary fails
         self._clock_jumped = False
 
     def overdue(self, now: float) -> Iterator[tuple[Place, _Wrong, float]]:
@@ -113,6 +118,8 @@ class _Watch:
         is_told = wrong.flaw in OF_A_PERSON or wrong.since == self._told_at[place[1]]
         free = self._permissions.since(*place, leaving=wrong.leaving, told=is_told)
         allowed = bound(record, wrong.flaw) + self._slowed(record, wrong.flaw)
+        if wrong.flaw is Flaw.NOT_BEST and self._replay.history.terms.has_canaries:
+            allowed += (SEEN + HOLD_DOWN) * DRIFT
         known = self._turned_at[place[1]] + max(allowed, detection(record) + STEP)
         if wrong.flaw is Flaw.NOT_BEST:  # who has failed is held down anew where a zone changes hands
             free = max(free, self._permissions.changed_hands_at[place[0]])
@@ -138,6 +145,9 @@ class _Watch:
                 for hostname in self._names_of[address]:
                     self._turned_at[hostname] = now
                 return {place for name in self._names_of[address] for place in self._places(name)}
+            case CanaryChanged(region=region, works=works, at=now):
+                (self._leaving.discard if works else self._leaving.add)(region)
+                return self._region_turns(region, now)
             case Declared(key=key, record=record, at=now):
                 return self._declare(key, record, now)
             case Pinned(hostname=hostname, values=values, at=now):
@@ -162,6 +172,15 @@ class _Watch:
             case _:
                 pass
         return set()
+
+    def _region_turns(self, region: str, now: float) -> set[Place]:
+        names = set()
+        for record in self._replay.records.values():
+            if addresses := [each for place in record.endpoints if place.region == region for each in place.addresses]:
+                self._ever_failed.update(addresses)  # as far as a person has to send it back
+                self._turned_at[record.hostname] = now
+                names.add(record.hostname)
+        return {place for name in names for place in self._places(name)}
 
     def _declare(self, key: ObjectKey, record: Record | None, now: float) -> set[Place]:
         known = {each.hostname for (_, at), each in self._replay.records.items() if at == key}
@@ -230,6 +249,7 @@ class _Watch:
             pinned=self._pin_of(record),
             failed=self._ever_failed,
             flapping=self._flapping(record),
+            leaving=self._leaving,
         )
         if found is None and set(held.values()) != set(as_sets(record, values_in(held))):
             found = Flaw.NOT_BEST

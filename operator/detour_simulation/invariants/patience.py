@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
+from detour_simulation.canaries import SHOWS
 from detour_simulation.history import (
     OUTSIDER,
     Befell,
     BlindChanged,
+    CanaryChanged,
     ClockJumped,
     Declared,
     Event,
@@ -78,6 +80,7 @@ class _Past:
         self._spells: dict[str, list[_Spell]] = defaultdict(list)
         self._turned: dict[str, tuple[bool, float]] = {}
         self._drained: set[str] = set()
+        self._leaving: set[str] = set()  # regions whose canary fails
         self._unheard: dict[str, tuple[float, float]] = {}  # by zone: since and until when answers may be lost
 
     def take(self, event: Event) -> None:
@@ -91,6 +94,9 @@ class _Past:
                 self._region_told_at = event.at
                 self._disturb(event.at)
                 (self._drained.add if drained else self._drained.discard)(region)
+            case CanaryChanged(region=region, works=works):
+                (self._leaving.discard if works else self._leaving.add)(region)
+                self._disturb(event.at + SHOWS)
             case ProcessChanged():
                 self._calm_since = max(self._calm_since, event.at)
             case BlindChanged() | StatusDamaged() | ClockJumped():
@@ -113,11 +119,11 @@ class _Past:
 
     def is_clear(self, at: float) -> bool:
         """Tell whether by `at` nothing had disturbed sight or memory for long, but that processes end and start."""
-        return at > self._clear_since + self._calm_for
+        return not self._leaving and at > self._clear_since + self._calm_for
 
     def is_calm(self, hostname: str, at: float) -> bool:
         """Tell whether by `at` only the health of places had changed for long."""
-        return at > max(self._calm_since, self._told_at[hostname]) + self._calm_for
+        return not self._leaving and at > max(self._calm_since, self._told_at[hostname]) + self._calm_for
 
     def has_been(self, address: str, at: float, seconds: float, *, works: bool) -> bool:
         """Tell whether an address had worked, or failed, for so many seconds by `at`."""

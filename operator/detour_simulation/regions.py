@@ -1,0 +1,3 @@
+"""The regions of every run."""
+
+REGIONS = ("aws-us-east-1", "azure-westeurope", "gcp-europe-west3")
