@@ -1,4 +1,4 @@
-"""Mutants of regions that are left as a whole."""
+"""Mutants of regions that are left as a whole, and of the ladder by which they, and others, come behind who is fit."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +9,7 @@ from detour.engine.regionkeeper import RegionKeeper
 from detour.health import regions
 from detour.health.regions import Judgement
 from detour.model.shared import NONE
+from detour.planning import selection
 from detour_simulation.mutant import Mutant, Replacement
 
 
@@ -26,10 +27,21 @@ def _no_region_comes_back() -> tuple[Replacement, ...]:
 
 _JUDGED = regions.judged
 
+
+def _who_waits_comes_first() -> tuple[Replacement, ...]:
+    def rung(record: Any, candidate: Any, now: float) -> selection.Rung:
+        return selection.Rung(selection.Rung.DAMPED - _RUNG(record, candidate, now))
+
+    return ((selection, "_rung", rung),)
+
+
+_RUNG = selection._rung
+
 OF_REGIONS: Mapping[str, Mutant] = {
     each.name: each
     for each in (
         Mutant(name="a region whose canaries fail is left", profile="canaries", off=_no_region_is_left),
         Mutant(name="a region whose canaries pass comes back", profile="canaries", off=_no_region_comes_back),
+        Mutant(name="the ladder is gone down from its top", profile="returns", off=_who_waits_comes_first),
     )
 }

@@ -43,7 +43,9 @@ async def all_are(stage: Stage, kind: str, status: str) -> bool:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("story", ["outside-edit", "api-server-away", "drain-and-return", "region-canary"])
+@pytest.mark.parametrize(
+    "story", ["outside-edit", "api-server-away", "drain-and-return", "region-canary", "slow-not-down"]
+)
 async def test_the_story_passes(shared_stage: Stage, story: str) -> None:
     told: list[str] = []
     await begin(shared_stage)

@@ -17,7 +17,7 @@ from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.engine.takenaway import TakenAway
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
-from detour.health.endpoints import CHECKS_PAUSED
+from detour.health.endpoints import CHECKS_PAUSED, SLOW
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
@@ -527,8 +527,8 @@ class RecordKeeper:
     def _note_who_leaves(self, taken_away: TakenAway, leaving: frozenset[str], serving: frozenset[str]) -> None:
         """Take note of whom checks take away; whom a person takes out does not count."""
         drained = {each.name for each in self.record.endpoints if is_drained(each, self._drained)}
-        unhealthy = {name for name, each in self.healths.items() if each.verdict is Verdict.UNHEALTHY}
-        taken_away.leave((leaving & unhealthy) - drained)
+        found = {name for name, each in self.healths.items() if each.verdict is Verdict.UNHEALTHY or each.is_slow}
+        taken_away.leave((leaving & found) - drained)
         taken_away.come_back(serving)
 
     @property
@@ -752,6 +752,7 @@ def _remembered(memory: RecordMemory, clock: Clock, most_changes: int) -> Mappin
             if each.held_out_until is not None
             else (),
             is_down=each.verdict is Verdict.UNHEALTHY,
+            is_slow=each.reason == SLOW,
         )
         for each in memory.endpoints
     }

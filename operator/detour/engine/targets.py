@@ -23,7 +23,7 @@ from detour.engine.sight import Sight
 from detour.engine.turnedbad import TurnedBad
 from detour.engine.vantages import THE_OPERATOR, OwnVantage, Vantages
 from detour.engine.votes import CheckIndex, Votes
-from detour.health.endpoints import NAME_UNRESOLVED, endpoint_health
+from detour.health.endpoints import NAME_UNRESOLVED, SLOW, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, is_out_of_reach, next_delay, observe
 from detour.health.vantages import LATE as TOO_LATE
@@ -210,6 +210,7 @@ class Targets:
                     latency=memory.latency,
                     confirmed_at=self._clock.from_the_wall(confirmed_at) if confirmed_at is not None else None,
                     has_passed=verdict is Verdict.HEALTHY or memory.latency is not None,
+                    is_slow=memory.reason == SLOW,
                 )
                 self._targets[target] = _Watched(streak, is_remembered=True)
                 if verdict is Verdict.UNHEALTHY:
@@ -625,7 +626,7 @@ class Targets:
                 result.message,
                 extra={"event": "first-failure", "target": target.address},
             )
-        elif (watched.streak.reason, watched.streak.message) != (before.reason, before.message):
+        elif _told(watched.streak) != _told(before):
             self._on_news(tuple(watched.users))
         if watched.is_remembered and watched.streak.failures:
             return target.timing.recheck_interval
@@ -708,6 +709,10 @@ def _is_own(streak: Streak, before: Streak, timing: CheckTiming) -> bool:
 def _weight(state: ResolvedName, fall: int) -> tuple[bool, bool]:
     """Return what of a name's state decides: whether it is empty, or unresolved, often enough to count."""
     return state.empties >= fall, state.failures >= fall
+
+
+def _told(streak: Streak) -> tuple[str, str, bool]:
+    return streak.reason, streak.message, streak.is_slow
 
 
 def _enough(resolution: Resolution, key: _NameKey) -> Resolution:

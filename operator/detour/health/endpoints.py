@@ -18,6 +18,7 @@ NO_ADDRESSES = "NoAddresses"
 NAME_UNRESOLVED = "NameUnresolved"
 NOT_CHECKED_YET = "NotCheckedYet"
 CHECKS_PAUSED = "ChecksPaused"
+SLOW = "Slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ def endpoint_health(
     finding = _finding(counted, name, fall)
     if is_paused and finding.verdict is Verdict.UNHEALTHY:
         finding = _Finding(Verdict.UNKNOWN, CHECKS_PAUSED, _pardon(finding.message))
+    is_slow = _is_slow(finding.verdict, streaks)
+    if is_slow and not finding.reason:
+        finding = _Finding(
+            finding.verdict, SLOW, "it passes, but its checks have taken too long for healthCheck.latency"
+        )
     changed = previous is None or previous.verdict is not finding.verdict
     if finding.verdict is Verdict.UNHEALTHY:
         failed_at: float | None = now
@@ -80,7 +86,21 @@ def endpoint_health(
         is_down=is_down,
         undecided=frozenset(address for address, streak in streaks if streak.lacks_quorum) or NONE,
         is_unanimous=_are_unanimous(finding.verdict, counted),
+        is_slow=is_slow,
+        slow_until=_slow_until(previous, now, is_slow=is_slow),
     )
+
+
+def _is_slow(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> bool:
+    """Tell whether all of an endpoint's addresses that pass are slow."""
+    passing = [streak for _, streak in streaks if streak.verdict is Verdict.HEALTHY]
+    return verdict is Verdict.HEALTHY and bool(passing) and all(each.is_slow for each in passing)
+
+
+def _slow_until(previous: EndpointHealth | None, now: float, *, is_slow: bool) -> float | None:
+    if previous is None:
+        return None
+    return now if previous.is_slow and not is_slow else previous.slow_until
 
 
 def _are_unanimous(verdict: Verdict, streaks: Sequence[tuple[str, Streak]]) -> bool:

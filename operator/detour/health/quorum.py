@@ -121,7 +121,8 @@ def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, bef
     acquitted = not condemned and (_votes(each.voter for each in in_favour) >= among.acquits or is_first_word)
     latency = own.latency if own is not None else None
     has_passed = acquitted or (own is not None and own.has_passed)
-    base = Streak(before, own.since if own else at, latency=latency, has_passed=has_passed)
+    is_slow = own is not None and own.is_slow  # how long it takes from here is all that is known
+    base = Streak(before, own.since if own else at, latency=latency, has_passed=has_passed, is_slow=is_slow)
     if condemned:
         evidence = _together(against, among.needed)
         return replace(

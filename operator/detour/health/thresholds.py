@@ -18,7 +18,8 @@ class Streak:
     Times in seconds on the engine's clock; `latency` (seconds) is that of the last passed check. `confirmed_at` is when
     a check last agreed with the verdict; `evidence` what the newest one showed; `has_passed` says that one ever passed.
     Where it `lacks_quorum` vantages disagree, or too few have a say, so that the verdict is the one of before. That it
-    fails `is_unanimous` where several vantages have a say, and all of them say so.
+    fails `is_unanimous` where several vantages have a say, and all of them say so. It `is_slow` once its passes have
+    taken too long for long enough; `turning_since` is since when all of them have said otherwise.
     """
 
     verdict: Verdict
@@ -34,6 +35,8 @@ class Streak:
     has_passed: bool = False
     lacks_quorum: bool = False
     is_unanimous: bool = False
+    is_slow: bool = False
+    turning_since: float | None = None
 
 
 def observe(
@@ -44,6 +47,8 @@ def observe(
     A result that taught nothing ends no run; `fall` of them in a row make the verdict Unknown.
     """
     evidence = _add(streak.evidence, result, now if began_at is None else began_at, now)
+    if result.passed and timing.slow_above is not None:
+        streak = _timed(streak, result, timing.slow_above, timing.slow_for, now)
     if result.passed and streak.verdict is Verdict.HEALTHY:  # nearly every check: `replace` takes thrice the time
         return Streak(
             Verdict.HEALTHY,
@@ -53,6 +58,8 @@ def observe(
             confirmed_at=now,
             evidence=evidence,
             has_passed=True,
+            is_slow=streak.is_slow,
+            turning_since=streak.turning_since,
         )
     streak = replace(streak, evidence=evidence)
     if result.passed is None:
@@ -73,7 +80,18 @@ def observe(
 
 def afresh(streak: Streak) -> Streak:
     """Return the streak with its verdict and no run: what was seen before a gap says nothing of what comes after it."""
-    return replace(streak, passes=0, failures=0, blanks=0, evidence=None)
+    return replace(streak, passes=0, failures=0, blanks=0, evidence=None, turning_since=None)
+
+
+def _timed(streak: Streak, result: CheckResult, above: float, lasting: float, now: float) -> Streak:
+    """Return the streak after a pass that took some time: it turns slow, or back, once all passes say so for long."""
+    is_slow = result.latency > above
+    if is_slow is streak.is_slow:
+        return streak if streak.turning_since is None else replace(streak, turning_since=None)
+    since = now if streak.turning_since is None else streak.turning_since
+    if now - since >= lasting:
+        return replace(streak, is_slow=is_slow, turning_since=None)
+    return replace(streak, turning_since=since)
 
 
 def _add(before: Evidence | None, result: CheckResult, began_at: float, now: float) -> Evidence | None:

@@ -125,6 +125,8 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
                 timeout=seconds(check.timeout),
                 fall=check.fall,
                 rise=check.rise,
+                slow_above=seconds(check.latency.above) if check.latency is not None else None,
+                slow_for=seconds(check.latency.lasting) if check.latency is not None else checks.USUALLY_SLOW_FOR,
             )
         ),
         strategy=spec.strategy,

@@ -58,13 +58,18 @@ class DNSCheck:
 Probe = HTTPCheck | TCPCheck | DNSCheck
 
 
+USUALLY_SLOW_FOR = 60.0
+"""Seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckTiming:
     """When to check and how many results in a row decide. Times in seconds.
 
     `timeout` is the deadline of one whole check: connect, TLS and answer together. `recheck_interval` holds
     while the verdict is in question: before the first one, and after the first contrary result. A hostname that
-    leads to fewer than `minimum_addresses` counts as one that leads nowhere.
+    leads to fewer than `minimum_addresses` counts as one that leads nowhere. Passes that all take longer than
+    `slow_above` for `slow_for` make a target slow; None for never.
     """
 
     interval: float
@@ -73,6 +78,8 @@ class CheckTiming:
     fall: int
     rise: int
     minimum_addresses: int = 1
+    slow_above: float | None = None
+    slow_for: float = USUALLY_SLOW_FOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class EndpointHealth:
     and that may be somebody else's by now. `changes` are when the verdict has turned to Unhealthy and back within the
     last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy. Of the addresses in
     `undecided` vantages have no quorum: their verdict is the one of before. That it is Unhealthy `is_unanimous` where
-    several vantages vote, and all of them say so.
+    several vantages vote, and all of them say so. It `is_slow` where all that passes has taken too long for long
+    enough; that ended last at `slow_until`, None if never.
     """
 
     verdict: Verdict
@@ -62,3 +63,5 @@ class EndpointHealth:
     is_down: bool = False
     undecided: frozenset[str] = frozenset()
     is_unanimous: bool = False
+    is_slow: bool = False
+    slow_until: float | None = None

@@ -81,7 +81,7 @@ def taken_away(candidates: Iterable[Candidate], chosen: Iterable[Candidate]) -> 
         each
         for each in candidates
         if each.in_place and not (each.drained or each.is_evacuated) and each.name not in staying
-        if each.health.verdict is Verdict.UNHEALTHY
+        if each.health.verdict is Verdict.UNHEALTHY or each.health.is_slow
     ]
     return sorted(gone, key=lambda each: each.health.since)
 
@@ -116,8 +116,9 @@ def _staying(candidate: Candidate) -> Candidate:
 
 
 def _looked_at(candidate: Candidate) -> float:
-    """Return when the newest check began of that value of a failing endpoint which was looked at longest ago."""
-    return min((seen.began_at for seen in candidate.evidence.values() if not seen.passed), default=NEVER)
+    """Return when the newest check began of that value of an endpoint that leaves which was looked at longest ago."""
+    counted = [seen for seen in candidate.evidence.values() if candidate.health.is_slow or not seen.passed]
+    return min((seen.began_at for seen in counted), default=NEVER)
 
 
 def told_of(found: Slowed, share: float) -> str:

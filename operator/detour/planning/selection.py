@@ -3,6 +3,7 @@
 Read `choose` from top to bottom; it needs neither Kubernetes nor a cloud to be understood.
 """
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,15 @@ from detour.health.damping import held_out_until
 from detour.model.health import Verdict
 from detour.model.record import FailbackMode, Record, Strategy
 from detour.planning.candidates import Candidate
+
+
+class Rung(enum.IntEnum):
+    """The ladder: who answers before whom."""
+
+    FIT = 0
+    SLOW = 1
+    HELD_DOWN = 2
+    DAMPED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +34,17 @@ class Choice:
 def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Choice:
     """Choose the endpoints that answer; an empty choice means that nobody is fit to.
 
-    0. Who is in a region that fails as a whole comes behind everybody else who is fit.
     1. Drained and Unhealthy endpoints are out; Unknown ones stay only where they are.
-    2. Who has recovered waits for its hold-down (or for a person), behind everybody who did not fail; who comes and
-       goes too often waits longer, behind these.
-    3. Priority takes the best tier, and further tiers until `minimum_serving` answer; MultiValue takes everyone.
-    4. Those who wait are taken all the same where too few are left: hold-down delays failback, never failover.
+    2. One ladder: those who are fit; who is slow; who has recovered and waits for its hold-down (or for a person);
+       who comes and goes too often; and then the same in regions that fail as a whole.
+    3. Of each rung Priority takes the best tier, and further tiers until `minimum_serving` answer; MultiValue takes
+       everyone. The next rung is trodden only where too few are left: hold-down delays failback, never failover.
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible]
     waiting = [candidate for candidate in eligible if _waits(record, candidate, now)]
-    ranks: dict[tuple[bool, int], list[Candidate]] = {}
+    ranks: dict[tuple[bool, Rung], list[Candidate]] = {}
     for each in eligible:
-        patience = _patience_of(record, each, now) if each in waiting else 0
-        ranks.setdefault((each.is_evacuated, patience), []).append(each)
+        ranks.setdefault((each.is_evacuated, _rung(record, each, now)), []).append(each)
     ready: list[Candidate] = []
     chosen: list[Candidate] = []
     for rank in sorted(ranks):
@@ -53,21 +61,27 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
 
 
 def _waits(record: Record, candidate: Candidate, now: float) -> bool:
-    if candidate.in_place or candidate.health.failed_at is None or candidate.is_sent_back:
+    health = candidate.health
+    has_never = health.failed_at is None and health.slow_until is None
+    if candidate.in_place or has_never or candidate.is_sent_back:
         return False
     if record.failback.mode is FailbackMode.MANUAL:
         return True
     return now < _returns_at(record, candidate, now)
 
 
-def _patience_of(record: Record, candidate: Candidate, now: float) -> int:
-    """Return 1 for who waits for its hold-down or a person, 2 for who waits as it comes and goes too often."""
-    return 1 if _held_out_until(record, candidate, now) is None else 2
+def _rung(record: Record, candidate: Candidate, now: float) -> Rung:
+    """Return where on the ladder an endpoint stands, the regions apart."""
+    if not _waits(record, candidate, now):
+        return Rung.SLOW if candidate.health.is_slow else Rung.FIT
+    return Rung.HELD_DOWN if _held_out_until(record, candidate, now) is None else Rung.DAMPED
 
 
 def _returns_at(record: Record, candidate: Candidate, now: float) -> float:
     """Return when an endpoint that has recovered takes its place again by itself."""
-    held_down_until = candidate.health.since + record.failback.hold_down
+    health = candidate.health
+    since = health.since if health.slow_until is None else max(health.since, health.slow_until)
+    held_down_until = since + record.failback.hold_down
     return max(held_down_until, _held_out_until(record, candidate, now) or held_down_until)
 
 
@@ -76,7 +90,7 @@ def _held_out_until(record: Record, candidate: Candidate, now: float) -> float |
 
 
 def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> list[Candidate]:
-    by_tier: dict[tuple[bool, int], list[Candidate]] = {}
+    by_tier: dict[tuple[bool, bool, int], list[Candidate]] = {}
     for candidate in candidates:
         by_tier.setdefault(_tier(record, candidate), []).append(candidate)
     taken: list[Candidate] = []
@@ -87,8 +101,9 @@ def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> l
     return taken
 
 
-def _tier(record: Record, candidate: Candidate) -> tuple[bool, int]:
-    return candidate.is_evacuated, candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
+def _tier(record: Record, candidate: Candidate) -> tuple[bool, bool, int]:
+    tier = candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
+    return candidate.is_evacuated, candidate.health.is_slow, tier
 
 
 def _decide_again_at(record: Record, waiting: list[Candidate], now: float) -> float | None:
@@ -124,4 +139,4 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: 
         return "waits for a new value of the annotation detour.dev/failback"
     if candidate in waiting:
         return "is held down" if _held_out_until(record, candidate, now) is None else "comes and goes too often"
-    return f"is {candidate.health.verdict.lower()}"
+    return "is slow" if candidate.health.is_slow else f"is {candidate.health.verdict.lower()}"

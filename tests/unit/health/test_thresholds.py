@@ -1,6 +1,7 @@
 """How many results in a row decide, and how fast that is."""
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,43 @@ def test_a_first_verdict_takes_as_many_results_as_a_change() -> None:
     assert after("++").verdict is Verdict.HEALTHY
     assert after("--").verdict is Verdict.UNKNOWN
     assert after("---").verdict is Verdict.UNHEALTHY
+
+
+SLOW_OR_FAST = replace(TIMING, slow_above=0.8, slow_for=10.0)
+
+
+def timed(*taken: float, every: float = 5.0, start: Streak | None = None) -> Streak:
+    """Return the streak after passes that took so long (seconds), one every five seconds."""
+    streak = start or Streak(Verdict.HEALTHY, 0.0)
+    for number, latency in enumerate(taken):
+        streak = observe(streak, CheckResult(True, "", "", latency), SLOW_OR_FAST, number * every)
+    return streak
+
+
+def test_it_is_slow_once_all_passes_have_taken_too_long_for_long_enough() -> None:
+    assert not timed(1.0, 1.0).is_slow
+    assert timed(1.0, 1.0, 1.0).is_slow
+    assert not timed(1.0, 1.0, 0.8, 1.0, 1.0).is_slow, "the time begins anew"
+    assert not timed(0.8, 0.8, 0.8, 0.8).is_slow, "what takes no longer is not slow"
+
+
+def test_it_is_fast_again_once_none_has_for_as_long() -> None:
+    slow = timed(1.0, 1.0, 1.0)
+    assert timed(0.1, 0.1, start=slow).is_slow
+    assert timed(0.1, 1.0, 0.1, 0.1, start=slow).is_slow
+    assert not timed(0.1, 0.1, 0.1, start=slow).is_slow
+
+
+def test_a_failure_neither_makes_it_slow_nor_fast() -> None:
+    failed = observe(timed(1.0, 1.0), RESULTS["-"], SLOW_OR_FAST, 7.0)
+    assert observe(failed, CheckResult(True, "", "", 1.0), SLOW_OR_FAST, 10.0).is_slow
+
+
+def test_without_a_limit_nothing_is_slow() -> None:
+    streak = Streak(Verdict.HEALTHY, 0.0)
+    for at in range(100):
+        streak = observe(streak, CheckResult(True, "", "", 1.9), TIMING, float(at))
+    assert not streak.is_slow
 
 
 def test_a_result_that_taught_nothing_ends_no_run() -> None:

@@ -15,6 +15,22 @@ def _exactly_one(check: "HealthCheck") -> bool:
     return sum(kind is not None for kind in (check.http, check.https, check.tcp, check.dns)) == 1
 
 
+class LatencySpec(Declared):
+    """When an endpoint that passes its checks counts as slow."""
+
+    above: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("latency.above", "1ms", "60s"))
+    ] = Field(description="What each check must take longer than, 1ms to 60s, as seen by the operator.")
+    lasting: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("latency.for", "1s", "1h"))
+    ] = Field(
+        default="1m",
+        alias="for",
+        description="For how long all checks that pass must take longer, and for how long none must before it counts as"
+        " fast again, 1s to 1h. It then returns after its hold-down.",
+    )
+
+
 class HealthCheck(Declared):
     """How each endpoint is checked, and when."""
 
@@ -54,6 +70,10 @@ class HealthCheck(Declared):
     rise: Annotated[int, Strict(), Field(ge=1, le=10), WHOLE] = Field(
         default=3, description="How many successes in a row make an endpoint Healthy, 1 to 10."
     )
+    latency: LatencySpec | None = Field(
+        default=None,
+        description="When an endpoint that passes counts as slow: others who are fit then answer in its place.",
+    )
     paused_until: Annotated[Time, StringConstraints(max_length=64)] | None = Field(
         default=None,
         description="Until when checks that fail count for nothing, an RFC 3339 time such as `2026-11-30T18:00:00Z`:"
@@ -72,6 +92,12 @@ class HealthCheck(Declared):
             "healthCheck.timeout must be shorter than healthCheck.interval (by default 2s and 10s): checks of one"
             " target never overlap",
             lambda check: seconds(check.timeout) < seconds(check.interval),
+        ),
+        Rule(
+            "!has(self.latency) || duration(self.latency.above) < duration(self.timeout)",
+            "healthCheck.latency.above must be shorter than healthCheck.timeout (by default 2s), as what takes longer"
+            " fails",
+            lambda check: check.latency is None or seconds(check.latency.above) < seconds(check.timeout),
         ),
         Rule(
             "duration(self.recheckInterval) <= duration(self.interval)",

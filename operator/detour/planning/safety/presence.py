@@ -121,7 +121,7 @@ class Presence:
         """
         if self._fails(endpoint) or self._all_fail(self.checked_for(endpoint, frozenset(lost)), endpoint):
             return not self.is_taken_out(endpoint)
-        if endpoint.region in self.failing:
+        if endpoint.region in self.failing or self.healths[endpoint.name].is_slow:
             return not self.is_taken_out(endpoint)
         health = self.healths[endpoint.name]
         failback = self.record.failback

@@ -38,6 +38,10 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "region_canary",
         "the name of a region's API leads nowhere, while its endpoints answer",
     ),
+    "slow-not-down": (
+        "slow_not_down",
+        "a place passes every check and takes too long for it",
+    ),
     "two-regions-at-once": (
         "two_regions_at_once",
         "two regions fail together: the second one is held, explained and approved",
