@@ -29,8 +29,8 @@ _JUDGED = regions.judged
 
 
 def _who_waits_comes_first() -> tuple[Replacement, ...]:
-    def rung(record: Any, candidate: Any, now: float) -> selection.Rung:
-        return selection.Rung(selection.Rung.DAMPED - _RUNG(record, candidate, now))
+    def rung(record: Any, candidate: Any, weak: Any, now: float) -> selection.Rung:
+        return selection.Rung(selection.Rung.DAMPED - _RUNG(record, candidate, weak, now))
 
     return ((selection, "_rung", rung),)
 

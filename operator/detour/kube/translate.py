@@ -38,7 +38,7 @@ from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
-from detour.model.record import Failback, ObjectKey, Quorum, Record
+from detour.model.record import Failback, ObjectKey, Quorum, Record, TierNeeds
 from detour.model.region import Canary, FailingRules, Region
 from detour.model.shared import shared
 from detour.model.timestamps import parse_time
@@ -139,6 +139,8 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         suspend=spec.suspend,
         importance=spec.importance,
         region_failover=spec.region_failover,
+        tier_needs=shared(_tier_needs(spec.tier_needs)),
+        degraded_ttl=spec.degraded_ttl,
         adopt=spec.adopt is not False,
         adopt_from=spec.adopt if isinstance(spec.adopt, str) else None,
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
@@ -240,8 +242,13 @@ def _failing(spec: FailingSpec) -> FailingRules:
     )
 
 
+def _tier_needs(given: int | str | None) -> TierNeeds:
+    number, share = _votes(given)
+    return TierNeeds(number or 1, share)
+
+
 def _votes(given: int | str | None) -> tuple[int | None, float | None]:
-    """Return a number, or a share, of votes."""
+    """Return a number, or a share."""
     if isinstance(given, str):
         return None, int(given.removesuffix("%")) / 100
     return given, None
@@ -336,6 +343,7 @@ def _endpoint(spec: EndpointSpec) -> Endpoint:
         hostname=spec.hostname,
         priority=spec.priority,
         state=spec.state,
+        is_last_resort=spec.last_resort,
     )
 
 

@@ -16,6 +16,7 @@ class Endpoint:
     """One place that can serve a record: addresses or a hostname, never both.
 
     `priority` 1 is tried first; `region` is the name of a failure domain, with or without a CloudRegion object.
+    One that `is_last_resort` answers only where no other one is fit.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Endpoint:
     hostname: str | None = None
     priority: int = 1
     state: AdminState = AdminState.ACTIVE
+    is_last_resort: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.addresses) == (self.hostname is not None):

@@ -1,6 +1,7 @@
 """A record as declared: a hostname, where it may point, and the rules for choosing."""
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,13 +98,30 @@ class Importance(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TierNeeds:
+    """How many endpoints of a tier must be fit: a `number`, or a `share` of those not drained (above 0, at most 1)."""
+
+    number: int = 1
+    share: float | None = None
+
+    def of(self, endpoints: int) -> int:
+        """Return how many of so many must be: at least one, at most all."""
+        wanted = self.number if self.share is None else math.ceil(self.share * endpoints - 1e-9)
+        return max(1, min(wanted, endpoints))
+
+
+ONE_IS_ENOUGH = TierNeeds()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One FailoverRecord. `created` in seconds since the Unix epoch; `ttl` in seconds.
 
     `failback_now` is a person's command, the annotation `detour.dev/failback`, not acted upon yet; `approved`
     the digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
     exists without a marker, `adopt_from` also from that other tool. Until `paused_until` (seconds since the Unix epoch)
-    checks that fail count for nothing.
+    checks that fail count for nothing. While an endpoint is missing that would answer if all were well the TTL is
+    `degraded_ttl` (seconds, None for no other).
     """
 
     key: ObjectKey
@@ -132,3 +150,5 @@ class Record:
     paused_until: float | None = None
     quorum: Quorum = Quorum()
     region_failover: RegionFailover = RegionFailover.FOLLOW
+    tier_needs: TierNeeds = ONE_IS_ENOUGH
+    degraded_ttl: int | None = None

@@ -42,7 +42,7 @@ def grounds_of(situation: Situation, now: float) -> Hashable:
         id(situation.drained_regions),
         id(situation.failing_regions),
         (record.publish, record.ttl, record.strategy, record.minimum_serving, record.when_all_unhealthy),
-        (record.failback, record.pin, record.zones, record.region_failover),
+        (record.failback, record.pin, record.zones, record.region_failover, record.tier_needs, record.degraded_ttl),
         tuple((zone, _standing(each)) for zone, each in situation.standings.items()),
         situation.value_limit,
         situation.patience_until if now < situation.patience_until else OVER,  # one that is over is like any other

@@ -17,7 +17,7 @@ from detour.planning.decision import Basis, Decision, Ruling, Serving, Undecided
 from detour.planning.grounds import NO_LOOKS, Grounded, Looks, choose_on_grounds, joined
 from detour.planning.pace import Slowed, slowed, told_of
 from detour.planning.rotation import is_rotation
-from detour.planning.selection import Choice, choose
+from detour.planning.selection import Choice, choose, usually_serving
 from detour.planning.situation import Situation, View, views
 
 NOBODY = "no endpoint is healthy"
@@ -28,7 +28,22 @@ def plan(situation: Situation, now: float) -> Decision | Undecided:
     found = views(situation)
     if not found:
         return Undecided("none of the record's zones has been read yet", zones=frozenset(situation.record.zones))
-    return together(_plan(situation, view, now) for view in found)
+    return _with_its_ttl(situation, together(_plan(situation, view, now) for view in found))
+
+
+def _with_its_ttl(situation: Situation, outcome: Decision | Undecided) -> Decision | Undecided:
+    """Return the decision with the TTL of a record of which an endpoint is missing, in the zones where one is."""
+    record = situation.record
+    if record.degraded_ttl is None or isinstance(outcome, Undecided):
+        return outcome
+    usual = usually_serving(record, situation.drained_regions)
+    rulings = {
+        zone: replace(each, sets=tuple(replace(rrset, ttl=record.degraded_ttl) for rrset in each.sets))
+        if each.basis is not Basis.PINNED and not usual <= {serving.endpoint for serving in each.serving}
+        else each
+        for zone, each in outcome.rulings.items()
+    }
+    return replace(outcome, rulings=rulings)
 
 
 def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:

@@ -4,22 +4,26 @@ Read `choose` from top to bottom; it needs neither Kubernetes nor a cloud to be 
 """
 
 import enum
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detour.health.damping import held_out_until
+from detour.model.endpoint import Endpoint
 from detour.model.health import Verdict
-from detour.model.record import FailbackMode, Record, Strategy
-from detour.planning.candidates import Candidate
+from detour.model.record import ONE_IS_ENOUGH, FailbackMode, Publish, Record, Strategy
+from detour.model.shared import NONE
+from detour.planning.candidates import Candidate, is_drained
 
 
 class Rung(enum.IntEnum):
-    """The ladder: who answers before whom."""
+    """The ladder: who answers before whom. In a weak tier fewer are fit than the record's `tier_needs` asks for."""
 
     FIT = 0
-    SLOW = 1
-    HELD_DOWN = 2
-    DAMPED = 3
+    WEAK_TIER = 1
+    SLOW = 2
+    HELD_DOWN = 3
+    DAMPED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +39,46 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
     """Choose the endpoints that answer; an empty choice means that nobody is fit to.
 
     1. Drained and Unhealthy endpoints are out; Unknown ones stay only where they are.
-    2. One ladder: those who are fit; who is slow; who has recovered and waits for its hold-down (or for a person);
-       who comes and goes too often; and then the same in regions that fail as a whole.
+    2. One ladder: those who are fit; those in a tier of which too few are; who is slow; who has recovered and waits
+       for its hold-down (or for a person); who comes and goes too often; then the same in regions that fail as a whole;
+       and, only where nobody else is there, last resorts.
     3. Of each rung Priority takes the best tier, and further tiers until `minimum_serving` answer; MultiValue takes
        everyone. The next rung is trodden only where too few are left: hold-down delays failback, never failover.
     """
     eligible = [candidate for candidate in candidates if candidate.is_eligible]
     waiting = [candidate for candidate in eligible if _waits(record, candidate, now)]
-    ranks: dict[tuple[bool, Rung], list[Candidate]] = {}
+    weak = _weak_tiers(record, candidates, now)
+    ranks: dict[tuple[bool, bool, Rung], list[Candidate]] = {}
     for each in eligible:
-        ranks.setdefault((each.is_evacuated, _rung(record, each, now)), []).append(each)
+        place = each.endpoint.is_last_resort, each.is_evacuated, _rung(record, each, weak, now)
+        ranks.setdefault(place, []).append(each)
     ready: list[Candidate] = []
     chosen: list[Candidate] = []
     for rank in sorted(ranks):
-        if len(chosen) < record.minimum_serving:
+        is_last_resort = rank[0]
+        if len(chosen) < record.minimum_serving and not (chosen and is_last_resort):
             # Once they serve they count like the others: so the tiers are gone through as they will be then.
-            ready += _take(record, ranks[rank], already=len(chosen))
-            chosen = _take(record, ready, already=0)
+            ready += _take(record, ranks[rank], weak, already=len(chosen))
+            chosen = _take(record, ready, weak, already=0)
     left_waiting = [candidate for candidate in waiting if candidate not in chosen]
     return Choice(
         chosen=tuple(candidate for candidate in candidates if candidate in chosen),
         reason=_reason(record, candidates, chosen, left_waiting, now),
         decide_again_at=_decide_again_at(record, left_waiting, now),
     )
+
+
+def usually_serving(record: Record, drained_regions: frozenset[str]) -> frozenset[str]:
+    """Return the endpoints that answer where all is well: of those that nobody drained the best tiers, or all."""
+    present = [each for each in record.endpoints if not (each.is_last_resort or is_drained(each, drained_regions))]
+    found: list[Endpoint] = []
+    for tier in sorted({each.priority for each in present}):
+        if record.strategy is Strategy.PRIORITY and found and len(found) >= record.minimum_serving:
+            break
+        found += [each for each in present if each.priority == tier]
+    if record.publish is Publish.CNAME:
+        found = found[:1]
+    return frozenset(each.name for each in found)
 
 
 def _waits(record: Record, candidate: Candidate, now: float) -> bool:
@@ -70,10 +91,30 @@ def _waits(record: Record, candidate: Candidate, now: float) -> bool:
     return now < _returns_at(record, candidate, now)
 
 
-def _rung(record: Record, candidate: Candidate, now: float) -> Rung:
+def _weak_tiers(record: Record, candidates: Iterable[Candidate], now: float) -> frozenset[int]:
+    """Return the tiers of which fewer endpoints are fit than the record asks for."""
+    if record.tier_needs == ONE_IS_ENOUGH or record.strategy is not Strategy.PRIORITY:
+        return NONE
+    fit: Counter[int] = Counter()
+    declared: Counter[int] = Counter()
+    for each in candidates:
+        if not (each.drained or each.endpoint.is_last_resort):
+            declared[each.endpoint.priority] += 1
+            fit[each.endpoint.priority] += _is_fit(record, each, now)
+    return frozenset(tier for tier, number in declared.items() if fit[tier] < record.tier_needs.of(number))
+
+
+def _is_fit(record: Record, candidate: Candidate, now: float) -> bool:
+    is_well = candidate.is_eligible and not candidate.is_evacuated and not candidate.health.is_slow
+    return is_well and not _waits(record, candidate, now)
+
+
+def _rung(record: Record, candidate: Candidate, weak: frozenset[int], now: float) -> Rung:
     """Return where on the ladder an endpoint stands, the regions apart."""
     if not _waits(record, candidate, now):
-        return Rung.SLOW if candidate.health.is_slow else Rung.FIT
+        if candidate.health.is_slow:
+            return Rung.SLOW
+        return Rung.WEAK_TIER if candidate.endpoint.priority in weak else Rung.FIT
     return Rung.HELD_DOWN if _held_out_until(record, candidate, now) is None else Rung.DAMPED
 
 
@@ -89,10 +130,10 @@ def _held_out_until(record: Record, candidate: Candidate, now: float) -> float |
     return held_out_until(candidate.health.changes, record.failback.most_changes, now)
 
 
-def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> list[Candidate]:
-    by_tier: dict[tuple[bool, bool, int], list[Candidate]] = {}
+def _take(record: Record, candidates: Iterable[Candidate], weak: frozenset[int], *, already: int) -> list[Candidate]:
+    by_tier: dict[tuple[bool, bool, bool, int], list[Candidate]] = {}
     for candidate in candidates:
-        by_tier.setdefault(_tier(record, candidate), []).append(candidate)
+        by_tier.setdefault(_tier(record, candidate, weak), []).append(candidate)
     taken: list[Candidate] = []
     for tier in sorted(by_tier):
         if taken and already + len(taken) >= record.minimum_serving:
@@ -101,9 +142,9 @@ def _take(record: Record, candidates: Iterable[Candidate], *, already: int) -> l
     return taken
 
 
-def _tier(record: Record, candidate: Candidate) -> tuple[bool, bool, int]:
+def _tier(record: Record, candidate: Candidate, weak: frozenset[int]) -> tuple[bool, bool, bool, int]:
     tier = candidate.endpoint.priority if record.strategy is Strategy.PRIORITY else 0
-    return candidate.is_evacuated, candidate.health.is_slow, tier
+    return candidate.is_evacuated, candidate.health.is_slow, tier in weak, tier
 
 
 def _decide_again_at(record: Record, waiting: list[Candidate], now: float) -> float | None:
@@ -139,4 +180,8 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: 
         return "waits for a new value of the annotation detour.dev/failback"
     if candidate in waiting:
         return "is held down" if _held_out_until(record, candidate, now) is None else "comes and goes too often"
+    if candidate.endpoint.is_last_resort:
+        return "is the last resort"
+    if candidate.is_eligible and not candidate.health.is_slow and record.tier_needs != ONE_IS_ENOUGH:
+        return "is in a tier of which too few are fit"
     return "is slow" if candidate.health.is_slow else f"is {candidate.health.verdict.lower()}"

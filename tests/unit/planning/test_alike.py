@@ -18,6 +18,7 @@ from detour.model.record import (
     Record,
     RegionFailover,
     Strategy,
+    TierNeeds,
     WhenAllUnhealthy,
 )
 from detour.model.rrset import RRset, RRType
@@ -61,6 +62,8 @@ RULES: dict[str, Any] = {
     "when_all_unhealthy": WhenAllUnhealthy.SERVE_ALL,
     "failback": Failback(hold_down=1.5),
     "region_failover": RegionFailover.IGNORE,
+    "tier_needs": TierNeeds(2),
+    "degraded_ttl": 12,
     "pin": "17",
 }
 """Another value for each field of a record that decides; beside them `endpoints`, `probe` and `timing`."""

@@ -10,7 +10,7 @@ from detour.kube.resources.conditions import Conditions, LastIncident, Time
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules, seconds
 from detour.kube.resources.probes import HTTPCheck, PublicHTTPSCheck, TCPCheck
 from detour.kube.resources.rules import Declared, Reported, Rule, Rules, Unique, shaped
-from detour.kube.resources.values import WHOLE, Integer, Votes, label_rule, name_rules
+from detour.kube.resources.values import WHOLE, Integer, NumberOrShare, label_rule, name_rules, number_or_share_rule
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.region import Override
@@ -106,7 +106,7 @@ class EndpointEvidence(enum.StrEnum):
 class FailingSpec(Declared):
     """When the region counts as failing, so that its endpoints leave DNS where others are fit."""
 
-    canaries: Votes | None = Field(
+    canaries: Annotated[NumberOrShare, Rules(number_or_share_rule("failing.canaries", "canaries"))] | None = Field(
         default=None,
         description="How many canaries must fail, a number or a share such as `60%`. Without it more than half.",
     )

@@ -13,9 +13,10 @@ from detour.kube.resources.values import (
     Address,
     Adoption,
     Flag,
-    Votes,
+    NumberOrShare,
     label_rule,
     name_rules,
+    number_or_share_rule,
     object_name_rule,
 )
 from detour.model.endpoint import AdminState
@@ -113,6 +114,11 @@ class EndpointSpec(Declared):
         default=AdminState.ACTIVE,
         description="Active, or Drained to take the endpoint out of DNS while it goes on being checked.",
     )
+    last_resort: Flag = Field(
+        default=False,
+        description="true: the endpoint answers only where no other one is fit, such as a page that says sorry. Before"
+        " it even those answer that are slow, held down, or in a failing region; after it `whenAllUnhealthy` decides.",
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -152,7 +158,7 @@ class FailbackSpec(Declared):
 class QuorumSpec(Declared):
     """How many votes of vantages it takes. It matters only where a Vantage is declared."""
 
-    unhealthy: Votes | None = Field(
+    unhealthy: Annotated[NumberOrShare, Rules(number_or_share_rule("unhealthy", "votes"))] | None = Field(
         default=None,
         description="How many votes condemn an endpoint, of all that are declared: a number, or a share such as `60%`."
         " Without it more than half. Who is stale or suspected abstains and counts; without enough votes the verdict"
@@ -225,6 +231,17 @@ class FailoverRecordSpec(Declared):
         description="With Priority: add the next tier while fewer endpoints than this are healthy. 1 to 64, at most"
         " the number of endpoints.",
     )
+    tier_needs: Annotated[NumberOrShare, Rules(number_or_share_rule("tierNeeds", "endpoints"))] | None = Field(
+        default=None,
+        description="With Priority: how many endpoints of a tier must be fit, a number, or a share such as `50%` of"
+        " those that are not drained; else the next tier with so many comes first. Without it one.",
+    )
+    degraded_ttl: Annotated[int, Strict(), Field(ge=5, le=86400), WHOLE] | None = Field(
+        default=None,
+        alias="degradedTTL",
+        description="The TTL while an endpoint is missing that would answer if all were well, 5 to 86400 and at most"
+        " `ttl`, so that the way back, or the next move, is followed sooner. It is written together with the move.",
+    )
     when_all_unhealthy: WhenAllUnhealthy = Field(
         default=WhenAllUnhealthy.KEEP_LAST,
         description="KeepLast holds what is published when no endpoint is healthy; ServeAll publishes every endpoint.",
@@ -291,6 +308,16 @@ class FailoverRecordSpec(Declared):
             lambda record: (
                 record.publish is not Publish.CNAME or record.when_all_unhealthy is WhenAllUnhealthy.KEEP_LAST
             ),
+        ),
+        Rule(
+            "!has(self.degradedTTL) || self.degradedTTL <= self.ttl",
+            "degradedTTL must not be larger than ttl (by default 30): while something fails resolvers must ask sooner",
+            lambda record: record.degraded_ttl is None or record.degraded_ttl <= record.ttl,
+        ),
+        Rule(
+            "!self.endpoints.all(e, e.lastResort)",
+            "endpoints must not all be lastResort: one at least must be there for the usual case",
+            lambda record: not all(each.last_resort for each in record.endpoints),
         ),
         Rule(
             "self.minServing <= size(self.endpoints)",

@@ -42,10 +42,10 @@ Adoption = Annotated[
     WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "enum": [False, True, {"from": EXTERNAL_DNS}]}),
 ]
 """Whether to take over what is there, or (the tool's name) also from which other tool."""
-MOST_VOTES_NEEDED = 1000
+MOST_COUNTED = 1000
 
 
-def _votes(value: object) -> int | str:
+def _number_or_share(value: object) -> int | str:
     value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -54,26 +54,28 @@ def _votes(value: object) -> int | str:
     raise ValueError("must be a number, or a percentage such as 60%")
 
 
-def _is_number_of_votes(value: int | str) -> bool:
+def _is_number_or_share(value: int | str) -> bool:
     if isinstance(value, str):
         return re.fullmatch(PERCENTAGE, value, re.ASCII) is not None
-    return 1 <= value <= MOST_VOTES_NEEDED
+    return 1 <= value <= MOST_COUNTED
 
 
 PERCENTAGE = "([1-9][0-9]?|100)%"
-Votes = Annotated[
-    int | str,
-    PlainValidator(_votes),
-    WithJsonSchema({"x-kubernetes-int-or-string": True}),
-    Rules(
-        Rule(
-            f"type(self) == int ? self >= 1 && self <= {MOST_VOTES_NEEDED} : self.matches('^{PERCENTAGE}$')",
-            f"unhealthy must be a number of votes from 1 to {MOST_VOTES_NEEDED}, or a share of all from 1% to 100%",
-            _is_number_of_votes,
-        )
-    ),
+NumberOrShare = Annotated[
+    int | str, PlainValidator(_number_or_share), WithJsonSchema({"x-kubernetes-int-or-string": True})
 ]
-"""A number of votes, or a share of all of them in percent."""
+"""A number, or a share of all in percent; to be had with the rule that says so."""
+
+
+def number_or_share_rule(field: str, what: str) -> Rule:
+    """Return the rule that `field` is a number of `what`, or a share of all of them."""
+    return Rule(
+        f"type(self) == int ? self >= 1 && self <= {MOST_COUNTED} : self.matches('^{PERCENTAGE}$')",
+        f"{field} must be a number of {what} from 1 to {MOST_COUNTED}, or a share of all from 1% to 100%",
+        _is_number_or_share,
+    )
+
+
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), WHOLE]
 
 
