@@ -11,15 +11,15 @@ from detour_simulation.mutant import Mutant, Replacement
 
 
 def _any_number_may_leave() -> tuple[Replacement, ...]:
-    return ((planner, "slowed", lambda record, candidates, chosen, pace, now: NOBODY_SLOWED),)
+    return ((planner, "slowed", lambda *situation: NOBODY_SLOWED),)
 
 
 def _who_left_before_is_forgotten() -> tuple[Replacement, ...]:
-    return ((RecordKeeper, "_left_before", lambda self, zones, now: {}),)
+    return ((RecordKeeper, "_left_before", lambda self, zone, zones, now: {}),)
 
 
 def _who_leaves_is_not_counted() -> tuple[Replacement, ...]:
-    def nobody(self: TakenAway, names: Any) -> None:
+    def nobody(self: TakenAway, *leaving: Any) -> None:
         """Only who leaves in one go is."""
 
     return ((TakenAway, "leave", nobody),)

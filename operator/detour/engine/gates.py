@@ -110,7 +110,7 @@ class Gates:
                 elif (report := zonekeeper.report(record)) is None or report.owns:
                     passed[zonekeeper.zone.key] = sets  # what is refused to the record it publishes nowhere
         if held or passed:
-            keeper.serve(held=held, passed=passed)
+            keeper.serve(held=held, passed=passed, is_written=not self._dry_run)
         return passed
 
     def _served(self, keeper: RecordKeeper) -> dict[ZoneKeeper, list[ObjectKey]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from detour.enactment.leaving import LeavingZone
@@ -241,7 +242,7 @@ class RecordKeeper:
         going_on = frozenset() if record.suspend else self._in_force & in_force
         self._serving = {zone: each for zone, each in self._serving.items() if zone in going_on}
         self._on_the_way = {zone: each for zone, each in self._on_the_way.items() if zone in going_on}
-        are_new = bool(in_force - self._in_force)
+        new_zones = in_force - self._in_force
         self._in_force = in_force
         if not in_force:
             self.decision, self.undecided = None, Undecided("none of the record's zones is in force here yet")
@@ -282,7 +283,7 @@ class RecordKeeper:
             is_pinned_whole=pinned is not None and pinned.was_there,
             drained_since=self._note_drained(moment),
             turning=self.decision.turning if self.decision else AT_REST,
-            pace=self._pace(moment, zones, published, are_new=are_new),
+            pace=self._pace(moment, zones, published, new_zones=new_zones),
             failing_regions=moment.failing,
         )
         outcome = plan_once(situation, moment.now, moment.decided)
@@ -325,11 +326,11 @@ class RecordKeeper:
         zones: Mapping[ObjectKey, ZoneKeeper],
         published: Mapping[ObjectKey, tuple[RRset, ...]],
         *,
-        are_new: bool,
+        new_zones: frozenset[ObjectKey],
     ) -> Pace:
         """Return how fast checks may take endpoints away: as the strictest of the zones has it.
 
-        Where zones `are_new` here, what they had lately and have no more counts, too.
+        What `new_zones` had lately and have no more counts, too.
         """
         if not is_paced(self.record):
             self._taken_away = None
@@ -339,45 +340,46 @@ class RecordKeeper:
         if share >= 1.0:
             self._taken_away = None
             return UNLIMITED
-        if self._taken_away is None:
-            self._taken_away = TakenAway()
-        if are_new:
-            self._taken_away.begin(self._left_before(zones, moment.now))
-        self._taken_away.found = {
+        taken_away = self._taken_away = self._taken_away or TakenAway()
+        taken_away.keep(self._in_force, (each.name for each in self.record.endpoints))
+        for zone in new_zones:
+            taken_away.begin(zone, self._left_before(zone, zones, moment.now))
+        taken_away.found = {
             zone: frozenset(each.name for each in self._presence.endpoints_in(sets))
             for zone, sets in published.items()
             if zone not in self._serving
         }
-        self._taken_away.keep(each.name for each in self.record.endpoints)
-        self._taken_away.see(lambda name: self._is_shown(name, zones), moment.now)
-        return Pace(share, self._taken_away.lately(moment.now), moment.late_until)
+        taken_away.see(partial(self._is_shown, zones), moment.now)
+        return Pace(share, taken_away.lately(moment.now), moment.late_until)
 
-    def _left_before(self, zones: Mapping[ObjectKey, ZoneKeeper], now: float) -> dict[str, float]:
-        """Return the endpoints that left before we came to lead, by the status, and when; at the latest now.
+    def _left_before(self, zone: ObjectKey, zones: Mapping[ObjectKey, ZoneKeeper], now: float) -> dict[str, float]:
+        """Return the endpoints that left a zone before we came to lead, by the status, and when; at the latest now.
 
         It tells when that was decided, in whole seconds by another's clock.
         """
-        left_at, presence = self._known_in(self.record.zones, WINDOW), self._presence
+        left_at, presence = self._known_in((zone,), WINDOW), self._presence
         found = {}
         for each in self.record.endpoints:
             times = [left_at[value] for value in presence.values_of(each) if value in left_at]
-            if times and not self._is_shown(each.name, zones):
+            if times and not self._is_shown(zones, zone, each.name):
                 found[each.name] = min(now, max(times) + CLOCKS_APART)
         return found
 
-    def _is_shown(self, name: str, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
-        """Tell whether a zone that is written here shows any value of an endpoint."""
+    def _is_shown(self, zones: Mapping[ObjectKey, ZoneKeeper], zone: ObjectKey, name: str) -> bool:
+        """Tell whether a zone shows any value of an endpoint."""
         endpoint = next((each for each in self.record.endpoints if each.name == name), None)
-        values = self._presence.values_of(endpoint) if endpoint is not None else NONE
-        reports = (each.report(self.record.key) for key in self._in_force if (each := zones.get(key)) is not None)
-        return any(each is not None and not values.isdisjoint(values_of(each.published)) for each in reports)
+        keeper = zones.get(zone)
+        report = keeper.report(self.record.key) if keeper is not None else None
+        if endpoint is None or report is None:
+            return False
+        return not self._presence.values_of(endpoint).isdisjoint(values_of(report.published))
 
     def sees_who_has_left(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> bool:
         """Look whom the zones show no more; tell whether another endpoint may wait for that."""
         if self._taken_away is None:
             return False
         now = _on_the_beat(self._clock.now())  # those written together have left together, and are decided for so
-        if not self._taken_away.see(lambda name: self._is_shown(name, zones), now):
+        if not self._taken_away.see(partial(self._is_shown, zones), now):
             return False
         serving = NONE.union(*self._serving.values())
         return any(each.verdict is Verdict.UNHEALTHY and name in serving for name, each in self.healths.items())
@@ -504,11 +506,16 @@ class RecordKeeper:
         return Presence(self.record, self.healths, self._drained, self._clock.now(), self._failing_regions)
 
     def serve(
-        self, *, held: Mapping[ObjectKey, tuple[RRset, ...]], passed: Mapping[ObjectKey, tuple[RRset, ...]]
+        self,
+        *,
+        held: Mapping[ObjectKey, tuple[RRset, ...]],
+        passed: Mapping[ObjectKey, tuple[RRset, ...]],
+        is_written: bool = True,
     ) -> None:
         """Take note of who serves, by zone: those decided for where that `passed`, and those in sets that are held.
 
-        Whoever the safety gate keeps in place has not left there, and whoever it keeps out has not come.
+        Whoever the safety gate keeps in place has not left there, and whoever it keeps out has not come. Unless it
+        `is_written` no zone will ever show it.
         """
         rulings = self.decision.rulings if self.decision else {}
         for zone, sets in {**held, **passed}.items():
@@ -522,14 +529,17 @@ class RecordKeeper:
             self._on_the_way[zone] = shared(frozenset(values_of(sets)))
             if self._taken_away is not None:
                 before = self._taken_away.found.get(zone, NONE) if before is None else before
-                self._note_who_leaves(self._taken_away, before - self._serving[zone], self._serving[zone])
+                found = self._leaving_by_checks(before - self._serving[zone])
+                at = math.inf if is_written else _on_the_beat(self._clock.now())
+                self._taken_away.leave(zone, found, at)
+                self._taken_away.come_back(zone, self._serving[zone])
 
-    def _note_who_leaves(self, taken_away: TakenAway, leaving: frozenset[str], serving: frozenset[str]) -> None:
-        """Take note of whom checks take away; whom a person takes out does not count."""
-        drained = {each.name for each in self.record.endpoints if is_drained(each, self._drained)}
+    def _leaving_by_checks(self, leaving: frozenset[str]) -> frozenset[str]:
+        """Return who of these is taken away by checks: not by a person, nor because a region fails as a whole."""
+        out = self._drained | self._failing_regions
+        exempt = {each.name for each in self.record.endpoints if is_drained(each, out)}
         found = {name for name, each in self.healths.items() if each.verdict is Verdict.UNHEALTHY or each.is_slow}
-        taken_away.leave((leaving & found) - drained)
-        taken_away.come_back(serving)
+        return (leaving & found) - exempt
 
     @property
     def pin_refusal(self) -> Explanation | None:

@@ -1,4 +1,4 @@
-"""Which endpoints of one record checks have taken away lately, and when: from when on no zone showed them."""
+"""Which endpoints of one record checks have taken away lately from which zone, and when: since the zone shows that."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from detour.model.record import ObjectKey
 from detour.planning.pace import WINDOW
 
+Zone = ObjectKey
+Name = str
+
 
 class TakenAway:
-    """One record's endpoints, by name. Times in engine seconds; infinity for those that a zone may show yet.
+    """One record's endpoints, by zone and name. Times in engine seconds; infinity where the zone may show it yet.
 
     `found` has those that zones had when they came into force here.
     """
@@ -16,34 +19,46 @@ class TakenAway:
     __slots__ = ("_left_at", "found")
 
     def __init__(self) -> None:
-        self._left_at: dict[str, float] = {}
-        self.found: dict[ObjectKey, frozenset[str]] = {}
+        self._left_at: dict[Zone, dict[Name, float]] = {}
+        self.found: dict[Zone, frozenset[Name]] = {}
 
-    def begin(self, left_at: Mapping[str, float]) -> None:
+    def begin(self, zone: Zone, left_at: Mapping[Name, float]) -> None:
         """Go on from what others have seen leave."""
-        self._left_at |= left_at
+        self._left_at[zone] = dict(left_at)
 
-    def leave(self, names: Iterable[str]) -> None:
-        """Checks take these away: a zone shows them until that is written."""
-        self._left_at |= dict.fromkeys(names, math.inf)
+    def leave(self, zone: Zone, names: Iterable[Name], at: float = math.inf) -> None:
+        """Checks take these away: the zone shows them until that is written."""
+        self._left_at.setdefault(zone, {}).update(dict.fromkeys(names, at))
 
-    def come_back(self, names: Iterable[str]) -> None:
+    def come_back(self, zone: Zone, names: Iterable[Name]) -> None:
         """These serve again."""
+        left_at = self._left_at.get(zone, {})
         for name in names:
-            self._left_at.pop(name, None)
+            left_at.pop(name, None)
 
-    def keep(self, declared: Iterable[str]) -> None:
-        """Nobody but these is declared any more."""
-        if self._left_at:
-            self.come_back(self._left_at.keys() - set(declared))
+    def keep(self, zones: Iterable[Zone], declared: Iterable[Name]) -> None:
+        """No other zones are written here, and nobody but these is declared."""
+        kept, known = set(zones), set(declared)
+        self._left_at = {
+            zone: {name: at for name, at in left_at.items() if name in known}
+            for zone, left_at in self._left_at.items()
+            if zone in kept
+        }
 
-    def see(self, is_shown: Callable[[str], bool], now: float) -> bool:
+    def see(self, is_shown: Callable[[Zone, Name], bool], now: float) -> bool:
         """Look who is shown no more; tell whether anybody is."""
-        gone = [name for name, at in self._left_at.items() if at == math.inf and not is_shown(name)]
-        self._left_at |= dict.fromkeys(gone, now)
-        return bool(gone)
+        found = False
+        for zone, left_at in self._left_at.items():
+            gone = [name for name, at in left_at.items() if at == math.inf and not is_shown(zone, name)]
+            left_at.update(dict.fromkeys(gone, now))
+            found |= bool(gone)
+        return found
 
-    def lately(self, now: float) -> Mapping[str, float]:
+    def lately(self, now: float) -> Mapping[Zone, Mapping[Name, float]]:
         """Return who has left within the window, and forget the others."""
-        self._left_at = {name: at for name, at in self._left_at.items() if at > now - WINDOW}
-        return self._left_at.copy()
+        recent = {
+            zone: {name: at for name, at in left_at.items() if at > now - WINDOW}
+            for zone, left_at in self._left_at.items()
+        }
+        self._left_at = {zone: left_at for zone, left_at in recent.items() if left_at}
+        return {zone: left_at.copy() for zone, left_at in self._left_at.items()}

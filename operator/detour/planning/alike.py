@@ -4,6 +4,7 @@ from collections.abc import Hashable, MutableMapping
 from dataclasses import replace
 
 from detour.planning.decision import Decision, Undecided
+from detour.planning.pace import Pace
 from detour.planning.planner import plan
 from detour.planning.situation import Situation, Standing
 
@@ -50,8 +51,12 @@ def grounds_of(situation: Situation, now: float) -> Hashable:
         (situation.pinned, situation.is_pinned_whole, situation.failback_at),
         tuple(situation.drained_since.items()),
         situation.turning,
-        (situation.pace.share, tuple(situation.pace.lately.items()), situation.pace.late_until),
+        (situation.pace.share, _left(situation.pace), situation.pace.late_until),
     )
+
+
+def _left(pace: Pace) -> Hashable:
+    return tuple((zone, tuple(left_at.items())) for zone, left_at in pace.lately.items())
 
 
 def _standing(standing: Standing) -> Hashable:

@@ -7,7 +7,8 @@ a sliding minute checks take away no more than a share of a record's endpoints, 
     counted       who was found Unhealthy and left within the last minute, and is not back
     free          whom a person takes out, who is in a region that fails as a whole, and whom all of several vantages
                   call down: a single one may be wrong
-    never leaves  who was seen to fail only long ago, or by checks that came late, as of a prober without CPU
+    doubted       who was seen to fail only long ago, or by checks that came late, as of a prober without CPU: for a
+                  minute; who has failed for longer has failed
     exempt        Priority, where one place is left for another: damping covers what repeats
 
 Pure; times in seconds on the engine's clock.
@@ -17,12 +18,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from detour.model.health import Verdict
-from detour.model.record import Publish, Record, Strategy
+from detour.model.health import Evidence, Verdict
+from detour.model.record import ObjectKey, Publish, Record, Strategy
 from detour.planning.candidates import Candidate
 from detour.planning.grounds import LATE, NEVER
 
 WINDOW = 60.0
+LONGEST_DOUBT = 60.0
+"""Seconds, beside those that a check takes, after which a failure counts though the checks that show it come late."""
+
 NAMES_TOLD = 4
 
 
@@ -31,13 +35,30 @@ class Pace:
     """What is known of how fast places have left.
 
     Checks may take away `share` of the endpoints within `WINDOW`, above 0 and at most 1, which is no limit. `lately`
-    has the endpoints that they took away, each with the time (infinity: a zone may show it yet). Until `late_until`
-    checks came late.
+    has by zone the endpoints that they took away, each with the time (infinity: the zone may show it yet). Until
+    `late_until` checks came late.
     """
 
     share: float = 1.0
-    lately: Mapping[str, float] = field(default_factory=dict)
+    lately: Mapping[ObjectKey, Mapping[str, float]] = field(default_factory=dict)
     late_until: float = NEVER
+
+    def of(self, zones: Iterable[ObjectKey]) -> "ZonePace":
+        """Return what counts for these zones: who has left any of them, and when it did last."""
+        found: dict[str, float] = {}
+        for zone in zones:
+            for name, at in self.lately.get(zone, {}).items():
+                found[name] = max(at, found.get(name, at))
+        return ZonePace(self.share, found, self.late_until)
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePace:
+    """The same for zones that stand alike: who has `left`, and when."""
+
+    share: float
+    left: Mapping[str, float]
+    late_until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +108,27 @@ def taken_away(candidates: Iterable[Candidate], chosen: Iterable[Candidate]) -> 
 
 
 def slowed(
-    record: Record, candidates: tuple[Candidate, ...], chosen: tuple[Candidate, ...], pace: Pace, now: float
+    record: Record,
+    candidates: tuple[Candidate, ...],
+    chosen: tuple[Candidate, ...],
+    pace: ZonePace,
+    now: float,
 ) -> Slowed:
     """Return who stays of those that checks would take away, where `chosen` are to answer."""
     if pace.share >= 1.0 or not is_paced(record):
         return NOBODY_SLOWED
     leaving = [each for each in taken_away(candidates, chosen) if each.present]
-    oldest = max(now - record.timing.interval - record.timing.timeout - LATE, pace.late_until)
-    late = tuple(each for each in leaving if _looked_at(each) <= oldest)
+    in_time = record.timing.interval + record.timing.timeout
+    oldest = max(now - in_time - LATE, pace.late_until)
+    late = tuple(
+        each for each in leaving if _looked_at(each) <= oldest and now - _failing_since(each) < in_time + LONGEST_DOUBT
+    )
     bound = [each for each in leaving if each not in late and not each.health.is_unanimous]
     if not bound and not late:
         return NOBODY_SLOWED
     serving = {each.name for each in candidates if each.in_place}
     undrained = {each.name for each in candidates if not each.drained}
-    recent = [at for name, at in pace.lately.items() if at > now - WINDOW and name in undrained and name not in serving]
+    recent = [at for name, at in pace.left.items() if at > now - WINDOW and name in undrained and name not in serving]
     allowed = at_most(pace.share, len(undrained))
     free = max(0, allowed - len(recent))
     limited = tuple(bound[free:])
@@ -116,9 +144,21 @@ def _staying(candidate: Candidate) -> Candidate:
 
 
 def _looked_at(candidate: Candidate) -> float:
-    """Return when the newest check began of that value of an endpoint that leaves which was looked at longest ago."""
-    counted = [seen for seen in candidate.evidence.values() if candidate.health.is_slow or not seen.passed]
-    return min((seen.began_at for seen in counted), default=NEVER)
+    """Return when the newest check began of that address of an endpoint that leaves which was looked at longest ago."""
+    return min((seen.began_at for seen in _bearing(candidate)), default=NEVER)
+
+
+def _failing_since(candidate: Candidate) -> float:
+    """Return since when all that bears it out has been seen."""
+    return max((seen.run_since for seen in _bearing(candidate)), default=math.inf)
+
+
+def _bearing(candidate: Candidate) -> list[Evidence]:
+    """Return what bears out that an endpoint is to leave: what was seen of the addresses that fail, or are slow."""
+    verdict = Verdict.HEALTHY if candidate.health.is_slow else Verdict.UNHEALTHY
+    counted = {address for address, found in candidate.health.addresses if found is verdict}
+    seen = candidate.evidence
+    return [each for address, each in seen.items() if address in counted] or list(seen.values())
 
 
 def told_of(found: Slowed, share: float) -> str:

@@ -74,7 +74,7 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
     choice = grounded.choice
     everyone = _serve_all(situation, view, contenders)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
-        slow = slowed(record, contenders, choice.chosen, situation.pace, now)
+        slow = slowed(record, contenders, choice.chosen, situation.pace.of(view.zones), now)
         serving = (*choice.chosen, *slow.stays)  # nobody else: who shares an address with them has no place by that
         sets = _publish(situation, view, {each.name: each.values for each in serving})
         why = [_reason(grounded), told_of(slow, situation.pace.share)]

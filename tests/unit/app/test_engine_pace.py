@@ -136,3 +136,43 @@ async def test_whom_a_person_takes_out_leaves_at_once(boot: Boot, way: str) -> N
     raw["metadata"]["generation"] = 2
     world.api.apply(raw)
     await world.until(lambda: world.answers() == down(6, 7, 8), DETECTED)
+
+
+async def test_a_zone_that_takes_no_write_keeps_nobody_in_the_others(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(), dns_zone("other", uid="z-2"), balanced(zones=[{"name": "main"}, {"name": "other"}]))
+    await world.until(lambda: world.answers() == world.answers(zone="other") == ALL)
+    for provider in clouds.providers:
+        if provider.zone is clouds.zone("other"):
+            provider.latency = 1e6
+    world.down = down(1, 2)
+    await world.until(lambda: world.answers() == ALL - world.down, DETECTED)
+    world.down = down(1, 2, 3)
+    await world.until(lambda: world.answers() == ALL - world.down, DETECTED + 2 * WINDOW)
+
+
+async def test_a_zone_that_is_frozen_lets_nobody_leave_the_others_faster(boot: Boot) -> None:
+    other = dns_zone("other", uid="z-2", safety={"frozen": True})
+    world = boot(dns_zone(), dns_zone("other", uid="z-2"), balanced(zones=[{"name": "main"}, {"name": "other"}]))
+    await world.until(lambda: world.answers() == world.answers(zone="other") == ALL)
+    other["metadata"]["generation"] = 2
+    world.api.apply(other)
+    await asyncio.sleep(5.0)
+    world.down = down(1, 2, 3, 4, 5, 6)
+    await world.until(lambda: len(world.answers()) == 6, DETECTED)
+    await asyncio.sleep(WINDOW - 10)
+    assert len(world.answers()) == 6
+    assert world.answers(zone="other") == ALL
+
+
+async def test_a_dry_run_goes_on_too(boot: Boot) -> None:
+    world = await serving(boot)
+    await world.kill()
+    dry = boot(dry_run=True)
+    dry.down = down(1, 2, 3, 4)
+    await dry.until(lambda: len(would_publish(dry)) == 6, 60.0)
+    await dry.until(lambda: len(would_publish(dry)) == 4, 60.0 + 2 * WINDOW)
+
+
+def would_publish(world: World) -> list[str]:
+    found: list[str] = world.api.status()["zones"][0].get("wouldPublish", [])
+    return found

@@ -85,7 +85,7 @@ SITUATION: dict[str, Any] = {
     "drained_since": {"somebody": 4.5},
     "turning": Turning(5.5, 6.5),
     "failing_regions": frozenset({"somewhere"}),
-    "pace": Pace(0.25, {"somebody": NOW - 5.5}, NOW - 6.5),
+    "pace": Pace(0.25, {ZONES[0]: {"somebody": NOW - 5.5}}, NOW - 6.5),
 }
 
 

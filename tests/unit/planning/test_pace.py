@@ -105,16 +105,20 @@ def test_it_says_who_stays_and_by_what_setting() -> None:
 
 def test_who_left_within_the_minute_counts_and_who_left_before_does_not() -> None:
     serving = ALL - {PLACES[0].addresses[0]}
-    lately = Pace(0.25, {"e0": NOW - WINDOW + 5.0})
+    lately = Pace(0.25, {ZONES[0]: {"e0": NOW - WINDOW + 5.0}})
     assert len(left(situation(0, 1, 2, serving=serving, pace=lately))) == 2
     outcome = plan(situation(0, 1, 2, serving=serving, pace=lately), NOW)
     assert outcome.decide_again_at == NOW + 5.0
-    assert left(situation(0, 1, 2, serving=serving, pace=Pace(0.25, {"e0": NOW - WINDOW}))) == {"e0", "e1", "e2"}
+    assert left(situation(0, 1, 2, serving=serving, pace=Pace(0.25, {ZONES[0]: {"e0": NOW - WINDOW}}))) == {
+        "e0",
+        "e1",
+        "e2",
+    }
 
 
 def test_who_is_to_leave_and_is_still_shown_counts_for_as_long() -> None:
     serving = ALL - {PLACES[0].addresses[0], PLACES[5].addresses[0]}
-    under_way = Pace(0.25, {"e0": math.inf, "e5": math.inf})
+    under_way = Pace(0.25, {ZONES[0]: {"e0": math.inf, "e5": math.inf}})
     outcome = plan(situation(0, 1, 5, serving=serving, pace=under_way), NOW)
     assert isinstance(outcome, Decision)
     assert decided(outcome) == serving
@@ -122,7 +126,7 @@ def test_who_is_to_leave_and_is_still_shown_counts_for_as_long() -> None:
 
 
 def test_who_is_back_does_not_count() -> None:
-    assert left(situation(1, 2, pace=Pace(0.25, {"e0": NOW - 5.0, "e7": NOW - 5.0}))) == {"e1", "e2"}
+    assert left(situation(1, 2, pace=Pace(0.25, {ZONES[0]: {"e0": NOW - 5.0, "e7": NOW - 5.0}}))) == {"e1", "e2"}
 
 
 def test_whom_a_person_takes_out_leaves_at_once_and_counts_for_nothing() -> None:
@@ -168,3 +172,28 @@ def test_without_a_limit_all_leave() -> None:
 def test_where_nobody_works_everything_stays_and_then_the_dead_leave_one_after_the_other() -> None:
     assert left(situation(*range(8))) == set()
     assert len(left(situation(*range(1, 8)))) == 2
+
+
+def test_what_has_left_another_zone_does_not_count_in_this_one() -> None:
+    serving = ALL - {PLACES[0].addresses[0]}
+    elsewhere = Pace(0.25, {ZONES[1]: {"e0": math.inf, "e5": math.inf}})
+    assert left(situation(0, 1, 5, serving=serving, pace=elsewhere)) == {"e0", "e1", "e5"}
+
+
+def test_who_has_failed_for_long_leaves_though_checks_come_late() -> None:
+    known = situation(1, pace=Pace(0.25, late_until=NOW))
+    assert left(known) == set()
+    long_ago = health(PLACES[1], fails=True, since=NOW - 80.0)
+    assert left(replace(known, healths={**known.healths, "e1": long_ago})) == {"e1"}
+
+
+def test_an_address_that_tells_nothing_any_more_keeps_no_dead_endpoint() -> None:
+    known = situation(1)
+    found = known.healths["e1"]
+    old = Evidence(passed=False, began_at=NOW - 900.0, run_since=NOW - 950.0, looked_at=NOW - 1.0)
+    dual = replace(
+        found,
+        addresses=(*found.addresses, ("2001:db8::1", Verdict.UNKNOWN)),
+        evidence=(*found.evidence, ("2001:db8::1", old)),
+    )
+    assert left(replace(known, healths={**known.healths, "e1": dual})) == {"e1"}
