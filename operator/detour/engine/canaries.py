@@ -78,4 +78,5 @@ class Canaries:
         health = self._targets.health(record, {name: before} if before is not None else {}, moment)[name]
         self._healths[record.key] = health
         self._targets.note_undecided(record.key, {name: health})
-        return CanaryFinding(name, health.verdict, health.message if health.verdict is not Verdict.HEALTHY else "")
+        message = health.message if health.verdict is not Verdict.HEALTHY else ""
+        return CanaryFinding(name, health.verdict, message, has_passed=health.has_passed)

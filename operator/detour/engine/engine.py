@@ -134,7 +134,9 @@ class Engine:
             on_news=reporting.mark,
             on_effect=self._regions_come_or_go,
             findings=lambda name: self._canaries.findings(name, clock.now()),
+            ring=self._ring_for_region,
             in_use=lambda: self._records.regions,
+            is_use_known=lambda: self._existing.are_all_known,
             in_service=environment.regions_in_service,
         )
         self._invalid: dict[Subject, tuple[int, Explanation]] = {}
@@ -201,7 +203,6 @@ class Engine:
         self._reporting.adopt(subject, origin)
         self._canaries.watch(region)
         self._regions.declare(subject, region, self._reporting.region_memory(origin))
-        self._judge_region(region.name)
         self._regions_meant.clear()
         self._watch_drain(region.name)
         self.decide(self._records.in_region(region.name))
@@ -265,6 +266,7 @@ class Engine:
         """Every object of a kind was shown."""
         if kind is Kind.FAILOVER_RECORD:
             self._existing.all_known()
+            self._regions.judge_all()  # whether a drain is followed depends on what is used
 
     def leadership_changed(self) -> None:
         """Go on from what the leader before left behind, or fall silent."""
@@ -355,7 +357,6 @@ class Engine:
             case Kind.CLOUD_REGION:
                 self._canaries.forget(subject.key.name)
                 self._regions.remove(subject.key.name)
-                self._queue.silence(("region", subject.key.name))
                 self._forget_what_was_meant_by(subject.key.name)
                 self.decide(self._records.in_region(subject.key.name))
 
@@ -413,7 +414,7 @@ class Engine:
         if not self._round.is_under_way:
             touched, self._touched = self._touched, {}
             for name in touched:
-                self._judge_region(name)
+                self._regions.judge(name)
 
     def hold_off(self, is_held_off: bool) -> None:
         """Decide nothing while what is declared is still coming in for the first time."""
@@ -514,19 +515,20 @@ class Engine:
             outcome = keeper.decision.reason if keeper.decision else ""
             self._reporting.acted_upon(known.subject, Command.FAILBACK, known.origin, outcome=outcome)
             keeper.update(replace(keeper.declared, failback_now=False))
-        serves, stuck = keeper.regions_served()
-        self._touched |= dict.fromkeys(sorted(self._regions.note_served(record.key, serves, stuck)))
+        self._note_served(keeper)
         self._guard.use(record, refused=keeper.zone_refusals, awaiting=None)
         self._reporting.mark(known.subject)
 
-    def _judge_region(self, name: str) -> None:
-        """Look at a region anew, and again when its time has come."""
-        self._regions.judge(name)
-        look_at = self._regions.look_at(name)
+    def _note_served(self, keeper: RecordKeeper) -> None:
+        regions, stuck = keeper.regions_served(self.zones.serving)
+        self._touched |= dict.fromkeys(sorted(self._regions.note_served(keeper.record.key, regions, stuck)))
+
+    def _ring_for_region(self, name: str, look_at: float | None) -> None:
+        """Look at a region again when its time has come."""
         if look_at is None:
             self._queue.silence(("region", name))
         else:
-            self._queue.ring_at(("region", name), look_at, partial(self._judge_region, name))
+            self._queue.ring_at(("region", name), look_at, partial(self._regions.judge, name))
 
     def _regions_come_or_go(self, regions: Iterable[str]) -> None:
         """The endpoints of these regions are out, or in again."""
@@ -579,8 +581,7 @@ class Engine:
         self._watch_drain(region)
         if self._regions.drain_ends_in(region) is None:
             self.decide(self._records.in_region(region))
-            for name in list(self._regions.names):
-                self._judge_region(name)
+            self._regions.judge_all()
 
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
@@ -594,7 +595,7 @@ class Engine:
         self._queue.silence(subject.key)
         record = known.keeper.record
         for region in sorted(self._regions.note(record.key, ()) | self._regions.note_served(record.key, NONE)):
-            self._judge_region(region)
+            self._regions.judge(region)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
         for zone in record.zones:
             keeper = self.zones.serving.get(zone)
@@ -632,6 +633,8 @@ class Engine:
         if known is not None:
             if known.keeper.sees_who_has_left(self.zones.serving):
                 self.decide((record,))
+            if known.awaiting is None:
+                self._note_served(known.keeper)
             waits = known.keeper.waits_for_a_zone or self._gates.holds(known.keeper)
             if waits or known.keeper.needs_zone_news(self.zones.serving):
                 self.decide((record,))

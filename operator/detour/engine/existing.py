@@ -33,6 +33,11 @@ class ExistingRecords:
         """Whoever was not seen by now is not there."""
         self._all_known = True
 
+    @property
+    def are_all_known(self) -> bool:
+        """Tell whether every record was seen."""
+        return self._all_known
+
     def may_be(self, record: ObjectKey) -> bool:
         """Tell whether the record is there, was a moment ago, or may be for all that is known."""
         if record in self._present or not self._all_known:

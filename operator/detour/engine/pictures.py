@@ -111,6 +111,7 @@ class ZoneObjectPicture:
 class RegionPicture:
     """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over.
 
+    Its endpoints are out as it fails where it `is_out`.
     So many `records` answer with places there; those that are `stuck`, `stuck_count` in all, would leave and have
     no other place that is fit. Where it is wanted out and is not, that would leave fewer regions than
     `needed_in_service`.
@@ -122,6 +123,7 @@ class RegionPicture:
     endpoints: EndpointCounts
     canaries: tuple[CanaryFinding, ...]
     since: float
+    is_out: bool = False
     drain_ended: float | None = None
     records: int = 0
     stuck: tuple[str, ...] = ()

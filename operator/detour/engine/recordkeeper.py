@@ -307,18 +307,27 @@ class RecordKeeper:
     def _note_failing_regions(self, moment: Moment) -> None:
         """Who is in a region that fails as a whole has failed with it, where a person has to send such a one back."""
         is_asked = self.record.failback.mode is FailbackMode.MANUAL
-        if moment.failing and is_asked and self.record.region_failover is RegionFailover.FOLLOW:
+        entered = shared(moment.failing - self._failing_regions)
+        if entered and is_asked and self.record.region_failover is RegionFailover.FOLLOW:
             endpoints, healths = self.record.endpoints, self.healths
             self.healths = moment.once(
-                (endpoints, healths, moment.failing),
-                lambda: moment.same(_failed_with(endpoints, healths, moment.failing, moment.now)),
+                (endpoints, healths, entered),
+                lambda: moment.same(_failed_with(endpoints, healths, entered, moment.now)),
             )
 
-    def regions_served(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the regions of who answers, and those of them that it would leave: no other place is fit."""
+    def regions_served(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the regions of who answers, or is to, and those of them that it would leave and does not."""
         serving = NONE.union(*self._serving.values())
-        regions = frozenset(each.region for each in self.record.endpoints if each.name in serving)
-        return shared(regions), shared(regions & (self._drained | self._failing_regions))
+        decided = frozenset(each.region for each in self.record.endpoints if each.name in serving)
+        reports = (keeper.report(self.record.key) for zone in self._in_force if (keeper := zones.get(zone)) is not None)
+        presence = self._presence
+        shown = {
+            each.region
+            for report in reports
+            if report is not None and report.owns
+            for each in presence.endpoints_in(report.published)
+        }
+        return shared(decided | shown), shared(decided & (self._drained | self._failing_regions))
 
     def _pace(
         self,
@@ -771,9 +780,9 @@ def _remembered(memory: RecordMemory, clock: Clock, most_changes: int) -> Mappin
 def _failed_with(
     endpoints: Iterable[Endpoint], healths: Mapping[str, EndpointHealth], regions: frozenset[str], now: float
 ) -> Mapping[str, EndpointHealth]:
-    """Return healths in which the endpoints of these regions have failed at least once."""
-    late = [each.name for each in endpoints if each.region in regions and healths[each.name].failed_at is None]
-    return {**healths, **{name: replace(healths[name], failed_at=now) for name in late}} if late else healths
+    """Return healths in which the endpoints of these regions have failed by now."""
+    failed = [each.name for each in endpoints if each.region in regions]
+    return {**healths, **{name: replace(healths[name], failed_at=now) for name in failed}} if failed else healths
 
 
 def _doubted(health: EndpointHealth, addresses: frozenset[str]) -> EndpointHealth:

@@ -11,7 +11,7 @@ fewer is not followed unless it says that it overrides this, and a region that f
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detour.engine.clock import Clock
 from detour.engine.pictures import RegionPicture
@@ -38,6 +38,7 @@ class _Known:
     """`ends_at` (engine seconds) is when the drain is over at the latest, None where it has no end.
 
     A drain that `is_followed` stays so until it ends. `since` is when its phase began, in seconds since the Unix epoch.
+    Of its canaries those that `passed` once are believed when they fail.
     """
 
     subject: Subject
@@ -48,6 +49,8 @@ class _Known:
     is_followed: bool
     judgement: Judgement = UNJUDGED
     phase: RegionPhase = RegionPhase.UNKNOWN
+    findings: tuple[CanaryFinding, ...] = ()
+    passed: frozenset[str] = NONE
 
     @property
     def is_drain_wanted(self) -> bool:
@@ -70,8 +73,8 @@ class _Served:
 class RegionKeeper:
     """Judges regions. `on_news` gets whose status has news, `on_effect` the regions whose endpoints are in or out now.
 
-    `findings` tells of the canaries of a region. At least `in_service` regions stay in service; `in_use` has those that
-    records name.
+    `findings` tells of the canaries of a region, and `ring` gets when to judge one again. At least `in_service` regions
+    stay in service; `in_use` has those that records name, and `is_use_known` tells whether these are all.
     """
 
     def __init__(
@@ -81,14 +84,18 @@ class RegionKeeper:
         on_news: Callable[[Subject], None],
         on_effect: Callable[[Iterable[str]], None] = lambda _: None,
         findings: Callable[[str], tuple[CanaryFinding, ...]] = lambda _: (),
+        ring: Callable[[str, float | None], None] = lambda region, at: None,
         in_use: Callable[[], Collection[str]] = lambda: (),
+        is_use_known: Callable[[], bool] = lambda: True,
         in_service: int = 1,
     ) -> None:
         self._clock = clock
         self._on_news = on_news
         self._on_effect = on_effect
         self._findings = findings
+        self._ring = ring
         self._in_use = in_use
+        self._is_use_known = is_use_known
         self._in_service = in_service
         self._known: dict[str, _Known] = {}
         self._counts: dict[str, Counter[Verdict]] = {}
@@ -182,9 +189,15 @@ class RegionKeeper:
             and memory.drain_ended is not None
             and abs(region.until - memory.drain_ended) < SAME,
             is_followed=before.is_followed if before else memory.was_drained,
-            judgement=before.judgement if before else Judgement(RegionPhase.UNKNOWN, "", "", Course(memory.was_out)),
+            judgement=before.judgement if before else replace(UNJUDGED, course=Course(memory.was_out)),
             phase=before.phase if before else RegionPhase.UNKNOWN,
+            passed=before.passed if before else memory.passed,
         )
+        if before is None and memory.was_out:
+            self._failing |= {region.name}
+        if before is not None:  # one that is another check now has not passed yet
+            same = {each.name for each in set(region.canaries) & set(before.region.canaries)}
+            known.passed &= same
         if before is not None and before.region.until == region.until:
             known.ends_at, known.has_ended = before.ends_at, before.has_ended
         self._known[region.name] = known
@@ -199,6 +212,7 @@ class RegionKeeper:
     def remove(self, name: str) -> None:
         """A CloudRegion is gone: nothing takes its endpoints out any more."""
         self._known.pop(name, None)
+        self._ring(name, None)
         self._find_effects()
 
     # -- who is out ------------------------------------------------------------------------------------------------
@@ -216,33 +230,53 @@ class RegionKeeper:
         return self._failing
 
     def _find_effects(self) -> None:
-        """Work out which regions are out, of those that should be, so that enough stay in service."""
-        wanted = [known for known in self._known.values() if known.is_drain_wanted]
-        fails = [known for known in self._known.values() if known.judgement.course.is_out]
+        """Work out which regions are out, of those that should be, so that enough stay in service.
+
+        Who is out already stays so; of others the first by name goes first, the same in every process.
+        """
+        wanted = {name: known for name, known in self._known.items() if known.is_drain_wanted}
+        fails = {name for name, known in self._known.items() if known.judgement.course.is_out}
+        for name, known in self._known.items():
+            known.is_followed = known.is_followed and name in wanted
         if not (wanted or fails or self._drained or self._failing):
             return
-        for known in self._known.values():
-            known.is_followed = known.is_followed and known.is_drain_wanted
-        out = {each.region.name for each in wanted if each.is_followed or each.overrides_all}
-        for known in sorted(wanted, key=lambda each: each.region.name):
-            known.is_followed = known.region.name in out or self._may_go(known.region.name, out)
-            if known.is_followed:
-                out.add(known.region.name)
-        drained = frozenset(out)
-        for known in sorted(fails, key=lambda each: each.judgement.course.condemned_since or 0.0):
-            if known.region.name in self._failing or self._may_go(known.region.name, out):
-                out.add(known.region.name)
-        failing = frozenset(each.region.name for each in fails if each.region.name in out)
+        failing = self._failing & fails
+        drained = {name for name, known in wanted.items() if known.is_followed or known.overrides_all}
+        for name in sorted(wanted.keys() - drained):
+            if self._may_go(name, drained | failing):
+                drained.add(name)
+        for name in drained:
+            known = self._known[name]
+            known.is_followed = known.is_followed or self._is_in_use(name)  # else it may be the last one by then
+        for name in sorted(fails - failing):
+            if self._may_go(name, drained | failing):
+                failing |= {name}
+        self._take_effect(frozenset(drained), frozenset(failing))
+
+    def _take_effect(self, drained: frozenset[str], failing: frozenset[str]) -> None:
         changed = (drained ^ self._drained) | (failing ^ self._failing)
         self._drained = drained if drained != self._drained else self._drained
         self._failing = failing if failing != self._failing else self._failing
+        for name in changed & self._known.keys():
+            self._settle_phase(self._known[name])
         if changed:
             self._on_effect(sorted(changed))
 
     def _may_go(self, region: str, out: Collection[str]) -> bool:
         """Tell whether enough regions stay in service without this one; one that nobody uses may always go."""
-        in_use = {*self._in_use(), *self._counts, *self._elsewhere}
-        return region not in in_use or len(in_use - {*out, region}) >= self._in_service
+        if not self._is_use_known():
+            return False
+        if not self._is_in_use(region):
+            return True
+        others = {*self._in_use(), *self._elsewhere} - {*out, region}
+        return sum(map(self._can_serve, others)) >= self._in_service
+
+    def _is_in_use(self, region: str) -> bool:
+        return region in self._in_use() or region in self._elsewhere
+
+    def _can_serve(self, region: str) -> bool:
+        """Tell whether a region is one to count on: a slip of the pen is not declared, and nothing works there."""
+        return region in self._known or self._endpoints(region).healthy > 0
 
     def drain_ends_in(self, name: str) -> float | None:
         """Return the seconds until a region's drain is over at the latest, None where none with an end is in force."""
@@ -264,30 +298,33 @@ class RegionKeeper:
         known = self._known.get(name)
         if known is None:
             return
-        now = self._clock.wall()
         self._end_drain(known)
+        known.findings = tuple(
+            replace(each, has_passed=each.has_passed or each.name in known.passed) for each in self._findings(name)
+        )
+        known.passed = frozenset(each.name for each in known.findings if each.has_passed)
         known.judgement = judged(
-            self._findings(name),
+            known.findings,
             self._endpoints(name),
             known.region.failing,
             known.judgement.course,
             self._clock.now(),
         )
         self._find_effects()
-        phase = RegionPhase.DRAINED if name in self._drained else known.judgement.phase
+        self._settle_phase(known)
+        self._ring(name, known.judgement.look_at)
+
+    def _settle_phase(self, known: _Known) -> None:
+        """Note the phase that follows from what is in force now, and that there is news of it."""
+        phase = RegionPhase.DRAINED if known.region.name in self._drained else known.judgement.phase
         if phase is not known.phase:
-            known.since, known.phase = now, phase
+            known.since, known.phase = self._clock.wall(), phase
         self._on_news(known.subject)
 
     def judge_all(self) -> None:
         """Look at every region anew."""
         for name in list(self._known):
             self.judge(name)
-
-    def look_at(self, name: str) -> float | None:
-        """Return when to judge a region again if nothing happens before (engine seconds)."""
-        known = self._known.get(name)
-        return known.judgement.look_at if known is not None else None
 
     def picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
@@ -302,8 +339,9 @@ class RegionKeeper:
             known.judgement,
             known.phase,
             self._endpoints(name),
-            self._findings(name),
+            known.findings,
             known.since,
+            is_out=name in self._failing,
             drain_ended=known.region.until if known.has_ended else None,
             records=len(served.records),
             stuck=tuple(str(each) for each in list(served.stuck)[:NAMES_TOLD]),

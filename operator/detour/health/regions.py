@@ -39,11 +39,12 @@ class RegionPhase(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CanaryFinding:
-    """What is believed of one canary, and why where it fails."""
+    """What is believed of one canary, and why where it fails; one that never `has_passed` condemns nothing."""
 
     name: str
     verdict: Verdict
     message: str = ""
+    has_passed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,15 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A region's phase, why, and when to look again if nothing happens before."""
+    """A region's phase, why, and when to look again if nothing happens before.
+
+    `message` is what was found, `effect` what follows from that for its endpoints, where anything does.
+    """
 
     phase: RegionPhase
     reason: str
     message: str
+    effect: str = ""
     course: Course = Course()
     look_at: float | None = None
 
@@ -95,17 +100,21 @@ def judged(
     """Judge a region by its canaries and endpoints, on top of what it has been through."""
     failing = [each for each in canaries if each.verdict is Verdict.UNHEALTHY]
     needed = votes_needed(Quorum(number=rules.number, share=rules.share), len(canaries)) if canaries else 0
-    by_canaries = bool(canaries) and len(failing) >= needed
+    believed = [each for each in failing if each.has_passed]  # else it is the canary that is wrong, more likely
+    by_canaries = bool(canaries) and len(believed) >= needed
     by_endpoints = rules.by_endpoints and endpoints.speak_against
     if by_canaries or by_endpoints:
-        why = _told_of(failing, len(canaries)) if by_canaries else _told_of_endpoints(endpoints)
+        why = _told_of(believed, len(canaries)) if by_canaries else _told_of_endpoints(endpoints)
         return _condemned("CanariesFail" if by_canaries else "EndpointsFail", why, rules, course, now)
     passing = sum(each.verdict is Verdict.HEALTHY for each in canaries)
     is_acquitted = passing >= len(canaries) - needed + 1 if canaries else endpoints.healthy > 0
     if course.is_out:
         return _after_failing(endpoints, rules, course, now, is_acquitted=is_acquitted)
     if failing:
-        return Judgement(RegionPhase.SUSPECT, "SomeCanariesFail", _told_of(failing, len(canaries)))
+        told = _told_of(failing, len(canaries))
+        if not believed:
+            told += "; none of those has ever passed, so look at their names, and whether they may be reached from here"
+        return Judgement(RegionPhase.SUSPECT, "SomeCanariesFail" if believed else "NeverPassed", told)
     if endpoints.speak_against:
         return Judgement(RegionPhase.SUSPECT, "EndpointsFail", _told_of_endpoints(endpoints))
     return _at_ease(canaries, endpoints, passing)
@@ -115,10 +124,10 @@ def _condemned(reason: str, why: str, rules: FailingRules, course: Course, now: 
     since = now if course.condemned_since is None else course.condemned_since
     fails_at = since + rules.after
     if course.is_out or now >= fails_at:
-        message = f"{why}: its endpoints take no traffic where others are fit"
-        return Judgement(RegionPhase.FAILING, reason, message, Course(is_out=True, condemned_since=since))
-    message = f"{why}; it counts as failing after {rules.after:g} s of that"
-    return Judgement(RegionPhase.SUSPECT, reason, message, Course(condemned_since=since), fails_at)
+        course = Course(is_out=True, condemned_since=since)
+        return Judgement(RegionPhase.FAILING, reason, why, "its endpoints take no traffic where others are fit", course)
+    effect = f"it counts as failing after {rules.after:g} s of that"
+    return Judgement(RegionPhase.SUSPECT, reason, why, effect, Course(condemned_since=since), fails_at)
 
 
 def _after_failing(
@@ -127,16 +136,20 @@ def _after_failing(
     """Judge a region whose endpoints are out, and that nothing condemns now."""
     waiting = replace(course, condemned_since=None, good_since=None)
     if not is_acquitted:
-        message = "too little is known of its canaries to bring its endpoints back"
-        return Judgement(RegionPhase.UNKNOWN, "TooLittleKnown", message, waiting)
-    if endpoints.speak_against:
-        message = f"its canaries pass again, but {_told_of_endpoints(endpoints)}"
-        return Judgement(RegionPhase.RECOVERING, "EndpointsFail", message, waiting)
+        return Judgement(
+            RegionPhase.UNKNOWN, "TooLittleKnown", "too little is known of it", "its endpoints stay out", waiting
+        )
     since = now if course.good_since is None else course.good_since
-    back_at = since + rules.hold_down
-    if now < back_at:
-        message = f"it works again; its endpoints come back once it has for {rules.hold_down:g} s"
-        return Judgement(RegionPhase.RECOVERING, "HeldDown", message, replace(waiting, good_since=since), back_at)
+    good = replace(waiting, good_since=since)
+    # Endpoints that speak against it put that off by as much again, and no more: they may be gone for good.
+    wait = rules.hold_down * (2 if endpoints.speak_against else 1)
+    if now < since + wait:
+        reason = "EndpointsFail" if endpoints.speak_against else "HeldDown"
+        message = (
+            f"it works again, but {_told_of_endpoints(endpoints)}" if endpoints.speak_against else "it works again"
+        )
+        effect = f"its endpoints come back once it has for {wait:g} s"
+        return Judgement(RegionPhase.RECOVERING, reason, message, effect, good, since + wait)
     return Judgement(RegionPhase.HEALTHY, "Recovered", "it has worked again for long enough")
 
 

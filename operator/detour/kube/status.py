@@ -543,26 +543,28 @@ def region_conditions(picture: RegionPicture) -> tuple[Condition, ...]:
 def _told_of_region(picture: RegionPicture) -> tuple[str, str]:
     """Return why a region is as it is: a word and a sentence."""
     region, judgement = picture.region, picture.judgement
+    stuck = _told_of_stuck(picture)
     if picture.phase is RegionPhase.DRAINED:
         why = f" ({region.why})" if region.why else ""
-        told = f"drained by request{why}: its endpoints take no traffic"
-        return "DrainRequested", f"{told}{_told_of_stuck(picture)}"
+        return "DrainRequested", f"drained by request{why}: its endpoints take no traffic{stuck}"
     if picture.needed_in_service is None:
-        return judgement.reason, f"{judgement.message}{_told_of_stuck(picture)}"
+        effect = f": {judgement.effect}" if judgement.effect else ""
+        return judgement.reason, f"{judgement.message}{effect}{stuck}"
     few = f"fewer than {picture.needed_in_service} {'region' if picture.needed_in_service == 1 else 'regions'}"
     if judgement.course.is_out:
-        told = f"{judgement.message}; but its endpoints stay, as {few} would be left in service"
+        told = f"{judgement.message}; its endpoints stay in DNS, as {few} would be left in service"
         return "MinRegionsInService", told
-    command = (
-        f'kubectl patch region {region.name} --type=merge -p \'{{"spec":{{"overrides":["MinRegionsInService"]}}}}\''
-    )
+    overrides = '{"spec":{"overrides":["MinRegionsInService"]}}'
+    command = f"kubectl patch region {region.name} --type=merge -p '{overrides}'"
     told = f"the drain is not followed: {few} would be left in service. To drain it all the same: `{command}`"
     return "MinRegionsInService", told
 
 
 def _canary(finding: CanaryFinding) -> Status:
     told: Status = {"name": finding.name, "verdict": finding.verdict.value}
-    return told | ({"message": finding.message} if finding.message else {})
+    if finding.message:
+        told["message"] = finding.message
+    return told | ({"hasPassed": True} if finding.has_passed else {})
 
 
 def _told_of_stuck(picture: RegionPicture) -> str:
@@ -571,7 +573,8 @@ def _told_of_stuck(picture: RegionPicture) -> str:
     records, stay = ("record", "stays") if picture.stuck_count == 1 else ("records", "stay")
     named = ", ".join(picture.stuck[:STAYING_TOLD])
     more = f" and {picture.stuck_count - STAYING_TOLD} more" if picture.stuck_count > STAYING_TOLD else ""
-    return f"; {picture.stuck_count} {records} {stay} there, as no other endpoint of theirs is fit: {named}{more}"
+    why = "as no other endpoint of theirs is fit, or the change is held"
+    return f"; {picture.stuck_count} {records} {stay} there, {why}: {named}{more}"
 
 
 def region_status(
@@ -596,7 +599,7 @@ def region_status(
         },
         "records": picture.records,
         "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.region.generation, now),
-        **({"endpointsOut": True} if picture.judgement.course.is_out else {}),
+        **({"endpointsOut": True} if picture.is_out else {}),
         **({"staying": list(picture.stuck)} if picture.stuck else {}),
         **({"canaries": [_canary(each) for each in picture.canaries]} if picture.canaries else {}),
         **({} if picture.drain_ended is None else {"drainEnded": timestamp(picture.drain_ended)}),

@@ -75,12 +75,13 @@ class RecordMemory:
 class RegionMemory:
     """One CloudRegion's earlier status: the end of a drain that is over (seconds since the Unix epoch).
 
-    Its endpoints were out by then as it `was_drained`, or failing (`was_out`).
+    Its endpoints were out by then as it `was_drained`, or failing (`was_out`). Of its canaries these have `passed`.
     """
 
     drain_ended: float | None = None
     was_drained: bool = False
     was_out: bool = False
+    passed: frozenset[str] = frozenset()
 
 
 NO_REGION_MEMORY = RegionMemory()

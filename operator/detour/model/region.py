@@ -55,7 +55,3 @@ class Region:
     canaries: tuple[Canary, ...] = ()
     failing: FailingRules = FailingRules()
     overrides: frozenset[Override] = frozenset()
-
-    def is_drained(self, now: float) -> bool:
-        """Tell whether the region is drained at `now` (seconds since the Unix epoch)."""
-        return self.state is AdminState.DRAINED and (self.until is None or now < self.until)

@@ -131,7 +131,8 @@ def _candidate(
         failing=_failing(record, health, present),
         evidence=_evidence(record, health, declared),
         fading=health.fading,
-        is_sent_back=failback_at is not None and max(health.since, health.slow_until or 0.0) <= failback_at,
+        is_sent_back=failback_at is not None
+        and max(health.since, health.failed_at or 0.0, health.slow_until or 0.0) <= failback_at,
         is_evacuated=is_evacuated,
     )
 

@@ -11,7 +11,7 @@ from detour.model.objects import Kind
 
 from .objects import changed, cloud_region, dns_zone, failover_record
 from .test_engine_vantages import Probes, probes
-from .world import World
+from .world import Clouds, World
 
 __all__ = ["probes"]
 
@@ -102,7 +102,7 @@ async def test_a_name_that_leads_to_too_few_addresses_counts_as_failing(boot: Bo
 
 
 async def test_where_nobody_else_is_fit_the_name_stays_and_is_listed(boot: Boot) -> None:
-    world = await serving(boot)
+    world = await serving(boot, cloud_region("azure-westeurope"))
     world.down = set(TWO)
     await world.until(lambda: world.api.status()["summary"]["healthy"] == "1/2", SEEN + 20)
     break_canaries(world)
@@ -110,7 +110,10 @@ async def test_where_nobody_else_is_fit_the_name_stays_and_is_listed(boot: Boot)
     await asyncio.sleep(60.0)
     assert world.answers() == ONE
     assert told(world)["staying"] == ["shop/api"]
-    assert "1 record stays there, as no other endpoint of theirs is fit: shop/api" in told(world)["message"]
+    assert (
+        "1 record stays there, as no other endpoint of theirs is fit, or the change is held: shop/api"
+        in told(world)["message"]
+    )
     world.down.clear()
     await world.until(lambda: world.answers() == TWO, 60.0)
     await world.until(lambda: "staying" not in told(world), 5.0)
@@ -215,3 +218,71 @@ async def test_endpoints_alone_move_nothing_unless_the_administrator_says_so(boo
     else:
         await asyncio.sleep(120.0)
         assert phase(world) == "Healthy", "one of three teams"
+
+
+async def test_a_drain_that_was_refused_stays_so_over_a_restart(boot: Boot) -> None:
+    regions = [cloud_region(EAST, state="Drained"), cloud_region("azure-westeurope", state="Drained")]
+    world = boot(dns_zone(), failover_record(), *regions)
+    await world.until(lambda: world.answers() == TWO, 30.0)
+    await world.until(lambda: phase(world) == "Drained", 5.0)
+    await world.kill()
+    again = boot(kinds=(Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD, Kind.VANTAGE))
+    await asyncio.sleep(60.0)
+    assert again.engine._regions.drained() == {EAST}
+    assert again.answers() == TWO
+
+
+async def test_of_two_regions_that_fail_one_is_kept_also_after_a_restart(boot: Boot) -> None:
+    other = region()
+    other["metadata"] |= {"name": "azure-westeurope", "uid": "r-west"}
+    other["spec"] = {**other["spec"], "canaries": [{"name": "api", "hostname": "api.west.cloud"}]}
+    world = boot(dns_zone(), failover_record(), region(), other)
+    world.names["api.west.cloud"] = ("198.51.100.9",)
+    mend(world)
+    await world.until(lambda: world.answers() == ONE and phase(world) == "Healthy", 30.0)
+    break_canaries(world)
+    await world.until(lambda: world.answers() == TWO, AFTER + SEEN)
+    world.names["api.west.cloud"] = ()
+    west = ("azure-westeurope", Kind.CLOUD_REGION, "")
+    await world.until(lambda: world.api.status(*west).get("reason") == "MinRegionsInService", AFTER + SEEN)
+    assert "its endpoints stay in DNS, as fewer than 1 region" in world.api.status(*west)["message"]
+    assert "endpointsOut" not in world.api.status(*west)
+    await world.kill()
+    again = boot(kinds=(Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD, Kind.VANTAGE))
+    again.names = dict(world.names)
+    await asyncio.sleep(3 * AFTER)
+    assert again.answers() == TWO
+
+
+async def test_canaries_that_never_passed_move_nothing(boot: Boot) -> None:
+    world = boot(dns_zone(), failover_record(), region())
+    world.names = dict.fromkeys(NAMES, ())
+    await world.until(lambda: world.answers() == ONE, 30.0)
+    await asyncio.sleep(5 * AFTER)
+    assert (phase(world), told(world)["reason"], world.answers()) == ("Suspect", "NeverPassed", ONE)
+
+
+async def test_a_person_has_to_send_it_back_each_time(boot: Boot) -> None:
+    manual = failover_record(failback={"mode": "Manual"})
+    world = await serving(boot, record=manual)
+    for number in ("1", "2"):
+        break_canaries(world)
+        await world.until(lambda: world.answers() == TWO, AFTER + SEEN)
+        mend(world)
+        await world.until(lambda: phase(world) == "Healthy", HOLD_DOWN + 2 * SEEN)
+        await asyncio.sleep(60.0)
+        assert world.answers() == TWO
+        world.api.apply(changed(manual, annotations={"detour.dev/failback": number}))
+        await world.until(lambda: world.answers() == ONE, SEEN)
+
+
+async def test_records_are_counted_for_as_long_as_a_zone_shows_them(boot: Boot, clouds: Clouds) -> None:
+    world = await serving(boot)
+    await world.until(lambda: told(world)["records"] == 1, 5.0)
+    clouds.providers[-1].latency = 60.0
+    world.api.apply(cloud_region(EAST, state="Drained"))
+    await world.until(lambda: phase(world) == "Drained", 5.0)
+    await asyncio.sleep(20.0)
+    assert (told(world)["records"], world.answers()) == (1, ONE)
+    await world.until(lambda: told(world)["records"] == 0, 90.0)
+    assert world.answers() == TWO

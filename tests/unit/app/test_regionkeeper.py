@@ -215,13 +215,25 @@ def test_what_is_counted_goes_when_its_records_go() -> None:
     assert not any(kept), "memory that grows for ever"
 
 
-def keeper_of(*in_use: str, in_service: int = 1, effects: list[str] | None = None) -> RegionKeeper:
+def keeper_of(
+    *used: str, in_use: set[str] | None = None, in_service: int = 1, effects: list[str] | None = None
+) -> RegionKeeper:
+    """Return who keeps regions of which these are used; with `in_use` only once that has any is it known which are."""
     time = Time()
     clock = Clock(now=lambda: time.now, wall=lambda: time.wall)
     told = effects if effects is not None else []
-    return RegionKeeper(
-        clock, on_news=lambda _: None, on_effect=told.extend, in_use=lambda: in_use, in_service=in_service
+    found = set(used) if in_use is None else in_use
+    regions = RegionKeeper(
+        clock,
+        on_news=lambda _: None,
+        on_effect=told.extend,
+        in_use=lambda: found,
+        is_use_known=lambda: bool(found),
+        in_service=in_service,
     )
+    for name in used:
+        regions.note(ObjectKey("shop", name), [placed(name, Verdict.HEALTHY)] if name != "esat" else [])
+    return regions
 
 
 def declare(regions: RegionKeeper, name: str, memory: RegionMemory = NO_REGION_MEMORY, **spec: Any) -> None:
@@ -238,7 +250,7 @@ def test_the_last_region_in_service_is_not_drained_unless_that_is_said() -> None
     assert picture is not None
     assert picture.phase is not RegionPhase.DRAINED
     (condition,) = region_conditions(picture)
-    assert (condition.reason, condition.holds) == ("MinRegionsInService", None)
+    assert (condition.reason, condition.holds) == ("MinRegionsInService", True)
     assert "fewer than 1 region would be left in service" in condition.message
     assert """kubectl patch region west --type=merge -p '{"spec":{"overrides":["MinRegionsInService"]}}'""" in (
         condition.message
@@ -247,12 +259,42 @@ def test_the_last_region_in_service_is_not_drained_unless_that_is_said() -> None
     assert regions.drained() == {"east", "west"}
 
 
-def test_who_was_drained_stays_so_over_a_restart_whatever_the_order() -> None:
-    regions = keeper_of("east", "west")
+def test_who_was_drained_stays_so_over_a_restart_and_who_was_refused_too() -> None:
+    in_use: set[str] = set()
+    regions = keeper_of(in_use=in_use)
     declare(regions, "east")
     declare(regions, "west", RegionMemory(was_drained=True))
-    assert regions.drained() == {"west"} or regions.drained() == {"east", "west"}
-    assert "west" in regions.drained()
+    assert regions.drained() == {"west"}, "nobody knows yet which regions are used"
+    in_use.update(("east", "west"))
+    regions.judge_all()
+    assert regions.drained() == {"west"}
+
+
+def test_a_drain_counts_those_regions_that_fail_by_then() -> None:
+    regions = keeper_of("east", "west")
+    east = Region("east", "AWS", "us-east-1")
+    regions.declare(Subject(Kind.CLOUD_REGION, ObjectKey("", "east"), "r-east"), east, RegionMemory(was_out=True))
+    assert regions.failing() == {"east"}
+    declare(regions, "west")
+    assert regions.drained() == frozenset()
+
+
+def test_what_the_status_says_of_a_drain_that_is_over_counts_for_no_other_one() -> None:
+    regions = keeper_of("east", "west")
+    declare(regions, "east")
+    west = Subject(Kind.CLOUD_REGION, ObjectKey("", "west"), "r-west")
+    regions.declare(west, Region("west", "AWS", "us-west-2"), RegionMemory(was_drained=True))
+    declare(regions, "west")
+    assert regions.drained() == {"east"}
+
+
+def test_a_region_that_only_a_slip_of_the_pen_names_is_none_to_stay_in_service() -> None:
+    regions = keeper_of("east", "esat")
+    declare(regions, "east")
+    assert regions.drained() == frozenset()
+    regions.note(ObjectKey("shop", "api"), [placed("esat", Verdict.HEALTHY)])
+    regions.judge_all()
+    assert regions.drained() == {"east"}, "one where something works is"
 
 
 def test_a_drain_that_waited_is_followed_once_another_one_ends() -> None:
@@ -291,7 +333,8 @@ def test_records_served_from_a_region_are_counted_and_those_that_are_stuck_are_n
     assert (picture.records, picture.stuck_count, len(picture.stuck)) == (12, 12, 10)
     told = region_conditions(picture)[0].message
     assert told.endswith(
-        "12 records stay there, as no other endpoint of theirs is fit: shop/r00, shop/r01, shop/r02 and 9 more"
+        "12 records stay there, as no other endpoint of theirs is fit, or the change is held: shop/r00, shop/r01,"
+        " shop/r02 and 9 more"
     )
     for key in keys[1:]:
         assert regions.note_served(key, NONE) == east

@@ -96,9 +96,20 @@ def test_one_that_fails_again_while_it_recovers_fails_at_once_and_waits_anew() -
     assert once_more.look_at == NOW + 910
 
 
-def test_it_stays_out_while_its_endpoints_fail_though_its_canaries_pass() -> None:
+def test_endpoints_that_fail_put_its_return_off_by_as_much_again_and_no_more() -> None:
     found = judge(H, H, H, course=OUT, endpoints=DOWN)
-    assert (found.phase, found.course.is_out, found.look_at) == (RegionPhase.RECOVERING, True, None)
+    assert (found.phase, found.course.is_out, found.look_at) == (RegionPhase.RECOVERING, True, NOW + 1200)
+    assert judge(H, H, H, course=found.course, endpoints=DOWN, now=NOW + 1199).course.is_out
+    assert not judge(H, H, H, course=found.course, endpoints=DOWN, now=NOW + 1200).course.is_out
+    assert not judge(H, H, H, course=found.course, now=NOW + 600).course.is_out, "they are well by then"
+
+
+def test_canaries_that_never_passed_condemn_nothing() -> None:
+    wrong = tuple(CanaryFinding(f"c{number}", U, "no such name", has_passed=False) for number in range(3))
+    found = judged(wrong, FINE, replace(RULES, after=0.0), Course(), NOW)
+    assert (found.phase, found.reason, found.course.is_out) == (RegionPhase.SUSPECT, "NeverPassed", False)
+    assert "none of those has ever passed" in found.message
+    assert judged(wrong, FINE, RULES, OUT, NOW).course.is_out, "nor do they acquit"
 
 
 @pytest.mark.parametrize("verdicts", [(N, N, N), (H, N, N), (U, H, N)])
@@ -146,9 +157,7 @@ def test_without_canaries_its_endpoints_are_all_that_is_known(
 
 def test_it_says_which_canaries_fail_and_why() -> None:
     failing = [CanaryFinding(f"c{number}", U, "leads nowhere") for number in range(5)]
-    told = judged(tuple(failing), FINE, RULES, OUT, NOW).message
-    assert told == (
-        "5 of 5 canaries fail (c0: leads nowhere; c1: leads nowhere; c2: leads nowhere; and 2 more): its endpoints take"
-        " no traffic where others are fit"
-    )
+    told = judged(tuple(failing), FINE, RULES, OUT, NOW)
+    assert told.message == "5 of 5 canaries fail (c0: leads nowhere; c1: leads nowhere; c2: leads nowhere; and 2 more)"
+    assert told.effect == "its endpoints take no traffic where others are fit"
     assert judged(tuple(failing[:1]), FINE, RULES, OUT, NOW).message.startswith("1 of 1 canary fails (c0: ")

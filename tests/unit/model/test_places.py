@@ -1,10 +1,9 @@
-"""Endpoints, regions, and who may use a zone."""
+"""Endpoints, and who may use a zone."""
 
 import pytest
 
 from detour.model.checks import StatusRange
-from detour.model.endpoint import AdminState, Endpoint
-from detour.model.region import Region
+from detour.model.endpoint import Endpoint
 from detour.model.zone import AllowedNamespaces, LabelRequirement, NamespacesFrom
 
 
@@ -15,17 +14,6 @@ def test_an_endpoint_has_addresses_or_a_hostname_but_never_both_or_neither() -> 
         Endpoint("one", "here")
     with pytest.raises(ValueError, match="endpoint one"):
         Endpoint("one", "here", addresses=("192.0.2.1",), hostname="lb.example.net")
-
-
-def test_a_drain_holds_until_its_end_and_for_ever_without_one() -> None:
-    assert Region("r", "aws", "us-east-1", AdminState.DRAINED).is_drained(1e12)
-    limited = Region("r", "aws", "us-east-1", AdminState.DRAINED, until=100.0)
-    assert limited.is_drained(99.9)
-    assert not limited.is_drained(100.0)
-
-
-def test_the_end_of_a_drain_drains_nothing_by_itself() -> None:
-    assert not Region("r", "aws", "us-east-1", AdminState.ACTIVE, until=100.0).is_drained(50.0)
 
 
 def test_a_status_range_holds_both_its_ends() -> None:

@@ -207,6 +207,9 @@ class CanaryStatus(Reported):
     name: str | None = Field(default=None, description="Its name.")
     verdict: Verdict | None = Field(default=None, description="Healthy, Unhealthy or Unknown.")
     message: str | None = Field(default=None, description="Why, where it is not Healthy.")
+    has_passed: bool | None = Field(
+        default=None, description="true: it has passed once. One that never has condemns no region when it fails."
+    )
 
 
 class EndpointCounts(Reported):
