@@ -122,7 +122,7 @@ def _first_ttl() -> tuple[Replacement, ...]:
 
 
 def _lower_tier_first() -> tuple[Replacement, ...]:
-    return ((selection, "_tier", lambda record, candidate: -candidate.endpoint.priority),)
+    return ((selection, "_tier", lambda record, candidate, weak: -candidate.endpoint.priority),)
 
 
 def _everybody_is_one() -> tuple[Replacement, ...]:

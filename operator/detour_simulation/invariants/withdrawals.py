@@ -15,6 +15,9 @@ from detour_simulation.invariants.replay import Replay, answers_after, names_in,
 A_MINUTE = 60.0 * 0.94
 """Seconds by a clock that runs as fast as any."""
 
+CROSSED = 15.0
+"""Seconds after a person's word in which a write may be sent that is made by it."""
+
 
 class _Withdrawn:
     """When which endpoint has left which name, by zone, up to the event that is looked at."""
@@ -39,18 +42,19 @@ class _Withdrawn:
                 pass
 
     def changed(
-        self, where: tuple[str, str], record: Record, before: frozenset[str], after: frozenset[str], now: float
+        self, where: tuple[str, str], record: Record, before: frozenset[str], after: frozenset[str], event: ZoneChanged
     ) -> list[str]:
         """Return who has been taken away within the minute, once a name answers with `after` in place of `before`."""
-        left_at = self._left_at.setdefault(where, {})
+        left_at, now = self._left_at.setdefault(where, {}), event.at
+        told_at = max(self._told_at.get(where[1], NEVER), self._all_told_at)
+        is_told = told_at > (event.sent_at or now) - CROSSED  # what a person said may be behind it, and be over by now
         declared = [each for each in record.endpoints if each.addresses]
         for each in declared:
             values = frozenset(each.addresses)
-            if values & after:
+            if values & after or self._is_out(each.region, each.state):
                 left_at.pop(each.name, None)
-            elif values & before:
+            elif values & before and not is_told:
                 left_at[each.name] = now
-        told_at = max(self._told_at.get(where[1], NEVER), self._all_told_at)
         return [
             each.name
             for each in declared
@@ -79,7 +83,7 @@ def withdraws_slowly(history: History) -> Iterator[Violation]:
             held = replay.answers(event.zone, hostname)
             before, after = values_in(held), values_in(answers_after(held, event, hostname))
             for record in [each for each in replay.declared(hostname)[:1] if _serves_several(each)]:
-                gone = withdrawn.changed((event.zone, hostname), record, before, after, event.at)
+                gone = withdrawn.changed((event.zone, hostname), record, before, after, event)
                 allowed = max(1, int(history.terms.withdrawal * withdrawn.undrained(record)))
                 if len(gone) > allowed and event.by != OUTSIDER and before - after:
                     told = f"{event.by} takes {', '.join(gone)} away from {hostname} in {event.zone} within a minute"

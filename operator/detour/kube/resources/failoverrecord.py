@@ -315,7 +315,7 @@ class FailoverRecordSpec(Declared):
             lambda record: record.degraded_ttl is None or record.degraded_ttl <= record.ttl,
         ),
         Rule(
-            "!self.endpoints.all(e, e.lastResort)",
+            "!self.endpoints.all(e, has(e.lastResort) && e.lastResort)",
             "endpoints must not all be lastResort: one at least must be there for the usual case",
             lambda record: not all(each.last_resort for each in record.endpoints),
         ),
