@@ -1,4 +1,4 @@
-"""The command line: `detour run` and `detour probe`."""
+"""The command line: `detour run`, `detour probe` and `detour check`."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from detour.app.probe import settings as probe_settings
 
 USAGE = """usage: detour run [options]     run the operator
        detour probe [options]   check from another place, and report to the operator
+       detour check FILE|NAME   make the checks of a record once, from here, and publish nothing
        detour run --help        every option of a command
        detour version           print the version"""
 
@@ -25,6 +26,8 @@ def main() -> None:
             _run(settings.parse(arguments))
         case ["probe", *arguments]:
             _probe(probe_settings.parse(arguments))
+        case ["check", *arguments]:
+            _check(arguments)
         case ["version"]:
             print(__version__)
         case ["-h" | "--help"]:
@@ -54,6 +57,20 @@ def _probe(chosen: probe_settings.ProbeSettings) -> None:
         await Probe(chosen).run()
 
     _until_it_ends(run)
+
+
+def _check(arguments: list[str]) -> None:
+    from detour.app import check  # noqa: PLC0415 - `detour version` and `--help` do without it
+
+    chosen = check.parse(arguments)
+    logs.configure("human", "warning")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            status = runner.run(check.run(chosen))
+    except ValueError as error:
+        print(f"detour check: {error}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
 
 
 def _until_it_ends(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
