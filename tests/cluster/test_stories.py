@@ -80,7 +80,7 @@ async def test_of_two_regions_that_fail_together_one_waits_for_a_person() -> Non
 @pytest.mark.asyncio(loop_scope="module")
 async def test_places_that_come_and_go_are_not_taken_away_together_also_by_a_prober_that_starves() -> None:
     told: list[str] = []
-    async with flapping.set_up(say=told.append) as stage:
+    async with flapping.set_up(say=told.append, records=12) as stage:
         await stage.wait_until_ready()
         result = await flapping.play(stage, told.append, seconds=12.0)
     assert result.passed, f"{result.figures()}\n" + "\n".join(told)

@@ -76,7 +76,11 @@ class _Sight:
 
 
 class Flapping(Stage):
-    """A stage with `RECORDS` names of `PLACES` places each, all of which answer."""
+    """A stage with so many `names` of `PLACES` places each, all of which answer."""
+
+    def __init__(self, names: int, *, say: Callable[[str], None], binaries: Binaries | None) -> None:
+        super().__init__(say=say, binaries=binaries, records=False, throttled=False)
+        self.names = names
 
     async def __aenter__(self) -> "Flapping":
         await super().__aenter__()
@@ -87,7 +91,7 @@ class Flapping(Stage):
                 for place in self.places:
                     await place.start()
                     stack.push_async_callback(place.stop)
-                await self.apply(yaml.safe_dump_all(self._record(number) for number in range(RECORDS)))
+                await self.apply(yaml.safe_dump_all(self._record(number) for number in range(self.names)))
                 self._places_end = stack.pop_all()
         except BaseException:
             await super().__aexit__(None, None, None)
@@ -120,15 +124,15 @@ def hostname(number: int) -> str:
     return f"balanced-{number}.{DOMAIN}"
 
 
-def set_up(*, say: Callable[[str], None], binaries: Binaries | None = None) -> Flapping:
+def set_up(*, say: Callable[[str], None], binaries: Binaries | None = None, records: int = RECORDS) -> Flapping:
     """Return the stage that this story needs."""
-    return Flapping(say=say, binaries=binaries, records=False, throttled=False)
+    return Flapping(records, say=say, binaries=binaries)
 
 
 async def play(stage: Flapping, say: Callable[[str], None], *, seconds: float = SECONDS) -> Result:
     """Play on a stage whose records are Ready; the places alternate for so many seconds, twice."""
     sight = _Sight(frozenset(each.address for each in stage.places))
-    names = [hostname(number) for number in range(RECORDS)]
+    names = [hostname(number) for number in range(stage.names)]
     server = {ZONE: stage.lab.name_servers[ZONE]}
     async with Sampler(server, map(Question, names), interval=0.1, on_change=sight.see) as sampler:
 
@@ -138,7 +142,7 @@ async def play(stage: Flapping, say: Callable[[str], None], *, seconds: float = 
         await sampler.until(all_serve, PATIENCE)
         sampler.begin()
         sight.begin()
-        say(f"of the {PLACES} places of {RECORDS} names one half stops to answer, then the other, every {HALF:g} s")
+        say(f"of the {PLACES} places of {stage.names} names one half stops to answer, then the other, every {HALF:g} s")
         await _alternate(stage.places, sight, seconds)
         say(_told("with a prober that has what it needs", sight))
         say(await stage.kubectl("get", "fr/balanced-0", "-n", NAMESPACE, "-o", "jsonpath={.status.plan.reason}"))
