@@ -391,7 +391,7 @@ class RecordKeeper:
         if not self._taken_away.see(partial(self._is_shown, zones), now):
             return False
         serving = NONE.union(*self._serving.values())
-        return any(each.verdict is Verdict.UNHEALTHY and name in serving for name, each in self.healths.items())
+        return any(each.should_leave and name in serving for name, each in self.healths.items())
 
     def _standings(self, published: Mapping[ObjectKey, tuple[RRset, ...]]) -> dict[ObjectKey, Standing]:
         """Return how the record stands in each zone whose contents are known."""
@@ -547,7 +547,7 @@ class RecordKeeper:
         """Return who of these is taken away by checks: not by a person, nor because a region fails as a whole."""
         out = self._drained | self._failing_regions
         exempt = {each.name for each in self.record.endpoints if is_drained(each, out)}
-        found = {name for name, each in self.healths.items() if each.verdict is Verdict.UNHEALTHY or each.is_slow}
+        found = {name for name, each in self.healths.items() if each.should_leave}
         return (leaving & found) - exempt
 
     @property

@@ -65,3 +65,8 @@ class EndpointHealth:
     is_unanimous: bool = False
     is_slow: bool = False
     slow_until: float | None = None
+
+    @property
+    def should_leave(self) -> bool:
+        """Tell whether checks speak against it, so that others are to answer in its place."""
+        return self.verdict is Verdict.UNHEALTHY or self.is_slow

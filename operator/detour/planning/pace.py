@@ -96,13 +96,13 @@ def at_most(share: float, endpoints: int) -> int:
 
 
 def taken_away(candidates: Iterable[Candidate], chosen: Iterable[Candidate]) -> list[Candidate]:
-    """Return the endpoints that leave because checks found them Unhealthy, those that failed first in front."""
+    """Return the endpoints that leave because checks found them Unhealthy, or slow, those found first in front."""
     staying = {each.name for each in chosen}
     gone = [
         each
         for each in candidates
         if each.in_place and not (each.drained or each.is_evacuated) and each.name not in staying
-        if each.health.verdict is Verdict.UNHEALTHY or each.health.is_slow
+        if each.health.should_leave
     ]
     return sorted(gone, key=lambda each: each.health.since)
 

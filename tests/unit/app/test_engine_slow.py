@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from detour.model.rrset import RRKey, RRType
+
 from .objects import dns_zone, failover_record
-from .world import World
+from .world import Clouds, World
 
 Boot = Callable[..., World]
 ONE, TWO = {"192.0.2.1"}, {"192.0.2.2"}
@@ -99,3 +101,38 @@ async def test_slow_places_are_taken_away_no_faster_than_others(boot: Boot, with
     await world.until(lambda: world.answers() != set(places), LONG + SEEN)
     await asyncio.sleep(12.0)
     assert len(world.answers()) == (3 if withdrawal == 25 else 2)
+
+
+async def test_a_slow_place_that_waits_leaves_once_the_minute_of_another_is_over(boot: Boot, clouds: Clouds) -> None:
+    """It waits for the zone to show that the other one is gone: the news of that is what it goes on by."""
+    places = [f"192.0.2.{number}" for number in range(1, 5)]
+    endpoints = [{"name": f"e{each[-1]}", "region": "r", "addresses": [each]} for each in places]
+    world = boot(dns_zone(), record(endpoints=endpoints, strategy="MultiValue"))
+    await world.until(lambda: world.answers() == set(places))
+    clouds.providers[-1].latency = 20.0
+    world.slow = set(places[:2])
+    await world.until(lambda: len(world.answers()) == 3, LONG + SEEN + 25)
+    clouds.providers[-1].latency = 0.05
+    await world.until(lambda: len(world.answers()) == 2, 100.0)
+
+
+async def test_a_lower_ttl_is_written_with_the_move_and_the_usual_one_with_the_way_back(boot: Boot) -> None:
+    world = await serving(boot, record(ttl=60, degradedTTL=15))
+    zone = world.clouds.zone()
+
+    def shown() -> tuple[set[str], int]:
+        found = zone.rrset(RRKey("api.example.org", RRType.A))
+        assert found is not None
+        return set(found.values), found.ttl
+
+    seen = {(frozenset(values), ttl) for values, ttl in [shown()]}
+    world.down = ONE
+    await world.until(lambda: _noted(seen, shown())[0] == TWO, SEEN + 10)
+    world.down = set()
+    await world.until(lambda: _noted(seen, shown())[0] == ONE, HOLD_DOWN + SEEN + 10)
+    assert seen == {(frozenset(ONE), 60), (frozenset(TWO), 15)}
+
+
+def _noted(seen: set[tuple[frozenset[str], int]], found: tuple[set[str], int]) -> tuple[set[str], int]:
+    seen.add((frozenset(found[0]), found[1]))
+    return found
