@@ -17,7 +17,7 @@ import yaml
 from detour.app import settings
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
-from detour.checks.resolver import Resolution, ResolutionOutcome, Resolver
+from detour.checks.resolver import Resolution, ResolutionOutcome, Resolver, too_few, with_enough
 from detour.checks.run import run_check
 from detour.engine.canaries import as_records
 from detour.engine.clock import Clock
@@ -107,13 +107,13 @@ class Checker:
     async def _endpoint(self, record: Record, endpoint: Endpoint) -> list[Line]:
         if endpoint.hostname is None:
             return await self._addresses(record, endpoint, endpoint.addresses)
-        found = await self._resolve(endpoint.hostname)
         wanted = record.timing.minimum_addresses
+        found = with_enough(await self._resolve(endpoint.hostname), endpoint.hostname, wanted)
         if found.outcome is ResolutionOutcome.FAILED:
             return [Line(endpoint.name, endpoint.hostname, None, why=found.message)]
-        if len(found.addresses) < wanted:
-            few = f"{endpoint.hostname} leads to {len(found.addresses)} of at least {wanted} addresses"
-            return [Line(endpoint.name, endpoint.hostname, passed=False, why=found.message or few)]
+        if found.outcome is ResolutionOutcome.NO_ADDRESSES:
+            why = found.message or too_few(endpoint.hostname, 0, wanted)
+            return [Line(endpoint.name, endpoint.hostname, passed=False, why=why)]
         return await self._addresses(record, endpoint, found.addresses)
 
     async def _addresses(self, record: Record, endpoint: Endpoint, addresses: Iterable[str]) -> list[Line]:

@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.asyncresolver
 import dns.exception
@@ -62,6 +62,24 @@ class Resolution:
     unanswered: tuple[RRType, ...] = ()
     canonical_names: tuple[str, ...] = ()
     message: str = ""
+
+
+def with_enough(resolution: Resolution, hostname: str, wanted: int) -> Resolution:
+    """Return a resolution with fewer addresses than are wanted as one that led nowhere.
+
+    Of a family that got no answer nothing was learned, so there may be more.
+    """
+    if resolution.outcome is not ResolutionOutcome.ANSWERED or len(resolution.addresses) >= wanted:
+        return resolution
+    if resolution.unanswered:
+        return resolution
+    message = too_few(hostname, len(resolution.addresses), wanted)
+    return replace(resolution, outcome=ResolutionOutcome.NO_ADDRESSES, addresses=(), message=message)
+
+
+def too_few(hostname: str, found: int, wanted: int) -> str:
+    """Return the sentence that says so."""
+    return f"{hostname} leads to {found} of at least {wanted} addresses"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class _Known:
         return self.region.state is AdminState.DRAINED and not self.has_ended
 
     @property
-    def overrides_all(self) -> bool:
+    def overrides_minimum(self) -> bool:
+        """Tell whether the drain is to be followed however few regions stay in service."""
         return Override.MIN_REGIONS_IN_SERVICE in self.region.overrides
 
 
@@ -241,7 +242,7 @@ class RegionKeeper:
         if not (wanted or fails or self._drained or self._failing):
             return
         failing = self._failing & fails
-        drained = {name for name, known in wanted.items() if known.is_followed or known.overrides_all}
+        drained = {name for name, known in wanted.items() if known.is_followed or known.overrides_minimum}
         for name in sorted(wanted.keys() - drained):
             if self._may_go(name, drained | failing):
                 drained.add(name)

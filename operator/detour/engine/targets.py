@@ -9,11 +9,11 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
-from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.checks.resolver import Resolution, ResolutionOutcome, with_enough
 from detour.checks.scheduler import LATE, CheckScheduler
 from detour.engine.awaited import Awaited
 from detour.engine.clock import Clock
@@ -667,7 +667,7 @@ class Targets:
         name = self._names.get(key)
         if name is None:
             return resolution.ttl
-        resolution = _enough(resolution, key)
+        resolution = with_enough(resolution, key.hostname, key.timing.minimum_addresses)
         before, led_through = name.state, name.canonical_names
         delay = resolution.ttl
         if resolution.canonical_names or resolution.outcome is not ResolutionOutcome.FAILED:
@@ -713,15 +713,6 @@ def _weight(state: ResolvedName, fall: int) -> tuple[bool, bool]:
 
 def _told(streak: Streak) -> tuple[str, str, bool]:
     return streak.reason, streak.message, streak.is_slow
-
-
-def _enough(resolution: Resolution, key: _NameKey) -> Resolution:
-    """Return a resolution with fewer addresses than are asked for as one that led nowhere."""
-    found, wanted = len(resolution.addresses), key.timing.minimum_addresses
-    if resolution.outcome is not ResolutionOutcome.ANSWERED or found >= wanted or resolution.unanswered:
-        return resolution
-    message = f"{key.hostname} leads to {found} of at least {wanted} addresses"
-    return replace(resolution, outcome=ResolutionOutcome.NO_ADDRESSES, addresses=(), message=message)
 
 
 def _name_key(record: Record, hostname: str) -> _NameKey:

@@ -7,13 +7,13 @@ condemn it any more; one of which nothing was known passes as soon as anybody sa
 times in seconds on the engine's clock.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from detour.health.thresholds import Streak
 from detour.model.health import Evidence, Verdict
 from detour.model.record import Quorum
+from detour.model.shares import majority, so_many
 
 NO_QUORUM = "NoQuorum"
 SOME_VANTAGES_FAIL = "SomeVantagesFail"
@@ -96,13 +96,7 @@ def electorate(voters: Iterable[Voter], region: str, quorum: Quorum) -> Electora
 
 def votes_needed(quorum: Quorum, total: int) -> int:
     """Return how many of `total` votes condemn: at least one, at most all."""
-    if quorum.number is not None:
-        needed = quorum.number
-    elif quorum.share is not None:
-        needed = math.ceil(quorum.share * total - 1e-9)  # 2/3 written as 0.6666666667 is still two of three
-    else:
-        needed = total // 2 + 1
-    return max(1, min(needed, total))
+    return so_many(quorum.number, quorum.share, total, otherwise=majority(total))
 
 
 def judged(own: Streak | None, ballots: Sequence[Ballot], among: Electorate, before: Verdict, *, at: float) -> Streak:

@@ -18,10 +18,9 @@ Pure; times in seconds on the engine's clock.
 import enum
 from dataclasses import dataclass, replace
 
-from detour.health.quorum import votes_needed
 from detour.model.health import Verdict
-from detour.model.record import Quorum
 from detour.model.region import FailingRules
+from detour.model.shares import majority, so_many
 
 NAMES_TOLD = 3
 
@@ -99,7 +98,7 @@ def judged(
 ) -> Judgement:
     """Judge a region by its canaries and endpoints, on top of what it has been through."""
     failing = [each for each in canaries if each.verdict is Verdict.UNHEALTHY]
-    needed = votes_needed(Quorum(number=rules.number, share=rules.share), len(canaries)) if canaries else 0
+    needed = so_many(rules.number, rules.share, len(canaries), otherwise=majority(len(canaries)))
     believed = [each for each in failing if each.has_passed]  # else it is the canary that is wrong, more likely
     by_canaries = bool(canaries) and len(believed) >= needed
     by_endpoints = rules.by_endpoints and endpoints.speak_against

@@ -7,6 +7,7 @@ half-read record.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -119,12 +120,8 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         endpoints=shared(tuple(_endpoint(each) for each in spec.endpoints)),
         probe=shared(_probe(check, spec.hostname, ca_bundle)),
         timing=shared(
-            checks.CheckTiming(
-                interval=seconds(check.interval),
-                recheck_interval=seconds(check.recheck_interval),
-                timeout=seconds(check.timeout),
-                fall=check.fall,
-                rise=check.rise,
+            replace(
+                _timing(check),
                 slow_above=seconds(check.latency.above) if check.latency is not None else None,
                 slow_for=seconds(check.latency.lasting) if check.latency is not None else checks.USUALLY_SLOW_FOR,
             )
@@ -139,7 +136,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         suspend=spec.suspend,
         importance=spec.importance,
         region_failover=spec.region_failover,
-        tier_needs=shared(_tier_needs(spec.tier_needs)),
+        tier_needs=shared(TierNeeds(*_number_or_share(spec.tier_needs))),
         degraded_ttl=spec.degraded_ttl,
         adopt=spec.adopt is not False,
         adopt_from=spec.adopt if isinstance(spec.adopt, str) else None,
@@ -219,20 +216,23 @@ def _canary(spec: CanarySpec, timing: CanaryTimingSpec) -> Canary:
         spec.hostname,
         shared(probe),
         shared(
-            checks.CheckTiming(
-                interval=seconds(timing.interval),
-                recheck_interval=seconds(timing.recheck_interval),
-                timeout=seconds(timing.timeout),
-                fall=timing.fall,
-                rise=timing.rise,
-                minimum_addresses=spec.min_addresses,
-            )
+            replace(_timing(timing), minimum_addresses=spec.min_addresses),
         ),
     )
 
 
+def _timing(spec: HealthCheck | CanaryTimingSpec) -> checks.CheckTiming:
+    return checks.CheckTiming(
+        interval=seconds(spec.interval),
+        recheck_interval=seconds(spec.recheck_interval),
+        timeout=seconds(spec.timeout),
+        fall=spec.fall,
+        rise=spec.rise,
+    )
+
+
 def _failing(spec: FailingSpec) -> FailingRules:
-    number, share = _votes(spec.canaries)
+    number, share = _number_or_share(spec.canaries)
     return FailingRules(
         number,
         share,
@@ -242,12 +242,7 @@ def _failing(spec: FailingSpec) -> FailingRules:
     )
 
 
-def _tier_needs(given: int | str | None) -> TierNeeds:
-    number, share = _votes(given)
-    return TierNeeds(number or 1, share)
-
-
-def _votes(given: int | str | None) -> tuple[int | None, float | None]:
+def _number_or_share(given: int | str | None) -> tuple[int | None, float | None]:
     """Return a number, or a share."""
     if isinstance(given, str):
         return None, int(given.removesuffix("%")) / 100
@@ -331,7 +326,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _quorum(spec: QuorumSpec) -> Quorum:
-    number, share = _votes(spec.unhealthy)
+    number, share = _number_or_share(spec.unhealthy)
     return Quorum(number, share, spec.when_no_quorum)
 
 

@@ -1,12 +1,12 @@
 """A record as declared: a hostname, where it may point, and the rules for choosing."""
 
 import enum
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from detour.model.checks import CheckTiming, Probe
 from detour.model.endpoint import Endpoint
+from detour.model.shares import so_many
 
 
 class ObjectKey(NamedTuple):
@@ -101,13 +101,12 @@ class Importance(enum.StrEnum):
 class TierNeeds:
     """How many endpoints of a tier must be fit: a `number`, or a `share` of those not drained (above 0, at most 1)."""
 
-    number: int = 1
+    number: int | None = None
     share: float | None = None
 
     def of(self, endpoints: int) -> int:
-        """Return how many of so many must be: at least one, at most all."""
-        wanted = self.number if self.share is None else math.ceil(self.share * endpoints - 1e-9)
-        return max(1, min(wanted, endpoints))
+        """Return how many of so many must be: one where neither is given."""
+        return so_many(self.number, self.share, endpoints, otherwise=1)
 
 
 ONE_IS_ENOUGH = TierNeeds()

@@ -1,4 +1,4 @@
-"""A probe as a process: it watches FailoverRecords, makes their checks, and reports what it finds."""
+"""A probe as a process: it watches FailoverRecords and CloudRegions, makes their checks, and reports what it finds."""
 
 import asyncio
 import logging

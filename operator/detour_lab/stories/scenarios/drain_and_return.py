@@ -6,11 +6,13 @@ The region works all the while: nothing but the person's word moves the names, a
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 from detour_lab.dns.sampling import Question, Sampler
 from detour_lab.stage.stage import PATIENCE, Stage, condition, wait_for
 from detour_lab.stories.expectation import expected_values, zones_of
 from detour_lab.stories.scenarios.result import Result
+from detour_lab.stories.showing import until_all_show
 
 REGION = "aws-us-east-1"
 MAIN_RECORD = "api"
@@ -34,21 +36,13 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
     servers = {zone: stage.lab.name_servers[zone] for zone in zones}
 
     async with Sampler(servers, [Question(hostname)], clock=time.time) as sampler:
-
-        async def until_all_show(values: frozenset[str], since: float) -> float:
-            """Wait until every zone shows these values; return in how many seconds."""
-            all_show = await sampler.until(
-                lambda: all(sampler.shown(zone, hostname) == values for zone in zones), PATIENCE
-            )
-            times = [sampler.first_shown(zone, hostname, values, since=since) or since for zone in zones]
-            return max(times) - since if all_show else PATIENCE
-
-        await until_all_show(there, time.time())
+        all_show = partial(until_all_show, sampler, zones, hostname)
+        await all_show(there, time.time())
         sampler.begin()
         say(f"a person drains {REGION}: {REASON}")
         drained_at = time.time()
         await _patch(stage, {"state": "Drained", "reason": REASON})
-        moved = await until_all_show(elsewhere, drained_at)
+        moved = await all_show(elsewhere, drained_at)
         await wait_for(lambda: _failed_over(stage, "True"), timeout=PATIENCE, what="the status of each record")
         drained_table = await stage.kubectl("get", "region")
         told = await stage.kubectl("get", "region", REGION, "-o", "jsonpath={.status.message}")
@@ -58,7 +52,7 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
         say(f"it is said to end at {stamp}; nobody does anything more")
         await _patch(stage, {"until": stamp})
-        returned = await until_all_show(there, end)
+        returned = await all_show(there, end)
         early = any(
             each.answer.values == there and drained_at + moved < each.first_at < end
             for each in sampler.sightings(name=hostname)

@@ -7,6 +7,7 @@ come back after a hold-down.
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 from detour_lab.dns.sampling import Question, Sampler
 from detour_lab.services.names import ADDRESS_TTL
@@ -14,6 +15,7 @@ from detour_lab.services.regions import HTTP_PORT
 from detour_lab.stage.stage import PATIENCE, Stage, wait_for
 from detour_lab.stories.expectation import expected_values, zones_of
 from detour_lab.stories.scenarios.result import Result
+from detour_lab.stories.showing import until_all_show
 
 REGION = "aws-us-east-1"
 MAIN_RECORD = "api"
@@ -47,19 +49,13 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
     await wait_for(lambda: _has(stage, "CanariesPass"), timeout=PATIENCE, what="canaries that pass")
 
     async with Sampler(servers, [Question(hostname)], clock=time.time) as sampler:
-
-        async def until_all_show(values: frozenset[str], since: float) -> float:
-            """Wait until every zone shows these values; return in how many seconds."""
-            await sampler.until(lambda: all(sampler.shown(zone, hostname) == values for zone in zones), PATIENCE)
-            times = [sampler.first_shown(zone, hostname, values, since=since) for zone in zones]
-            return max(each - since if each is not None else PATIENCE for each in times)
-
-        await until_all_show(there, time.time())
+        all_show = partial(until_all_show, sampler, zones, hostname)
+        await all_show(there, time.time())
         sampler.begin()
         say(f"{place.regional_api} exists and leads nowhere; every endpoint in {REGION} answers")
         began_at = time.time()
         place.names.vanish(place.regional_api)
-        moved = await until_all_show(elsewhere, began_at)
+        moved = await all_show(elsewhere, began_at)
         await wait_for(lambda: _serves_nothing(stage), timeout=PATIENCE, what="a status without records there")
         table, told = await stage.kubectl("get", "regions"), await _told(stage, "message")
         say(f"every zone answers with another place after {moved:.1f} s\n\n{table}\n{told}\n")
@@ -67,7 +63,7 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
         say("the name leads to its address again")
         mended_at = time.time()
         place.names.set_addresses(place.regional_api, place.services["regional-api"].address)
-        returned = await until_all_show(there, mended_at)
+        returned = await all_show(there, mended_at)
         tally = sampler.tally
         wrong = sampler.wrong_answers({(zone, hostname): (there, elsewhere) for zone in zones})
     await wait_for(lambda: _has(stage, "CanariesPass"), timeout=PATIENCE, what="a region that is well")

@@ -7,12 +7,14 @@ with all places slow it stays where it is.
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 from detour_lab.dns.sampling import Question, Sampler
 from detour_lab.services.services import Mode
 from detour_lab.stage.stage import NAMESPACE, PATIENCE, Stage, wait_for
 from detour_lab.stories.expectation import expected_values, zones_of
 from detour_lab.stories.scenarios.result import Result
+from detour_lab.stories.showing import until_all_show
 
 REGION, SERVICE, RECORD = "aws-us-east-1", "api", "api"
 OTHERS = ("azure-westeurope", "gcp-europe-west3")
@@ -34,19 +36,13 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
     await _patch(stage, {"above": f"{ABOVE * 1000:.0f}ms", "for": f"{LASTING:g}s"})
 
     async with Sampler(servers, [Question(hostname)], clock=time.time) as sampler:
-
-        async def until_all_show(values: frozenset[str], since: float) -> float:
-            """Wait until every zone shows these values; return in how many seconds."""
-            await sampler.until(lambda: all(sampler.shown(zone, hostname) == values for zone in zones), PATIENCE)
-            times = [sampler.first_shown(zone, hostname, values, since=since) for zone in zones]
-            return max(each - since if each is not None else PATIENCE for each in times)
-
-        await until_all_show(there, time.time())
+        all_show = partial(until_all_show, sampler, zones, hostname)
+        await all_show(there, time.time())
         sampler.begin()
         say(f"{hostname} is slow in {REGION}: each check passes, and takes {TAKES * 1000:.0f} ms")
         slow_at = time.time()
         await stage.lab.set_service(REGION, SERVICE, Mode.SLOW, seconds=TAKES)
-        moved = await until_all_show(elsewhere, slow_at)
+        moved = await all_show(elsewhere, slow_at)
         await wait_for(lambda: _is_told(stage), timeout=PATIENCE, what="a status that says so")
         say(f"every zone answers with another place after {moved:.1f} s\n\n{await stage.table()}")
         say(await stage.kubectl("get", "fr", RECORD, "-n", NAMESPACE, "-o", "jsonpath={.status.plan.reason}"))
@@ -54,7 +50,7 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
         say("it is fast again")
         fast_at = time.time()
         await stage.lab.set_service(REGION, SERVICE, Mode.UP)
-        returned = await until_all_show(there, fast_at)
+        returned = await all_show(there, fast_at)
         say(f"every zone answers with {REGION} again {returned:.1f} s after that; now all places are slow")
         for region in (REGION, *OTHERS):
             await stage.lab.set_service(region, SERVICE, Mode.SLOW, seconds=TAKES)
