@@ -4,7 +4,7 @@ In October 2025 the health checks of AWS's load balancers alternated, as the net
 yet, and each turn took capacity away that worked; the remedy was a limit on how fast checks may withdraw it. So within
 a sliding minute checks take away no more than a share of a record's endpoints, and at least one.
 
-    counted       who was found Unhealthy and left within the last minute, and is not back
+    counted       who was found Unhealthy, or slow, and left within the last minute, and is not back
     free          whom a person takes out, who is in a region that fails as a whole, and whom all of several vantages
                   call down: a single one may be wrong
     doubted       who was seen to fail only long ago, or by checks that came late, as of a prober without CPU: for a
