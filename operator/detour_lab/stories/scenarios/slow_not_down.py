@@ -43,7 +43,7 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
         slow_at = time.time()
         await stage.lab.set_service(REGION, SERVICE, Mode.SLOW, seconds=TAKES)
         moved = await all_show(elsewhere, slow_at)
-        await wait_for(lambda: _is_told(stage), timeout=PATIENCE, what="a status that says so")
+        await wait_for(lambda: _are_slow(stage, 0), timeout=PATIENCE, what="a status that says so")
         say(f"every zone answers with another place after {moved:.1f} s\n\n{await stage.table()}")
         say(await stage.kubectl("get", "fr", RECORD, "-n", NAMESPACE, "-o", "jsonpath={.status.plan.reason}"))
 
@@ -51,10 +51,12 @@ async def play(stage: Stage, say: Callable[[str], None], *, slack: float = 1.0) 
         fast_at = time.time()
         await stage.lab.set_service(REGION, SERVICE, Mode.UP)
         returned = await all_show(there, fast_at)
-        say(f"every zone answers with {REGION} again {returned:.1f} s after that; now all places are slow")
-        for region in (REGION, *OTHERS):
+        say(f"every zone answers with {REGION} again {returned:.1f} s after that; now the others are slow, then all")
+        for region in OTHERS:
             await stage.lab.set_service(region, SERVICE, Mode.SLOW, seconds=TAKES)
-        await wait_for(lambda: _is_told(stage), timeout=PATIENCE, what="a status that says so")
+        await wait_for(lambda: _are_slow(stage, 1, 2), timeout=PATIENCE, what="a status that says so of the others")
+        await stage.lab.set_service(REGION, SERVICE, Mode.SLOW, seconds=TAKES)
+        await wait_for(lambda: _are_slow(stage, 0, 1, 2), timeout=PATIENCE, what="a status that says so of all")
         stays = all(sampler.shown(zone, hostname) == there for zone in zones)
         for region in (REGION, *OTHERS):
             await stage.lab.set_service(region, SERVICE, Mode.UP)
@@ -80,7 +82,7 @@ async def _patch(stage: Stage, latency: dict[str, str] | None) -> None:
     await stage.kubectl("patch", "fr", RECORD, "-n", NAMESPACE, "--type=merge", "-p", patch)
 
 
-async def _is_told(stage: Stage) -> bool:
-    """Tell whether the first place counts as slow."""
+async def _are_slow(stage: Stage, *places: int) -> bool:
+    """Tell whether these places count as slow, by their number in the declaration."""
     endpoints = (await stage.records())[RECORD]["status"]["endpoints"]
-    return bool(endpoints[0].get("reason") == "Slow")
+    return all(endpoints[place].get("reason") == "Slow" for place in places)
