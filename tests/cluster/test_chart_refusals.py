@@ -56,6 +56,9 @@ def test_several_sites_need_names_and_time_enough(control_plane: ControlPlane) -
         ("credentials.secrets[0].namespace=dns", "/credentials/secrets/0", "missing property 'names'"),
         ("credentials.secrets[0].names={x}", "/credentials/secrets/0", "missing property 'namespace'"),
         ("caBundles={x}", "/caBundles/0", "got string, want object"),
+        ("signals.statusFeeds.AWS=aws.json", "/signals/statusFeeds/AWS", "does not match pattern"),
+        ("prometheusServers[0].url=http://x:9090", "/prometheusServers/0", "missing property 'name'"),
+        ("userReports.service.type=Ingress", "/userReports/service/type", "value must be one of"),
         ("networkPolicy.egress.httpsPorts={70000}", "/networkPolicy/egress/httpsPorts/0", "maximum"),
     ],
 )
@@ -73,6 +76,7 @@ def test_a_wrong_value_is_refused_by_its_place(control_plane: ControlPlane, sett
         ("credentials.secret=x", "secret"),
         ("credentials.secrets[0].name=x", "name"),
         ("image.registry=x", "registry"),
+        ("signals.statusFeeds.Other=https://x", "Other"),
         ("serviceAccount.annotation=x", "annotation"),
         ("networkPolicy.egress.everywhere=true", "everywhere"),
         ("resources.limit=x", "limit"),
@@ -92,6 +96,8 @@ def test_an_unknown_value_is_refused_by_its_name(control_plane: ControlPlane, se
         (["permittedEndpoints={dns.example.com}"], 'permittedEndpoints: "dns.example.com" is no endpoint'),
         (["permittedEndpoints={https://*}"], 'permittedEndpoints: "https://*" is no endpoint'),
         (["resolver=dns.example.com:53"], 'resolver: "dns.example.com:53" is no address:port'),
+        (["userReports.proxies={proxy}"], 'userReports.proxies: "proxy" is no network'),
+        (["userReports.enabled=true", "sharding.enabled=true"], "each replica would hear of a part of the users alone"),
         (["listenHost=::"], 'listenHost: "::" is no address: write it like 0.0.0.0 or [::]'),
         (
             ["namespaces={shop}", "credentials.secrets[0].namespace=dns", "credentials.secrets[0].names={x}"],

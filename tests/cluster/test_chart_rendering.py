@@ -95,12 +95,52 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         permitted_endpoints=("https://dns.example.com:8443", "http://127.0.0.0/8:*", "http://[::1]:8053"),
         checks_in_flight=20000,
         regions_in_service=2,
+        status_feeds=(("AWS", "https://status.example.com/aws.json"), ("Google", "http://192.0.2.80/incidents.json")),
+        read_signals_every=30,
+        prometheus_servers=(
+            ("main", "http://prometheus.monitoring:9090"),
+            ("edge", "https://metrics.example.com/prom"),
+        ),
+        prometheus_tokens="/etc/detour-prometheus",
         listen="[::]:8080",
         log_format="human",
         log_level="debug",
         dry_run=True,
     )
     assert settings_of(render(control_plane, values_file("confined"))).namespaces == ("dns", "shop")
+
+
+def test_a_token_is_mounted_under_the_name_of_its_server(control_plane: ControlPlane) -> None:
+    manifests = render(control_plane, values_file("everything"))
+    (volume,) = [
+        each
+        for each in one(manifests, "Deployment")["spec"]["template"]["spec"]["volumes"]
+        if each["name"] == "prometheus-tokens"
+    ]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "prometheus-token", "items": [{"key": "token", "path": "main"}]}}
+    ]
+    mount = {"name": "prometheus-tokens", "mountPath": "/etc/detour-prometheus", "readOnly": True}
+    assert mount in container(manifests)["volumeMounts"]
+
+
+def test_users_reports_have_a_port_and_a_service_of_their_own_and_only_for_the_asking(
+    control_plane: ControlPlane,
+) -> None:
+    asked = ("userReports.enabled=true", "userReports.proxies={10.0.0.0/8,fd00::/8}", "networkPolicy.enabled=true")
+    manifests = render(control_plane, values_file("minimal"), *(f"--set={each}" for each in asked))
+    found = settings_of(manifests)
+    assert (found.reports_listen, found.reports_proxies) == ("0.0.0.0:8081", ("10.0.0.0/8", "fd00::/8"))
+    assert {"name": "reports", "containerPort": 8081, "protocol": "TCP"} in container(manifests)["ports"]
+    usual, reports = of_kind(manifests, "Service")
+    assert [each["port"] for each in usual["spec"]["ports"]] == [8080]
+    assert reports["metadata"]["name"] == "detour-reports"
+    assert [(each["port"], each["targetPort"]) for each in reports["spec"]["ports"]] == [(80, "reports")]
+    ports = [each["port"] for rule in one(manifests, "NetworkPolicy")["spec"]["ingress"] for each in rule["ports"]]
+    assert ports == ["http", "reports"]
+    without = render(control_plane, values_file("minimal"))
+    assert len(of_kind(without, "Service")) == 1
+    assert settings_of(without).reports_listen is None
 
 
 @pytest.mark.parametrize("path", VALUES, ids=lambda path: path.stem)

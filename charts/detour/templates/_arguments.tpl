@@ -25,6 +25,26 @@
 - {{ printf "--permitted-endpoints=%s" (join "," .) | quote }}
 {{- end }}
 - {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
+{{- with .Values.signals.statusFeeds }}
+{{- $feeds := list }}
+{{- range $cloud, $url := . }}{{ $feeds = append $feeds (printf "%s=%s" $cloud $url) }}{{ end }}
+- {{ printf "--status-feeds=%s" (join "," $feeds) | quote }}
+{{- end }}
+- {{ printf "--read-signals-every=%d" (int .Values.signals.readEvery) | quote }}
+{{- with .Values.prometheusServers }}
+{{- $servers := list }}
+{{- range . }}{{ $servers = append $servers (printf "%s=%s" .name .url) }}{{ end }}
+- {{ printf "--prometheus-servers=%s" (join "," $servers) | quote }}
+{{- end }}
+{{- if include "detour.prometheusTokens" . }}
+- --prometheus-tokens=/etc/detour-prometheus
+{{- end }}
+{{- if .Values.userReports.enabled }}
+- {{ printf "--reports-listen=%s:8081" .Values.listenHost | quote }}
+{{- with .Values.userReports.proxies }}
+- {{ printf "--reports-proxies=%s" (join "," .) | quote }}
+{{- end }}
+{{- end }}
 - {{ printf "--audit-every=%d" (int .Values.auditEvery) | quote }}
 - {{ printf "--read-every=%d" (int .Values.readEvery) | quote }}
 - {{ printf "--questions-per-day=%d" (int64 .Values.verification.questionsPerDay) | quote }}

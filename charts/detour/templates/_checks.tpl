@@ -26,7 +26,7 @@
 {{- end -}}
 {{- $ipv4 := "[0-9]{1,3}([.][0-9]{1,3}){3}" -}}
 {{- $ipv6 := "[0-9a-fA-F:]*:[0-9a-fA-F:.]*" -}}
-{{- range $kind, $networks := dict "allowNetworks" .Values.allowNetworks "denyNetworks" .Values.denyNetworks -}}
+{{- range $kind, $networks := dict "allowNetworks" .Values.allowNetworks "denyNetworks" .Values.denyNetworks "userReports.proxies" .Values.userReports.proxies -}}
 {{- range $networks -}}
 {{- if not (regexMatch (printf "^(%s(/([0-9]|[12][0-9]|3[0-2]))?|%s(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$" $ipv4 $ipv6) .) -}}
 {{- fail (printf "%s: %q is no network: write it like 10.0.0.0/8 or fd00::/8." $kind .) -}}
@@ -43,6 +43,9 @@
 {{- end -}}
 {{- if not (regexMatch (printf "^(%s|\\[%s\\])$" $ipv4 $ipv6) .Values.listenHost) -}}
 {{- fail (printf "listenHost: %q is no address: write it like 0.0.0.0 or [::], without a port." .Values.listenHost) -}}
+{{- end -}}
+{{- if and .Values.userReports.enabled .Values.sharding.enabled -}}
+{{- fail "userReports.enabled and sharding.enabled are both true: each replica would hear of a part of the users alone. Switch one of them off." -}}
 {{- end -}}
 {{- $watched := .Values.namespaces -}}
 {{- if $watched -}}

@@ -66,3 +66,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The tokens of Prometheus servers, as sources of a projected volume; nothing where there are none. */}}
+{{- define "detour.prometheusTokens" -}}
+{{- if eq .Values.mode "operator" }}
+{{- range .Values.prometheusServers }}
+{{- $server := .name }}
+{{- with .tokenSecret }}
+- secret:
+    name: {{ .name | quote }}
+    items:
+      - key: {{ .key | quote }}
+        path: {{ $server | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Not empty where users' reports are taken. */}}
+{{- define "detour.takesReports" -}}
+{{- if and (eq .Values.mode "operator") .Values.userReports.enabled }}yes{{ end }}
+{{- end -}}

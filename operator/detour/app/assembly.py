@@ -22,6 +22,7 @@ from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.engine.pictures import ZoneObjectPicture
 from detour.engine.ports import ClusterError, is_away
+from detour.engine.signals import nothing_read
 from detour.engine.targets import Targets
 from detour.engine.vantages import THE_OPERATOR, OwnVantage
 from detour.health.vantages import HEARTBEAT
@@ -33,6 +34,7 @@ from detour.kube.reporting.reporting import Reporting
 from detour.model.checks import CheckResult, Target
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
+from detour.model.signals import Reading, Source
 from detour.model.vantage import SignOfLife
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Ports:
     `cluster` takes status, events and metadata. `check` runs one check, `resolve` looks a hostname up. `references`
     runs the reference checks that clear a suspected vantage; None asks the zones' authoritative servers. `heartbeats`
     reads those of all vantages, by their names, and may raise ClusterError; None where there are no others.
+    `read_signal` reads a source of signals of regions, and never raises.
     """
 
     cluster: Cluster
@@ -55,6 +58,7 @@ class Ports:
     resolve: Callable[[str], Awaitable[Resolution]]
     references: Callable[[], Awaitable[bool]] | None = None
     heartbeats: Callable[[], Awaitable[Mapping[str, SignOfLife]]] | None = None
+    read_signal: Callable[[Source], Awaitable[Reading]] = nothing_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class Assembly:
             clock=clock,
             metrics=metrics,
             references=ports.references,
+            read_signal=ports.read_signal,
         )
         self.reporting.connect(self.reporter, self.engine)
         declared: Declared = self.engine
@@ -232,6 +237,7 @@ class Assembly:
         """What runs for as long as the operator does, by what it is."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "checking": self.targets.run,
+            "reading signals": self.engine.signals.run,
             "reporting": self.reporter.run,
             "writing metadata": self.metadata.run,
         }

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -46,6 +48,9 @@ from detour.model.objects import Kind
 from detour.model.vantage import SignOfLife
 from detour.providers import registry
 from detour.providers.endpoints import PermittedEndpoints
+from detour.signals.beacons import BeaconServer
+from detour.signals.fetching import Fetcher
+from detour.signals.reading import SignalReader
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +104,10 @@ class Operator:
             periods=Periods(audit=settings.audit_every, reading=settings.read_every),
             questions=self._questions_per_day,
             regions_in_service=settings.regions_in_service,
+            read_signals_every=settings.read_signals_every,
+            takes_reports=settings.reports_listen is not None,
         )
+        self._fetcher = Fetcher(self._guard, self._resolver.resolve)
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(
             environment,
@@ -109,6 +117,12 @@ class Operator:
                 resolve=self._resolve,
                 references=self._references.pass_now if settings.reference_checks else None,
                 heartbeats=self._heartbeats,
+                read_signal=SignalReader(
+                    self._fetcher,
+                    feeds=dict(settings.status_feeds),
+                    servers=dict(settings.prometheus_servers),
+                    tokens=Path(settings.prometheus_tokens) if settings.prometheus_tokens else None,
+                ).read,
             ),
             metrics=self._metrics,
             checks_in_flight=settings.checks_in_flight,
@@ -123,6 +137,7 @@ class Operator:
                 engine.readiness,
                 unread=lambda: declarations.unread,
                 vantages=engine.vantages_trusted,
+                signals=engine.signals_standing,
                 leads=lambda: leadership.leads,
                 clock=self._clock.now,
             )
@@ -167,6 +182,10 @@ class Operator:
             "the heartbeat": Heartbeat(self._metrics.loop_lag.observe, self._worked).run,
             "collecting garbage": GarbageCollection(self._parts.is_busy).run,
         }
+        if self._settings.reports_listen is not None:
+            proxies = [ipaddress.ip_network(each) for each in self._settings.reports_proxies]
+            beacons = BeaconServer(self._settings.reports_listen, proxies=proxies, report=self._reported)
+            chores["taking users' reports"] = beacons.run
         if self._settings.reference_checks:
             chores["the reference checks"] = self._references.watch
         work = [asyncio.create_task(kept_going(what, each)) for what, each in chores.items()]
@@ -197,6 +216,7 @@ class Operator:
             logger.warning(told, STOP_WITHIN)
         await self._parts.say_goodbye(LAST_WORDS_WITHIN)
         await self._web.stop()
+        await self._fetcher.close()
         self._questions.close()
         self._cluster.close()
         self._election.close()
@@ -275,6 +295,10 @@ class Operator:
 
     async def _try_declarations_again(self, _: int) -> None:
         self._parts.declarations.try_again(self._clock.now())
+
+    def _reported(self, hostname: str, client: int) -> None:
+        counts = self._parts.engine.signals.reports.reported(hostname, client)
+        self._metrics.user_reports.labels("counted" if counts else "dropped").inc()
 
     async def _check(self, target: Target) -> CheckResult:
         return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)

@@ -9,12 +9,15 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from detour.enactment.asking import split_server
 from detour.enactment.questionbudget import DEFAULT_PER_DAY
 from detour.enactment.sites import Site
+from detour.engine.signals import READ_EVERY
 from detour.engine.vantages import OWN_NAME
 from detour.providers.endpoints import PermittedEndpoints
+from detour.signals.reading import FEEDS
 
 PORTS = 65536
 VANTAGE_LEASES = "detour-system"
@@ -41,7 +44,10 @@ class Settings:
     bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
     name without credentials of its own, or without https (see `PermittedEndpoints`). At least `regions_in_service`
-    regions stay in service.
+    regions stay in service. `status_feeds` are the URLs of clouds' status pages, where they are elsewhere than usual,
+    read every `read_signals_every` seconds; `prometheus_servers` the URLs of Prometheus servers by name, and
+    `prometheus_tokens` a folder with a bearer token for each. Users' reports are taken on `reports_listen`, None for
+    nowhere, where `reports_proxies` (networks) say who sends them.
     """
 
     owner: str
@@ -68,6 +74,12 @@ class Settings:
     reference_checks: tuple[str, ...] = ()
     permitted_endpoints: tuple[str, ...] = ()
     regions_in_service: int = 1
+    status_feeds: tuple[tuple[str, str], ...] = ()
+    read_signals_every: float = READ_EVERY
+    prometheus_servers: tuple[tuple[str, str], ...] = ()
+    prometheus_tokens: str | None = None
+    reports_listen: str | None = None
+    reports_proxies: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -159,6 +171,35 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "not followed unless it overrides that, and a region that fails then keeps its endpoints (default: 1)",
         type=_count,
     )
+    add(
+        "--status-feeds",
+        help="where the clouds say what is wrong in their regions, if not at the usual place: AWS=URL, Azure=URL, "
+        "Google=URL, separated by commas",
+        type=_status_feeds,
+    )
+    add(
+        "--read-signals-every",
+        help="seconds between two readings of a cloud's status page (default: 60)",
+        type=_seconds,
+    )
+    add(
+        "--prometheus-servers",
+        help="Prometheus servers that signals of regions may be asked for: name=URL, separated by commas",
+        type=_prometheus_servers,
+    )
+    add(
+        "--prometheus-tokens",
+        help="folder with a file for each Prometheus server that wants a bearer token, of the server's name",
+    )
+    add(
+        "--reports-listen",
+        help="address:port on which users' reports that a name does not work for them are taken (default: nowhere)",
+    )
+    add(
+        "--reports-proxies",
+        help="networks of the proxies before that, whose X-Forwarded-For headers say who sends a report",
+        type=_networks,
+    )
     given = given_in(parser, arguments, environment)
     if given["owner"] is None:
         parser.error(
@@ -167,6 +208,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         )
     if given["sharding"] and not given["lease"]:
         parser.error("--lease is missing: replicas that divide the zones do so by Leases beside this one")
+    if given["sharding"] and given["reports_listen"]:
+        parser.error("--reports-listen: with --sharding each replica would hear of a part of the users alone")
     given["site"] = _site(parser, given)
     given["vantage_leases"] = given["vantage_leases"] or (given["lease"][0] if given["lease"] else VANTAGE_LEASES)
     given["identity"] = given["identity"] or f"{socket.gethostname()}_{secrets.token_hex(4)}"
@@ -259,6 +302,45 @@ def label(text: str) -> str:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    networks = _list(text)
+    for each in networks:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{each!r} is not a network such as 10.0.0.0/8: {error}") from None
+    return networks
+
+
+def _status_feeds(text: str) -> tuple[tuple[str, str], ...]:
+    feeds = _urls(text)
+    for cloud, _ in feeds:
+        if cloud not in FEEDS:
+            raise argparse.ArgumentTypeError(f"{cloud!r} is none of {', '.join(FEEDS)}")
+    return feeds
+
+
+def _prometheus_servers(text: str) -> tuple[tuple[str, str], ...]:
+    servers = _urls(text)
+    for name, _ in servers:
+        label(name)
+    return servers
+
+
+def _urls(text: str) -> tuple[tuple[str, str], ...]:
+    """Return names with their URLs, none of which has credentials in it."""
+    found = []
+    for each in _list(text):
+        name, _, url = each.partition("=")
+        parts = urlsplit(url)
+        if not name or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise argparse.ArgumentTypeError(f"{name!r} needs a URL: write name=https://host:port/path")
+        if parts.username or parts.password:
+            raise argparse.ArgumentTypeError(f"the URL of {name!r} has credentials in it; give a token in a file")
+        found.append((name, url))
+    return tuple(found)
 
 
 def _rank(text: str) -> int:

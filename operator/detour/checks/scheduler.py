@@ -14,7 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Container, Iterable
 
 from detour.checks.periodic import Periodic
-from detour.model.checks import CheckResult, Target
+from detour.model.checks import CheckResult, CheckTiming, Target
 
 LATE = 0.5
 """Seconds after which a settled check that still waits for a place says that there is too much to check."""
@@ -76,8 +76,22 @@ def places_after(places: int, worked: float, *, taken: int, most: int) -> int:
     return places
 
 
+def closer_interval(timing: CheckTiming, *, more: float, at_most: float) -> float:
+    """Return the seconds between two settled checks of a target that is looked at more closely.
+
+    They are a recheck interval, unless all such targets together would so make `more` additional checks in a second
+    than are allowed (`at_most`): then each gets the same share of its own.
+    """
+    own = _additional(timing)
+    share = 1.0 if more <= at_most else at_most / more
+    return 1.0 / (1.0 / timing.interval + own * share)
+
+
 class CheckScheduler:
     """Checks every target at its pace; see Periodic for what holds of each run.
+
+    Targets that are looked at more closely are checked at their recheck interval though their verdict is settled; that
+    at most doubles the checks that are made altogether.
 
     `on_result(target, result, started)` returns the seconds from this check's start (`started`, on the event loop's
     clock) until the next one: the interval or the recheck interval, as the thresholds decide. `is_in_question` tells
@@ -102,6 +116,8 @@ class CheckScheduler:
         self._stretch = 1.0
         self._looked_at = -math.inf
         self._wanted = 0.0  # checks in a second, of all targets
+        self._closer: dict[Target, None] = {}  # targets that are looked at more closely
+        self._more = 0.0  # checks in a second, beside the wanted, if all those had their recheck interval
         self._ended = 0  # settled checks since the last look
         self._made: float | None = None
         self._was_late = False
@@ -178,7 +194,20 @@ class CheckScheduler:
         """Check a target no more."""
         if target in self._work:
             self._wanted -= 1.0 / target.timing.interval
+        self.look_no_closer(target)
         self._work.discard(target)
+
+    def look_closer(self, target: Target) -> None:
+        """Check `target` more often from its next check on."""
+        if target not in self._closer:
+            self._closer[target] = None
+            self._more += _additional(target.timing)
+
+    def look_no_closer(self, target: Target) -> None:
+        """Check `target` as often as it says itself again."""
+        if target in self._closer:
+            del self._closer[target]
+            self._more = self._more - _additional(target.timing) if self._closer else 0.0
 
     @property
     def stood_still_until(self) -> float:
@@ -202,6 +231,8 @@ class CheckScheduler:
         self._look_how_late()
         if self._is_settled(target, delay):
             self._ended += 1
+            if target in self._closer:
+                delay = min(delay, closer_interval(target.timing, more=self._more, at_most=self._wanted))
             delay *= self._stretch * (1 - JITTER * self._random.random())
         else:
             self._work.keep_pace(target)  # in question: two checks of one moment would count for two
@@ -222,6 +253,12 @@ class CheckScheduler:
             before = self._made if self._made is not None else self._wanted / self._stretch
             self._made = before + (self._ended / passed - before) * SMOOTH
         self._looked_at, self._ended, self._was_late = now, 0, is_late
-        self._stretch = stretch_after(self._stretch, passed, is_late=is_late, wanted=self._wanted, made=self._made)
+        wanted = self._wanted + min(self._more, self._wanted)
+        self._stretch = stretch_after(self._stretch, passed, is_late=is_late, wanted=wanted, made=self._made)
         if self._stretch == 1.0:
             self._made = None
+
+
+def _additional(timing: CheckTiming) -> float:
+    """Return how many more checks in a second a target gets at its recheck interval."""
+    return 1.0 / timing.recheck_interval - 1.0 / timing.interval

@@ -57,6 +57,11 @@ class Canaries:
         for each in records:
             self._targets.watch(each)
 
+    def look_closer(self, region: str, looked_closer: frozenset[str]) -> None:
+        """Have the canaries of a region checked more often where it is among these, and no longer where it is not."""
+        for each in self._records.get(region, ()):
+            self._targets.look_closer(each, looked_closer)
+
     def forget(self, region: str) -> None:
         """A region is gone."""
         self._forget(self._records.pop(region, ()), keeping=set())

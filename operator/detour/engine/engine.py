@@ -42,6 +42,7 @@ from detour.engine.regionevidence import Placed
 from detour.engine.regionkeeper import RegionKeeper
 from detour.engine.removals import Removals
 from detour.engine.round import Round
+from detour.engine.signals import Signals, nothing_read
 from detour.engine.sweepqueue import SweepQueue
 from detour.engine.targets import Targets
 from detour.engine.troubles import unread_records, unread_zone
@@ -55,6 +56,7 @@ from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.region import Region
 from detour.model.shared import NONE
+from detour.model.signals import Reading, Source
 from detour.model.vantage import SignOfLife, Vantage, VantageReport
 from detour.model.withdrawal import Withdrawal
 from detour.model.zone import Zone
@@ -72,7 +74,7 @@ class Engine:
     """Connects declarations, checks, planner and zones. Implements `Declared`.
 
     `references` runs the reference checks that clear a suspected vantage; without it they are the questions whether the
-    zones' authoritative servers answer.
+    zones' authoritative servers answer. `read_signal` reads a source of signals, and never raises.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Engine:
         clock: Clock,
         metrics: Metrics,
         references: Callable[[], Awaitable[bool]] | None = None,
+        read_signal: Callable[[Source], Awaitable[Reading]] = nothing_read,
     ) -> None:
         self._queue = SweepQueue(self._sweep, clock.now, pause=environment.pause)
         self._at_once = environment.at_once
@@ -129,12 +132,23 @@ class Engine:
         )
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._canaries = Canaries(targets)
+        self.signals = Signals(
+            read_signal,
+            clock=clock,
+            randomness=environment.randomness,
+            on_news=self._signals_say,
+            every=environment.read_signals_every,
+            takes_reports=environment.takes_reports,
+        )
         self._regions = RegionKeeper(
             clock,
             on_news=reporting.mark,
             on_effect=self._regions_come_or_go,
             findings=lambda name: self._canaries.findings(name, clock.now()),
+            signals=self.signals.findings,
+            reports=self.signals.reports.weeks,
             ring=self._ring_for_region,
+            on_closer_look=self._look_closer,
             in_use=lambda: self._records.regions,
             is_use_known=lambda: self._existing.are_all_known,
             in_service=environment.regions_in_service,
@@ -202,7 +216,11 @@ class Engine:
         self._invalid.pop(subject, None)
         self._reporting.adopt(subject, origin)
         self._canaries.watch(region)
-        self._regions.declare(subject, region, self._reporting.region_memory(origin))
+        memory = self._reporting.region_memory(origin)
+        self.signals.reports.remember(region.name, memory.reported)
+        self.signals.watch(region)
+        self._regions.declare(subject, region, memory)
+        self._canaries.look_closer(region.name, self._regions.looked_closer)
         self._regions_meant.clear()
         self._watch_drain(region.name)
         self.decide(self._records.in_region(region.name))
@@ -356,6 +374,7 @@ class Engine:
                 self._targets.vantages.remove(subject.key.name)
             case Kind.CLOUD_REGION:
                 self._canaries.forget(subject.key.name)
+                self.signals.forget(subject.key.name)
                 self._regions.remove(subject.key.name)
                 self._forget_what_was_meant_by(subject.key.name)
                 self.decide(self._records.in_region(subject.key.name))
@@ -490,6 +509,7 @@ class Engine:
             keeper.replaced = self._targets.replaced_that_works(record.key)
             keeper.decide(moment, zones=self.zones.serving, remembered=remembered)
             self._targets.look(record, keeper.looks)
+        self._targets.look_closer(record, self._regions.looked_closer)
         self._targets.note_undecided(record.key, keeper.healths)
         placed = [_placed(each, keeper.healths[each.name]) for each in record.endpoints]
         self._touched |= dict.fromkeys(sorted(self._regions.note(record.key, placed)))
@@ -521,6 +541,7 @@ class Engine:
 
     def _note_served(self, keeper: RecordKeeper) -> None:
         regions, stuck = keeper.regions_served(self.zones.serving)
+        self.signals.reports.published(keeper.record.key, keeper.record.hostname, regions)
         self._touched |= dict.fromkeys(sorted(self._regions.note_served(keeper.record.key, regions, stuck)))
 
     def _ring_for_region(self, name: str, look_at: float | None) -> None:
@@ -529,6 +550,16 @@ class Engine:
             self._queue.silence(("region", name))
         else:
             self._queue.ring_at(("region", name), look_at, partial(self._regions.judge, name))
+
+    def _signals_say(self, regions: Iterable[str]) -> None:
+        """Sources outside say something else of these regions."""
+        for name in regions:
+            self._regions.judge(name)
+
+    def _look_closer(self, region: str) -> None:
+        """The checks of a region are to be made more often from now on, or not any more."""
+        self._canaries.look_closer(region, self._regions.looked_closer)
+        self.decide(self._records.in_region(region))
 
     def _regions_come_or_go(self, regions: Iterable[str]) -> None:
         """The endpoints of these regions are out, or in again."""
@@ -594,6 +625,7 @@ class Engine:
         self._guard.forget(subject.key)
         self._queue.silence(subject.key)
         record = known.keeper.record
+        self.signals.reports.published(record.key, record.hostname, NONE)
         for region in sorted(self._regions.note(record.key, ()) | self._regions.note_served(record.key, NONE)):
             self._regions.judge(region)
         withdraws = observed and record.deletion_policy is DeletionPolicy.DELETE and known.awaiting is None
@@ -774,6 +806,10 @@ class Engine:
     def vantages_trusted(self) -> Mapping[str, bool]:
         """Tell of each vantage whether it is believed, for metrics."""
         return self._targets.vantages.trusted()
+
+    def signals_standing(self) -> Mapping[tuple[str, str], bool | None]:
+        """Tell of each signal, by region and name, whether it stands, for metrics; None where nothing is known."""
+        return self._regions.signals_standing()
 
     def record_keys(self) -> list[ObjectKey]:
         """Return the keys of all records."""

@@ -15,6 +15,7 @@ from detour.enactment.sites import Site
 from detour.engine.clock import Clock
 from detour.engine.ports import Providers
 from detour.engine.round import AT_ONCE
+from detour.engine.signals import READ_EVERY
 from detour.model.record import ObjectKey
 from detour.planning.safety.departures import FREE_NAMES
 
@@ -28,6 +29,8 @@ class Environment:
     by failures beside the regions that are free: `free_departures` (see `planning.departures`). So many objects are
     taken in, or decided for, before others have their turn: `at_once`.
     At least `regions_in_service` regions stay in service (see `engine.regionkeeper`).
+    Status pages of clouds are read every `read_signals_every` seconds; whether
+    users' reports come in is `takes_reports`.
     Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
     whose answers are billed.
     """
@@ -50,5 +53,7 @@ class Environment:
     leadership_of: Callable[[ObjectKey], Leadership] | None = None
     free_departures: int = FREE_NAMES
     regions_in_service: int = 1
+    read_signals_every: float = READ_EVERY
+    takes_reports: bool = False
     at_once: int = AT_ONCE
     pause: float = 0.0

@@ -82,6 +82,12 @@ class Metrics:
             registry=registry,
         )
         self.repairs = Counter("detour_repairs", "Names put back after somebody else changed them.", registry=registry)
+        self.user_reports = Counter(
+            "detour_user_reports",
+            "Users' reports that a name does not work: counted, or dropped (of an unknown name, or repeated).",
+            ["result"],
+            registry=registry,
+        )
         self.kubernetes_errors = Counter(
             "detour_kubernetes_errors", "Calls to the API server that failed.", ["call"], registry=registry
         )
@@ -125,13 +131,26 @@ class StateCollector(Collector):
         clock: Callable[[], float],
         unread: Callable[[], Mapping[Kind, Mapping[str, str]]] = dict,
         vantages: Callable[[], Mapping[str, bool]] = dict,
+        signals: Callable[[], Mapping[tuple[str, str], bool | None]] = dict,
     ) -> None:
         self._unread = unread
         self._vantages = vantages
+        self._signals = signals
         self._states = states
         self._readiness = readiness
         self._leads = leads
         self._clock = clock
+
+    def _of_signals(self) -> Iterable[Metric]:
+        labels = ["region", "signal"]
+        text = "1 while a source outside says that something is wrong in a region, 0 while it says that nothing is."
+        standing = GaugeMetricFamily("detour_region_signal", text, labels=labels)
+        unknown = GaugeMetricFamily("detour_region_signal_unknown", "1 while a source cannot be read.", labels=labels)
+        for of, stands in self._signals().items():
+            unknown.add_metric(of, float(stands is None))
+            if stands is not None:
+                standing.add_metric(of, float(stands))
+        return [standing, unknown]
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics of every zone, and of all records."""
@@ -205,4 +224,4 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [records, unread, trusted, leader, *gauges.values(), requests]
+        return [records, unread, trusted, *self._of_signals(), leader, *gauges.values(), requests]

@@ -3,10 +3,12 @@
 Times are seconds since the Unix epoch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detour.enactment.wishes import Explanation, ZoneReport
 from detour.health.regions import CanaryFinding, EndpointCounts, Judgement, RegionPhase
+from detour.health.reports import Weeks
+from detour.health.signals import SignalFinding
 from detour.health.vantages import Doubt
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
@@ -111,10 +113,10 @@ class ZoneObjectPicture:
 class RegionPicture:
     """A CloudRegion; `since` is when its phase began, `drain_ended` the declared end of a drain that is over.
 
-    Its endpoints are out as it fails where it `is_out`.
-    So many `records` answer with places there; those that are `stuck`, `stuck_count` in all, would leave and have
-    no other place that is fit. Where it is wanted out and is not, that would leave fewer regions than
-    `needed_in_service`.
+    Its endpoints are out as it fails where it `is_out`. So many `records` answer with places there; those that are
+    `stuck`, `stuck_count` in all, would leave and have no other place that is fit. Where it is wanted out and is not,
+    that would leave fewer regions than `needed_in_service`. Its checks are made more often until `closer_look_until` at
+    the latest, None where they are not. `reports` are what users reported in the hours of the last weeks.
     """
 
     region: Region
@@ -129,6 +131,9 @@ class RegionPicture:
     stuck: tuple[str, ...] = ()
     stuck_count: int = 0
     needed_in_service: int | None = None
+    signals: tuple[SignalFinding, ...] = ()
+    closer_look_until: float | None = None
+    reports: Weeks = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from detour.engine.clock import Clock
 from detour.engine.pictures import RegionPicture
 from detour.engine.regionevidence import Placed, RegionEvidence
 from detour.health.regions import CanaryFinding, Course, EndpointCounts, Judgement, RegionPhase, judged
+from detour.health.reports import Weeks
+from detour.health.signals import NOT_CLOSER, CloserLook, SignalFinding, SignalState, looked_closer
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.memory import NO_REGION_MEMORY, RegionMemory
@@ -38,7 +40,8 @@ class _Known:
     """`ends_at` (engine seconds) is when the drain is over at the latest, None where it has no end.
 
     A drain that `is_followed` stays so until it ends. `since` is when its phase began, in seconds since the Unix epoch.
-    Of its canaries those that `passed` once are believed when they fail.
+    Of its canaries those that `passed` once are believed when they fail. `times` has those of the engine's clock that
+    were told, by the wall's: once told they stay, though the two run apart.
     """
 
     subject: Subject
@@ -50,6 +53,9 @@ class _Known:
     judgement: Judgement = UNJUDGED
     phase: RegionPhase = RegionPhase.UNKNOWN
     findings: tuple[CanaryFinding, ...] = ()
+    signals: tuple[SignalFinding, ...] = ()
+    closer_look: CloserLook = NOT_CLOSER
+    times: dict[float, float] = field(default_factory=dict)
     passed: frozenset[str] = NONE
 
     @property
@@ -74,8 +80,10 @@ class _Served:
 class RegionKeeper:
     """Judges regions. `on_news` gets whose status has news, `on_effect` the regions whose endpoints are in or out now.
 
-    `findings` tells of the canaries of a region, and `ring` gets when to judge one again. At least `in_service` regions
-    stay in service; `in_use` has those that records name, and `is_use_known` tells whether these are all.
+    `findings` tells of the canaries of a region, `signals` of its signals, `reports` of what users reported, and
+    `ring` gets when to judge one again; `on_closer_look` gets a region that is looked at more closely from now on, or
+    not any more. At least `in_service` regions stay in service; `in_use` has those that records name, and
+    `is_use_known` tells whether these are all.
     """
 
     def __init__(
@@ -85,7 +93,10 @@ class RegionKeeper:
         on_news: Callable[[Subject], None],
         on_effect: Callable[[Iterable[str]], None] = lambda _: None,
         findings: Callable[[str], tuple[CanaryFinding, ...]] = lambda _: (),
+        signals: Callable[[str], tuple[SignalFinding, ...]] = lambda _: (),
+        reports: Callable[[str], Weeks] = lambda _: {},
         ring: Callable[[str, float | None], None] = lambda region, at: None,
+        on_closer_look: Callable[[str], None] = lambda _: None,
         in_use: Callable[[], Collection[str]] = lambda: (),
         is_use_known: Callable[[], bool] = lambda: True,
         in_service: int = 1,
@@ -94,7 +105,10 @@ class RegionKeeper:
         self._on_news = on_news
         self._on_effect = on_effect
         self._findings = findings
+        self._signals = signals
+        self._reports = reports
         self._ring = ring
+        self._on_closer_look = on_closer_look
         self._in_use = in_use
         self._is_use_known = is_use_known
         self._in_service = in_service
@@ -107,6 +121,7 @@ class RegionKeeper:
         self._served_in: dict[ObjectKey, tuple[frozenset[str], frozenset[str]]] = {}
         self._drained: frozenset[str] = NONE
         self._failing: frozenset[str] = NONE
+        self._looked_closer: frozenset[str] = NONE
 
     # -- endpoints -------------------------------------------------------------------------------------------------
 
@@ -192,6 +207,7 @@ class RegionKeeper:
             is_followed=before.is_followed if before else memory.was_drained,
             judgement=before.judgement if before else replace(UNJUDGED, course=Course(memory.was_out)),
             phase=before.phase if before else RegionPhase.UNKNOWN,
+            closer_look=before.closer_look if before else NOT_CLOSER,
             passed=before.passed if before else memory.passed,
         )
         if before is None and memory.was_out:
@@ -213,6 +229,7 @@ class RegionKeeper:
     def remove(self, name: str) -> None:
         """A CloudRegion is gone: nothing takes its endpoints out any more."""
         self._known.pop(name, None)
+        self._looked_closer -= {name}
         self._ring(name, None)
         self._find_effects()
 
@@ -304,16 +321,34 @@ class RegionKeeper:
             replace(each, has_passed=each.has_passed or each.name in known.passed) for each in self._findings(name)
         )
         known.passed = frozenset(each.name for each in known.findings if each.has_passed)
+        known.signals = self._signals(name)
         known.judgement = judged(
             known.findings,
             self._endpoints(name),
             known.region.failing,
             known.judgement.course,
             self._clock.now(),
+            signals=known.signals,
+            signalled=known.region.signalled,
         )
+        self._look_closer(known)
         self._find_effects()
         self._settle_phase(known)
-        self._ring(name, known.judgement.look_at)
+        times = (known.judgement.look_at, known.closer_look.ends_at, *(each.look_at for each in known.signals))
+        self._ring(name, min((each for each in times if each is not None), default=None))
+
+    @property
+    def looked_closer(self) -> frozenset[str]:
+        """The regions whose checks are made more often just now: the same object until that changes."""
+        return self._looked_closer
+
+    def _look_closer(self, known: _Known) -> None:
+        stands = any(each.stands for each in known.signals)
+        known.closer_look = looked_closer(known.closer_look, stands=stands, now=self._clock.now())
+        name = known.region.name
+        if known.closer_look.is_on is not (name in self._looked_closer):
+            self._looked_closer ^= {name}
+            self._on_closer_look(name)
 
     def _settle_phase(self, known: _Known) -> None:
         """Note the phase that follows from what is in force now, and that there is news of it."""
@@ -327,12 +362,20 @@ class RegionKeeper:
         for name in list(self._known):
             self.judge(name)
 
+    def signals_standing(self) -> dict[tuple[str, str], bool | None]:
+        """Tell of each signal, by region and name, whether it stands; None where nothing is known."""
+        return {
+            (name, each.name): None if each.state is SignalState.UNKNOWN else each.stands
+            for name, known in self._known.items()
+            for each in known.signals
+        }
+
     def picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
         known = self._known.get(name)
         if known is None:
             return None
-        served = self._served.get(name, _Served())
+        served, ends_at = self._served.get(name, _Served()), known.closer_look.ends_at
         is_refused = known.is_drain_wanted and name not in self._drained
         is_kept = known.judgement.course.is_out and name not in self._failing and name not in self._drained
         return RegionPicture(
@@ -348,4 +391,15 @@ class RegionKeeper:
             stuck=tuple(str(each) for each in list(served.stuck)[:NAMES_TOLD]),
             stuck_count=len(served.stuck),
             needed_in_service=self._in_service if is_refused or is_kept else None,
+            signals=tuple(replace(each, since=self._on_the_wall(known, each.since)) for each in known.signals),
+            closer_look_until=None if ends_at is None else self._on_the_wall(known, ends_at),
+            reports=self._reports(name),
         )
+
+    def _on_the_wall(self, known: _Known, at: float) -> float:
+        if at not in known.times:
+            ends_at = known.closer_look.ends_at
+            told = {each.since for each in known.signals} | ({ends_at} if ends_at is not None else set())
+            known.times = {each: wall for each, wall in known.times.items() if each in told}
+            known.times[at] = self._clock.on_the_wall(at)
+        return known.times[at]

@@ -15,10 +15,10 @@ from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome, with_enough
 from detour.checks.scheduler import LATE, CheckScheduler
-from detour.engine.awaited import Awaited
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
 from detour.engine.moment import Moment
+from detour.engine.recordtargets import RecordTargets
 from detour.engine.sight import Sight
 from detour.engine.turnedbad import TurnedBad
 from detour.engine.vantages import THE_OPERATOR, OwnVantage, Vantages
@@ -96,7 +96,8 @@ class Targets:
         self._names: dict[_NameKey, _Name] = {}
         self._targets_of: dict[ObjectKey, tuple[Target, ...]] = {}
         self._replaced: dict[ObjectKey, Replaced] = {}
-        self._awaited = Awaited()
+        self._awaited = RecordTargets()
+        self._closer = RecordTargets()  # who has targets that are looked at more closely
         self._cause_at: dict[ObjectKey, float] = {}
         self._turned_bad = TurnedBad[Target]()
         self._sight = Sight(clock.now)
@@ -166,7 +167,8 @@ class Targets:
         record = self._records.pop(key, None)
         self._cause_at.pop(key, None)
         self._replaced.pop(key, None)
-        self._awaited.by(key, ())
+        self._awaited.set(key, ())
+        self._look_closer(key, ())
         self._undecided.pop(key, None)
         if record is not None:
             if self._index is not None:
@@ -423,7 +425,7 @@ class Targets:
         """A vantage has looked at these checks again: tell who waits for that."""
         if self._index is not None:
             waits = [target for target in self._awaited if self._index.key(target) in keys]
-            self._on_news(tuple(dict.fromkeys(key for target in waits for key in self._awaited.of(target))))
+            self._on_news(tuple(dict.fromkeys(key for target in waits for key in self._awaited.having(target))))
 
     def count_own_before(self, at: float) -> None:
         """What this process has seen fail since `at` (engine seconds) waits for its reference checks, as it is much."""
@@ -518,7 +520,7 @@ class Targets:
         if not looks.awaited and record.key not in self._awaited:
             return
         targets = {each.address: each for each in self._targets_of.get(record.key, ())}
-        self._awaited.by(record.key, (each for address, each in targets.items() if address in looks.awaited))
+        self._awaited.set(record.key, (each for address, each in targets.items() if address in looks.awaited))
         if looks.wanted and self._to_schedule:
             self._update_scheduler()
         for address, since in looks.wanted.items() if self.vantages.checks_here else ():
@@ -534,6 +536,22 @@ class Targets:
                 continue
             if times := [looks.wanted[each] for each in name.addresses if each in looks.wanted]:
                 self._resolutions.hasten(_name_key(record, endpoint.hostname), unless_since=max(times))
+
+    def look_closer(self, record: Record, regions: frozenset[str]) -> None:
+        """Have the targets of a record's endpoints in these regions checked more often, and no others of its."""
+        if regions or record.key in self._closer:
+            within = (each for each in record.endpoints if each.region in regions)
+            addresses = (address for each in within for address in self._addresses(record, each))
+            self._look_closer(record.key, [Target(each, record.probe, record.timing) for each in addresses])
+
+    def _look_closer(self, record: ObjectKey, targets: Iterable[Target]) -> None:
+        before = self._closer.of(record)
+        self._closer.set(record, targets)
+        for target in self._closer.of(record):
+            self.scheduler.look_closer(target)
+        for target in before:
+            if not self._closer.having(target):
+                self.scheduler.look_no_closer(target)
 
     def _look_beside(self, key: _NameKey) -> None:
         """A hostname leads nowhere of a sudden: look up the other ones of its records, and at what they lead to."""
@@ -648,7 +666,7 @@ class Targets:
     def _learned(self, target: Target, before: Streak, *, passed: bool) -> None:
         """Take note of a result that told something; where it contradicts what is believed, look at the others too."""
         self._sight.saw(target, passed=passed)
-        self._on_news(self._awaited.of(target))
+        self._on_news(self._awaited.having(target))
         verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
         if verdict is before.verdict and verdict is not told:
             others = Verdict.UNHEALTHY if passed else Verdict.HEALTHY  # itself is in question now

@@ -12,14 +12,18 @@ hours later everything that needed it had failed. So canaries watch the cloud's 
 Endpoints are weaker evidence, as anybody may say that theirs are in a region: each namespace has one vote, and all of
 them together make a region Suspect at most, unless its administrator says otherwise.
 
+Signals from outside (see `health.signals`) are hints: while one stands that surely means the region it is Suspect, and
+less is enough to make it Failing; but something of its own must fail.
+
 Pure; times in seconds on the engine's clock.
 """
 
 import enum
 from dataclasses import dataclass, replace
 
+from detour.health.signals import SignalFinding, stands_surely
 from detour.model.health import Verdict
-from detour.model.region import FailingRules
+from detour.model.region import FailingRules, SignalledRules
 from detour.model.shares import majority, so_many
 
 NAMES_TOLD = 3
@@ -71,11 +75,15 @@ class EndpointCounts:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a region has been through: whether its endpoints are out, since when it is condemned, or is good again."""
+    """What a region has been through: whether its endpoints are out, since when it is condemned, or is good again.
+
+    It `is_signalled` where that was by what is enough while a signal stands: as much must be well before it is back.
+    """
 
     is_out: bool = False
     condemned_since: float | None = None
     good_since: float | None = None
+    is_signalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,45 @@ class Judgement:
 
 
 def judged(
+    canaries: tuple[CanaryFinding, ...],
+    endpoints: EndpointCounts,
+    rules: FailingRules,
+    course: Course,
+    now: float,
+    *,
+    signals: tuple[SignalFinding, ...] = (),
+    signalled: SignalledRules | None = None,
+) -> Judgement:
+    """Judge a region by its canaries and endpoints, on top of what it has been through.
+
+    While one of its `signals` stands that surely means it, what is enough by the rules that are `signalled` is enough.
+    """
+    is_signalled = course.is_signalled if course.is_out else signalled is not None and stands_surely(signals)
+    if is_signalled and signalled is not None:
+        rules = _lowered(rules, signalled, len(canaries))
+    found = _judged(canaries, endpoints, rules, replace(course, is_signalled=is_signalled), now)
+    told = "; ".join(each.message for each in signals if each.stands)
+    if not told:
+        return found
+    if found.phase in (RegionPhase.HEALTHY, RegionPhase.UNKNOWN) and not found.course.is_out:
+        return replace(found, phase=RegionPhase.SUSPECT, reason="SignalStands", message=f"{told}; {found.message}")
+    return replace(found, message=f"{found.message}; {told}")
+
+
+def _lowered(rules: FailingRules, signalled: SignalledRules, total: int) -> FailingRules:
+    """Return the rules by which a region with so many canaries fails while a signal stands: whatever is less."""
+    usual = so_many(rules.number, rules.share, total, otherwise=majority(total))
+    return FailingRules(
+        number=min(usual, so_many(signalled.number, signalled.share, total, otherwise=usual)),
+        after=min(rules.after, signalled.after),
+        hold_down=rules.hold_down,
+        by_endpoints=rules.by_endpoints or signalled.by_endpoints,
+    )
+
+
+def _judged(
     canaries: tuple[CanaryFinding, ...], endpoints: EndpointCounts, rules: FailingRules, course: Course, now: float
 ) -> Judgement:
-    """Judge a region by its canaries and endpoints, on top of what it has been through."""
     failing = [each for each in canaries if each.verdict is Verdict.UNHEALTHY]
     needed = so_many(rules.number, rules.share, len(canaries), otherwise=majority(len(canaries)))
     believed = [each for each in failing if each.has_passed]  # else it is the canary that is wrong, more likely
@@ -123,10 +167,10 @@ def _condemned(reason: str, why: str, rules: FailingRules, course: Course, now: 
     since = now if course.condemned_since is None else course.condemned_since
     fails_at = since + rules.after
     if course.is_out or now >= fails_at:
-        course = Course(is_out=True, condemned_since=since)
+        course = Course(is_out=True, condemned_since=since, is_signalled=course.is_signalled)
         return Judgement(RegionPhase.FAILING, reason, why, "its endpoints take no traffic where others are fit", course)
     effect = f"it counts as failing after {rules.after:g} s of that"
-    return Judgement(RegionPhase.SUSPECT, reason, why, effect, Course(condemned_since=since), fails_at)
+    return Judgement(RegionPhase.SUSPECT, reason, why, effect, replace(course, condemned_since=since), fails_at)
 
 
 def _after_failing(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from detour.engine.ports import Origin
 from detour.kube.metadata import has_finalizer
-from detour.kube.resources.memory import zones_in
+from detour.kube.resources.memory import closer_look_in, zones_in
 from detour.model.objects import RawObject
 from detour.model.record import ObjectKey
 
@@ -48,3 +48,9 @@ def zones_told_of(origin: Origin) -> Iterable[ObjectKey]:
     metadata = shown.get("metadata")
     namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else ""
     return tuple(zones_in(shown.get("status"), str(namespace or "")))
+
+
+def closer_look_told_of(origin: Origin) -> float | None:
+    """Return until when the status of a CloudRegion says that its checks are made more often (seconds since 1970)."""
+    shown: RawObject = origin.shown
+    return closer_look_in(shown.get("status"))

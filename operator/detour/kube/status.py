@@ -17,6 +17,8 @@ from detour.engine.pictures import (
     ZonePicture,
 )
 from detour.health.regions import CanaryFinding, RegionPhase
+from detour.health.reports import WEEK, Weeks, begins
+from detour.health.signals import SignalFinding
 from detour.health.vantages import NEW, NOT_HEARD, STALE
 from detour.kube.resources.vantage import VantageState
 from detour.model.health import EndpointHealth, Verdict
@@ -567,6 +569,24 @@ def _canary(finding: CanaryFinding) -> Status:
     return told | ({"hasPassed": True} if finding.has_passed else {})
 
 
+def _signal(finding: SignalFinding) -> Status:
+    told: Status = {"name": finding.name, "state": finding.state.value, "since": timestamp(finding.since)}
+    if finding.message:
+        told["message"] = finding.message
+    return told | ({} if finding.is_sure else {"lowConfidence": True})
+
+
+def _reports_by_hour(weeks: Weeks) -> list[Status]:
+    """Return the reports of some weeks, each hour as a number, or as - where nobody listened."""
+    return [
+        {
+            "week": timestamp(begins(week * WEEK)),
+            "hours": " ".join(str(hours.get(each, "-")) for each in range(max(hours, default=-1) + 1)),
+        }
+        for week, hours in sorted(weeks.items())
+    ]
+
+
 def _told_of_stuck(picture: RegionPicture) -> str:
     if not picture.stuck_count:
         return ""
@@ -602,5 +622,8 @@ def region_status(
         **({"endpointsOut": True} if picture.is_out else {}),
         **({"staying": list(picture.stuck)} if picture.stuck else {}),
         **({"canaries": [_canary(each) for each in picture.canaries]} if picture.canaries else {}),
+        **({"signals": [_signal(each) for each in picture.signals]} if picture.signals else {}),
+        **({"closerLookUntil": timestamp(picture.closer_look_until)} if picture.closer_look_until is not None else {}),
+        **({"reportsByHour": _reports_by_hour(picture.reports)} if picture.reports else {}),
         **({} if picture.drain_ended is None else {"drainEnded": timestamp(picture.drain_ended)}),
     }

@@ -26,6 +26,8 @@ from detour.kube.resources.cloudregion import (
     CloudRegionSpec,
     EndpointEvidence,
     FailingSpec,
+    SignalledSpec,
+    SignalsSpec,
 )
 from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
@@ -40,8 +42,9 @@ from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Quorum, Record, TierNeeds
-from detour.model.region import Canary, FailingRules, Region
+from detour.model.region import Canary, FailingRules, Region, SignalledRules
 from detour.model.shared import shared
+from detour.model.signals import QueryRules, QuerySource, ReportRules, SignalRules
 from detour.model.timestamps import parse_time
 from detour.model.vantage import Vantage
 from detour.model.zone import (
@@ -200,6 +203,30 @@ def region_from(item: Mapping[str, Any]) -> Region:
         canaries=tuple(_canary(each, spec.canary_timing) for each in spec.canaries),
         failing=_failing(spec.failing),
         overrides=frozenset(spec.overrides),
+        signals=_signals(spec.signals),
+        signalled=_signalled(spec.signals.failing),
+    )
+
+
+def _signals(spec: SignalsSpec) -> SignalRules:
+    reports = spec.user_reports
+    return SignalRules(
+        feed=spec.status_feed,
+        reports=None if reports is None else ReportRules(reports.times, reports.clients, seconds(reports.for_)),
+        queries=tuple(
+            QueryRules(each.name, QuerySource(each.server, each.query), each.above, each.below, seconds(each.for_))
+            for each in spec.prometheus
+        ),
+    )
+
+
+def _signalled(spec: SignalledSpec) -> SignalledRules:
+    number, share = _number_or_share(spec.canaries)
+    return SignalledRules(
+        number,
+        share,
+        after=seconds(spec.after),
+        by_endpoints=spec.endpoints_alone is EndpointEvidence.FAILING,
     )
 
 

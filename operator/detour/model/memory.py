@@ -3,7 +3,8 @@
 What is *published* is never taken from here; the zone itself says that.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from detour.model.generation import NEVER, Generation
 from detour.model.health import Verdict
@@ -76,12 +77,14 @@ class RegionMemory:
     """One CloudRegion's earlier status: the end of a drain that is over (seconds since the Unix epoch).
 
     Its endpoints were out by then as it `was_drained`, or failing (`was_out`). Of its canaries these have `passed`.
+    Users `reported` so often in the hours of the week, for weeks by their number.
     """
 
     drain_ended: float | None = None
     was_drained: bool = False
     was_out: bool = False
     passed: frozenset[str] = frozenset()
+    reported: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
 
 
 NO_REGION_MEMORY = RegionMemory()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from detour.model.checks import CheckTiming, Probe
 from detour.model.endpoint import AdminState
+from detour.model.signals import NO_SIGNALS, SignalRules
 
 
 class Override(enum.StrEnum):
@@ -39,10 +40,21 @@ class FailingRules:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalledRules:
+    """What is enough to fail while a signal stands, as far as that is less than what FailingRules say."""
+
+    number: int | None = 1
+    share: float | None = None
+    after: float = 30.0
+    by_endpoints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end.
 
-    `why` is what people say of their drain, and `overrides` the rules that it sets aside.
+    `why` is what people say of their drain, and `overrides` the rules that it sets aside. While one of its `signals`
+    stands it fails by the rules that are `signalled`.
     """
 
     name: str
@@ -55,3 +67,5 @@ class Region:
     canaries: tuple[Canary, ...] = ()
     failing: FailingRules = FailingRules()
     overrides: frozenset[Override] = frozenset()
+    signals: SignalRules = NO_SIGNALS
+    signalled: SignalledRules = SignalledRules()

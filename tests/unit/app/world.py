@@ -7,6 +7,7 @@ Real are the declarations, the engine, its zones and enactors, status and events
 import asyncio
 import copy
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -35,6 +36,7 @@ from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
+from detour.model.signals import Reading, Source, Unreadable
 from detour.model.vantage import SignOfLife
 from detour.model.zone import Zone
 from detour.planning.safety.departures import FREE_NAMES
@@ -90,8 +92,9 @@ class World:
 
     With an `identity` it stands for election and otherwise leads. While `is_deaf` no name server answers, and never
     does one to questions of the types `is_silent_about`; while `is_blind` all its checks fail too. `secret` is what
-    every Secret holds, `kinds` the order in which it learns of what there is. A check takes `check_time` seconds,
-    and says of `slow` addresses that they took 1.2 s.
+    every Secret holds, `kinds` the order in which it learns of what there is, `readings` what the sources of signals
+    say. A check takes `check_time` seconds, and says of `slow` addresses that they took 1.2 s; `checks` counts them by
+    address.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class World:
         questions_per_day: float = 0.0,
         own_vantage: OwnVantage = THE_OPERATOR,
         checks_in_flight: int = 1000,
+        takes_reports: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
@@ -122,6 +126,8 @@ class World:
         self.down: set[str] = set()
         self.lost: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
+        self.readings: dict[Source, Reading] = {}
+        self.checks: Counter[str] = Counter()
         self.secret = {"key": "value"}
         self.secret_error: ClusterError | None = None
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
@@ -143,6 +149,7 @@ class World:
             at_once=at_once,
             pause=pause,
             questions=QuestionBudget(questions_per_day, loop.time) if questions_per_day else None,
+            takes_reports=takes_reports,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(
@@ -152,6 +159,7 @@ class World:
                 check=self._check,
                 resolve=self._resolve,
                 heartbeats=self._heartbeats,
+                read_signal=self._read_signal,
             ),
             metrics=self.metrics,
             checks_in_flight=checks_in_flight,
@@ -211,7 +219,12 @@ class World:
             task.cancel()
         await asyncio.gather(*tasks, *enactors, return_exceptions=True)
 
+    async def _read_signal(self, source: Source) -> Reading:
+        await asyncio.sleep(0.1)
+        return self.readings.get(source, Unreadable("nobody answers"))
+
     async def _check(self, target: Target) -> CheckResult:
+        self.checks[target.address] += 1
         await asyncio.sleep(self.check_time)
         if self.is_blind:
             return CheckResult(False, "Timeout", "nothing was heard", 0.0)

@@ -79,7 +79,7 @@ class ProbeAssembly:
             clock=clock.now,
         )
         self.writer = Writer(ports.place, name=name, lease=lease, instance=instance, clock=clock, look=self._look)
-        self.declarations = Declarations(Checked(self.targets), read_config_map=ports.read_config_map)
+        self.declarations = Declarations(Checked(self.targets, clock), read_config_map=ports.read_config_map)
         self._intake = Intake(
             self.declarations.taking,
             listed=lambda: self.declarations.listed,

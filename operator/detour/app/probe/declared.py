@@ -1,11 +1,17 @@
 """What a probe makes of declarations: of records and regions the checks, of all else nothing."""
 
+import asyncio
+
 from detour.engine.canaries import Canaries
+from detour.engine.clock import Clock
 from detour.engine.ports import Origin
 from detour.engine.targets import Targets
+from detour.health.signals import LONGEST_CLOSER_LOOK
+from detour.kube.origins import closer_look_told_of
 from detour.model.objects import Kind, Subject
-from detour.model.record import Record
+from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
+from detour.model.shared import NONE
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
@@ -16,21 +22,29 @@ class Checked:
     A record that cannot be used is checked as it was declared before; what is wrong with it the operator says.
     """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, clock: Clock) -> None:
         self._targets = targets
+        self._clock = clock
         self._canaries = Canaries(targets)
+        self._records: dict[ObjectKey, Record] = {}
+        self._closer_until: dict[str, float] = {}  # by region, in engine seconds
+        self._looked_closer: frozenset[str] = NONE
 
     def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
         """Check the record's endpoints."""
+        self._records[record.key] = record
         self._targets.watch(record)
+        self._targets.look_closer(record, self._looked_closer)
 
     def gone(self, subject: Subject, *, observed: bool) -> None:
         """Check its endpoints, or canaries, no more."""
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 self._targets.forget(subject.key)
+                self._records.pop(subject.key, None)
             case Kind.CLOUD_REGION:
                 self._canaries.forget(subject.key.name)
+                self._look_closer(subject.key.name, None)
             case _:
                 pass
 
@@ -40,6 +54,8 @@ class Checked:
     def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """Check the canaries of the region."""
         self._canaries.watch(region)
+        self._canaries.look_closer(region.name, self._looked_closer)
+        self._look_closer(region.name, closer_look_told_of(origin))
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Other vantages are nothing to a probe."""
@@ -54,10 +70,38 @@ class Checked:
         """Go on with what it declared before."""
 
     def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
-        """What the operator says of it is nothing to a probe."""
+        """Of what the operator says one thing matters to a probe: that a region is to be looked at more closely."""
+        if subject.kind is Kind.CLOUD_REGION:
+            self._look_closer(subject.key.name, closer_look_told_of(origin))
 
     def exists(self, subject: Subject) -> None:
         """An object is there."""
 
     def all_listed(self, kind: Kind) -> None:
         """Every object of a kind was shown."""
+
+    def _look_closer(self, region: str, until: float | None) -> None:
+        """Check a region more often until so late (seconds since the Unix epoch), or as often as usual again."""
+        left = 0.0 if until is None else min(LONGEST_CLOSER_LOOK, until - self._clock.wall())
+        if left > 0.0:
+            self._closer_until[region] = self._clock.now() + left
+            asyncio.get_running_loop().call_later(left, self._end_closer_look, region)
+        else:
+            self._closer_until.pop(region, None)
+        self._settle()
+
+    def _end_closer_look(self, region: str) -> None:
+        if self._clock.now() >= self._closer_until.get(region, float("inf")):
+            del self._closer_until[region]
+            self._settle()
+
+    def _settle(self) -> None:
+        before, self._looked_closer = self._looked_closer, frozenset(self._closer_until)
+        changed = before ^ self._looked_closer
+        if not changed:
+            return
+        for region in changed:
+            self._canaries.look_closer(region, self._looked_closer)
+        for record in self._records.values():
+            if any(each.region in changed for each in record.endpoints):
+                self._targets.look_closer(record, self._looked_closer)

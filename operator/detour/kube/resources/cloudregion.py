@@ -3,20 +3,35 @@
 import enum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import BeforeValidator, Field, Strict, StringConstraints
 
 from detour.health.regions import RegionPhase
+from detour.health.signals import FEED, REPORTS, SignalState
 from detour.kube.resources.conditions import Conditions, LastIncident, Time
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules, seconds
 from detour.kube.resources.probes import HTTPCheck, PublicHTTPSCheck, TCPCheck
 from detour.kube.resources.rules import Declared, Reported, Rule, Rules, Unique, shaped
-from detour.kube.resources.values import WHOLE, Integer, NumberOrShare, label_rule, name_rules, number_or_share_rule
+from detour.kube.resources.values import (
+    WHOLE,
+    Flag,
+    Integer,
+    NumberOrShare,
+    decimal,
+    label_rule,
+    name_rules,
+    number_or_share_rule,
+)
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.region import Override
 
 MOST_CANARIES = 8
 MOST_STAYING = 10
+MOST_QUERIES = 4
+
+LARGEST = 1e15
+Bound = Annotated[float, Strict(), Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False), BeforeValidator(decimal)]
+"""What the value of a query is compared with."""
 
 
 class Cloud(enum.StrEnum):
@@ -126,6 +141,106 @@ class FailingSpec(Declared):
     )
 
 
+class UserReportsSpec(Declared):
+    """When what users report is a signal."""
+
+    times: Annotated[float, Strict(), Field(ge=1, le=1000, allow_inf_nan=False), BeforeValidator(decimal)] = Field(
+        default=3.0,
+        description="How many times as many reports as are usual at that hour of the week (the median of the past four"
+        " weeks) there must be, 1 to 1000.",
+    )
+    clients: Annotated[int, Strict(), Field(ge=1, le=10000), WHOLE] = Field(
+        default=10, description="From how many different clients, within five minutes, 1 to 10000."
+    )
+    for_: Annotated[
+        str,
+        StringConstraints(max_length=MAXIMUM_LENGTH),
+        Rules(*duration_rules("signals.userReports.for", "0s", "1h")),
+    ] = Field(default="2m", alias="for", description="For how long, 0s to 1h.")
+
+
+class PrometheusSignalSpec(Declared):
+    """A query whose values are a signal while one of them is beyond a bound."""
+
+    name: Annotated[str, StringConstraints(max_length=63), Rules(label_rule("signals.prometheus[].name"))] = Field(
+        description="What it is called in status: a DNS label, unique within the region, such as `checkout-errors`."
+    )
+    server: Annotated[str, StringConstraints(max_length=63), Rules(label_rule("signals.prometheus[].server"))] = Field(
+        description="Which of the Prometheus servers that the chart's `prometheusServers` declare."
+    )
+    query: Annotated[str, StringConstraints(min_length=1, max_length=1000)] = Field(
+        description="A query in PromQL that gives a number, or several. One without any value is no signal."
+    )
+    above: Bound | None = Field(
+        default=None, description="The signal stands while any value is above this. Give `above` or `below`."
+    )
+    below: Bound | None = Field(default=None, description="The signal stands while any value is below this.")
+    for_: Annotated[
+        str,
+        StringConstraints(max_length=MAXIMUM_LENGTH),
+        Rules(*duration_rules("signals.prometheus[].for", "0s", "1h")),
+    ] = Field(default="1m", alias="for", description="For how long it must be, 0s to 1h.")
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.above) != has(self.below)",
+            "signals.prometheus[] needs just one of above and below",
+            lambda query: (query.above is None) is not (query.below is None),
+        ),
+        Rule(
+            f"!(self.name in ['{FEED}', '{REPORTS}'])",
+            f"signals.prometheus[].name must not be {FEED} or {REPORTS}, which are names of other signals",
+            lambda query: query.name not in (FEED, REPORTS),
+        ),
+    )
+
+
+class SignalledSpec(Declared):
+    """What is enough while a signal stands, as far as it is less than what `failing` asks for."""
+
+    canaries: Annotated[NumberOrShare, Rules(number_or_share_rule("signals.failing.canaries", "canaries"))] = Field(
+        default=1, description="How many canaries must fail, a number or a share such as `60%`."
+    )
+    after: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("signals.failing.after", "0s", "1h"))
+    ] = Field(default="30s", description="For how long so many must fail, 0s to 1h.")
+    endpoints_alone: EndpointEvidence = Field(
+        default=EndpointEvidence.SUSPECT,
+        description="What the failures of endpoints alone can make of the region then. Failing: they count like"
+        " canaries.",
+    )
+
+
+class SignalsSpec(Declared):
+    """Hints from outside that the region is in trouble. They move nothing; they make Detour look harder."""
+
+    status_feed: Flag = Field(
+        default=False,
+        description="true: what the cloud's own status page says of this region. AWS and Google name their regions;"
+        " Azure does not, so what it says only makes checks more frequent.",
+    )
+    user_reports: UserReportsSpec | None = Field(
+        default=None,
+        description="What users report of names that lead to this region. Needs `userReports.enabled` of the chart.",
+    )
+    prometheus: Annotated[
+        tuple[PrometheusSignalSpec, ...],
+        Field(max_length=MOST_QUERIES),
+        Unique("name"),
+        Rules(
+            Rule(
+                "self.all(e, self.exists_one(o, o.name == e.name))",
+                "signals.prometheus must have different names; rename one of them",
+                lambda queries: len({each.name for each in queries}) == len(queries),
+            )
+        ),
+    ] = Field(default=(), description="Queries to Prometheus, at most 4.")
+    failing: SignalledSpec = Field(
+        default=SignalledSpec.model_validate({}),
+        description="What is enough for the region to fail while a signal stands; without one it is `failing`.",
+    )
+
+
 class CloudRegionSpec(Declared):
     """What people say of a region, and ask of it."""
 
@@ -181,6 +296,11 @@ class CloudRegionSpec(Declared):
     failing: FailingSpec = Field(
         default=FailingSpec.model_validate({}), description="When the region counts as failing, and when it is back."
     )
+    signals: SignalsSpec = Field(
+        default=SignalsSpec.model_validate({}),
+        description="Hints from outside. While one stands the region's checks are made at their recheck interval, for"
+        " half an hour at most, and less is enough for it to fail; a hint alone moves nothing.",
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -198,6 +318,11 @@ class CloudRegionSpec(Declared):
             "reason is why a region is drained: give it only with state: Drained, or remove it",
             lambda region: region.state is AdminState.DRAINED or region.reason is None,
         ),
+        Rule(
+            "self.cloud != 'Other' || !has(self.signals) || !has(self.signals.statusFeed) || !self.signals.statusFeed",
+            "signals.statusFeed is for AWS, Azure and Google: of other clouds no status page is known",
+            lambda region: region.cloud is not Cloud.OTHER or not region.signals.status_feed,
+        ),
     )
 
 
@@ -209,6 +334,29 @@ class CanaryStatus(Reported):
     message: str | None = Field(default=None, description="Why, where it is not Healthy.")
     has_passed: bool | None = Field(
         default=None, description="true: it has passed once. One that never has condemns no region when it fails."
+    )
+
+
+class SignalStatus(Reported):
+    """What one source outside says of the region."""
+
+    name: str | None = Field(default=None, description=f"`{FEED}`, `{REPORTS}`, or the name of a query to Prometheus.")
+    state: SignalState | None = Field(
+        default=None, description="Standing: it says that something is wrong; Quiet; Unknown: it could not be read."
+    )
+    since: Time | None = Field(default=None, description="When that began.")
+    message: str | None = Field(default=None, description="What it says, or why nothing is known.")
+    low_confidence: bool | None = Field(
+        default=None, description="true: it only seems to mean this region, so it makes checks more frequent, no more."
+    )
+
+
+class ReportsOfWeek(Reported):
+    """What users reported in the hours of one week."""
+
+    week: Time | None = Field(default=None, description="When the week began, on Monday.")
+    hours: str | None = Field(
+        default=None, description="The reports of each hour from then, separated by spaces; - where nobody listened."
     )
 
 
@@ -246,6 +394,15 @@ class CloudRegionStatus(Reported):
         " their other endpoints is fit: namespace and name.",
     )
     canaries: tuple[CanaryStatus, ...] = Field(default=(), description="What is believed of the canaries.")
+    signals: tuple[SignalStatus, ...] = Field(default=(), description="What sources outside say of the region.")
+    closer_look_until: Time | None = Field(
+        default=None,
+        description="Until when the region's checks are made at their recheck interval at the latest, as a signal"
+        " stands.",
+    )
+    reports_by_hour: tuple[ReportsOfWeek, ...] = Field(
+        default=(), description="What users reported in the last weeks: what is usual at an hour is told by that."
+    )
     drain_ended: Time | None = Field(
         default=None,
         description="The `until` of a drain that is over. It stays over, also where the clock is set back: for another"

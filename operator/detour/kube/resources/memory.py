@@ -8,6 +8,7 @@ nothing raises. What is *published* is never taken from here; the zone itself sa
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from detour.health.reports import WEEK, hour_number
 from detour.kube.resources.rules import shaped
 from detour.kube.resources.values import LABEL, NAME_LABEL, is_address
 from detour.model.generation import NEVER, Generation
@@ -78,7 +79,26 @@ def region_memory_in(status: object) -> RegionMemory:
         passed=frozenset(
             _text(each.get("name")) for each in _mappings(told.get("canaries")) if each.get("hasPassed") is True
         ),
+        reported=dict(_weeks(told.get("reportsByHour"))),
     )
+
+
+def closer_look_in(status: object) -> float | None:
+    """Return until when a CloudRegion's status says that its checks are made more often (seconds since the epoch)."""
+    return _time(_mapping(status).get("closerLookUntil"))
+
+
+def _weeks(value: object) -> Iterator[tuple[int, dict[int, int]]]:
+    """Give what users reported in the hours of some weeks, each week by its number."""
+    for each in _mappings(value):
+        begins, hours = _time(each.get("week")), _text(each.get("hours")).split()
+        if begins is not None and len(hours) <= WEEK:
+            counts = {hour: int(count) for hour, count in enumerate(hours) if _is_count(count)}
+            yield hour_number(begins) // WEEK, counts
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _distinct_endpoints(value: object) -> tuple[EndpointMemory, ...]:

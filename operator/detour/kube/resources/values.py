@@ -20,6 +20,11 @@ def whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def decimal(value: object) -> object:
+    """Let 3 pass as 3.0: JSON has one kind of number."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 WHOLE = BeforeValidator(whole)
 """Stands last in an annotation: bounds that come after it would not reach the schema."""
 Integer = Annotated[int, Strict(), WHOLE]

@@ -1,0 +1,136 @@
+"""Reads the sources of signals: status pages of clouds, and Prometheus servers that the installation declares."""
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from detour.model.defects import told
+from detour.model.signals import FeedSource, Incidents, QuerySource, Reading, Samples, Source, Unreadable
+from detour.signals.feeds import UnreadableFeedError, incidents_in
+from detour.signals.fetching import Answer, Fetcher, FetchError
+
+logger = logging.getLogger(__name__)
+
+FEEDS: Mapping[str, str] = {
+    "AWS": "https://health.aws.amazon.com/public/currentevents",
+    "Azure": "https://azure.status.microsoft/en-us/status/feed/",
+    "Google": "https://status.cloud.google.com/incidents.json",
+}
+"""Where the clouds say what is wrong, for everybody."""
+
+LARGEST_FEED = 16 * 1024 * 1024
+LARGEST_RESULT = 1024 * 1024
+"""Bytes of an answer. Google's page has the incidents of years in it."""
+
+QUERY_TIMEOUT = 5.0
+"""Seconds."""
+
+MOST_TOLD = 200
+"""Characters of an error of a Prometheus server's that are passed on."""
+
+OK, NOT_MODIFIED = 200, 304
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a status page said last, and the headers by which it is asked whether that is still so."""
+
+    incidents: Incidents
+    validators: Mapping[str, str]
+
+
+class SignalReader:
+    """Reads sources. `feeds` are the URLs of status pages by cloud, `servers` those of Prometheus servers by name.
+
+    Where `tokens` has a file of a server's name, what stands in it is sent as a bearer token.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, *, feeds: Mapping[str, str], servers: Mapping[str, str], tokens: Path | None = None
+    ) -> None:
+        self._fetcher = fetcher
+        self._feeds = {**FEEDS, **feeds}
+        self._servers = dict(servers)
+        self._tokens = tokens
+        self._seen: dict[str, _Seen] = {}
+
+    async def read(self, source: Source) -> Reading:
+        """Return what a source says now. Raises nothing."""
+        try:
+            match source:
+                case FeedSource(cloud):
+                    return await self._read_feed(cloud)
+                case QuerySource(server, query):
+                    return await self._ask(server, query)
+        except FetchError as error:
+            return Unreadable(str(error))
+        except Exception as error:
+            logger.error("a source of signals could not be read: %s", told(error))
+            return Unreadable(f"reading it broke on an unforeseen {type(error).__qualname__}; please report it")
+
+    async def _read_feed(self, cloud: str) -> Reading:
+        url = self._feeds.get(cloud)
+        if url is None:
+            return Unreadable(f"no status page of {cloud} is known")
+        seen = self._seen.get(url)
+        answer = await self._fetcher.get(url, headers=seen.validators if seen else {}, at_most=LARGEST_FEED)
+        if answer.status == NOT_MODIFIED and seen is not None:
+            return seen.incidents
+        if answer.status != OK:
+            return Unreadable(f"the status page of {cloud} answers with HTTP {answer.status}")
+        try:
+            incidents = await asyncio.to_thread(incidents_in, cloud, answer.body)
+        except UnreadableFeedError as error:
+            return Unreadable(f"the status page of {cloud} cannot be read: {error}")
+        self._seen[url] = _Seen(incidents, _validators(answer))
+        return incidents
+
+    async def _ask(self, server: str, query: str) -> Reading:
+        url = self._servers.get(server)
+        if url is None:
+            return Unreadable(f"no Prometheus server {server!r} is declared: add it to prometheusServers of the chart")
+        answer = await self._fetcher.get(
+            f"{url.rstrip('/')}/api/v1/query",
+            query={"query": query, "timeout": f"{QUERY_TIMEOUT:g}s"},
+            headers=self._authorization(server),
+            at_most=LARGEST_RESULT,
+            timeout=QUERY_TIMEOUT,
+        )
+        try:
+            return _samples(json.loads(answer.body), server)
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+            return Unreadable(f"Prometheus server {server} answers with HTTP {answer.status} and no result of a query")
+
+    def _authorization(self, server: str) -> Mapping[str, str]:
+        path = self._tokens / server if self._tokens is not None else None
+        if path is None or not path.is_file():
+            return {}
+        return {"Authorization": f"Bearer {path.read_text().strip()}"}  # anew each time: it may be replaced
+
+
+def _validators(answer: Answer) -> Mapping[str, str]:
+    named = {"if-none-match": "etag", "if-modified-since": "last-modified"}
+    return {name: answer.headers[given] for name, given in named.items() if given in answer.headers}
+
+
+def _samples(result: dict[str, object], server: str) -> Reading:
+    """Return the values of a query. Raises ValueError, KeyError, TypeError or IndexError where it is no result."""
+    if result["status"] != "success":
+        why = " ".join(str(result.get("error", "")).split())[:MOST_TOLD]
+        return Unreadable(f"Prometheus server {server} refuses the query: {why or 'it does not say why'}")
+    data = result["data"]
+    if not isinstance(data, dict):
+        raise TypeError
+    if data["resultType"] == "scalar":
+        texts = [data["result"][1]]
+    elif data["resultType"] == "vector":
+        texts = [each["value"][1] for each in data["result"]]
+    else:
+        kind = str(data["resultType"])[:MOST_TOLD]
+        return Unreadable(f"the query gives a {kind}; write one that gives numbers of this moment")
+    values = tuple(float(each) for each in texts)
+    return Samples(tuple(each for each in values if not math.isnan(each)))
