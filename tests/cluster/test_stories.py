@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from detour_lab.stage.stage import NAMESPACE, PATIENCE, Stage, condition, wait_for
 from detour_lab.stories import acceptance, scenarios
-from detour_lab.stories.scenarios import flapping, two_regions_at_once
+from detour_lab.stories.scenarios import feed_and_reports, flapping, two_regions_at_once
 
 DETOUR_LAB = (sys.executable, "-m", "detour_lab")
 LIMIT = 900.0
@@ -83,6 +83,15 @@ async def test_places_that_come_and_go_are_not_taken_away_together_also_by_a_pro
     async with flapping.set_up(say=told.append, records=12) as stage:
         await stage.wait_until_ready()
         result = await flapping.play(stage, told.append, seconds=12.0)
+    assert result.passed, f"{result.figures()}\n" + "\n".join(told)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_said_outside_moves_nothing_and_makes_detour_look_harder() -> None:
+    told: list[str] = []
+    async with feed_and_reports.set_up(say=told.append) as stage:
+        await stage.wait_until_ready()
+        result = await feed_and_reports.play(stage, told.append, slack=acceptance.UNTIMED)
     assert result.passed, f"{result.figures()}\n" + "\n".join(told)
 
 

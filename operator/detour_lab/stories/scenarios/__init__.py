@@ -38,6 +38,10 @@ STORIES: Mapping[str, tuple[str, str]] = {
         "region_canary",
         "the name of a region's API leads nowhere, while its endpoints answer",
     ),
+    "feed-and-reports": (
+        "feed_and_reports",
+        "a status page, users and a metric speak of a region, then one of its canaries fails",
+    ),
     "slow-not-down": (
         "slow_not_down",
         "a place passes every check and takes too long for it",
