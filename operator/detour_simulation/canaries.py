@@ -5,7 +5,10 @@ from typing import Any
 from detour_simulation.regions import REGIONS
 
 TIMING = {"interval": "3s", "recheckInterval": "1s", "timeout": "1s", "fall": 2, "rise": 2}
-AFTER, HOLD_DOWN = 5.0, 8.0
+AFTER, SOONER, HOLD_DOWN = 5.0, 1.0, 8.0
+PAGE_EVERY = 2.0
+"""Seconds between two readings of the page on which the cloud says what is wrong."""
+
 SEEN = 3.0 + 2 * 1.0 + 1.0
 """Seconds within which a canary that fails, or passes again, has that verdict."""
 
@@ -29,4 +32,5 @@ def spec(region: str) -> dict[str, Any]:
         "canaries": [{"name": "api", "hostname": hostname(region)}],
         "canaryTiming": TIMING,
         "failing": {"after": f"{AFTER:g}s", "holdDown": f"{HOLD_DOWN:g}s"},
+        "signals": {"statusFeed": True, "failing": {"canaries": 1, "after": f"{SOONER:g}s"}},
     }

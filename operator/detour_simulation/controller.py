@@ -39,11 +39,13 @@ from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
+from detour.model.signals import Incident, Incidents, Reading, Source, Unreadable
 from detour.model.vantage import SignOfLife
 from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry
 from detour_simulation.apiserver import WALL, ApiServer, Connection, Watch
 from detour_simulation.azure import OneByOneProvider
+from detour_simulation.canaries import PAGE_EVERY
 from detour_simulation.hosted import Parent, hosted_zone, server_of
 from detour_simulation.loop import START, VirtualLoop, VirtualProcess
 from detour_simulation.providers import AtomicProvider
@@ -84,6 +86,8 @@ class Surroundings:
         self.failing: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
         self.canaries: dict[str, tuple[str, ...]] = {}  # what the names of regions lead to
+        self.spoken_of: dict[str, int] = {}  # by region: how many faults have the status page of its cloud speak of it
+        self.page_away = 0  # how many have it unreadable
         self.blind: dict[str, int] = {}
         self.unchecked: dict[str, int] = {}
         self.lying: dict[str, int] = {}  # by vantage: how many faults have it say the contrary of what it sees
@@ -91,6 +95,14 @@ class Surroundings:
         self.regions_of: dict[str, str] = {}  # by address: the region of its endpoint
         self.clock_errors: dict[str, float] = {}  # by vantage: seconds by which its wall clock is off
         self.parent: Parent | None = None
+
+    async def read_signal(self, source: Source) -> Reading:
+        """Return what a source of signals says: the one page that there is."""
+        await asyncio.sleep(0.05)
+        if self.page_away:
+            return Unreadable("HTTP 503")
+        spoken_of = frozenset(region for region, faults in self.spoken_of.items() if faults)
+        return Incidents((Incident("Increased Error Rates", spoken_of),) if spoken_of else ())
 
     def leads_to(self, hostname: str) -> tuple[str, ...] | None:
         """Return the addresses of a name, None where there is no such name."""
@@ -232,6 +244,7 @@ class Controller:
             periods=Periods(looks.audit, looks.reading, looks.changes),
             questions=self._questions,
             free_departures=0,  # a world of few names: one is as good as eleven
+            read_signals_every=PAGE_EVERY,
             regions_in_service=0,  # nor many regions: people may drain all of them
             at_once=self._at_once,
             pause=self._pause,
@@ -249,6 +262,7 @@ class Controller:
                 check=self._check,
                 resolve=self._resolve,
                 heartbeats=partial(_heartbeats, connection) if self._has_vantages else None,
+                read_signal=self._surroundings.read_signal,
             ),
             metrics=Metrics(CollectorRegistry()),
             checks_in_flight=1000,

@@ -419,6 +419,24 @@ def _canary_fails(run: "Run", step: Step) -> None:
     _fail(run, [canaries.address(step.where)], step.seconds)
 
 
+def _signal_stands(run: "Run", step: Step) -> None:
+    spoken_of = run.surroundings.spoken_of
+
+    def change(by: int) -> None:
+        spoken_of[step.where] = spoken_of.get(step.where, 0) + by
+
+    change(1)
+    run.loop.later(step.seconds, change, -1)
+
+
+def _signals_away(run: "Run", step: Step) -> None:
+    def change(by: int) -> None:
+        run.surroundings.page_away += by
+
+    change(1)
+    run.loop.later(step.seconds, change, -1)
+
+
 def _everything_fails(run: "Run", step: Step) -> None:
     _fail(run, addresses_in(run, None), step.seconds)
 
@@ -502,6 +520,8 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.HOSTNAME_MOVES: _hostname_moves,
     Fault.REGION_FAILS: _region_fails,
     Fault.CANARY_FAILS: _canary_fails,
+    Fault.SIGNAL_STANDS: _signal_stands,
+    Fault.SIGNALS_AWAY: _signals_away,
     Fault.EVERYTHING_FAILS: _everything_fails,
     **dnszones.FAULTS,
     **outsiders.FAULTS,

@@ -549,11 +549,14 @@ PROFILES: Mapping[str, Profile] = {
     "canaries": Profile(  # a region fails as a whole while its endpoints still answer
         weights={
             Fault.CANARY_FAILS: 10, Fault.ENDPOINT_FAILS: 4, Fault.REGION_FAILS: 1, Fault.DRAINED: 1, Fault.CRASH: 2,
-            Fault.STOP: 1, Fault.SLOW: 1,
+            Fault.STOP: 1, Fault.SLOW: 1, Fault.SIGNAL_STANDS: 6, Fault.SIGNALS_AWAY: 3,
         },
         has_canaries=True, controllers=(1, 1, 2), sites=(1,), zones=(1, 2), records=(1, 2), steps=(4, 9),
         regions_evacuated=(3,), panic_threshold=(100,), length=(80.0, 130.0), late=0.0,
-        lasting={Fault.CANARY_FAILS: (2.0, 60.0), Fault.ENDPOINT_FAILS: (8.0, 40.0)},
+        lasting={
+            Fault.CANARY_FAILS: (2.0, 60.0), Fault.ENDPOINT_FAILS: (8.0, 40.0), Fault.SIGNAL_STANDS: (5.0, 90.0),
+            Fault.SIGNALS_AWAY: (5.0, 60.0),
+        },
     ),
     "shards": Profile(  # replicas divide the zones, come and go
         weights={**EVERYTHING, Fault.STOP: 6, Fault.CRASH: 6, Fault.PAUSE: 6, Fault.REGION_FAILS: 8},
@@ -775,7 +778,7 @@ def _where(draw: random.Random, fault: Fault, setting: Setting) -> str:
         return draw.choice(setting.zones).name
     if fault in CLUSTER or fault in (Fault.SITE_LOST, Fault.ZONES_RECREATED):
         return draw.choice(setting.sites).name
-    if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS, Fault.CANARY_FAILS):
+    if fault in (Fault.REGION_DRAINED, Fault.REGION_FAILS, Fault.CANARY_FAILS, Fault.SIGNAL_STANDS):
         return draw.choice(REGIONS)
     if fault is Fault.HOSTNAME_MOVES:
         known: list[str] = [each["hostname"] for each in record.spec["endpoints"] if "hostname" in each]

@@ -112,6 +112,8 @@ class Fault(enum.Enum):
     ADDRESS_FAILS = "{where}, one address of an endpoint, fails for {seconds:.1f} s"
     HOSTNAME_MOVES = "{where} leads elsewhere from now on, and where it led before works no more"
     CANARY_FAILS = "the canary of region {where} fails for {seconds:.1f} s, and nothing else"
+    SIGNAL_STANDS = "the status page of the cloud speaks of region {where} for {seconds:.1f} s"
+    SIGNALS_AWAY = "the status page of the cloud cannot be read for {seconds:.1f} s"
     REGION_FAILS = "region {where} fails for {seconds:.1f} s"
     EVERYTHING_FAILS = "every endpoint fails for {seconds:.1f} s"
 

@@ -100,7 +100,7 @@ def said_by_query(reading: Reading, rules: QueryRules) -> Said:
                 bound = rules.below if rules.below is not None else 0.0
                 worst, beyond = min(values, default=None), f"below {bound:g}"
                 crosses = worst is not None and worst < bound
-            return Said(crosses, f"{rules.name} is {worst:g}, {beyond}" if crosses else "")
+            return Said(crosses, f"{rules.name} is {beyond}" if crosses else "")  # values stay with the server
         case Unreadable(message):
             return Said(None, message)
         case _:
