@@ -334,7 +334,7 @@ class Connection:
         """Give a full list of each kind, as soon as it is there."""
         for kind in ORDER:
             began_at = now()
-            if kind is Kind.VANTAGE and not self.server.listed(kind):
+            if kind in (Kind.VANTAGE, Kind.EXTERNAL_VERDICT) and not self.server.listed(kind):
                 yield Listed(kind, [], began_at)  # in no time: schedules without vantages stay what they were
                 continue
             yield Listed(kind, await self._call(partial(self.server.listed, kind)), began_at)

@@ -14,7 +14,7 @@ CRDS = Path(__file__).resolve().parents[2] / "crds"
 VALUES = Path(__file__).parent / "values"
 NAMESPACE = "detour-system"
 IN_NAMESPACE = f"--namespace={NAMESPACE}"
-NAMES = {f"{plural}.detour.dev" for plural in ("cloudregions", "dnszones", "failoverrecords")}
+NAMES = {f"{plural}.detour.dev" for plural in ("cloudregions", "dnszones", "externalverdicts", "failoverrecords")}
 REGION = """
 apiVersion: detour.dev/v1alpha1
 kind: CloudRegion

@@ -127,11 +127,13 @@ GRANTED = [
     ("get", "secrets/tsig", "--namespace=dns"),
     ("get", "configmaps/authorities", "--namespace=dns"),
     ("watch", "failoverrecords", "--all-namespaces"),
+    ("watch", "externalverdicts", "--all-namespaces"),
     ("patch", "dnszones", "--subresource=status", "--namespace=shop"),
     ("create", "events", "--namespace=shop"),
     ("list", "namespaces"),
 ]
 WITHHELD = [
+    ("patch", "externalverdicts", "--namespace=shop"),
     ("get", "secrets/other", "--namespace=dns"),
     ("get", "secrets/tsig", "--namespace=shop"),
     ("list", "secrets", "--namespace=dns"),

@@ -8,6 +8,7 @@ import yaml
 
 from detour.app.settings import Settings, parse
 from detour.enactment.sites import Site
+from detour.signals.prometheus import PrometheusServer
 from detour_lab.controlplane import ControlPlane
 from detour_lab.stage.chart import CHART
 
@@ -98,8 +99,10 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         status_feeds=(("AWS", "https://status.example.com/aws.json"), ("Google", "http://192.0.2.80/incidents.json")),
         read_signals_every=30,
         prometheus_servers=(
-            ("main", "http://prometheus.monitoring:9090"),
-            ("edge", "https://metrics.example.com/prom"),
+            PrometheusServer("main", "http://prometheus.monitoring:9090"),
+            PrometheusServer(
+                "edge", "https://metrics.example.com/prom", frozenset({"shop"}), (("namespace", "$namespace"),)
+            ),
         ),
         prometheus_tokens="/etc/detour-prometheus",
         listen="[::]:8080",
@@ -333,6 +336,7 @@ def test_crds_are_templates_that_helm_keeps(control_plane: ControlPlane) -> None
     assert {each["metadata"]["name"].partition(".")[0] for each in crds} == {
         "cloudregions",
         "dnszones",
+        "externalverdicts",
         "failoverrecords",
         "vantages",
     }

@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from detour.kube.translate import DeclarationError, record_from, region_from, zone_from
+from detour.kube.translate import DeclarationError, external_verdict_from, record_from, region_from, zone_from
 from detour_lab.controlplane import ControlPlane
 
 Manifest = dict[str, Any]
 GONE = "GONE"
-TRANSLATE = {"FailoverRecord": lambda item: record_from(item, None), "DNSZone": zone_from, "CloudRegion": region_from}
+TRANSLATE = {
+    "FailoverRecord": lambda item: record_from(item, None),
+    "DNSZone": zone_from,
+    "CloudRegion": region_from,
+    "ExternalVerdict": external_verdict_from,
+}
 
 RECORD: Manifest = {
     "apiVersion": "detour.dev/v1alpha1",
@@ -42,7 +47,13 @@ REGION: Manifest = {
     "metadata": {"name": "aws-us-east-1"},
     "spec": {"cloud": "AWS", "location": "us-east-1"},
 }
-GOOD = {manifest["kind"]: manifest for manifest in (RECORD, ZONE, REGION)}
+VERDICT: Manifest = {
+    "apiVersion": "detour.dev/v1alpha1",
+    "kind": "ExternalVerdict",
+    "metadata": {"name": "checkout-virginia", "namespace": "default"},
+    "spec": {"verdict": "Unhealthy", "expiresAt": "2026-11-30T18:00:00Z", "message": "3 of 5 checkouts fail"},
+}
+GOOD = {manifest["kind"]: manifest for manifest in (RECORD, ZONE, REGION, VERDICT)}
 TARGETS = [
     {"name": "one", "region": "a", "hostname": "one.example.net"},
     {"name": "two", "region": "b", "hostname": "two.example.net"},

@@ -33,8 +33,8 @@
 - {{ printf "--read-signals-every=%d" (int .Values.signals.readEvery) | quote }}
 {{- with .Values.prometheusServers }}
 {{- $servers := list }}
-{{- range . }}{{ $servers = append $servers (printf "%s=%s" .name .url) }}{{ end }}
-- {{ printf "--prometheus-servers=%s" (join "," $servers) | quote }}
+{{- range . }}{{ $servers = append $servers (omit . "tokenSecret") }}{{ end }}
+- {{ printf "--prometheus-servers=%s" (toJson $servers) | quote }}
 {{- end }}
 {{- if include "detour.prometheusTokens" . }}
 - --prometheus-tokens=/etc/detour-prometheus

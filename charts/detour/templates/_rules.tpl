@@ -5,6 +5,9 @@
 - apiGroups: [detour.dev]
   resources: [failoverrecords, dnszones]
   verbs: [get, list, watch]
+- apiGroups: [detour.dev]
+  resources: [externalverdicts]
+  verbs: [get, list, watch]
 # The finalizer of deletionPolicy: Delete, also at the zones of such records, and approvals that were used.
 - apiGroups: [detour.dev]
   resources: [failoverrecords, dnszones]

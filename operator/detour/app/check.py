@@ -20,11 +20,12 @@ from detour.checks.http import HTTPProber
 from detour.checks.resolver import Resolution, ResolutionOutcome, Resolver, too_few, with_enough
 from detour.checks.run import run_check
 from detour.engine.canaries import as_records
+from detour.engine.checktargets import checks_of, target_of
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from
-from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Probe, Target
+from detour.model.checks import CheckResult, CheckRole, DNSCheck, HTTPCheck, NamedCheck, Probe, Target
 from detour.model.endpoint import AdminState, Endpoint
 from detour.model.objects import Kind
 from detour.model.record import Record
@@ -117,13 +118,40 @@ class Checker:
         return await self._addresses(record, endpoint, found.addresses)
 
     async def _addresses(self, record: Record, endpoint: Endpoint, addresses: Iterable[str]) -> list[Line]:
-        async def one(address: str) -> Line:
-            async with self._places:
-                result = await self._check(Target(address, record.probe, record.timing))
-            why = f"{result.reason}: {result.message}" if result.reason else _remark(record, endpoint, result)
-            return Line(endpoint.name, address, result.passed, result.latency, why)
+        found = await asyncio.gather(*(self._address(record, endpoint, each) for each in addresses))
+        return [line for lines in found for line in lines]
 
-        return list(await asyncio.gather(*map(one, addresses)))
+    async def _address(self, record: Record, endpoint: Endpoint, address: str) -> list[Line]:
+        """Make all checks of an address: a line for what they say together; where there are several, one for each."""
+        checks = list(checks_of(record))
+        results = await asyncio.gather(*(self._one(target_of(record, endpoint, each, address)) for each in checks))
+        told = [f"{each.reason}: {each.message}" if each.reason else "" for each in results]
+        if len(checks) == 1:
+            why = told[0] or _remark(record, endpoint, results[0])
+            return [Line(endpoint.name, address, results[0].passed, results[0].latency, why)]
+        passed = _together(checks, [each.passed for each in results], record.more_checks.at_least)
+        lines = [Line(endpoint.name, address, passed, results[0].latency, _remark(record, endpoint, results[0]))]
+        for check, result, why in zip(checks, results, told, strict=True):
+            lines.append(Line("", f"  {check.name}", result.passed, result.latency, why))
+        return lines
+
+    async def _one(self, target: Target) -> CheckResult:
+        async with self._places:
+            return await self._check(target)
+
+
+def _together(checks: Sequence[NamedCheck], passed: Sequence[bool | None], at_least: int) -> bool | None:
+    """Return what several checks say together, of which those that are made elsewhere were not asked for."""
+    required = [
+        each
+        for check, each in zip(checks, passed, strict=True)
+        if check.role is CheckRole.REQUIRED and not check.is_elsewhere
+    ]
+    counted = [each for check, each in zip(checks, passed, strict=True) if check.role is CheckRole.COUNTED]
+    needed = min(at_least, len(counted))
+    if False in required or len(counted) - counted.count(False) < needed:
+        return False
+    return None if None in required or counted.count(True) < needed else True
 
 
 def _remark(record: Record, endpoint: Endpoint, result: CheckResult) -> str:
@@ -148,7 +176,7 @@ def table(lines: Sequence[Line]) -> str:
 def passing(lines: Iterable[Line]) -> tuple[int, int]:
     """Return how many endpoints have an address that passes, and how many there are."""
     found: dict[str, bool] = {}
-    for each in lines:
+    for each in [line for line in lines if line.endpoint]:
         found[each.endpoint] = found.get(each.endpoint, False) or each.passed is True
     return sum(found.values()), len(found)
 

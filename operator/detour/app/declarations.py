@@ -19,12 +19,14 @@ from detour.kube.origins import origin_of
 from detour.kube.translate import (
     DeclarationError,
     ca_bundle_reference,
+    external_verdict_from,
     record_from,
     region_from,
     vantage_from,
     zone_from,
 )
 from detour.model.defects import told
+from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
@@ -59,6 +61,9 @@ class Declared(Protocol):
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """A Vantage is new or changed."""
+
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+        """An ExternalVerdict is new or changed."""
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """A vantage says what it sees; one that `is_listed` may have said so long ago."""
@@ -236,6 +241,8 @@ class Declarations:
                     self._declared.zone_declared(subject, zone_from(raw), origin_of(raw))
                 case Kind.CLOUD_REGION:
                     self._declared.region_declared(subject, region_from(raw), origin_of(raw))
+                case Kind.EXTERNAL_VERDICT:
+                    self._declared.external_verdict_declared(subject, external_verdict_from(raw))
                 case Kind.VANTAGE:
                     self._declared.vantage_declared(subject, vantage_from(raw), origin_of(raw))
         except DeclarationError as error:

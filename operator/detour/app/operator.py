@@ -42,7 +42,7 @@ from detour.kube.cluster import Cluster
 from detour.kube.kinds import Message
 from detour.kube.lease import VANTAGE, heartbeats_in
 from detour.kube.watching import Watcher
-from detour.model.checks import CheckResult, Target
+from detour.model.checks import CheckResult, Elsewhere, ExternalCheck, PrometheusCheck, Target
 from detour.model.defects import told
 from detour.model.objects import Kind
 from detour.model.vantage import SignOfLife
@@ -108,6 +108,12 @@ class Operator:
             takes_reports=settings.reports_listen is not None,
         )
         self._fetcher = Fetcher(self._guard, self._resolver.resolve)
+        self._signals = SignalReader(
+            self._fetcher,
+            feeds=dict(settings.status_feeds),
+            servers=settings.prometheus_servers,
+            tokens=Path(settings.prometheus_tokens) if settings.prometheus_tokens else None,
+        )
         self._references = References(settings.reference_checks, self._clock.now)
         self._parts = Assembly(
             environment,
@@ -117,12 +123,7 @@ class Operator:
                 resolve=self._resolve,
                 references=self._references.pass_now if settings.reference_checks else None,
                 heartbeats=self._heartbeats,
-                read_signal=SignalReader(
-                    self._fetcher,
-                    feeds=dict(settings.status_feeds),
-                    servers=dict(settings.prometheus_servers),
-                    tokens=Path(settings.prometheus_tokens) if settings.prometheus_tokens else None,
-                ).read,
+                read_signal=self._signals.read,
             ),
             metrics=self._metrics,
             checks_in_flight=settings.checks_in_flight,
@@ -301,7 +302,16 @@ class Operator:
         self._metrics.user_reports.labels("counted" if counts else "dropped").inc()
 
     async def _check(self, target: Target) -> CheckResult:
-        return await run_check(target, guard=self._guard, http=self._prober, clock=self._clock.now)
+        return await run_check(
+            target, guard=self._guard, http=self._prober, clock=self._clock.now, elsewhere=self._ask_elsewhere
+        )
+
+    async def _ask_elsewhere(self, check: Elsewhere) -> CheckResult:
+        match check:
+            case PrometheusCheck():
+                return await self._signals.verdict(check)
+            case ExternalCheck():
+                return self._parts.engine.external.verdict(check)
 
     async def _resolve(self, hostname: str) -> Resolution:
         return await self._resolver.resolve(hostname)

@@ -17,6 +17,7 @@ from detour.enactment.sites import Site
 from detour.engine.signals import READ_EVERY
 from detour.engine.vantages import OWN_NAME
 from detour.providers.endpoints import PermittedEndpoints
+from detour.signals.prometheus import PrometheusServer, servers_from
 from detour.signals.reading import FEEDS
 
 PORTS = 65536
@@ -45,7 +46,7 @@ class Settings:
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
     name without credentials of its own, or without https (see `PermittedEndpoints`). At least `regions_in_service`
     regions stay in service. `status_feeds` are the URLs of clouds' status pages, where they are elsewhere than usual,
-    read every `read_signals_every` seconds; `prometheus_servers` the URLs of Prometheus servers by name, and
+    read every `read_signals_every` seconds; `prometheus_servers` the Prometheus servers that may be asked, and
     `prometheus_tokens` a folder with a bearer token for each. Users' reports are taken on `reports_listen`, None for
     nowhere, where `reports_proxies` (networks) say who sends them.
     """
@@ -76,7 +77,7 @@ class Settings:
     regions_in_service: int = 1
     status_feeds: tuple[tuple[str, str], ...] = ()
     read_signals_every: float = READ_EVERY
-    prometheus_servers: tuple[tuple[str, str], ...] = ()
+    prometheus_servers: tuple[PrometheusServer, ...] = ()
     prometheus_tokens: str | None = None
     reports_listen: str | None = None
     reports_proxies: tuple[str, ...] = ()
@@ -184,7 +185,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     )
     add(
         "--prometheus-servers",
-        help="Prometheus servers that signals of regions may be asked for: name=URL, separated by commas",
+        help="Prometheus servers that may be asked: JSON, a list of objects with name, url, the namespaces whose "
+        "records may ask (* for all) and matchers, labels that each selector of their queries must have",
         type=_prometheus_servers,
     )
     add(
@@ -322,10 +324,13 @@ def _status_feeds(text: str) -> tuple[tuple[str, str], ...]:
     return feeds
 
 
-def _prometheus_servers(text: str) -> tuple[tuple[str, str], ...]:
-    servers = _urls(text)
-    for name, _ in servers:
-        label(name)
+def _prometheus_servers(text: str) -> tuple[PrometheusServer, ...]:
+    try:
+        servers = servers_from(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it cannot be read: {error}") from None
+    for each in servers:
+        label(each.name)
     return servers
 
 

@@ -35,10 +35,13 @@ class Reason(enum.StrEnum):
     UNEXPECTED_ANSWERS = "UnexpectedAnswers"
     SERVER_FAILURE = "ServerFailure"
     QUERY_REFUSED = "QueryRefused"
+    SAID_ELSEWHERE = "SaidElsewhere"
 
     TARGET_REFUSED = "TargetRefused"
     INVALID_CHECK = "InvalidCheck"
     LOCAL_ERROR = "LocalError"
+    NOT_ASKED = "NotAsked"
+    NO_VERDICT = "NoVerdict"
 
 
 class ProbeFailedError(Exception):

@@ -6,7 +6,7 @@ when the fault is on this side, such as a deadline that fired far too late becau
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from detour.checks.dns import probe_dns
 from detour.checks.failures import ProbeFailedError, ProbeImpossibleError, Reason, place
@@ -14,22 +14,57 @@ from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.periodic import STANDSTILL
 from detour.checks.tcp import probe_tcp
-from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target, TCPCheck
+from detour.model.checks import (
+    CheckResult,
+    DNSCheck,
+    Elsewhere,
+    ExternalCheck,
+    HTTPCheck,
+    PrometheusCheck,
+    Target,
+    TCPCheck,
+)
 from detour.model.defects import told
 
 _log = logging.getLogger(__name__)
 
 
+def what_is_checked(target: Target) -> str:
+    """Return what a target is, for people: an address, or what is asked elsewhere."""
+    match target.probe:
+        case PrometheusCheck(server, namespace):
+            return f"a query of {namespace} to Prometheus server {server}"
+        case ExternalCheck(namespace, name):
+            return f"ExternalVerdict {namespace}/{name}"
+        case _:
+            return target.address
+
+
+async def nobody_asked(_: Elsewhere) -> CheckResult:
+    """Return that nothing is known: where nobody asks for verdicts that are made elsewhere."""
+    return CheckResult(None, Reason.NOT_ASKED, "verdicts that are made elsewhere are not asked for from here", 0.0)
+
+
 async def run_check(
-    target: Target, *, guard: NetworkGuard, http: HTTPProber, clock: Callable[[], float]
+    target: Target,
+    *,
+    guard: NetworkGuard,
+    http: HTTPProber,
+    clock: Callable[[], float],
+    elsewhere: Callable[[Elsewhere], Awaitable[CheckResult]] = nobody_asked,
 ) -> CheckResult:
     """Check `target` once within `target.timing.timeout` seconds. `clock` gives seconds and only moves forward.
+
+    `elsewhere` asks for a verdict that is made there.
 
     Raises nothing but CancelledError. `passed` is None where nothing was learned: the guard refuses the address, the
     check makes no sense, or this host could not make it.
     """
     started = clock()
     try:
+        if isinstance(target.probe, (PrometheusCheck, ExternalCheck)):
+            async with asyncio.timeout(target.timing.timeout):
+                return await elsewhere(target.probe)
         if refusal := guard.refusal(target.address):
             return CheckResult(None, Reason.TARGET_REFUSED, refusal, 0.0)
         if isinstance(target.probe, HTTPCheck):
@@ -63,6 +98,9 @@ async def _probe(target: Target, http: HTTPProber) -> None:
 
 def _timed_out(target: Target, elapsed: float) -> CheckResult:
     timeout = target.timing.timeout
+    if isinstance(target.probe, (PrometheusCheck, ExternalCheck)):
+        told = f"{what_is_checked(target)} gave no verdict within {timeout:g} s"
+        return CheckResult(None, Reason.NOT_ASKED, told, elapsed)
     where = place(target.address, target.probe.port)
     if elapsed > timeout + STANDSTILL:
         message = (

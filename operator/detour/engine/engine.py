@@ -16,6 +16,7 @@ from detour.engine.canaries import Canaries, region_of
 from detour.engine.clock import Clock
 from detour.engine.environment import Environment
 from detour.engine.existing import ExistingRecords
+from detour.engine.external import ExternalVerdicts
 from detour.engine.gates import HOLD_PERIOD, Gates
 from detour.engine.inbox import (
     Accepted,
@@ -51,6 +52,7 @@ from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
 from detour.model.defects import told
 from detour.model.endpoint import Endpoint
+from detour.model.external import ExternalVerdict
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.objects import Kind, Subject
 from detour.model.record import DeletionPolicy, ObjectKey, Record
@@ -132,6 +134,7 @@ class Engine:
         )
         self._guard = ZoneGuard(self._hold_zone, clock=clock.now)
         self._canaries = Canaries(targets)
+        self.external = ExternalVerdicts(clock, on_change=targets.hear_elsewhere)
         self.signals = Signals(
             read_signal,
             clock=clock,
@@ -233,6 +236,11 @@ class Engine:
         self._targets.vantages.declare(subject, vantage)
         self._reporting.mark(subject)
 
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+        """Take over an ExternalVerdict."""
+        self._invalid.pop(subject, None)
+        self.external.declare(subject.key, verdict)
+
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """Take in what a vantage says; one that `is_listed` may have said so long ago."""
         self._targets.vantages.reported(subject.key.name, report, is_listed=is_listed)
@@ -261,7 +269,11 @@ class Engine:
 
     def invalid(self, subject: Subject, reason: str, message: str, origin: Origin) -> None:
         """Say on the object why it cannot be used; what it declared before stays in force."""
-        self._reporting.adopt(subject, origin)
+        has_status = subject.kind is not Kind.EXTERNAL_VERDICT
+        if has_status:
+            self._reporting.adopt(subject, origin)
+        else:
+            self.external.refuse(subject.key, message)
         if subject.kind is Kind.DNS_ZONE:
             self._guard.declared(subject, origin)
             self._look_at_guard()
@@ -269,11 +281,13 @@ class Engine:
         if self._invalid.get(subject) != found:  # said once, however often it is found again
             logger.warning("%s %s cannot be used: %s", subject.kind.title, subject.key, message)
         self._invalid[subject] = found
-        self._reporting.mark(subject)
+        if has_status:
+            self._reporting.mark(subject)
 
     def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
         """Keep what the leader wrote, for the day when this process leads."""
-        self._reporting.follow(subject, origin, listed_at)
+        if subject.kind is not Kind.EXTERNAL_VERDICT:
+            self._reporting.follow(subject, origin, listed_at)
 
     def exists(self, subject: Subject) -> None:
         """Keep that an object is there, whether or not it can be used."""
@@ -370,6 +384,8 @@ class Engine:
                 self._guard.gone(subject.key)
                 self._removals.zone_gone(subject.key, heir=heir)
                 self.decide(self._records.in_zones([subject.key, *([heir] if heir else [])]))
+            case Kind.EXTERNAL_VERDICT:
+                self.external.remove(subject.key)
             case Kind.VANTAGE:
                 self._targets.vantages.remove(subject.key.name)
             case Kind.CLOUD_REGION:

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import ZoneReport
-from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, Target
+from detour.model.checks import CheckResult, DNSCheck, ExternalCheck, HTTPCheck, PrometheusCheck, Target
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 
@@ -110,6 +110,10 @@ def _kind(target: Target) -> str:
             return "https" if tls else "http"
         case DNSCheck():
             return "dns"
+        case PrometheusCheck():
+            return "prometheus"
+        case ExternalCheck():
+            return "external"
         case _:
             return "tcp"
 

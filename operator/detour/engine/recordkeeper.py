@@ -124,8 +124,9 @@ class RecordKeeper:
     def update(self, record: Record) -> None:
         """The declaration changed. How often an endpoint failed is forgotten where it, or its check, is another now."""
         same = {(each.name, each.addresses, each.hostname) for each in self.declared.endpoints}
+        are_other_checks = (record.probe, record.more_checks) != (self.declared.probe, self.declared.more_checks)
         for each in record.endpoints:
-            is_other = record.probe != self.declared.probe or (each.name, each.addresses, each.hostname) not in same
+            is_other = are_other_checks or (each.name, each.addresses, each.hostname) not in same
             if is_other and (known := self.healths.get(each.name)) is not None and known.changes:
                 self.healths = {**self.healths, each.name: replace(known, changes=())}
         self.declared = record

@@ -190,5 +190,6 @@ def _signals_of(region: Region) -> tuple[_Signal, ...]:
             )
         )
     for rules in region.signals.queries:
-        found.append(_Signal(rules.name, rules.source, partial(said_by_query, rules=rules), rules.lasting))
+        said = partial(said_by_query, above=rules.above, below=rules.below, name=rules.name)
+        found.append(_Signal(rules.name, rules.source, said, rules.lasting))
     return tuple(found)

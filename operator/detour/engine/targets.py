@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from detour.checks.failures import Reason
 from detour.checks.periodic import STANDSTILL, Periodic
 from detour.checks.resolver import Resolution, ResolutionOutcome, with_enough
+from detour.checks.run import what_is_checked
 from detour.checks.scheduler import LATE, CheckScheduler
+from detour.engine.checktargets import checks_of, elsewhere_target, target_of, targets_at
 from detour.engine.clock import Clock
 from detour.engine.metrics import Metrics
 from detour.engine.moment import Moment
@@ -23,11 +25,21 @@ from detour.engine.sight import Sight
 from detour.engine.turnedbad import TurnedBad
 from detour.engine.vantages import THE_OPERATOR, OwnVantage, Vantages
 from detour.engine.votes import CheckIndex, Votes
+from detour.health.combined import Part, combined
 from detour.health.endpoints import NAME_UNRESOLVED, SLOW, endpoint_health
 from detour.health.resolution import ResolvedName, Sighting, answered, answered_empty, unanswered
 from detour.health.thresholds import Streak, afresh, is_in_question, is_out_of_reach, next_delay, observe
 from detour.health.vantages import LATE as TOO_LATE
-from detour.model.checks import CheckResult, CheckTiming, Target
+from detour.model.checks import (
+    NOWHERE,
+    CheckResult,
+    CheckTiming,
+    DNSCheck,
+    ExternalCheck,
+    HTTPCheck,
+    Target,
+    TCPCheck,
+)
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import EndpointMemory
@@ -72,7 +84,7 @@ class Targets:
 
     `on_news` gets the keys of the records whose endpoints have news; `cause_at` of a record is when the check
     ended that last changed a verdict of one of its targets (engine seconds). `on_vantage` gets the vantages of which
-    there is news to tell.
+    there is news to tell. Whether it asks for verdicts that are made elsewhere is `asks_elsewhere`.
     """
 
     def __init__(
@@ -87,8 +99,10 @@ class Targets:
         on_news: Callable[[Iterable[ObjectKey]], None],
         on_vantage: Callable[[Subject], None] = lambda _: None,
         own_vantage: OwnVantage = THE_OPERATOR,
+        asks_elsewhere: bool = True,
     ) -> None:
         self._clock = clock
+        self._asks_elsewhere = asks_elsewhere
         self._metrics = metrics
         self._on_news = on_news
         self._records: dict[ObjectKey, Record] = {}
@@ -199,9 +213,9 @@ class Targets:
                     message=memory.message,
                 )
         known = dict(memory.addresses)
-        for address in self._addresses(record, endpoint):
-            target = Target(address, record.probe, record.timing)
-            verdict = known.get(address, Verdict.UNKNOWN)
+        addresses = self._addresses(record, endpoint)
+        for target in targets_at(record, endpoint, addresses):
+            verdict = memory.verdict if target.is_elsewhere else known.get(target.address, Verdict.UNKNOWN)
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
                 confirmed_at = memory.confirmed_at
                 streak = Streak(
@@ -215,7 +229,7 @@ class Targets:
                     is_slow=memory.reason == SLOW,
                 )
                 self._targets[target] = _Watched(streak, is_remembered=True)
-                if verdict is Verdict.UNHEALTHY:
+                if verdict is Verdict.UNHEALTHY and not target.is_elsewhere:
                     self._turned_bad.note(target, since)  # it may be this vantage that failed, and still does
 
     def doubt(self, record: Record) -> None:
@@ -230,7 +244,7 @@ class Targets:
         What a quorum of vantages says of them by its `healths` does not, whatever this process has checked.
         """
         targets = self._targets_of.get(record.key, ())
-        found = frozenset(target.address for target in targets if self._targets[target].is_remembered)
+        found = frozenset(each.address for each in targets if self._targets[each].is_remembered) - {NOWHERE}
         if not found or self.vantages.is_alone:
             return found
         return found & {address for each in healths.values() for address in each.undecided}
@@ -291,16 +305,16 @@ class Targets:
 
     def _retarget(self, record: Record) -> None:
         wanted = dict.fromkeys(
-            Target(address, record.probe, record.timing)
+            target
             for endpoint in record.endpoints
-            for address in self._addresses(record, endpoint)
+            for target in targets_at(record, endpoint, self._addresses(record, endpoint))
         )
         if replaced := self._replaced.get(record.key):
             wanted |= dict.fromkeys(replaced.targets)
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
-            if self._index is not None:
+            if self._index is not None and not target.is_elsewhere:
                 self._index.key(target)
             if not self._targets[target].users:
                 self._reschedule(target)
@@ -323,7 +337,7 @@ class Targets:
                         self._index.forget(target)
 
     def _reschedule(self, target: Target) -> None:
-        if not self.vantages.checks_here:
+        if not (self._asks_elsewhere if target.is_elsewhere else self.vantages.checks_here):
             return
         if not self._to_schedule:
             asyncio.get_running_loop().call_soon(self._update_scheduler)
@@ -348,7 +362,8 @@ class Targets:
         While it `is_paused` checks that fail count for nothing.
         Records that share their endpoints, checks and what was believed before get the same object.
         """
-        inputs = (record.endpoints, record.probe, record.timing, record.quorum, previous, is_paused)
+        checks = (record.probe, record.timing, record.more_checks)
+        inputs = (record.endpoints, *checks, record.quorum, previous, is_paused)
         return moment.once(inputs, lambda: moment.same(self._health(record, previous, moment.now, is_paused=is_paused)))
 
     def _health(
@@ -367,6 +382,8 @@ class Targets:
         self, record: Record, endpoint: Endpoint, before: EndpointHealth | None, now: float
     ) -> tuple[list[tuple[str, Streak]], ResolvedName | None]:
         """Return what is believed of an endpoint's addresses, and of its hostname."""
+        if record.more_checks:
+            return self._found_by_several(record, endpoint, before, now)
         own = [
             (address, watched)
             for address in self._addresses(record, endpoint)
@@ -377,8 +394,38 @@ class Targets:
             return [(address, watched.streak) for address, watched in own], name
         votes = Votes(self.vantages, self._index)
         found = [(address, watched.streak, watched.is_remembered) for address, watched in own]
-        judged = votes.of_addresses(record, endpoint, found, before, now)
+        believed = dict(before.addresses) if before is not None else {}
+        judged = votes.of_addresses(record, endpoint, probe=record.probe, own=found, believed=believed, now=now)
         return judged, votes.of_name(record, endpoint, name, before, now)
+
+    def _found_by_several(
+        self, record: Record, endpoint: Endpoint, before: EndpointHealth | None, now: float
+    ) -> tuple[list[tuple[str, Streak]], ResolvedName | None]:
+        """Return what several checks make of an endpoint's addresses together, and what is believed of its hostname."""
+        addresses = self._addresses(record, endpoint)
+        votes = None if self._index is None or self.vantages.is_alone else Votes(self.vantages, self._index)
+        parts: dict[str, list[Part]] = {address: [] for address in addresses}
+        for check in checks_of(record):
+            watched = {
+                address: known
+                for address in addresses
+                if (known := self._targets.get(target_of(record, endpoint, check, address)))
+            }
+            streaks = {address: each.streak for address, each in watched.items()}
+            if votes is not None and isinstance(check.probe, (HTTPCheck, TCPCheck, DNSCheck)):
+                own = [(address, each.streak, each.is_remembered) for address, each in watched.items()]
+                known_before = before.checks if before is not None else ()
+                believed = {each.address: each.verdict for each in known_before if each.name == check.name}
+                streaks = dict(
+                    votes.of_addresses(record, endpoint, probe=check.probe, own=own, believed=believed, now=now)
+                )
+            for address in addresses:
+                streak = streaks.get(address) or Streak(Verdict.UNKNOWN, now)
+                parts[address].append(Part(check.name, check.role, streak))
+        at_least = record.more_checks.at_least
+        found = [(address, combined(address, parts[address], at_least)) for address in addresses]
+        name = self._name_state(record, endpoint)
+        return found, name if votes is None else votes.of_name(record, endpoint, name, before, now)
 
     # -- what other vantages say -----------------------------------------------------------------------------------
 
@@ -452,6 +499,8 @@ class Targets:
         """
         if self._index is not None:
             for target, watched in self._targets.items():
+                if target.is_elsewhere:
+                    continue
                 yield self._index.key(target), watched.streak, is_out_of_reach(watched.streak, target.timing)
 
     def says_by_name(self) -> Iterator[tuple[CheckKey, EndpointHealth]]:
@@ -505,7 +554,11 @@ class Targets:
 
     def is_blind(self) -> bool:
         """Tell whether nothing has passed for a while, and all that told anything has failed since."""
-        return self._sight.is_blind(lambda: sum(each.streak.evidence is not None for each in self._targets.values()))
+        return self._sight.is_blind(
+            lambda: sum(
+                each.streak.evidence is not None and not target.is_elsewhere for target, each in self._targets.items()
+            )
+        )
 
     def has_ever_seen(self) -> bool:
         """Tell whether any check has passed since this process began."""
@@ -519,13 +572,15 @@ class Targets:
         """Check at once what a decision on `record` wants to be seen, and give news of what it awaits."""
         if not looks.awaited and record.key not in self._awaited:
             return
-        targets = {each.address: each for each in self._targets_of.get(record.key, ())}
-        self._awaited.set(record.key, (each for address, each in targets.items() if address in looks.awaited))
+        targets = self._targets_of.get(record.key, ())
+        awaited = looks.awaited | {NOWHERE} if looks.awaited else looks.awaited
+        self._awaited.set(record.key, (each for each in targets if each.address in awaited))
         if looks.wanted and self._to_schedule:
             self._update_scheduler()
-        for address, since in looks.wanted.items() if self.vantages.checks_here else ():
-            target = targets.get(address)
-            if target is None or is_in_question(self._targets[target].streak):  # which is rechecked at its own pace
+        wanted = {**looks.wanted, NOWHERE: max(looks.wanted.values())} if looks.wanted else {}
+        for target in targets if self.vantages.checks_here else ():
+            since = wanted.get(target.address)
+            if since is None or is_in_question(self._targets[target].streak):  # which is rechecked at its own pace
                 continue
             seen = self._targets[target].streak.evidence
             if seen is None or seen.looked_at < since:  # else it is other vantages that have not looked
@@ -541,8 +596,8 @@ class Targets:
         """Have the targets of a record's endpoints in these regions checked more often, and no others of its."""
         if regions or record.key in self._closer:
             within = (each for each in record.endpoints if each.region in regions)
-            addresses = (address for each in within for address in self._addresses(record, each))
-            self._look_closer(record.key, [Target(each, record.probe, record.timing) for each in addresses])
+            targets = (found for each in within for found in targets_at(record, each, self._addresses(record, each)))
+            self._look_closer(record.key, [each for each in targets if each in self._targets])
 
     def _look_closer(self, record: ObjectKey, targets: Iterable[Target]) -> None:
         before = self._closer.of(record)
@@ -579,6 +634,10 @@ class Targets:
             told = streak.evidence
             if streak.verdict is verdict and (told is None or told.passed is (verdict is Verdict.HEALTHY)):
                 self.scheduler.hasten(target, unless_since=now)
+
+    def hear_elsewhere(self, check: ExternalCheck) -> None:
+        """A verdict that is made elsewhere may be another now."""
+        self.scheduler.hasten(elsewhere_target(check))
 
     def cause_at(self, key: ObjectKey) -> float | None:
         """Return when the check ended that last changed a verdict of this record, or None."""
@@ -625,11 +684,11 @@ class Targets:
             self._metrics.verdicts.labels(watched.streak.verdict.value).inc()
             if watched.streak.verdict is Verdict.HEALTHY:
                 self._turned_bad.forget(target)
-            if watched.streak.verdict is Verdict.UNHEALTHY:
+            if watched.streak.verdict is Verdict.UNHEALTHY and not target.is_elsewhere:
                 self._turned_bad.note(target, -math.inf if self._is_a_newcomer(before) else self._clock.now())
             logger.info(
                 "%s turns %s%s",
-                target.address,
+                what_is_checked(target),
                 watched.streak.verdict,
                 f": {watched.streak.message}" if watched.streak.message else "",
                 extra={"event": "verdict", "target": target.address, "verdict": watched.streak.verdict.value},
@@ -640,7 +699,7 @@ class Targets:
         elif watched.streak.failures == 1 and before.verdict is Verdict.HEALTHY:
             logger.info(
                 "%s fails its first check: %s",
-                target.address,
+                what_is_checked(target),
                 result.message,
                 extra={"event": "first-failure", "target": target.address},
             )
@@ -665,7 +724,8 @@ class Targets:
 
     def _learned(self, target: Target, before: Streak, *, passed: bool) -> None:
         """Take note of a result that told something; where it contradicts what is believed, look at the others too."""
-        self._sight.saw(target, passed=passed)
+        if not target.is_elsewhere:
+            self._sight.saw(target, passed=passed)
         self._on_news(self._awaited.having(target))
         verdict, told = self._targets[target].streak.verdict, Verdict.HEALTHY if passed else Verdict.UNHEALTHY
         if verdict is before.verdict and verdict is not told:

@@ -1,6 +1,6 @@
 """From what each vantage says of a record's checks to what is believed of its endpoints' addresses and hostnames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from detour.engine.vantages import OwnWord, Vantages
@@ -8,7 +8,7 @@ from detour.health.endpoints import NO_ADDRESSES
 from detour.health.quorum import judged
 from detour.health.resolution import ResolvedName
 from detour.health.thresholds import Streak, is_out_of_reach
-from detour.model.checks import Target
+from detour.model.checks import Probe, Target
 from detour.model.endpoint import Endpoint
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ObjectKey, Record
@@ -23,7 +23,8 @@ class CheckIndex:
         self._keys: dict[Target, CheckKey] = {}
         self._named: dict[Target, dict[ObjectKey, None]] = {}
         for target in targets:
-            self.key(target)
+            if not target.is_elsewhere:
+                self.key(target)
         for record in records:
             self.name(record)
 
@@ -76,7 +77,9 @@ class CheckIndex:
 
 def named(record: Record) -> list[Target]:
     """Return the checks of a record's endpoints with hostnames, whatever addresses these lead to."""
-    return [Target(each.hostname, record.probe, record.timing) for each in record.endpoints if each.hostname]
+    hostnames = [each.hostname for each in record.endpoints if each.hostname]
+    probes = [record.probe, *(each.probe for each in record.more_checks.checks if not each.is_elsewhere)]
+    return [Target(hostname, probe, record.timing) for hostname in hostnames for probe in probes]
 
 
 class Votes:
@@ -90,21 +93,22 @@ class Votes:
         self,
         record: Record,
         endpoint: Endpoint,
+        *,
+        probe: Probe,
         own: Sequence[tuple[str, Streak, bool]],
-        before: EndpointHealth | None,
+        believed: Mapping[str, Verdict],
         now: float,
     ) -> list[tuple[str, Streak]]:
-        """Return what is believed of each address.
+        """Return what is believed of each address by one of its checks.
 
-        `own` is what this process has found of it, and whether that is only remembered; `before` what was believed. Of
+        `own` is what this process has found of it, and whether that is only remembered; `believed` what was before. Of
         an address that a vantage has not got from a hostname what counts is what it says of the hostname.
         """
         among = self._vantages.electorate(endpoint.region, record.quorum)
-        believed = dict(before.addresses) if before is not None else {}
-        by_name = (self._name_key(record, endpoint.hostname),) if endpoint.hostname else ()
+        by_name = (self._index.key(Target(endpoint.hostname, probe, record.timing)),) if endpoint.hostname else ()
         found = []
         for address, streak, is_remembered in own:
-            keys = (self._index.key(Target(address, record.probe, record.timing)), *by_name)
+            keys = (self._index.key(Target(address, probe, record.timing)), *by_name)
             says = Verdict.UNKNOWN if is_remembered or self._is_in_doubt(streak) else streak.verdict
             agrees = streak.evidence is not None and streak.evidence.passed is (says is Verdict.HEALTHY)
             mine_is = OwnWord(

@@ -88,6 +88,7 @@ def endpoint_health(
         is_unanimous=_are_unanimous(finding.verdict, counted),
         is_slow=is_slow,
         slow_until=_slow_until(previous, now, is_slow=is_slow),
+        checks=tuple(each for _, streak in streaks for each in streak.checks),
     )
 
 

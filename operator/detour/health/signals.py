@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from detour.model.signals import Incident, Incidents, QueryRules, Reading, Samples, Unreadable
+from detour.model.signals import Incident, Incidents, Reading, Samples, Unreadable
 
 FEED = "status-feed"
 REPORTS = "user-reports"
@@ -89,18 +89,18 @@ def said_of_location(reading: Reading, cloud: str, location: str) -> Said:
             return Said(None, "the status page was not understood")
 
 
-def said_by_query(reading: Reading, rules: QueryRules) -> Said:
-    """Return what the values of a query say; values that are no number say nothing."""
+def said_by_query(reading: Reading, above: float | None, below: float | None, name: str) -> Said:
+    """Return what the values of a query say: whether any of them is above, or below, its bound.
+
+    `name` stands for it in the message; the values themselves stay with the server.
+    """
     match reading:
         case Samples(values):
-            if rules.above is not None:
-                worst, beyond = max(values, default=None), f"above {rules.above:g}"
-                crosses = worst is not None and worst > rules.above
-            else:
-                bound = rules.below if rules.below is not None else 0.0
-                worst, beyond = min(values, default=None), f"below {bound:g}"
-                crosses = worst is not None and worst < bound
-            return Said(crosses, f"{rules.name} is {beyond}" if crosses else "")  # values stay with the server
+            if above is not None and any(each > above for each in values):
+                return Said(True, f"{name} is above {above:g}")
+            if below is not None and any(each < below for each in values):
+                return Said(True, f"{name} is below {below:g}")
+            return Said(False)
         case Unreadable(message):
             return Said(None, message)
         case _:

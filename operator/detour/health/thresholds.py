@@ -8,7 +8,7 @@ Until then the old verdict stands, and the check repeats sooner, so that a real 
 from dataclasses import dataclass, replace
 
 from detour.model.checks import CheckResult, CheckTiming
-from detour.model.health import Evidence, Verdict
+from detour.model.health import CheckFinding, Evidence, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class Streak:
     a check last agreed with the verdict; `evidence` what the newest one showed; `has_passed` says that one ever passed.
     Where it `lacks_quorum` vantages disagree, or too few have a say, so that the verdict is the one of before. That it
     fails `is_unanimous` where several vantages have a say, and all of them say so. It `is_slow` once its passes have
-    taken too long for long enough; `turning_since` is since when all of them have said otherwise.
+    taken too long for long enough; `turning_since` is since when all of them have said otherwise. What several
+    checks make of an address together has what is believed of each in `checks`.
     """
 
     verdict: Verdict
@@ -37,6 +38,7 @@ class Streak:
     is_unanimous: bool = False
     is_slow: bool = False
     turning_since: float | None = None
+    checks: tuple[CheckFinding, ...] = ()
 
 
 def observe(

@@ -27,6 +27,7 @@ KNOWN = {
     Kind.DNS_ZONE: (TAKE_OVER_ANNOTATION, APPROVE_ANNOTATION),
     Kind.CLOUD_REGION: (),
     Kind.VANTAGE: (),
+    Kind.EXTERNAL_VERDICT: (),
 }
 COMMANDS = {FAILBACK_ANNOTATION: "failback", TAKE_OVER_ANNOTATION: "takeOver"}
 """The annotations that are commands, and the field of `status.commands` that has the value last acted upon."""

@@ -1,7 +1,7 @@
 """From what there is to report to the status that `kubectl` shows. Pure: times come in, nothing is written here."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from detour.health.reports import WEEK, Weeks, begins
 from detour.health.signals import SignalFinding
 from detour.health.vantages import NEW, NOT_HEARD, STALE
 from detour.kube.resources.vantage import VantageState
-from detour.model.health import EndpointHealth, Verdict
+from detour.model.health import CheckFinding, EndpointHealth, Verdict
 from detour.model.record import Publish, Strategy
 from detour.model.timestamps import timestamp
 from detour.model.zone import Safety
@@ -296,7 +296,26 @@ def _endpoint(name: str, health: EndpointHealth, held_out_until: float | None) -
         told["confirmedAt"] = timestamp(health.confirmed_at)
     if health.latency is not None:
         told["latencyMilliseconds"] = max(1, round(health.latency * 1000))
+    if health.checks:
+        told["checks"] = [_check(name, found) for name, found in _by_name(health.checks).items()]
     return told
+
+
+def _by_name(findings: Iterable[CheckFinding]) -> dict[str, list[CheckFinding]]:
+    found: dict[str, list[CheckFinding]] = {}
+    for each in findings:
+        found.setdefault(each.name, []).append(each)
+    return found
+
+
+def _check(name: str, findings: Sequence[CheckFinding]) -> Status:
+    """Return what one check says of an endpoint: Healthy while it passes at any address, Unhealthy where at none."""
+    verdicts = [each.verdict for each in findings]
+    if Verdict.HEALTHY in verdicts:
+        return {"name": name, "verdict": Verdict.HEALTHY.value}
+    verdict = Verdict.UNHEALTHY if all(each is Verdict.UNHEALTHY for each in verdicts) else Verdict.UNKNOWN
+    message = next((each.message for each in findings if each.message), "")
+    return {"name": name, "verdict": verdict.value, **({"message": message} if message else {})}
 
 
 def _zone(picture: ZonePicture) -> Status:

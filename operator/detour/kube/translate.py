@@ -31,15 +31,18 @@ from detour.kube.resources.cloudregion import (
 )
 from detour.kube.resources.dnszone import AllowedNamespacesSpec, BudgetSpec, DNSZoneSpec, SafetySpec
 from detour.kube.resources.durations import seconds
+from detour.kube.resources.externalverdict import ExternalVerdictSpec
 from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpec, QuorumSpec
 from detour.kube.resources.healthcheck import HealthCheck
+from detour.kube.resources.healthchecks import HealthChecksSpec, NamedCheckSpec
 from detour.kube.resources.memory import memory_in
-from detour.kube.resources.probes import HTTPCheck, HTTPSCheck, PublicHTTPSCheck
+from detour.kube.resources.probes import DNSCheck, HTTPCheck, HTTPSCheck, PublicHTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
 from detour.kube.resources.vantage import VantageSpec
 from detour.model import checks
 from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint
+from detour.model.external import ExternalVerdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
 from detour.model.record import Failback, ObjectKey, Quorum, Record, TierNeeds
 from detour.model.region import Canary, FailingRules, Region, SignalledRules
@@ -67,6 +70,7 @@ __all__ = [
     "RecordMemory",
     "ZoneMemory",
     "ca_bundle_reference",
+    "external_verdict_from",
     "record_from",
     "record_memory",
     "region_from",
@@ -148,7 +152,30 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         pin=_text(identity.annotations.get(PIN_ANNOTATION)),
         paused_until=_time_in("spec.healthCheck.pausedUntil", check.paused_until),
         quorum=shared(_quorum(spec.quorum)),
+        more_checks=shared(_more_checks(spec.health_checks, spec.hostname, identity.namespace)),
     )
+
+
+def _more_checks(spec: HealthChecksSpec | None, hostname: str, namespace: str) -> checks.MoreChecks:
+    if spec is None:
+        return checks.NO_MORE_CHECKS
+    found = (checks.NamedCheck(each.name, each.role, _named_probe(each, hostname, namespace)) for each in spec.checks)
+    return checks.MoreChecks(tuple(found), spec.at_least)
+
+
+def _named_probe(spec: NamedCheckSpec, hostname: str, namespace: str) -> checks.Probe | checks.Elsewhere:
+    if spec.http is not None:
+        return _http(spec.http, hostname)
+    if spec.https is not None:
+        return _https(spec.https, hostname, None)
+    if spec.dns is not None:
+        return _dns(spec.dns)
+    if (asked := spec.prometheus) is not None:
+        return checks.PrometheusCheck(asked.server, namespace, asked.query, asked.above, asked.below)
+    if spec.external is not None:
+        return checks.ExternalCheck(namespace, spec.external.name)
+    assert spec.tcp is not None  # noqa: S101 - exactly one is there, by the model's rule
+    return checks.TCPCheck(port=spec.tcp.port)
 
 
 def ca_bundle_reference(item: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -246,6 +273,15 @@ def _canary(spec: CanarySpec, timing: CanaryTimingSpec) -> Canary:
             replace(_timing(timing), minimum_addresses=spec.min_addresses),
         ),
     )
+
+
+def external_verdict_from(item: Mapping[str, Any]) -> ExternalVerdict:
+    """Return the ExternalVerdict `item` as the model has it. Raises DeclarationError."""
+    _identity(item, namespaced=True)
+    spec = _parsed(ExternalVerdictSpec, item.get("spec"))
+    expires_at = _time_in("spec.expiresAt", spec.expires_at)
+    assert expires_at is not None  # noqa: S101 - a time that is given is read, or refused
+    return ExternalVerdict(spec.verdict, expires_at, spec.message or "")
 
 
 def _timing(spec: HealthCheck | CanaryTimingSpec) -> checks.CheckTiming:
@@ -375,15 +411,19 @@ def _probe(check: HealthCheck, hostname: str, ca_bundle: str | None) -> checks.P
     if check.http is not None:
         return _http(check.http, hostname)
     if check.dns is not None:
-        return checks.DNSCheck(
-            port=check.dns.port,
-            name=check.dns.name,
-            type=check.dns.type.value,
-            minimum_answers=check.dns.min_answers,
-            expected_answers=check.dns.expected_answers,
-        )
+        return _dns(check.dns)
     assert check.tcp is not None  # noqa: S101 - exactly one of the four is there, by the model's rule
     return checks.TCPCheck(port=check.tcp.port)
+
+
+def _dns(check: DNSCheck) -> checks.DNSCheck:
+    return checks.DNSCheck(
+        port=check.port,
+        name=check.name,
+        type=check.type.value,
+        minimum_answers=check.min_answers,
+        expected_answers=check.expected_answers,
+    )
 
 
 def _http(check: HTTPCheck, hostname: str) -> checks.HTTPCheck:

@@ -1,5 +1,6 @@
 """What a check asks of a target and how its results become a verdict."""
 
+import enum
 from dataclasses import dataclass, field
 
 HTTP_BODY_LIMIT = 5 * 1024
@@ -55,7 +56,72 @@ class DNSCheck:
     expected_answers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PrometheusCheck:
+    """Ask a declared Prometheus server for `query`: it fails while any value is above, or below, a bound.
+
+    A query without any value tells nothing. It is asked in the name of `namespace`, with what the server's declaration
+    enforces for it. Just one of the two bounds is given.
+    """
+
+    server: str
+    namespace: str
+    query: str
+    above: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCheck:
+    """Take the verdict that an ExternalVerdict of this namespace and name has; one that has expired tells nothing."""
+
+    namespace: str
+    name: str
+
+
 Probe = HTTPCheck | TCPCheck | DNSCheck
+"""What is asked of an address, by every vantage."""
+
+Elsewhere = PrometheusCheck | ExternalCheck
+"""Verdicts that are made elsewhere, of an endpoint as a whole: the operator alone asks for them."""
+
+NOWHERE = ""
+"""What stands in the place of an address for a verdict that is made elsewhere."""
+
+
+class CheckRole(enum.StrEnum):
+    """What a check means for its endpoint: it must pass, it counts beside others, or it is only shown."""
+
+    REQUIRED = "Required"
+    COUNTED = "Counted"
+    OBSERVED = "Observed"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCheck:
+    """One of several checks of an endpoint."""
+
+    name: str
+    role: CheckRole
+    probe: Probe | Elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        return isinstance(self.probe, (PrometheusCheck, ExternalCheck))
+
+
+@dataclass(frozen=True, slots=True)
+class MoreChecks:
+    """The checks that an endpoint has beside its first; of those that are counted `at_least` so many must pass."""
+
+    checks: tuple[NamedCheck, ...] = ()
+    at_least: int = 1
+
+    def __bool__(self) -> bool:
+        return bool(self.checks)
+
+
+NO_MORE_CHECKS = MoreChecks()
 
 
 USUALLY_SLOW_FOR = 60.0
@@ -90,7 +156,7 @@ class Target:
     """
 
     address: str
-    probe: Probe
+    probe: Probe | Elsewhere
     timing: CheckTiming
     _hash: int = field(init=False, repr=False, compare=False)
 
@@ -99,6 +165,11 @@ class Target:
 
     def __hash__(self) -> int:
         return self._hash
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tell whether it is no check of an address, but a verdict that is made elsewhere."""
+        return self.address == NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

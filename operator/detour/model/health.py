@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Verdict(enum.StrEnum):
@@ -27,6 +28,15 @@ class Evidence:
     looked_at: float
 
 
+class CheckFinding(NamedTuple):
+    """What is believed of one of several checks of an endpoint's address."""
+
+    address: str
+    name: str
+    verdict: Verdict
+    message: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
     """What is believed of one endpoint. Times in seconds on the engine's clock.
@@ -42,7 +52,8 @@ class EndpointHealth:
     last hour, oldest first; the endpoint `is_down` where the last of all was to Unhealthy. Of the addresses in
     `undecided` vantages have no quorum: their verdict is the one of before. That it is Unhealthy `is_unanimous` where
     several vantages vote, and all of them say so. It `is_slow` where all that passes has taken too long for long
-    enough; that ended last at `slow_until`, None if never.
+    enough; that ended last at `slow_until`, None if never. Where an endpoint has several checks, `checks` has what is
+    believed of each, at each address.
     """
 
     verdict: Verdict
@@ -65,6 +76,7 @@ class EndpointHealth:
     is_unanimous: bool = False
     is_slow: bool = False
     slow_until: float | None = None
+    checks: tuple[CheckFinding, ...] = ()
 
     @property
     def should_leave(self) -> bool:

@@ -1,4 +1,4 @@
-"""The four kinds of objects that people declare, and how one of them is named."""
+"""The kinds of objects that people declare, and how one of them is named."""
 
 import enum
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ class Kind(enum.Enum):
     DNS_ZONE = ("DNSZone", "dnszones")
     CLOUD_REGION = ("CloudRegion", "cloudregions")
     VANTAGE = ("Vantage", "vantages")
+    EXTERNAL_VERDICT = ("ExternalVerdict", "externalverdicts")
 
     @property
     def title(self) -> str:

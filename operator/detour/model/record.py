@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detour.model.checks import CheckTiming, Probe
+from detour.model.checks import NO_MORE_CHECKS, CheckTiming, MoreChecks, Probe
 from detour.model.endpoint import Endpoint
 from detour.model.shares import so_many
 
@@ -120,7 +120,7 @@ class Record:
     the digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
     exists without a marker, `adopt_from` also from that other tool. Until `paused_until` (seconds since the Unix epoch)
     checks that fail count for nothing. While an endpoint is missing that would answer if all were well the TTL is
-    `degraded_ttl` (seconds, None for no other).
+    `degraded_ttl` (seconds, None for no other). Endpoints have `more_checks` beside `probe`, which must pass.
     """
 
     key: ObjectKey
@@ -151,3 +151,4 @@ class Record:
     region_failover: RegionFailover = RegionFailover.FOLLOW
     tier_needs: TierNeeds = ONE_IS_ENOUGH
     degraded_ttl: int | None = None
+    more_checks: MoreChecks = NO_MORE_CHECKS

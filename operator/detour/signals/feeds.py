@@ -79,7 +79,7 @@ def _of_google(body: bytes) -> Iterator[Incident]:
         if incident.get("end") or is_notice:
             continue
         places = incident.get("currently_affected_locations") or latest.get("affected_locations") or []
-        ids = {_text(_mapping(each).get("id")).lower() for each in places if isinstance(places, list)}
+        ids = {_text(_mapping(each).get("id")).lower() for each in (places if isinstance(places, list) else ())}
         locations = {zone[1] if (zone := _ZONE.fullmatch(each)) else each for each in ids} - {"", "global"}
         if locations:
             yield Incident(_summary(incident, "external_desc", "service_name"), frozenset(locations))

@@ -4,14 +4,19 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from detour.checks.failures import Reason
+from detour.health.signals import said_by_query
+from detour.model.checks import CheckResult, PrometheusCheck
 from detour.model.defects import told
 from detour.model.signals import FeedSource, Incidents, QuerySource, Reading, Samples, Source, Unreadable
 from detour.signals.feeds import UnreadableFeedError, incidents_in
 from detour.signals.fetching import Answer, Fetcher, FetchError
+from detour.signals.prometheus import PrometheusServer, QueryRefusedError, permit
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +37,11 @@ QUERY_TIMEOUT = 5.0
 MOST_TOLD = 200
 """Characters of an error of a Prometheus server's that are passed on."""
 
+ASKED_AGAIN_AFTER = 5.0
+"""Seconds for which one answer to a record's query is good, for all endpoints and records that ask it."""
+
+MOST_REMEMBERED = 10_000
+
 OK, NOT_MODIFIED = 200, 304
 
 
@@ -43,18 +53,29 @@ class _Seen:
     validators: Mapping[str, str]
 
 
+class _Lately(NamedTuple):
+    at: float
+    reading: asyncio.Future[Reading]
+
+
 class SignalReader:
-    """Reads sources. `feeds` are the URLs of status pages by cloud, `servers` those of Prometheus servers by name.
+    """Reads sources. `feeds` are the URLs of status pages by cloud, `servers` the Prometheus servers.
 
     Where `tokens` has a file of a server's name, what stands in it is sent as a bearer token.
     """
 
     def __init__(
-        self, fetcher: Fetcher, *, feeds: Mapping[str, str], servers: Mapping[str, str], tokens: Path | None = None
+        self,
+        fetcher: Fetcher,
+        *,
+        feeds: Mapping[str, str],
+        servers: Iterable[PrometheusServer],
+        tokens: Path | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._feeds = {**FEEDS, **feeds}
-        self._servers = dict(servers)
+        self._servers = {each.name: each for each in servers}
+        self._lately: dict[QuerySource, _Lately] = {}
         self._tokens = tokens
         self._seen: dict[str, _Seen] = {}
 
@@ -89,21 +110,50 @@ class SignalReader:
         self._seen[url] = _Seen(incidents, _validators(answer))
         return incidents
 
-    async def _ask(self, server: str, query: str) -> Reading:
-        url = self._servers.get(server)
-        if url is None:
-            return Unreadable(f"no Prometheus server {server!r} is declared: add it to prometheusServers of the chart")
+    async def verdict(self, check: PrometheusCheck) -> CheckResult:
+        """Return whether a record's query passes. Raises nothing.
+
+        What it gives is nobody's business but the server's: only whether it is beyond the bound is told.
+        """
+        server = self._servers.get(check.server)
+        try:
+            if server is not None:
+                permit(server, check.namespace, check.query)
+        except QueryRefusedError as refusal:
+            return CheckResult(None, Reason.INVALID_CHECK, str(refusal), 0.0)
+        reading = await self._read_lately(QuerySource(check.server, check.query))
+        if isinstance(reading, Samples) and not reading.values:
+            return CheckResult(None, Reason.NO_VERDICT, f"the query to {check.server} gives no value", 0.0)
+        said = said_by_query(reading, check.above, check.below, f"a value of the query to {check.server}")
+        if said.against is None:
+            return CheckResult(None, Reason.NO_VERDICT, said.message, 0.0)
+        return CheckResult(not said.against, Reason.SAID_ELSEWHERE if said.against else "", said.message, 0.0)
+
+    async def _read_lately(self, source: QuerySource) -> Reading:
+        """Return what a query gave within the last seconds, however many ask."""
+        now = asyncio.get_running_loop().time()
+        known = self._lately.get(source)
+        if known is None or now >= known.at + ASKED_AGAIN_AFTER:
+            if len(self._lately) >= MOST_REMEMBERED:
+                self._lately = {key: each for key, each in self._lately.items() if now < each.at + ASKED_AGAIN_AFTER}
+            known = self._lately[source] = _Lately(now, asyncio.ensure_future(self.read(source)))
+        return await asyncio.shield(known.reading)
+
+    async def _ask(self, name: str, query: str) -> Reading:
+        server = self._servers.get(name)
+        if server is None:
+            return Unreadable(f"no Prometheus server {name!r} is declared: add it to prometheusServers of the chart")
         answer = await self._fetcher.get(
-            f"{url.rstrip('/')}/api/v1/query",
+            f"{server.url.rstrip('/')}/api/v1/query",
             query={"query": query, "timeout": f"{QUERY_TIMEOUT:g}s"},
-            headers=self._authorization(server),
+            headers=self._authorization(name),
             at_most=LARGEST_RESULT,
             timeout=QUERY_TIMEOUT,
         )
         try:
-            return _samples(json.loads(answer.body), server)
+            return _samples(json.loads(answer.body), name)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-            return Unreadable(f"Prometheus server {server} answers with HTTP {answer.status} and no result of a query")
+            return Unreadable(f"Prometheus server {name} answers with HTTP {answer.status} and no result of a query")
 
     def _authorization(self, server: str) -> Mapping[str, str]:
         path = self._tokens / server if self._tokens is not None else None

@@ -72,6 +72,19 @@ def vantage(name: str = "elsewhere", **spec: Any) -> dict[str, Any]:
     }
 
 
+def external_verdict(
+    name: str = "synthetic", *, expires_at: str = "2030-01-01T00:00:00Z", **spec: Any
+) -> dict[str, Any]:
+    """Return an ExternalVerdict."""
+    metadata = {"name": name, "namespace": "shop", "uid": f"e-{name}", "generation": 1}
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "ExternalVerdict",
+        "metadata": {**metadata, "creationTimestamp": "2026-11-23T20:00:00Z"},
+        "spec": {"verdict": "Healthy", "expiresAt": "2030-01-01T00:00:00Z", **spec},
+    }
+
+
 def changed(raw: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     """Return a copy with other metadata."""
     copied = copy.deepcopy(raw)

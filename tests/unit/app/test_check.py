@@ -7,8 +7,9 @@ import yaml
 
 from detour.app.check import Checker, CheckSettings, _in_text, parse, passing, table, told_of
 from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.checks.run import nobody_asked
 from detour.kube.translate import DeclarationError
-from detour.model.checks import CheckResult, Target
+from detour.model.checks import CheckResult, ExternalCheck, Target, TCPCheck
 
 from .objects import cloud_region, failover_record
 
@@ -124,3 +125,45 @@ def test_flags_are_those_of_whoever_makes_checks() -> None:
     assert found == CheckSettings(
         "api.yaml", namespace="shop", resolver="192.0.2.53:53", allow_networks=("127.0.0.0/8",)
     )
+
+
+async def test_where_there_are_several_checks_each_has_a_line_below_what_they_say_together() -> None:
+    checks = {
+        "atLeast": 1,
+        "checks": [
+            {"name": "gateway", "tcp": {"port": 8443}},
+            {"name": "eu", "role": "Counted", "tcp": {"port": 1}},
+            {"name": "us", "role": "Counted", "tcp": {"port": 2}},
+            {"name": "seen", "role": "Observed", "tcp": {"port": 3}},
+            {"name": "synthetic", "external": {"name": "checkout-$endpoint"}},
+        ],
+    }
+    failing = {("192.0.2.1", 1), ("192.0.2.1", 3), ("192.0.2.2", 8443)}
+
+    async def check(target: Target) -> CheckResult:
+        if isinstance(target.probe, ExternalCheck):
+            return await nobody_asked(target.probe)
+        assert isinstance(target.probe, TCPCheck)
+        if (target.address, target.probe.port) in failing:
+            return CheckResult(False, "ConnectionRefused", "refused", 0.0)
+        return CheckResult(True, "", "", 0.012)
+
+    async def resolve(hostname: str) -> Resolution:
+        raise AssertionError(hostname)
+
+    raw = failover_record(healthCheck={"tcp": {"port": 443}}, healthChecks=checks)
+    (record,) = await _in_text(yaml.safe_dump(applied(raw)), SETTINGS)
+    found = await Checker(resolve=resolve, check=check, at_once=3).lines(record)
+    first, second = found[:7], found[7:]
+    assert [(each.address.strip(), each.passed) for each in first] == [
+        ("192.0.2.1", True),
+        ("healthCheck", True),
+        ("gateway", True),
+        ("eu", False),
+        ("us", True),
+        ("seen", False),
+        ("synthetic", None),
+    ]
+    assert first[6].why == "NotAsked: verdicts that are made elsewhere are not asked for from here"
+    assert [each.passed for each in second[:3]] == [False, True, False]
+    assert passing(found) == (1, 2)

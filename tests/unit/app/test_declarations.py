@@ -14,13 +14,14 @@ from detour.app.declarations import Declarations
 from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.model.checks import HTTPCheck
+from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import Record
 from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
-from .objects import changed, cloud_region, dns_zone, failover_record, subject, vantage
+from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, subject, vantage
 
 FR = Kind.FAILOVER_RECORD
 
@@ -33,6 +34,7 @@ class Engine:
         self.zones: list[Zone] = []
         self.regions: list[Region] = []
         self.vantages: list[Vantage] = []
+        self.verdicts: list[ExternalVerdict] = []
         self.reports: list[VantageReport] = []
         self.unreadable: list[str] = []
         self.invalids: list[tuple[Subject, str]] = []
@@ -52,6 +54,9 @@ class Engine:
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, raw: RawObject) -> None:
         self.vantages.append(vantage)
+
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+        self.verdicts.append(verdict)
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         self.reports.append(report)
@@ -469,6 +474,7 @@ def test_whatever_an_object_holds_the_others_are_taken_in(kind: Kind, field: tup
         Kind.DNS_ZONE: dns_zone(),
         Kind.CLOUD_REGION: cloud_region(),
         Kind.VANTAGE: vantage(),
+        Kind.EXTERNAL_VERDICT: external_verdict(),
     }[kind]
     node = copy.deepcopy(odd)
     inner = node

@@ -10,7 +10,7 @@ import pytest
 
 from detour.model.objects import Kind
 
-from .objects import changed, cloud_region, dns_zone, failover_record, vantage
+from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, vantage
 from .world import World
 
 Boot = Callable[..., World]
@@ -43,12 +43,13 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
         Kind.DNS_ZONE: {"ledger": {"generation": "1.1"}, "evacuations": [{"region": "x", "at": "y"}]},
         Kind.CLOUD_REGION: {"phase": "Healthy", "since": "z", "drainEnded": "w"},
         Kind.VANTAGE: {"state": "Trusted", "since": "z", "report": {"checks": 3}},
+        Kind.EXTERNAL_VERDICT: {},
     }
     for number in range(count):
         name = f"odd{number}"
         record = failover_record(name, uid=f"u-{name}", deletionPolicy="Delete")
         zone = dns_zone(name, uid=f"z-{name}", domain=f"{name}.test")
-        raws = (record, zone, cloud_region(name), vantage(name))
+        raws = (record, zone, cloud_region(name), vantage(name), external_verdict(name))
         kind, raw = chance.choice(list(zip(Kind, raws, strict=True)))
         raw = {**changed(raw, annotations={"detour.dev/failback": "1"}), "status": {**status, **more[kind]}}
         for _ in range(chance.randint(1, 3)):

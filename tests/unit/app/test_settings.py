@@ -1,5 +1,8 @@
 """Flags first, then the environment, then defaults; and a sentence for whoever gets one wrong."""
 
+import json
+from typing import Any
+
 import pytest
 
 from detour.app.settings import Settings, parse
@@ -82,6 +85,11 @@ def test_a_dry_run_is_only_had_for_the_asking(text: str) -> None:
     assert not parse(["--owner=production"], {"DETOUR_DRY_RUN": text}).dry_run
 
 
+def server(**changes: Any) -> str:
+    """Return a Prometheus server as the setting has it."""
+    return json.dumps([{"name": "main", "url": "http://x:9090", "namespaces": ["*"], **changes}])
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "told"),
     [
@@ -98,9 +106,15 @@ def test_a_dry_run_is_only_had_for_the_asking(text: str) -> None:
         (["--owner=production", "--log-format=xml"], {}, "xml"),
         (["--owner=production", "--status-feeds=Other=https://x"], {}, "'Other' is none of AWS, Azure, Google"),
         (["--owner=production", "--status-feeds=AWS=aws.json"], {}, "'AWS' needs a URL"),
-        (["--owner=production", "--prometheus-servers=http://x:9090"], {}, "needs a URL"),
-        (["--owner=production", "--prometheus-servers=Main=http://x:9090"], {}, "'Main' is no DNS label"),
-        (["--owner=production", "--prometheus-servers=main=http://u:p@x"], {}, "has credentials in it"),
+        (["--owner=production", "--prometheus-servers=http://x:9090"], {}, "it cannot be read: Expecting value"),
+        (["--owner=production", '--prometheus-servers={"main": 3}'], {}, "it is no list of servers"),
+        (["--owner=production", '--prometheus-servers=[{"url": "http://x"}]'], {}, "a server has no name"),
+        (["--owner=production", '--prometheus-servers=[{"name": "m", "url": "x"}]'], {}, "'m' needs a url"),
+        (["--owner=production", f"--prometheus-servers={server(name='Main')}"], {}, "'Main' is no DNS label"),
+        (["--owner=production", f"--prometheus-servers={server(url='http://u:p@x')}"], {}, "has credentials in it"),
+        (["--owner=production", f"--prometheus-servers={server(namespaces='shop')}"], {}, "are no list of names"),
+        (["--owner=production", f"--prometheus-servers={server(matchers=['x'])}"], {}, "no labels with their values"),
+        (["--owner=production", f"--prometheus-servers={server(token='x')}"], {}, "and nothing else"),
         (["--owner=production", "--reports-proxies=proxy"], {}, "'proxy' is not a network"),
         (["--owner=production", "--read-signals-every=0"], {}, "no number of seconds, 1 or more"),
         (

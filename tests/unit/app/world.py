@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from detour.app.assembly import Assembly, Election, Ports
 from detour.app.providers import PROVIDERS
 from detour.checks.resolver import Resolution, ResolutionOutcome
+from detour.checks.run import nobody_asked
 from detour.enactment.asking import Answer, NoAnswerError
 from detour.enactment.budget import Budget
 from detour.enactment.contract import CredentialsRefusedError, Pace, ProviderLimits, Secret, ThrottledError
@@ -32,7 +33,7 @@ from detour.engine.vantages import THE_OPERATOR, OwnVantage
 from detour.kube.cluster import Cluster
 from detour.kube.kinds import DeletionSeen, Listed, Seen
 from detour.kube.lease import VANTAGE, heartbeats_in
-from detour.model.checks import CheckResult, Target
+from detour.model.checks import CheckResult, ExternalCheck, PrometheusCheck, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
@@ -124,6 +125,8 @@ class World:
         self.slow: set[str] = set()
         self._kinds = kinds
         self.down: set[str] = set()
+        self.ports_down: set[tuple[str, int]] = set()
+        self.elsewhere = nobody_asked
         self.lost: set[str] = set()
         self.names: dict[str, tuple[str, ...]] = {}
         self.readings: dict[Source, Reading] = {}
@@ -224,13 +227,17 @@ class World:
         return self.readings.get(source, Unreadable("nobody answers"))
 
     async def _check(self, target: Target) -> CheckResult:
+        if isinstance(target.probe, ExternalCheck):
+            return self.engine.external.verdict(target.probe)
+        if isinstance(target.probe, PrometheusCheck):
+            return await self.elsewhere(target.probe)
         self.checks[target.address] += 1
         await asyncio.sleep(self.check_time)
         if self.is_blind:
             return CheckResult(False, "Timeout", "nothing was heard", 0.0)
         if target.address in self.lost:
             return CheckResult(None, "NotAllowed", "refused to probe", 0.0)
-        if target.address in self.down:
+        if target.address in self.down or (target.address, target.probe.port) in self.ports_down:
             return CheckResult(False, "Refused", "connection refused", 0.0)
         return CheckResult(True, "", "", 1.2 if target.address in self.slow else 0.01)
 

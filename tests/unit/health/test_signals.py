@@ -22,7 +22,7 @@ from detour.health.signals import (
 )
 from detour.model.health import Verdict
 from detour.model.region import FailingRules, SignalledRules
-from detour.model.signals import Incident, Incidents, QueryRules, QuerySource, Samples, Unreadable
+from detour.model.signals import Incident, Incidents, Samples, Unreadable
 
 H, U, N = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 HERE = frozenset({"us-east-1"})
@@ -40,7 +40,7 @@ def test_a_status_page_speaks_of_the_regions_that_it_names() -> None:
 
 def test_one_that_cannot_be_read_says_nothing_good_or_bad() -> None:
     assert said_of_location(Unreadable("HTTP 503"), "AWS", "us-east-1") == Said(None, "HTTP 503")
-    assert said_by_query(Unreadable("away"), query(above=1.0)).against is None
+    assert said_by_query(Unreadable("away"), 1.0, None, "errors").against is None
 
 
 def test_where_regions_are_only_named_in_prose_it_is_not_sure() -> None:
@@ -74,27 +74,30 @@ def test_no_text_breaks_that(text: str, location: str) -> None:
     assert means(text, location) in (True, False)
 
 
-def query(above: float | None = None, below: float | None = None) -> QueryRules:
-    return QueryRules("errors", QuerySource("main", "errors"), above=above, below=below)
+Bounds = tuple[float | None, float | None]
+
+
+def bounds(above: float | None = None, below: float | None = None) -> Bounds:
+    return above, below
 
 
 @pytest.mark.parametrize(
     ("values", "rules", "expected"),
     [
-        ((0.1, 0.6), query(above=0.5), True),
-        ((0.5,), query(above=0.5), False),
-        ((), query(above=0.5), False),
-        ((10.0, 0.2), query(below=1.0), True),
-        ((1.0,), query(below=1.0), False),
-        ((), query(below=1.0), False),
-        ((-0.5,), query(below=0.0), True),
-        ((0.5,), query(above=0.0), True),
+        ((0.1, 0.6), bounds(above=0.5), True),
+        ((0.5,), bounds(above=0.5), False),
+        ((), bounds(above=0.5), False),
+        ((10.0, 0.2), bounds(below=1.0), True),
+        ((1.0,), bounds(below=1.0), False),
+        ((), bounds(below=1.0), False),
+        ((-0.5,), bounds(below=0.0), True),
+        ((0.5,), bounds(above=0.0), True),
     ],
 )
 def test_a_query_says_so_while_any_value_is_beyond_its_bound(
-    values: tuple[float, ...], rules: QueryRules, expected: bool
+    values: tuple[float, ...], rules: Bounds, expected: bool
 ) -> None:
-    assert said_by_query(Samples(values), rules).against is expected
+    assert said_by_query(Samples(values), *rules, "errors").against is expected
 
 
 # -- how it goes on ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from detour.model.checks import CheckRole, MoreChecks, NamedCheck, TCPCheck
 from detour.model.endpoint import AdminState
 from detour.model.record import (
     DeletionPolicy,
@@ -41,6 +42,7 @@ IDENTITY: dict[str, Any] = {
     "created": 2.0,
     "generation": 7,
     "hostname": OTHER,
+    "more_checks": MoreChecks((NamedCheck("gateway", CheckRole.REQUIRED, TCPCheck(443)),)),
     "deletion_policy": DeletionPolicy.DELETE,
     "importance": Importance.HIGH,
     "suspend": True,

@@ -13,6 +13,7 @@ from detour.checks.guard import NetworkGuard
 from detour.checks.resolver import Resolution, ResolutionOutcome
 from detour.model.signals import FeedSource, Incidents, QuerySource, Samples, Unreadable
 from detour.signals.fetching import Fetcher, FetchError
+from detour.signals.prometheus import PrometheusServer
 from detour.signals.reading import SignalReader
 
 EVENT = {"arn": "arn:aws:health:us-east-1::event/EC2/X/Y", "status": "2", "summary": "Slow"}
@@ -62,7 +63,9 @@ async def fetcher() -> AsyncIterator[Fetcher]:
 
 
 def reader(fetcher: Fetcher, url: str, tokens: Path | None = None) -> SignalReader:
-    return SignalReader(fetcher, feeds={"AWS": f"{url}/events"}, servers={"main": f"{url}/prom/"}, tokens=tokens)
+    return SignalReader(
+        fetcher, feeds={"AWS": f"{url}/events"}, servers=[PrometheusServer("main", f"{url}/prom/")], tokens=tokens
+    )
 
 
 # -- status pages ------------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class ProbeAssembly:
             randomness=randomness,
             metrics=metrics,
             on_news=self._wake,
+            asks_elsewhere=False,
         )
         self._findings = Findings(self.targets)
         self._suspicion = Suspicion(

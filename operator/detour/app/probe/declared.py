@@ -8,6 +8,7 @@ from detour.engine.ports import Origin
 from detour.engine.targets import Targets
 from detour.health.signals import LONGEST_CLOSER_LOOK
 from detour.kube.origins import closer_look_told_of
+from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
@@ -59,6 +60,9 @@ class Checked:
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Other vantages are nothing to a probe."""
+
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+        """Verdicts that are made elsewhere are nothing to a probe."""
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """Nor is what they say."""

@@ -17,6 +17,7 @@ from detour.app.declarations import Declared
 from detour.app.sharding.ties import Standing, Ties
 from detour.engine.ports import Origin
 from detour.model.defects import told as told_of
+from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, Subject
 from detour.model.packing import packed, unpacked
 from detour.model.record import ObjectKey, Record
@@ -447,6 +448,10 @@ class Share:
         """A Vantage is new or changed."""
         self._engine.vantage_declared(subject, vantage, origin)
 
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+        """An ExternalVerdict is new or changed."""
+        self._engine.external_verdict_declared(subject, verdict)
+
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """A vantage says what it sees."""
         self._engine.vantage_reported(subject, report, is_listed=is_listed)
@@ -468,7 +473,7 @@ class Share:
                 self._note_standing(zone, origin)
                 if zone.is_shown:
                     self._engine.invalid(subject, reason, message, origin)
-            case Kind.CLOUD_REGION | Kind.VANTAGE:
+            case Kind.CLOUD_REGION | Kind.VANTAGE | Kind.EXTERNAL_VERDICT:
                 self._engine.invalid(subject, reason, message, origin)
 
     def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The four CustomResourceDefinitions: names, columns, and the schemas of spec and status."""
+"""The CustomResourceDefinitions: names, columns, and the schemas of spec and status."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +7,7 @@ from detour.kube.kinds import GROUP, VERSION
 from detour.kube.resources.cloudregion import CloudRegionSpec, CloudRegionStatus
 from detour.kube.resources.dnszone import DNSZoneSpec
 from detour.kube.resources.dnszone_status import DNSZoneStatus
+from detour.kube.resources.externalverdict import ExternalVerdictSpec
 from detour.kube.resources.failoverrecord import FailoverRecordSpec
 from detour.kube.resources.failoverrecord_status import FailoverRecordStatus
 from detour.kube.resources.rules import VALIDATIONS, Declared, Reported, Rule
@@ -42,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of custom resource."""
+    """One kind of custom resource; one without a `status` is not written by the operator."""
 
     kind: str
     plural: str
@@ -50,7 +51,7 @@ class Resource:
     namespaced: bool
     summary: str
     spec: type[Declared]
-    status: type[Reported]
+    status: type[Reported] | None
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = field(default=())
     other_short_name: str = ""
@@ -74,9 +75,10 @@ class Resource:
                 "kind": {"type": "string", "description": f"`{self.kind}`."},
                 "metadata": {"type": "object"},
                 "spec": structural(self.spec),
-                "status": {**structural(self.status, defaults=False), **ONE_WRITER},
             },
         }
+        if self.status is not None:
+            result["properties"]["status"] = {**structural(self.status, defaults=False), **ONE_WRITER}
         if self.rules:
             result[VALIDATIONS] = [rule.schema() for rule in self.rules]
         return result
@@ -103,7 +105,7 @@ class Resource:
                         "name": VERSION,
                         "served": True,
                         "storage": True,
-                        "subresources": {"status": {}},
+                        **({"subresources": {"status": {}}} if self.status is not None else {}),
                         "additionalPrinterColumns": [column.document() for column in self.columns],
                         "schema": {"openAPIV3Schema": self.schema()},
                     }
@@ -217,4 +219,20 @@ VANTAGE = Resource(
         ),
     ),
 )
-RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION, VANTAGE)
+EXTERNAL_VERDICT = Resource(
+    kind="ExternalVerdict",
+    plural="externalverdicts",
+    short_name="verdict",
+    other_short_name="verdicts",
+    namespaced=True,
+    summary="What a program of yours says of an endpoint, for FailoverRecords of the same namespace.",
+    spec=ExternalVerdictSpec,
+    status=None,
+    columns=(
+        Column("Verdict", ".spec.verdict"),
+        Column("Expires", ".spec.expiresAt", description="Until when it counts."),
+        Column("Message", ".spec.message"),
+        AGE,
+    ),
+)
+RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION, VANTAGE, EXTERNAL_VERDICT)

@@ -7,6 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 from detour.health.damping import MOST_COUNTED
 from detour.kube.resources.durations import MAXIMUM_LENGTH, duration_rules
 from detour.kube.resources.healthcheck import HealthCheck
+from detour.kube.resources.healthchecks import HealthChecksSpec
 from detour.kube.resources.rules import Declared, Rule, Rules, Unique
 from detour.kube.resources.values import (
     WHOLE,
@@ -177,6 +178,12 @@ def _wildcard_has_host(record: "FailoverRecordSpec") -> bool:
     return check is None or check.host is not None or not record.hostname.startswith("*.")
 
 
+def _wildcard_has_hosts(record: "FailoverRecordSpec") -> bool:
+    more = record.health_checks.checks if record.health_checks is not None else ()
+    asked = [check for each in more for check in (each.http, each.https) if check is not None]
+    return not record.hostname.startswith("*.") or all(check.host is not None for check in asked)
+
+
 def _cname(condition: str) -> str:
     return f"self.publish != 'CNAME' || {condition}"
 
@@ -222,6 +229,9 @@ class FailoverRecordSpec(Declared):
         ),
     ] = Field(description="Places that can serve the record, 1 to 64 of them.")
     health_check: HealthCheck = Field(description="How each endpoint is checked, and when.")
+    health_checks: HealthChecksSpec | None = Field(
+        default=None, description="More checks of each endpoint, of which it may be said what each of them means."
+    )
     strategy: Strategy = Field(
         default=Strategy.PRIORITY,
         description="Priority: the best tier with healthy endpoints answers. MultiValue: every healthy endpoint does.",
@@ -336,5 +346,12 @@ class FailoverRecordSpec(Declared):
             "healthCheck.http.host (or https.host) is required with a wildcard hostname: write the name to ask for,"
             " such as www.example.com",
             _wildcard_has_host,
+        ),
+        Rule(
+            "!self.hostname.startsWith('*.') || !has(self.healthChecks) || self.healthChecks.checks.all(c,"
+            " (!has(c.http) || has(c.http.host)) && (!has(c.https) || has(c.https.host)))",
+            "http.host (or https.host) of each of healthChecks.checks is required with a wildcard hostname: write the"
+            " name to ask for, such as www.example.com",
+            _wildcard_has_hosts,
         ),
     )

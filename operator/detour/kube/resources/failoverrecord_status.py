@@ -51,6 +51,16 @@ class AddressStatus(Reported):
     verdict: Verdict = Field(description="Healthy, Unhealthy or Unknown.")
 
 
+class NamedCheckStatus(Reported):
+    """What one of several checks says of an endpoint."""
+
+    name: str | None = Field(default=None, description="Its name; `healthCheck` is the one that every endpoint has.")
+    verdict: Verdict | None = Field(
+        default=None, description="Healthy while it passes at any address, Unhealthy where it fails at all, or Unknown."
+    )
+    message: str | None = Field(default=None, description="Why, where it is not Healthy.")
+
+
 class EndpointStatus(Reported):
     """What is believed of an endpoint after thresholds."""
 
@@ -80,6 +90,9 @@ class EndpointStatus(Reported):
     )
     addresses: Annotated[tuple[AddressStatus, ...], Field(max_length=256)] = Field(
         default=(), description="The endpoint's addresses, each with its own verdict."
+    )
+    checks: Annotated[tuple[NamedCheckStatus, ...], Field(max_length=9)] = Field(
+        default=(), description="Where it has several checks: each of them."
     )
 
 
