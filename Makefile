@@ -15,7 +15,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate properties mutants bench bench-probers bench-overload bench-quotas bench-sharding bench-vantages clean packages
+.PHONY: help setup demo demo-stop check test lint crds tools conformance acceptance soak simulate properties mutants bench bench-probers bench-overload bench-quotas bench-sharding bench-vantages bench-loss clean packages
 
 help:
 	@echo "make demo         break a region of a cloud in a box and watch DNS follow (10 min the first time, then 1)"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-quotas CLOUD=route53   how close to a quota names move: route53 (5 min) or azure (8 min)"
 	@echo "make bench-sharding ZONES=30 NAMES=1000   three replicas that divide the zones, one of them killed (15 min)"
 	@echo "make bench-vantages NAMES=200   three vantages beside one: idle, and when a region fails (5 min)"
+	@echo "make bench-loss SECONDS=600   false verdicts over a link that loses packets; needs root (12 min)"
 	@echo "make bench-overload  a prober with twice as many HTTPS checks as it can make; needs nginx (3 min)"
 	@echo "make conformance PROVIDER=route53 ZONE=example.com   the provider suite in an account of yours"
 	@echo "make lint | crds | tools | clean"
@@ -133,6 +134,9 @@ bench-sharding: setup packages
 
 bench-vantages: setup packages
 	@$(BIN)/python tests/bench/bench_vantages.py $(or $(NAMES),200)
+
+bench-loss: setup
+	@$(BIN)/python tests/bench/bench_loss.py $(or $(SECONDS),600)
 
 soak: setup packages
 	@$(BIN)/python -m detour_lab soak --minutes=$(MINUTES) $(if $(SEED),--seed=$(SEED))

@@ -15,6 +15,7 @@ PLAYED_HERE = ("latency", "simulation")
 
 SHORTER = {
     "conformance": "conformance/test_writing.py",
+    "detection": "unit/checks/test_scheduling.py",
     "kill": "cluster/test_operator_restarts.py",
     "manifests": "cluster/test_manifests_hostile.py",
     "thousand": "unit/app/test_engine.py",

@@ -35,6 +35,7 @@ class Sizes:
 
 ROWS: Mapping[str, Sizes] = {
     "latency": Sizes(full=50, seconds=120, small=3, is_timed=True),
+    "detection": Sizes(full=240, seconds=150, small=20, is_timed=True),
     "conformance": Sizes(full=1, seconds=40, small=1),
     "kill": Sizes(full=20, seconds=130, small=2, is_timed=True),
     "manifests": Sizes(full=1000, seconds=40, small=150),
