@@ -147,7 +147,11 @@ def _together(checks: Sequence[NamedCheck], passed: Sequence[bool | None], at_le
         for check, each in zip(checks, passed, strict=True)
         if check.role is CheckRole.REQUIRED and not check.is_elsewhere
     ]
-    counted = [each for check, each in zip(checks, passed, strict=True) if check.role is CheckRole.COUNTED]
+    counted = [
+        each
+        for check, each in zip(checks, passed, strict=True)
+        if check.role is CheckRole.COUNTED and not check.is_elsewhere
+    ]
     needed = min(at_least, len(counted))
     if False in required or len(counted) - counted.count(False) < needed:
         return False

@@ -62,8 +62,8 @@ class Declared(Protocol):
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """A Vantage is new or changed."""
 
-    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
-        """An ExternalVerdict is new or changed."""
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict, *, is_listed: bool) -> None:
+        """An ExternalVerdict is new or changed; one that `is_listed` may have been written long ago."""
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """A vantage says what it sees; one that `is_listed` may have said so long ago."""
@@ -211,7 +211,7 @@ class Declarations:
             self._bundled[subject] = raw
             if self.bundles.want(subject, reference) is None:
                 return  # `bundles` come back to it
-        self._translate(subject, raw)
+        self._translate(subject, raw, is_listed=listed_at is not None)
 
     def _fail(self, subject: Subject, raw: RawObject, error: Exception, now: float) -> None:
         """A defect of ours that this object brings to light: say so on it, and try it again with growing pauses."""
@@ -227,7 +227,7 @@ class Declarations:
         except Exception as another:
             logger.error("nor could that be said on it: %s", told(another))
 
-    def _translate(self, subject: Subject, raw: RawObject) -> None:
+    def _translate(self, subject: Subject, raw: RawObject, *, is_listed: bool = False) -> None:
         try:
             match subject.kind:
                 case Kind.FAILOVER_RECORD:
@@ -242,7 +242,8 @@ class Declarations:
                 case Kind.CLOUD_REGION:
                     self._declared.region_declared(subject, region_from(raw), origin_of(raw))
                 case Kind.EXTERNAL_VERDICT:
-                    self._declared.external_verdict_declared(subject, external_verdict_from(raw))
+                    said = external_verdict_from(raw)
+                    self._declared.external_verdict_declared(subject, said, is_listed=is_listed)
                 case Kind.VANTAGE:
                     self._declared.vantage_declared(subject, vantage_from(raw), origin_of(raw))
         except DeclarationError as error:

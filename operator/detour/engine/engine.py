@@ -142,6 +142,7 @@ class Engine:
             on_news=self._signals_say,
             every=environment.read_signals_every,
             takes_reports=environment.takes_reports,
+            leads=lambda: self._leadership.leads,
         )
         self._regions = RegionKeeper(
             clock,
@@ -236,10 +237,10 @@ class Engine:
         self._targets.vantages.declare(subject, vantage)
         self._reporting.mark(subject)
 
-    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
-        """Take over an ExternalVerdict."""
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict, *, is_listed: bool) -> None:
+        """Take over an ExternalVerdict; one that `is_listed` may be of long ago."""
         self._invalid.pop(subject, None)
-        self.external.declare(subject.key, verdict)
+        self.external.declare(subject.key, verdict, is_listed=is_listed)
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """Take in what a vantage says; one that `is_listed` may have said so long ago."""
@@ -310,6 +311,13 @@ class Engine:
                 if subject.kind is Kind.DNS_ZONE:
                     self.zones.recall(subject, origin)
             self.zones.all_recalled()
+            self.signals.reports.lead(
+                {
+                    subject.key.name: self._reporting.region_memory(origin).reported
+                    for subject, origin in followed.items()
+                    if subject.kind is Kind.CLOUD_REGION
+                }
+            )
             for known in self._records.values():
                 before, seen = known.origin, followed.get(known.subject)
                 last = seen or self._reporting.with_status(known.subject, before)

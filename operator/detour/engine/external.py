@@ -1,7 +1,7 @@
 """The verdicts that users' own programs write: each counts until it expires, and for ten minutes at most."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from detour.checks.failures import Reason
 from detour.engine.clock import Clock
@@ -11,11 +11,9 @@ from detour.model.health import Verdict
 from detour.model.record import ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     said: ExternalVerdict
     until: float  # engine seconds
-    defect: str = ""
 
 
 class ExternalVerdicts:
@@ -27,11 +25,18 @@ class ExternalVerdicts:
         self._known: dict[ObjectKey, _Known] = {}
         self._defects: dict[ObjectKey, str] = {}
 
-    def declare(self, key: ObjectKey, said: ExternalVerdict) -> None:
-        """A verdict is new or changed."""
-        left = min(LONGEST_VALIDITY, said.expires_at - self._clock.wall())
-        self._known[key] = _Known(said, self._clock.now() + left)
+    def declare(self, key: ObjectKey, said: ExternalVerdict, *, is_listed: bool) -> None:
+        """A verdict is new or changed.
+
+        One that `is_listed` may have been written long ago: if it says that it counts for longer than it may, nobody
+        knows whether it still does.
+        """
         self._defects.pop(key, None)
+        if (known := self._known.get(key)) is not None and known.said == said:
+            return
+        left = said.expires_at - self._clock.wall()
+        left = 0.0 if is_listed and left > LONGEST_VALIDITY else min(LONGEST_VALIDITY, left)
+        self._known[key] = _Known(said, self._clock.now() + left)
         self._on_change(ExternalCheck(*key))
 
     def refuse(self, key: ObjectKey, why: str) -> None:

@@ -196,6 +196,7 @@ class RegionKeeper:
         """A CloudRegion is new or changed; `memory` is what its status tells."""
         now = self._clock.wall()
         before = self._known.get(region.name)
+        course = Course(memory.was_out, is_signalled=memory.was_signalled)
         known = _Known(
             subject,
             region,
@@ -205,7 +206,7 @@ class RegionKeeper:
             and memory.drain_ended is not None
             and abs(region.until - memory.drain_ended) < SAME,
             is_followed=before.is_followed if before else memory.was_drained,
-            judgement=before.judgement if before else replace(UNJUDGED, course=Course(memory.was_out)),
+            judgement=before.judgement if before else replace(UNJUDGED, course=course),
             phase=before.phase if before else RegionPhase.UNKNOWN,
             closer_look=before.closer_look if before else NOT_CLOSER,
             passed=before.passed if before else memory.passed,

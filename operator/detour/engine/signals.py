@@ -69,7 +69,7 @@ class Signals:
     """Reads what regions declare as signals. `on_news` gets the names of regions of which a source says otherwise.
 
     `read` never raises: it returns Unreadable. Status pages are read every so many seconds (`every`), and
-    users' reports come in where this process `takes_reports`.
+    users' reports come in where this process `takes_reports`, and count while it `leads`.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Signals:
         on_news: Callable[[Iterable[str]], None],
         every: float = READ_EVERY,
         takes_reports: bool = False,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
         self._on_news = on_news
@@ -92,7 +93,7 @@ class Signals:
         self._work: Periodic[Source, Reading] = Periodic(
             read, on_result=self._took, in_flight=SOURCES_IN_FLIGHT, random=randomness
         )
-        self.reports = UserReports(clock, on_news=on_news, is_listening=takes_reports)
+        self.reports = UserReports(clock, on_news=on_news, is_listening=takes_reports, leads=leads)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -141,7 +142,7 @@ class Signals:
         """Return what is known of the signals of a region by now."""
         now, found = self._clock.now(), []
         for each in self._signals.get(name, ()):
-            course = self._courses.get((name, each.name), SignalCourse())
+            course = self._courses.get((name, each.name), SignalCourse(since=now))
             self._courses[name, each.name] = course = after(course, lasting=each.lasting, now=now)
             found.append(finding(each.name, course, lasting=each.lasting))
         if (reported := self.reports.finding(name)) is not None:

@@ -33,6 +33,7 @@ from detour.health.vantages import LATE as TOO_LATE
 from detour.model.checks import (
     NOWHERE,
     CheckResult,
+    CheckRole,
     CheckTiming,
     DNSCheck,
     ExternalCheck,
@@ -111,6 +112,8 @@ class Targets:
         self._targets_of: dict[ObjectKey, tuple[Target, ...]] = {}
         self._replaced: dict[ObjectKey, Replaced] = {}
         self._awaited = RecordTargets()
+        self._elsewhere = 0  # targets that are verdicts that are made elsewhere
+        self._looked_closer: frozenset[str] = NONE
         self._closer = RecordTargets()  # who has targets that are looked at more closely
         self._cause_at: dict[ObjectKey, float] = {}
         self._turned_bad = TurnedBad[Target]()
@@ -213,9 +216,13 @@ class Targets:
                     message=memory.message,
                 )
         known = dict(memory.addresses)
+        # Which of several checks it was that failed nobody knows any more: that it passed all that it had to is known.
+        checks = {each.probe for each in checks_of(record) if each.role is CheckRole.REQUIRED and not each.is_elsewhere}
         addresses = self._addresses(record, endpoint)
         for target in targets_at(record, endpoint, addresses):
-            verdict = memory.verdict if target.is_elsewhere else known.get(target.address, Verdict.UNKNOWN)
+            verdict = known.get(target.address, Verdict.UNKNOWN)
+            if record.more_checks and (verdict is not Verdict.HEALTHY or target.probe not in checks):
+                continue
             if target not in self._targets and verdict is not Verdict.UNKNOWN:
                 confirmed_at = memory.confirmed_at
                 streak = Streak(
@@ -229,7 +236,7 @@ class Targets:
                     is_slow=memory.reason == SLOW,
                 )
                 self._targets[target] = _Watched(streak, is_remembered=True)
-                if verdict is Verdict.UNHEALTHY and not target.is_elsewhere:
+                if verdict is Verdict.UNHEALTHY:
                     self._turned_bad.note(target, since)  # it may be this vantage that failed, and still does
 
     def doubt(self, record: Record) -> None:
@@ -314,12 +321,14 @@ class Targets:
         for target in wanted:
             if target not in self._targets:
                 self._targets[target] = _Watched(Streak(Verdict.UNKNOWN, self._clock.now()))
+                self._elsewhere += target.is_elsewhere
             if self._index is not None and not target.is_elsewhere:
                 self._index.key(target)
             if not self._targets[target].users:
                 self._reschedule(target)
             self._targets[target].users[record.key] = None
         self._release(record.key, keeping=wanted)
+        self.look_closer(record, self._looked_closer)
         stays = all(each.hostname is None for each in record.endpoints)  # what a hostname turns over is not kept
         self._targets_of[record.key] = shared(tuple(wanted)) if stays else tuple(wanted)
 
@@ -330,6 +339,7 @@ class Targets:
                 watched.users.pop(key, None)
                 if not watched.users:
                     del self._targets[target]
+                    self._elsewhere -= target.is_elsewhere
                     self._reschedule(target)
                     self._turned_bad.forget(target)
                     self._sight.forget(target)
@@ -518,7 +528,8 @@ class Targets:
                 yield self._index.key(named), health
 
     def _counts(self) -> tuple[int, int]:
-        return len(self.scheduler), len(self._turned_bad)
+        elsewhere = self._elsewhere if self._asks_elsewhere else 0
+        return len(self.scheduler) - elsewhere, len(self._turned_bad)
 
     def _says(self, key: CheckKey) -> Verdict:
         """Return what this process's own checks say of the one that a key means."""
@@ -528,7 +539,7 @@ class Targets:
 
     def bad_share(self, window: float) -> float:
         """Return the share of all targets that turned Unhealthy within `window` seconds and have not recovered."""
-        return self._turned_bad.count(self._clock.now() - window) / max(1, len(self._targets))
+        return self._turned_bad.count(self._clock.now() - window) / max(1, len(self._targets) - self._elsewhere)
 
     def newest_bad(self) -> float:
         """Return when the last target turned Unhealthy (engine seconds)."""
@@ -594,6 +605,7 @@ class Targets:
 
     def look_closer(self, record: Record, regions: frozenset[str]) -> None:
         """Have the targets of a record's endpoints in these regions checked more often, and no others of its."""
+        self._looked_closer = regions
         if regions or record.key in self._closer:
             within = (each for each in record.endpoints if each.region in regions)
             targets = (found for each in within for found in targets_at(record, each, self._addresses(record, each)))
@@ -738,7 +750,7 @@ class Targets:
         stood_still = started < self.scheduler.stood_still_until or took > target.timing.timeout + STANDSTILL
         if result.passed is not False or not stood_still:
             return result
-        told = f"this process stood still while it checked {target.address}, so nothing was learned of it"
+        told = f"this process stood still while it checked {what_is_checked(target)}, so nothing was learned of it"
         return CheckResult(None, Reason.LOCAL_ERROR, told, took)
 
     def _resolved(self, key: _NameKey, resolution: Resolution, started: float) -> float:

@@ -4,7 +4,7 @@ Who reports is known as a number that says nothing outside this process, and is 
 how many reports there were in each hour of the last weeks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from detour.engine.clock import Clock
@@ -54,10 +54,21 @@ class _Region:
 
 
 class UserReports:
-    """Counts reports, if it `is_listening`. `on_news` gets the names of regions of which enough may have come."""
+    """Counts reports, if it `is_listening`. `on_news` gets the names of regions of which enough may have come.
 
-    def __init__(self, clock: Clock, *, on_news: Callable[[Iterable[str]], None], is_listening: bool = True) -> None:
+    Only who `leads` knows what is published: what others do not count is not taken for silence.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        on_news: Callable[[Iterable[str]], None],
+        is_listening: bool = True,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._clock = clock
+        self._leads = leads
         self._is_listening = is_listening
         self._on_news = on_news
         self._regions: dict[str, _Region] = {}
@@ -83,6 +94,13 @@ class UserReports:
         if name not in self._regions:
             self._remembered[name] = weeks
 
+    def lead(self, remembered: Mapping[str, Weeks]) -> None:
+        """Count from now on, on top of what whoever led before has counted."""
+        wall = self._clock.wall()
+        for name, region in self._regions.items():
+            region.weeks = {week: dict(hours) for week, hours in remembered.get(name, region.weeks).items()}
+            region.hour, region.listened_since, region.reports = hour_number(wall), wall, 0
+
     def published(self, record: ObjectKey, hostname: str, regions: frozenset[str]) -> None:
         """The name of a record leads to places in these regions now."""
         if not self._is_listening:
@@ -100,7 +118,7 @@ class UserReports:
     def reported(self, hostname: str, client: int) -> bool:
         """A client says that a name does not work for it; return whether that counts anywhere."""
         served = self._served.get(hostname)
-        if not served:
+        if not served or not self._leads():
             return False
         counts = False
         for name in sorted(frozenset().union(*served.values())):
@@ -126,6 +144,9 @@ class UserReports:
         region = self._regions.get(name)
         if region is None:
             return None
+        if self._is_listening and not self._leads():
+            told = "the replica that leads takes what users report"
+            return SignalFinding(REPORTS, SignalState.UNKNOWN, told, region.course.since)
         if not self._is_listening:
             told = "nobody takes users' reports: switch userReports on in the chart"
             return SignalFinding(REPORTS, SignalState.UNKNOWN, told, region.course.since)
@@ -148,7 +169,7 @@ class UserReports:
         region = self._regions.get(name)
         if region is None:
             return self._remembered.get(name, {})
-        if self._is_listening:
+        if self._is_listening and self._leads():
             self._turn_hour(region)
         return region.weeks
 

@@ -41,29 +41,38 @@ def combined(address: str, parts: Sequence[Part], at_least: int) -> Streak:
     needed = min(at_least, len(counted))
     bad = [each for each in required if each.streak.verdict is Verdict.UNHEALTHY]
     failing = [each for each in counted if each.streak.verdict is Verdict.UNHEALTHY]
-    if len(counted) - len(failing) < needed:
-        bad += failing
-    if bad:
-        return replace(_failing(bad, [*required, *counted]), checks=checks)
+    spare = len(counted) - needed  # so many of the counted ones may fail
+    lacking = failing if len(failing) > spare else []
+    if bad or lacking:
+        worked = all(each.streak.has_passed for each in required)
+        worked = worked and sum(each.streak.has_passed for each in counted) >= needed
+        return replace(_failing(bad, lacking, spare), has_passed=worked, checks=checks)
     passing = [each for each in counted if each.streak.verdict is Verdict.HEALTHY]
     unknown = [each for each in required if each.streak.verdict is Verdict.UNKNOWN]
     if not unknown and len(passing) >= needed:
         return replace(_passing([*required, *passing], parts[0].streak), checks=checks)
-    lead = (unknown or [each for each in counted if each.streak.verdict is Verdict.UNKNOWN])[0]
-    blanks = min(each.streak.blanks for each in (*unknown, *counted) if each.streak.verdict is Verdict.UNKNOWN)
-    return replace(lead.streak, message=_message(lead), blanks=blanks, has_passed=_have_passed(required), checks=checks)
+    return replace(_unknown(unknown or counted, parts[0].streak), checks=checks)
 
 
-def _failing(bad: Sequence[Part], deciding: Sequence[Part]) -> Streak:
-    """Return a streak that is Unhealthy as these checks are."""
+def _unknown(parts: Sequence[Part], main: Streak) -> Streak:
+    """Return a streak of which nothing is known, as of some of these; whether it is in reach the main check says."""
+    unknown = [each for each in parts if each.streak.verdict is Verdict.UNKNOWN]
+    lead = unknown[0]
+    blanks = main.blanks if main.verdict is Verdict.UNKNOWN else min(each.streak.blanks for each in unknown)
+    return replace(lead.streak, message=_message(lead), blanks=blanks, has_passed=main.has_passed)
+
+
+def _failing(required: Sequence[Part], counted: Sequence[Part], spare: int) -> Streak:
+    """Return a streak that is Unhealthy as these are: any that is required, or more than may of those that count."""
+    bad = [*required, *counted]
     first = min(bad, key=lambda each: each.streak.since)
     seen = [each.streak.evidence for each in bad if each.streak.evidence is not None]
     against = [each for each in seen if not each.passed]
     return replace(
         first.streak,
         message=_message(first) + (f" (and {len(bad) - 1} more checks)" if len(bad) > 1 else ""),
-        evidence=_newest(against) if against else _oldest(seen),
-        has_passed=_have_passed(deciding),
+        since=_reached([each.streak.since for each in required], [each.streak.since for each in counted], spare),
+        evidence=_since(_newest(against), required, counted, spare) if against else _oldest(seen),
         confirmed_at=_last(bad),
         lacks_quorum=any(each.streak.lacks_quorum for each in bad),
         is_unanimous=any(each.streak.is_unanimous for each in bad),
@@ -101,6 +110,22 @@ def _newest(seen: Sequence[Evidence]) -> Evidence:
     )
 
 
+def _since(seen: Evidence, required: Sequence[Part], counted: Sequence[Part], spare: int) -> Evidence:
+    """Return what was seen as of the moment from which it was too much."""
+    return replace(seen, run_since=_reached(_runs(required), _runs(counted), spare))
+
+
+def _runs(parts: Sequence[Part]) -> list[float]:
+    seen = [each.streak.evidence for each in parts if each.streak.evidence is not None]
+    return [each.run_since for each in seen if not each.passed]
+
+
+def _reached(required: Sequence[float], counted: Sequence[float], spare: int) -> float:
+    """Return the first time of a required one, or the time by which more of the others had failed than may."""
+    times = [*required, *sorted(counted)[spare : spare + 1]]
+    return min(times) if times else max(counted)
+
+
 def _oldest(seen: Sequence[Evidence]) -> Evidence | None:
     """Return what checks showed that passed, as of the one that did longest ago."""
     if not seen:
@@ -115,10 +140,6 @@ def _oldest(seen: Sequence[Evidence]) -> Evidence | None:
 
 def _last(parts: Sequence[Part]) -> float | None:
     return max((each.streak.confirmed_at for each in parts if each.streak.confirmed_at is not None), default=None)
-
-
-def _have_passed(parts: Sequence[Part]) -> bool:
-    return all(each.streak.has_passed for each in parts)
 
 
 def _message(part: Part) -> str:

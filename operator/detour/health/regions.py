@@ -12,8 +12,8 @@ hours later everything that needed it had failed. So canaries watch the cloud's 
 Endpoints are weaker evidence, as anybody may say that theirs are in a region: each namespace has one vote, and all of
 them together make a region Suspect at most, unless its administrator says otherwise.
 
-Signals from outside (see `health.signals`) are hints: while one stands that surely means the region it is Suspect, and
-less is enough to make it Failing; but something of its own must fail.
+Signals from outside (see `health.signals`) are hints: while one stands the region is Suspect, and where it surely means
+this region less is enough to make it Failing; but something of its own must fail.
 
 Pure; times in seconds on the engine's clock.
 """
@@ -116,6 +116,8 @@ def judged(
     While one of its `signals` stands that surely means it, what is enough by the rules that are `signalled` is enough.
     """
     is_signalled = course.is_signalled if course.is_out else signalled is not None and stands_surely(signals)
+    if course.is_signalled and not is_signalled:
+        course = replace(course, condemned_since=None)  # by other rules the time begins anew
     if is_signalled and signalled is not None:
         rules = _lowered(rules, signalled, len(canaries))
     found = _judged(canaries, endpoints, rules, replace(course, is_signalled=is_signalled), now)

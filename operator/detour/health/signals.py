@@ -121,6 +121,8 @@ def means(text: str, location: str) -> bool:
     It is not meant where another word makes it another region: "West Europe" is not meant by "North West Europe", nor
     "East US" by "East US 2".
     """
+    if location not in re.sub("[^a-z0-9]", "", text.lower()):
+        return False  # nearly always, and much faster than what follows
     words = re.findall(r"[a-z]+|[0-9]+|[^\sa-z0-9]+", text.lower())
     for first in range(len(words)):
         joined = ""

@@ -620,7 +620,7 @@ def region_status(
     picture: RegionPicture, previous: Mapping[str, Any], now: float, conditions: Sequence[Condition]
 ) -> Status:
     """Return the status of a CloudRegion with these conditions; `since` outlives a restart."""
-    endpoints = picture.endpoints
+    endpoints, course = picture.endpoints, picture.judgement.course
     since = previous.get("since") if previous.get("phase") == picture.phase.value else None
     since = since or timestamp(picture.since)
     reason, message = _told_of_region(picture)
@@ -639,6 +639,7 @@ def region_status(
         "records": picture.records,
         "conditions": conditions_status(conditions, previous.get("conditions") or (), picture.region.generation, now),
         **({"endpointsOut": True} if picture.is_out else {}),
+        **({"failedBySignal": True} if course.is_out and course.is_signalled else {}),
         **({"staying": list(picture.stuck)} if picture.stuck else {}),
         **({"canaries": [_canary(each) for each in picture.canaries]} if picture.canaries else {}),
         **({"signals": [_signal(each) for each in picture.signals]} if picture.signals else {}),

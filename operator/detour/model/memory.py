@@ -76,13 +76,15 @@ class RecordMemory:
 class RegionMemory:
     """One CloudRegion's earlier status: the end of a drain that is over (seconds since the Unix epoch).
 
-    Its endpoints were out by then as it `was_drained`, or failing (`was_out`). Of its canaries these have `passed`.
+    Its endpoints were out by then as it `was_drained`, or failing (`was_out`), by what is enough while a signal stands
+    where it `was_signalled`. Of its canaries these have `passed`.
     Users `reported` so often in the hours of the week, for weeks by their number.
     """
 
     drain_ended: float | None = None
     was_drained: bool = False
     was_out: bool = False
+    was_signalled: bool = False
     passed: frozenset[str] = frozenset()
     reported: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Sequence
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from detour.checks.guard import IPAddress, IPNetwork
 from detour.enactment.asking import split_server
@@ -52,7 +52,9 @@ class BeaconServer:
         self._proxies = tuple(proxies)
         self._report = report
         self._key = secrets.token_bytes(32)  # of this process: what it makes of an address means nothing elsewhere
-        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=0.0, lingering_time=0.0)
+        self._server = web.Server(
+            self._answer, access_log=None, logger=_silent(), keepalive_timeout=0.0, lingering_time=0.0
+        )
         self._pace = _Pace(ACCEPTED_PER_SECOND, BURST)
         self.port = self._port
         self.is_listening = asyncio.Event()
@@ -102,7 +104,10 @@ class BeaconServer:
             return web.Response(status=204)
         if request.method != "POST":
             return web.Response(status=405, text="send reports with POST\n", headers={"Allow": "POST, OPTIONS"})
-        body = await _body(request)
+        try:
+            body = await _body(request)
+        except (web.HTTPException, ValueError, OSError, RuntimeError, ClientError):
+            return web.Response(status=400, text="the report cannot be read\n")
         if body is None:
             return web.Response(status=413, text=f"a report has {LARGEST_REPORT} bytes at most\n")
         name = name_in(body)
@@ -113,6 +118,13 @@ class BeaconServer:
         if client is not None:
             self._report(name, number_for(client, self._key))
         return web.Response(status=204)
+
+
+def _silent() -> logging.Logger:
+    """Return a logger that says nothing: what is wrong with a request has the address of who sent it beside it."""
+    silent = logging.getLogger(f"{__name__}.requests")
+    silent.disabled = True
+    return silent
 
 
 async def _body(request: web.BaseRequest) -> bytes | None:

@@ -20,6 +20,9 @@ from detour.model.signals import Incident, Incidents
 MOST_INCIDENTS = 1000
 """Open incidents that are looked at."""
 
+LONGEST_TEXT = 10_000
+"""Characters of what Azure says of an incident in which regions are looked for."""
+
 _ARN = re.compile(r"arn:aws[a-z-]*:health:([a-z0-9-]+)::event/")
 _ZONE = re.compile(r"(.*[0-9])-[a-z]")
 _OVER = re.compile(r"\b(mitigated|resolved|rca)\b", re.IGNORECASE)
@@ -92,7 +95,8 @@ def _of_azure(body: bytes) -> Iterator[Incident]:
     for item in root.iter("item"):
         title = _child(item, "title")
         if not _OVER.search(title):
-            yield Incident(title or "an incident", text=f"{title}\n{_child(item, 'description')}")
+            text = f"{title}\n{_child(item, 'description')}"[:LONGEST_TEXT]
+            yield Incident(title or "an incident", text=text)
 
 
 def _child(item: Element, name: str) -> str:

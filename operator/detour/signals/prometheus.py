@@ -4,6 +4,7 @@ A record's author chooses the query and the server's name, and no URL. What must
 as `namespace="shop"`, the administrator says: a query without it is not sent.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def permit(server: PrometheusServer, namespace: str, query: str) -> None:
     wanted = {label: value.replace(NAMESPACE, namespace) for label, value in server.matchers}
     try:
         asked = promql_parser.parse(query)
-    except Exception as error:  # the library's own, and what it may raise of its own defects
+    except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # the library's own, and the panics of its Rust, which are no Exception
         told = " ".join(str(error).split())[:200]
         raise QueryRefusedError(f"the query is no PromQL that can be read: {told}") from None
     refusals = _Refusals(wanted)

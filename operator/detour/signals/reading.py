@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ FEEDS: Mapping[str, str] = {
 """Where the clouds say what is wrong, for everybody."""
 
 LARGEST_FEED = 16 * 1024 * 1024
-LARGEST_RESULT = 1024 * 1024
-"""Bytes of an answer. Google's page has the incidents of years in it."""
+LARGEST_RESULT = 64 * 1024
+"""Bytes of an answer. Google's page has the incidents of years in it; a query should give a few numbers."""
 
 QUERY_TIMEOUT = 5.0
 """Seconds."""
@@ -39,8 +40,6 @@ MOST_TOLD = 200
 
 ASKED_AGAIN_AFTER = 5.0
 """Seconds for which one answer to a record's query is good, for all endpoints and records that ask it."""
-
-MOST_REMEMBERED = 10_000
 
 OK, NOT_MODIFIED = 200, 304
 
@@ -75,18 +74,22 @@ class SignalReader:
         self._fetcher = fetcher
         self._feeds = {**FEEDS, **feeds}
         self._servers = {each.name: each for each in servers}
-        self._lately: dict[QuerySource, _Lately] = {}
+        self._lately: OrderedDict[QuerySource, _Lately] = OrderedDict()  # the oldest first
         self._tokens = tokens
         self._seen: dict[str, _Seen] = {}
 
     async def read(self, source: Source) -> Reading:
         """Return what a source says now. Raises nothing."""
+        return await self._read(source, tells=True)
+
+    async def _read(self, source: Source, *, tells: bool) -> Reading:
+        """Return what a source says; a server that refuses a query `tells` why in its own words, or in one of ours."""
         try:
             match source:
                 case FeedSource(cloud):
                     return await self._read_feed(cloud)
                 case QuerySource(server, query):
-                    return await self._ask(server, query)
+                    return await self._ask(server, query, tells=tells)
         except FetchError as error:
             return Unreadable(str(error))
         except Exception as error:
@@ -132,14 +135,14 @@ class SignalReader:
     async def _read_lately(self, source: QuerySource) -> Reading:
         """Return what a query gave within the last seconds, however many ask."""
         now = asyncio.get_running_loop().time()
+        while self._lately and now >= next(iter(self._lately.values())).at + ASKED_AGAIN_AFTER:
+            self._lately.popitem(last=False)
         known = self._lately.get(source)
-        if known is None or now >= known.at + ASKED_AGAIN_AFTER:
-            if len(self._lately) >= MOST_REMEMBERED:
-                self._lately = {key: each for key, each in self._lately.items() if now < each.at + ASKED_AGAIN_AFTER}
-            known = self._lately[source] = _Lately(now, asyncio.ensure_future(self.read(source)))
+        if known is None:
+            known = self._lately[source] = _Lately(now, asyncio.ensure_future(self._read(source, tells=False)))
         return await asyncio.shield(known.reading)
 
-    async def _ask(self, name: str, query: str) -> Reading:
+    async def _ask(self, name: str, query: str, *, tells: bool) -> Reading:
         server = self._servers.get(name)
         if server is None:
             return Unreadable(f"no Prometheus server {name!r} is declared: add it to prometheusServers of the chart")
@@ -151,7 +154,7 @@ class SignalReader:
             timeout=QUERY_TIMEOUT,
         )
         try:
-            return _samples(json.loads(answer.body), name)
+            return _samples(json.loads(answer.body), name, tells=tells)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             return Unreadable(f"Prometheus server {name} answers with HTTP {answer.status} and no result of a query")
 
@@ -167,10 +170,13 @@ def _validators(answer: Answer) -> Mapping[str, str]:
     return {name: answer.headers[given] for name, given in named.items() if given in answer.headers}
 
 
-def _samples(result: dict[str, object], server: str) -> Reading:
-    """Return the values of a query. Raises ValueError, KeyError, TypeError or IndexError where it is no result."""
-    if result["status"] != "success":
-        why = " ".join(str(result.get("error", "")).split())[:MOST_TOLD]
+def _samples(result: dict[str, object], server: str, *, tells: bool) -> Reading:
+    """Return the least and the largest value of a query.
+
+    Raises ValueError, KeyError, TypeError or IndexError where it is no result.
+    """
+    if result["status"] != "success":  # whose words may have values in them
+        why = " ".join(str(result.get("error" if tells else "errorType", "")).split())[:MOST_TOLD]
         return Unreadable(f"Prometheus server {server} refuses the query: {why or 'it does not say why'}")
     data = result["data"]
     if not isinstance(data, dict):
@@ -182,5 +188,5 @@ def _samples(result: dict[str, object], server: str) -> Reading:
     else:
         kind = str(data["resultType"])[:MOST_TOLD]
         return Unreadable(f"the query gives a {kind}; write one that gives numbers of this moment")
-    values = tuple(float(each) for each in texts)
-    return Samples(tuple(each for each in values if not math.isnan(each)))
+    values = [value for each in texts if not math.isnan(value := float(each))]
+    return Samples(tuple(sorted({min(values), max(values)})) if values else ())

@@ -55,7 +55,7 @@ class Engine:
     def vantage_declared(self, subject: Subject, vantage: Vantage, raw: RawObject) -> None:
         self.vantages.append(vantage)
 
-    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict, *, is_listed: bool) -> None:
         self.verdicts.append(verdict)
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:

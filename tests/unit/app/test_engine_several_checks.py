@@ -117,10 +117,19 @@ def names(raw: dict[str, Any]) -> list[str]:
     return [each["name"] for each in raw["spec"]["endpoints"]]
 
 
+async def told_of(boot: Boot, raw: dict[str, Any], *, left: float) -> World:
+    """Return a world in which good verdicts were seen to be written, which say that they count for so many seconds."""
+    world = boot(dns_zone(), raw)
+    for each in names(raw):
+        world.api.apply(verdict(each, left=left))
+    await world.until(lambda: world.answers() == ONE and set(found(world).values()) == {"Healthy"}, 60.0)
+    return world
+
+
 async def test_an_external_verdict_counts_at_once_and_until_it_expires(boot: Boot) -> None:
     raw = record(SYNTHETIC)
-    first, second = names(raw)
-    world = await serving(boot, raw, verdict(first, left=10_000.0), verdict(second, left=10_000.0))
+    first, _ = names(raw)
+    world = await told_of(boot, raw, left=10_000.0)
     world.api.apply(changed(verdict(first, "Unhealthy", left=60.0, message="3 of 5 fail"), generation=2))
     took = await world.until(lambda: world.answers() == TWO, SOON)
     assert took < 5.0
@@ -134,9 +143,7 @@ async def test_an_external_verdict_counts_at_once_and_until_it_expires(boot: Boo
 
 
 async def test_however_late_one_says_that_it_expires_it_counts_for_ten_minutes(boot: Boot) -> None:
-    raw = record(SYNTHETIC)
-    first, second = names(raw)
-    world = await serving(boot, raw, verdict(first, left=1e6), verdict(second, left=1e6))
+    world = await told_of(boot, record(SYNTHETIC), left=1e6)
     await asyncio.sleep(500.0)
     assert found(world)["synthetic"] == "Healthy"
     await world.until(lambda: found(world)["synthetic"] == "Unknown", 150.0)
@@ -146,8 +153,8 @@ async def test_however_late_one_says_that_it_expires_it_counts_for_ten_minutes(b
 
 async def test_one_that_is_missing_or_gone_is_unknown_and_moves_nothing(boot: Boot) -> None:
     raw = record(SYNTHETIC)
-    first, second = names(raw)
-    world = await serving(boot, raw, verdict(first, left=1e6), verdict(second, left=1e6))
+    first, _ = names(raw)
+    world = await told_of(boot, raw, left=1e6)
     world.api.delete(Kind.EXTERNAL_VERDICT, f"checkout-{first}")
     await world.until(lambda: found(world)["synthetic"] == "Unknown", 15.0)
     await asyncio.sleep(60.0)
@@ -204,3 +211,61 @@ async def test_what_fails_elsewhere_casts_no_doubt_on_this_vantage(boot: Boot) -
     assert not world.targets.is_blind()
     world.down = {"192.0.2.1"}
     await world.until(lambda: world.answers() == TWO, SOON)
+
+
+async def test_one_that_is_old_counts_for_nothing_after_a_restart(boot: Boot) -> None:
+    raw = record(SYNTHETIC)
+    first, _ = names(raw)
+    world = await told_of(boot, raw, left=1e7)
+    await world.kill()
+    await asyncio.sleep(86_400.0)
+    again = boot()
+    await again.until(lambda: found(again).get("synthetic") == "Unknown", 60.0)
+    assert again.answers() == ONE
+    again.api.apply(changed(verdict(first, "Unhealthy", left=300.0), generation=2))
+    await again.until(lambda: found(again)["synthetic"] == "Unhealthy", 10.0)
+
+
+async def test_another_annotation_renews_no_verdict(boot: Boot) -> None:
+    raw = record(SYNTHETIC)
+    first, _ = names(raw)
+    world = await told_of(boot, raw, left=1e6)
+    said = world.api.objects[Kind.EXTERNAL_VERDICT, "shop", f"checkout-{first}"]
+    await asyncio.sleep(550.0)
+    world.api.apply(changed(said, annotations={"detour.dev/x": "y"}))
+    await world.until(lambda: found(world)["synthetic"] == "Unknown", 100.0)
+
+
+async def test_a_verdict_of_another_endpoint_is_no_memory_of_a_shared_check(boot: Boot) -> None:
+    async def elsewhere(_: object) -> CheckResult:
+        return CheckResult(True, "", "", 0.0)
+
+    query = {"server": "main", "query": "errors", "above": 0.5}
+    raw = record({"name": "errors", "prometheus": query}, whenAllUnhealthy="ServeAll")
+    world = boot(dns_zone(), raw)
+    world.elsewhere = elsewhere
+    await world.until(lambda: world.answers() == ONE and found(world).get("errors") == "Healthy", 60.0)
+    world.down = set(ONE)
+    await world.until(lambda: world.answers() == TWO, SOON)
+    await asyncio.sleep(5.0)
+    await world.kill()
+    again = boot()
+    again.elsewhere, again.down = elsewhere, set(ONE)
+    for _ in range(60):
+        await asyncio.sleep(1.0)
+        assert again.answers() == TWO
+
+
+async def test_verdicts_made_elsewhere_do_not_hide_that_all_checks_fail(boot: Boot) -> None:
+    external = [{"name": f"e{number}", "role": "Observed", "external": {"name": f"x{number}"}} for number in range(8)]
+    world = await boot_serving(boot, record(*external))
+    world.is_blind = True
+    await world.until(lambda: world.targets.bad_share(600.0) == 1.0, SOON)
+    await asyncio.sleep(60.0)
+    assert world.answers() == ONE
+
+
+async def boot_serving(boot: Boot, raw: dict[str, Any]) -> World:
+    world = boot(dns_zone(), raw)
+    await world.until(lambda: world.answers() == ONE, 60.0)
+    return world

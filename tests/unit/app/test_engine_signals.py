@@ -13,7 +13,7 @@ from detour.kube.resources.memory import region_memory_in
 from detour.model.signals import FeedSource, Incident, Incidents, QuerySource, Samples, Unreadable
 
 from .objects import changed, cloud_region, dns_zone, failover_record
-from .test_engine_regions import AFTER, EAST, ONE, SEEN, TWO, break_canaries, mend, phase, region, told
+from .test_engine_regions import AFTER, EAST, NAMES, ONE, SEEN, TWO, break_canaries, mend, phase, region, told
 from .test_engine_vantages import probes
 from .world import World
 
@@ -70,6 +70,44 @@ async def test_with_one_a_single_canary_is_enough_and_sooner(boot: Boot) -> None
     assert told(world)["message"].count("AWS reports") == 1
     mend(world)
     await world.until(lambda: world.answers() == ONE, 200.0)
+
+
+async def test_what_failed_by_one_stays_out_over_a_restart_while_its_canary_fails(boot: Boot) -> None:
+    world = await serving(boot)
+    world.readings[PAGE] = TROUBLE
+    await world.until(lambda: signals(world) == {"status-feed": "Standing"}, READ_EVERY + 5)
+    break_canaries(world, 1)
+    await world.until(lambda: world.answers() == TWO, SOONER + SEEN)
+    await world.until(lambda: told(world).get("failedBySignal"), 5.0)
+    await world.kill()
+    again = boot()
+    mend(again)
+    break_canaries(again, 1)
+    again.readings = dict(world.readings)
+    await asyncio.sleep(300.0)
+    assert again.answers() == TWO
+    mend(again)
+    await again.until(lambda: again.answers() == ONE, 200.0)
+    await again.until(lambda: "failedBySignal" not in told(again), 5.0)
+
+
+async def test_addresses_that_a_canary_gets_later_are_looked_at_as_closely(boot: Boot) -> None:
+    timing = {"interval": "60s", "recheckInterval": "1s", "timeout": "1s", "fall": 2, "rise": 2}
+    many = [changed(failover_record(), name=f"other{number}", uid=f"u{number}") for number in range(30)]
+    for number, each in enumerate(many):
+        each["spec"]["hostname"] = f"other{number}.example.org"
+        for place, endpoint in enumerate(each["spec"]["endpoints"]):
+            endpoint |= {"region": "elsewhere", "addresses": [f"203.0.113.{2 * number + place}"]}
+    declared = region(location=EAST, signals=SIGNALS, canaryTiming=timing)
+    world = boot(dns_zone(), failover_record(), declared, *many)
+    mend(world)
+    world.readings = {PAGE: TROUBLE}
+    await world.until(lambda: "closerLookUntil" in told(world), READ_EVERY + 60)
+    world.names[NAMES[0]] = ("198.51.100.77",)
+    await asyncio.sleep(90.0)
+    before = world.checks["198.51.100.77"]
+    await asyncio.sleep(100.0)
+    assert world.checks["198.51.100.77"] - before > 20
 
 
 async def test_one_that_cannot_be_read_is_unknown_which_is_neither_good_nor_bad(boot: Boot) -> None:

@@ -125,3 +125,23 @@ def test_news_come_at_most_once_in_a_second() -> None:
     desk.pass_by(61.0)
     desk.report(500)
     assert desk.news == ["east", "east"]
+
+
+def test_a_standby_counts_no_silence_and_goes_on_from_what_the_leader_has_counted() -> None:
+    desk = Desk()
+    leads = False
+    standby = UserReports(
+        Clock(now=lambda: desk.now, wall=lambda: desk.wall), on_news=desk.news.extend, leads=lambda: leads
+    )
+    standby.watch("east", RULES)
+    standby.published(RECORD, NAME, frozenset({"east"}))
+    desk.pass_by(5 * HOUR)
+    found = standby.finding("east")
+    assert found is not None
+    assert found.state is SignalState.UNKNOWN
+    assert not standby.reported(NAME, 1)
+    leads = True
+    standby.lead({"east": {THIS_WEEK: {0: 40, 1: 40}}})
+    desk.pass_by(1.9 * HOUR)
+    assert standby.reported(NAME, 1)
+    assert dict(standby.weeks("east")[THIS_WEEK]) == {0: 40, 1: 40, 5: 0}

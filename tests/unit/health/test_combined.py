@@ -133,3 +133,31 @@ def test_it_is_healthy_only_with_every_required_one(others: list[tuple[CheckRole
     required = [main, *(verdict for role, verdict in others if role is R)]
     assert not is_healthy or all(each is H for each in required)
     assert judge(*others, main=main) is U or U not in required
+
+
+def test_what_is_missing_elsewhere_puts_no_address_out_of_reach() -> None:
+    missing = Streak(N, 100.0, blanks=9, reason="NoVerdict", message="there is none")
+    found = combined(ADDRESS, [Part(MAIN, R, streak(H)), Part("synthetic", R, missing)], 1)
+    assert (found.verdict, found.has_passed) == (N, True)
+    unreachable = Streak(N, 100.0, blanks=9, reason="NoRoute", message="no route")
+    out = combined(ADDRESS, [Part(MAIN, R, unreachable), Part("gateway", R, streak(H))], 1)
+    assert (out.verdict, out.has_passed, out.blanks) == (N, False, 9)
+
+
+def test_counted_ones_have_failed_since_they_were_too_many() -> None:
+    parts = [Part(MAIN, R, streak(H)), Part("c1", C, streak(U, since=0.0)), Part("c2", C, streak(U, since=995.0))]
+    found = combined(ADDRESS, parts, 1)
+    assert found.since == 995.0
+    assert found.evidence is not None
+    assert found.evidence.run_since == 995.0
+    assert combined(ADDRESS, [*parts, Part("c3", C, streak(U, since=500.0))], 2).since == 500.0
+    assert combined(ADDRESS, [*parts, Part("gateway", R, streak(U, since=990.0))], 1).since == 990.0
+
+
+def test_one_that_worked_has_though_a_counted_check_never_passed() -> None:
+    never = replace(streak(U), has_passed=False)
+    worked = replace(streak(U), has_passed=True)
+    parts = [Part(MAIN, R, worked), Part("eu", C, replace(streak(H))), Part("us", C, never)]
+    assert combined(ADDRESS, parts, 1).has_passed
+    assert not combined(ADDRESS, [Part(MAIN, R, never), *parts[1:]], 1).has_passed
+    assert not combined(ADDRESS, parts, 2).has_passed

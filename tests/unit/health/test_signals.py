@@ -281,3 +281,9 @@ def test_no_signal_takes_a_region_out_in_which_nothing_fails(
         )
         assert not found.course.is_out
         course, now = found.course, now + 60.0
+
+
+def test_once_the_signal_is_gone_the_usual_time_begins_anew() -> None:
+    first = judge(U, H, H)
+    second = judge(U, U, H, signals=(), course=first.course, now=NOW + 19)
+    assert (second.phase, second.look_at) == (RegionPhase.SUSPECT, NOW + 79)

@@ -165,3 +165,27 @@ async def test_one_connection_makes_one_report(url: str, reports: Reports) -> No
     await reader.read()
     assert len(reports.taken) == 1
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /report HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /report HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST /report HTTP/1.1\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"\x00\x01\x02\r\n\r\n",
+    ],
+)
+async def test_no_request_leaves_the_address_of_its_sender_in_the_log(
+    url: str, reports: Reports, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = url.removeprefix("http://").removesuffix("/report").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request_)
+    with contextlib.suppress(OSError):
+        await reader.read()
+    writer.close()
+    assert not reports.taken
+    assert "127.0.0.1" not in caplog.text
+    assert not caplog.records

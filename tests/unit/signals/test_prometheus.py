@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from detour.checks.failures import Reason
 from detour.model.checks import PrometheusCheck
+from detour.signals import reading
 from detour.signals.fetching import Answer, Fetcher
 from detour.signals.prometheus import PrometheusServer, QueryRefusedError, permit, servers_from
 from detour.signals.reading import SignalReader
@@ -57,6 +58,7 @@ def test_a_query_that_names_what_it_must_is_sent(query: str) -> None:
         ("sum(", "no PromQL that can be read"),
         ("", "no PromQL that can be read"),
         ("(" * 900, "no PromQL that can be read"),
+        ('up{namespace="shop",cluster="eu"}[5m] offset NaN', "no PromQL that can be read"),  # its Rust panics
     ],
 )
 def test_one_that_does_not_is_not_sent_and_told_what_it_lacks(query: str, told: str) -> None:
@@ -159,3 +161,24 @@ async def test_who_gives_up_waiting_takes_the_answer_from_nobody() -> None:
     await asyncio.sleep(0.02)
     hasty.cancel()
     assert (await patient).passed
+
+
+async def test_no_word_of_a_servers_reaches_a_record() -> None:
+    class Refusing(Asked):
+        async def get(self, *_: Any, **__: Any) -> Answer:
+            told = {"status": "error", "errorType": "execution", "error": 'duplicate series {v="42"}'}
+            return Answer(422, json.dumps(told).encode(), {})
+
+    found = await reader(Refusing([])).verdict(check())
+    assert found.message == "Prometheus server main refuses the query: execution"
+
+
+async def test_what_was_answered_is_forgotten_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = reader(Asked(["0.4"] * 500))
+    for number in range(20):
+        await reads.verdict(check(query=f"up{MINE} + {number}"))
+    assert len(reads._lately) == 20
+    assert all(len(each.reading.result().values) == 1 for each in reads._lately.values())  # type: ignore[union-attr]
+    monkeypatch.setattr(reading, "ASKED_AGAIN_AFTER", 0.0)
+    await reads.verdict(check())
+    assert len(reads._lately) == 1

@@ -29,6 +29,7 @@ class Checked:
         self._canaries = Canaries(targets)
         self._records: dict[ObjectKey, Record] = {}
         self._closer_until: dict[str, float] = {}  # by region, in engine seconds
+        self._told_until: dict[str, float] = {}  # the same, as the region's status says it
         self._looked_closer: frozenset[str] = NONE
 
     def record_declared(self, subject: Subject, record: Record, origin: Origin) -> None:
@@ -61,7 +62,7 @@ class Checked:
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Other vantages are nothing to a probe."""
 
-    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict, *, is_listed: bool) -> None:
         """Verdicts that are made elsewhere are nothing to a probe."""
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
@@ -86,8 +87,13 @@ class Checked:
 
     def _look_closer(self, region: str, until: float | None) -> None:
         """Check a region more often until so late (seconds since the Unix epoch), or as often as usual again."""
+        if until is not None and until == self._told_until.get(region):
+            return
+        self._told_until.pop(region, None)
         left = 0.0 if until is None else min(LONGEST_CLOSER_LOOK, until - self._clock.wall())
         if left > 0.0:
+            assert until is not None  # noqa: S101 - else nothing is left
+            self._told_until[region] = until
             self._closer_until[region] = self._clock.now() + left
             asyncio.get_running_loop().call_later(left, self._end_closer_look, region)
         else:
@@ -97,6 +103,7 @@ class Checked:
     def _end_closer_look(self, region: str) -> None:
         if self._clock.now() >= self._closer_until.get(region, float("inf")):
             del self._closer_until[region]
+            self._told_until.pop(region, None)
             self._settle()
 
     def _settle(self) -> None:

@@ -448,9 +448,9 @@ class Share:
         """A Vantage is new or changed."""
         self._engine.vantage_declared(subject, vantage, origin)
 
-    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict) -> None:
+    def external_verdict_declared(self, subject: Subject, verdict: ExternalVerdict, *, is_listed: bool) -> None:
         """An ExternalVerdict is new or changed."""
-        self._engine.external_verdict_declared(subject, verdict)
+        self._engine.external_verdict_declared(subject, verdict, is_listed=is_listed)
 
     def vantage_reported(self, subject: Subject, report: VantageReport, *, is_listed: bool) -> None:
         """A vantage says what it sees."""

@@ -383,6 +383,11 @@ class CloudRegionStatus(Reported):
     endpoints_out: bool | None = Field(
         default=None, description="true: its endpoints are out of DNS, where others are fit, because the region fails."
     )
+    failed_by_signal: bool | None = Field(
+        default=None,
+        description="true: it failed by what is enough while a signal stands; as much must be well again before it is"
+        " back.",
+    )
     since: Time | None = Field(default=None, description="When the phase began.")
     reason: str | None = Field(default=None, description="Why, as one CamelCase word.")
     message: str | None = Field(default=None, description="Why, as a sentence.")

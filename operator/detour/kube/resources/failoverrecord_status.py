@@ -56,7 +56,8 @@ class NamedCheckStatus(Reported):
 
     name: str | None = Field(default=None, description="Its name; `healthCheck` is the one that every endpoint has.")
     verdict: Verdict | None = Field(
-        default=None, description="Healthy while it passes at any address, Unhealthy where it fails at all, or Unknown."
+        default=None,
+        description="Healthy while it passes at any address, Unhealthy where it fails at all of them, else Unknown.",
     )
     message: str | None = Field(default=None, description="Why, where it is not Healthy.")
 

@@ -76,6 +76,7 @@ def region_memory_in(status: object) -> RegionMemory:
         drain_ended=_time(told.get("drainEnded")),
         was_drained=told.get("phase") == "Drained",
         was_out=told.get("endpointsOut") is True,
+        was_signalled=told.get("failedBySignal") is True,
         passed=frozenset(
             _text(each.get("name")) for each in _mappings(told.get("canaries")) if each.get("hasPassed") is True
         ),
