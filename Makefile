@@ -133,7 +133,7 @@ bench-sharding: setup packages
 	@$(BIN)/python tests/bench/bench_sharding.py $(or $(ZONES),30) $(or $(NAMES),1000)
 
 bench-vantages: setup packages
-	@$(BIN)/python tests/bench/bench_vantages.py $(or $(NAMES),200)
+	@$(BIN)/python tests/bench/bench_vantages.py $(or $(NAMES),200) $(or $(MIX),https)
 
 bench-loss: setup
 	@$(BIN)/python tests/bench/bench_loss.py $(or $(SECONDS),600)

@@ -1,8 +1,9 @@
 """What two more vantages cost an operator: idle, and when a region fails, beside the same operator alone.
 
 Run `make bench-vantages NAMES=200`. The names have HTTPS targets of their own (see `mixes`), so each vantage makes
-three checks for each name. First the operator's own checks decide, then two probes run beside it. All share the cores
-of this machine. Each phase prints a line; the figures go to build/bench/vantages.json.
+three checks for each name; with `MIX=shared` all share two targets, as many names as you like, and what is measured is
+what votes cost the decisions. First the operator's own checks decide, then two probes run beside it. All share the
+cores of this machine. Each phase prints a line; the figures go to build/bench/vantages.json, or vantages-shared.json.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Any
 
 import yaml
 from bench_names import IDLE, PATIENCE, PLANE_MEMORY, RESULTS, World, all_at, declare, until
-from mixes import NAMESPACE, OwnTargets
+from mixes import MIXES, NAMESPACE
 
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
@@ -27,6 +28,7 @@ from detour_lab.controlplane.process import Process
 from detour_lab.stage.operatorprocess import OperatorProcess
 
 PROBES = ("probe-1", "probe-2")
+HTTPS = "https"
 SETTLES = 15.0
 """Seconds of quiet before the idle operator is watched."""
 
@@ -100,7 +102,7 @@ async def measure(world: World, probes: Sequence[Probe], needed: int) -> dict[st
     return figures
 
 
-async def bench(names: int) -> dict[str, float]:
+async def bench(names: int, kind: str) -> dict[str, float]:
     """Measure one operator alone, and with two probes."""
     found: dict[str, float] = {"names": names}
 
@@ -112,7 +114,7 @@ async def bench(names: int) -> dict[str, float]:
         plane = ControlPlane(memory=PLANE_MEMORY)
         await asyncio.to_thread(plane.start)
         stack.push_async_callback(asyncio.to_thread, plane.stop)
-        mix = OwnTargets(names)
+        mix = MIXES[kind](names)
         await mix.open(stack)
         await asyncio.to_thread(declare, plane, mix, names)
         arguments = (
@@ -135,28 +137,32 @@ async def bench(names: int) -> dict[str, float]:
         probes = [Probe(name, plane, mix.flags, folder) for name in PROBES]
         for each in probes:
             stack.push_async_callback(asyncio.to_thread, each.stop)
-        heard = await until(lambda: asyncio.to_thread(are_heard, plane, names), 1.0)
+        checks = names if kind == HTTPS else 2
+        heard = await until(lambda: asyncio.to_thread(are_heard, plane, checks), 1.0)
         assert heard < PATIENCE, "not every probe is heard, with all of its checks known"
         tell(3, await measure(world, probes, 2))
     return found
 
 
-def are_heard(plane: ControlPlane, names: int) -> bool:
-    """Tell whether each probe is believed, and knows of all checks of so many names."""
+def are_heard(plane: ControlPlane, checks: int) -> bool:
+    """Tell whether each probe is believed, and knows of so many checks at least."""
     found = plane.read("/apis/detour.dev/v1alpha1/vantages")["items"]
     told = {each["metadata"]["name"]: each.get("status", {}) for each in found}
     return all(
-        told[name].get("state") == "Trusted" and told[name].get("report", {}).get("checks", 0) >= names
+        told[name].get("state") == "Trusted" and told[name].get("report", {}).get("checks", 0) >= checks
         for name in PROBES
     )
 
 
 def main() -> None:
-    """Measure so many names as the argument says."""
-    names = min(int(sys.argv[1]) if len(sys.argv) > 1 else MOST_NAMES, MOST_NAMES)
+    """Measure so many names, of such a mix, as the arguments say."""
+    kind = sys.argv[2] if len(sys.argv) > 2 else HTTPS
+    names = int(sys.argv[1]) if len(sys.argv) > 1 else MOST_NAMES
+    names = min(names, MOST_NAMES) if kind == HTTPS else names
     RESULTS.mkdir(parents=True, exist_ok=True)
-    figures = asyncio.run(bench(names))
-    (RESULTS / "vantages.json").write_text(json.dumps(figures, indent=2) + "\n")
+    figures = asyncio.run(bench(names, kind))
+    name = "vantages.json" if kind == HTTPS else f"vantages-{kind}.json"
+    (RESULTS / name).write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":
