@@ -25,10 +25,12 @@
 - {{ printf "--permitted-endpoints=%s" (join "," .) | quote }}
 {{- end }}
 - {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
-{{- with .Values.signals.statusFeeds }}
 {{- $feeds := list }}
-{{- range $cloud, $url := . }}{{ $feeds = append $feeds (printf "%s=%s" $cloud $url) }}{{ end }}
-- {{ printf "--status-feeds=%s" (join "," $feeds) | quote }}
+{{- range $cloud, $url := .Values.signals.statusFeeds }}
+{{- if $url }}{{ $feeds = append $feeds (printf "%s=%s" $cloud $url) }}{{ end }}
+{{- end }}
+{{- with $feeds }}
+- {{ printf "--status-feeds=%s" (join "," .) | quote }}
 {{- end }}
 - {{ printf "--read-signals-every=%d" (int .Values.signals.readEvery) | quote }}
 {{- with .Values.prometheusServers }}

@@ -75,7 +75,7 @@ async def play(stage: Stage, say: Callable[[str], None]) -> Result:
     names = {f"{name}.{DOMAIN}": region for region in FAILING for name in (_name(region, n) for n in range(RECORDS))}
     safe = frozenset({stage.lab.region(SAFE).service(SERVICE).address})
     server = {ZONE: stage.lab.name_servers[ZONE]}
-    async with Sampler(server, map(Question, names), clock=time.time) as sampler:
+    async with Sampler(server, map(Question, names), interval=0.1, clock=time.time) as sampler:
 
         def moved() -> dict[str, int]:
             """Return how many names of each region have left it."""
