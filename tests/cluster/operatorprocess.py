@@ -121,7 +121,8 @@ class OperatorProcess:
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it logged; every line is one JSON object or this fails."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        whole = self.log.read_text().rpartition("\n")[0]  # the last line may be half written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def tail(self, lines: int = 25) -> str:
         """Return the end of its log, for the message of a test that failed."""
