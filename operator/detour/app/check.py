@@ -23,10 +23,13 @@ from detour.engine.canaries import as_records
 from detour.engine.checktargets import checks_of, target_of
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
+from detour.health.combined import Part, combined
+from detour.health.thresholds import Streak
 from detour.kube.cluster import Cluster
 from detour.kube.translate import DeclarationError, ca_bundle_reference, record_from, region_from
-from detour.model.checks import CheckResult, CheckRole, DNSCheck, HTTPCheck, NamedCheck, Probe, Target
+from detour.model.checks import CheckResult, DNSCheck, HTTPCheck, NamedCheck, Probe, Target
 from detour.model.endpoint import AdminState, Endpoint
+from detour.model.health import Verdict
 from detour.model.objects import Kind
 from detour.model.record import Record
 
@@ -67,6 +70,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     given = settings.given_in(parser, arguments, environment)
     given.pop("reference_checks")
     return CheckSettings(**{name: value for name, value in given.items() if value is not None})
+
+
+VERDICTS = {True: Verdict.HEALTHY, False: Verdict.UNHEALTHY, None: Verdict.UNKNOWN}
+"""What a check shows, as the verdict that it would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +149,13 @@ class Checker:
 
 def _together(checks: Sequence[NamedCheck], passed: Sequence[bool | None], at_least: int) -> bool | None:
     """Return what several checks say together, of which those that are made elsewhere were not asked for."""
-    required = [
-        each
+    parts = [
+        Part(check.name, check.role, Streak(VERDICTS[each], since=0.0))
         for check, each in zip(checks, passed, strict=True)
-        if check.role is CheckRole.REQUIRED and not check.is_elsewhere
+        if not check.is_elsewhere
     ]
-    counted = [
-        each
-        for check, each in zip(checks, passed, strict=True)
-        if check.role is CheckRole.COUNTED and not check.is_elsewhere
-    ]
-    needed = min(at_least, len(counted))
-    if False in required or len(counted) - counted.count(False) < needed:
-        return False
-    return None if None in required or counted.count(True) < needed else True
+    together = combined("", parts, at_least).verdict
+    return next(each for each, verdict in VERDICTS.items() if verdict is together)
 
 
 def _remark(record: Record, endpoint: Endpoint, result: CheckResult) -> str:

@@ -90,9 +90,7 @@ class Checked:
         if until is not None and until == self._told_until.get(region):
             return
         self._told_until.pop(region, None)
-        left = 0.0 if until is None else min(LONGEST_CLOSER_LOOK, until - self._clock.wall())
-        if left > 0.0:
-            assert until is not None  # noqa: S101 - else nothing is left
+        if until is not None and (left := min(LONGEST_CLOSER_LOOK, until - self._clock.wall())) > 0.0:
             self._told_until[region] = until
             self._closer_until[region] = self._clock.now() + left
             asyncio.get_running_loop().call_later(left, self._end_closer_look, region)
