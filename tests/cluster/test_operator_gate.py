@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def held(stage: Stage, operator: OperatorProcess, reason: str, saying: str) -> str:
     """Wait until the zone says what it holds, in its condition, an event and a metric; return the command it gives."""
-    told = await stage.condition("zone", "Frozen", "True", reason, saying=saying, kind="dz")
+    told = await stage.condition("zone", "Held", "True", reason, saying=saying, kind="dz")
     await stage.saw(f"Warning {reason}: ")
     assert (await metric(operator.url, "detour_zone_held_changes", namespace=stage.namespace) or 0) > 0
     _, command, *_ = told.split("`")
@@ -38,7 +38,7 @@ async def run(stage: Stage, command: str) -> None:
     async def used_up() -> bool:
         zone.update(await stage.read("zone", "dz"))
         approval = zone["metadata"].get("annotations", {}).get("detour.dev/approve")
-        told = next(each["message"] for each in zone["status"]["conditions"] if each["type"] == "Frozen")
+        told = next(each["message"] for each in zone["status"]["conditions"] if each["type"] == "Held")
         if approval and f"{approval} stands for other changes" in told:
             await stage.lab.kubectl(*shlex.split(told.split("`")[1])[1:])
         return not approval
@@ -52,7 +52,7 @@ async def test_a_frozen_zone_holds_a_failover_until_a_person_approves_exactly_th
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
     await stage.ready()
     await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
-    await stage.condition("zone", "Frozen", "True", kind="dz")
+    await stage.condition("zone", "Held", "True", kind="dz")
     await virginia.service.switch(Mode.REFUSING)
     command = await held(stage, await stage.lab.operator(), "FrozenByUser", netherlands.address)
     await stage.condition("api", "Published", "False", "Held")
@@ -62,7 +62,7 @@ async def test_a_frozen_zone_holds_a_failover_until_a_person_approves_exactly_th
     await stage.serves(netherlands.address)
     await stage.saw("Normal Approved: ")
     await stage.patch("zone", {"safety": {"frozen": False}}, "dz")
-    await stage.condition("zone", "Frozen", "False", kind="dz")
+    await stage.condition("zone", "Held", "False", kind="dz")
     await stage.ready()
 
 

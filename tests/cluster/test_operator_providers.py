@@ -125,7 +125,7 @@ async def test_a_freeze_also_stops_what_the_provider_has_not_taken_yet(stage: St
         await virginia.service.switch(Mode.REFUSING)
         await stage.condition("aws", "Throttled", "True", kind="dz")
         await stage.patch("aws", {"safety": {"frozen": True}}, "dz")
-        await stage.condition("aws", "Frozen", "True", "FrozenByUser", saying=netherlands.address, kind="dz")
+        await stage.condition("aws", "Held", "True", "FrozenByUser", saying=netherlands.address, kind="dz")
         await stage.condition("api", "Published", "False", "Held")
         aws.faults.remove(throttling)
         await stage.condition("aws", "Throttled", "False", kind="dz")

@@ -39,7 +39,8 @@ class ZonePicture:
     """A record in one zone: what stands there, and what keeps it from being what was decided.
 
     `standby` says that somebody else decides for this zone, `held` why the safety gate holds the change; `zone_id` is
-    the provider's own name for the zone.
+    the provider's own name for the zone. `trouble` is what the zone as a whole suffers from, also while nothing is to
+    be written.
     """
 
     zone: ObjectKey
@@ -53,6 +54,7 @@ class ZonePicture:
     standby: Explanation | None = None
     held: HoldReason | None = None
     zone_id: str | None = None
+    trouble: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class RecordPicture:
 
     `warnings` are what does not keep it from being Ready. `leaving` are the zones that it does not declare any more and
     still has its name in, with what keeps it there. `pending` says why nothing is decided yet. At `failed_back_at` a
-    person last sent the record back; this, `since` of each health, and until when endpoints are `held_out` as their
-    verdict has changed too often, in seconds since the Unix epoch here.
+    person last sent the record back; this, `since` of each health, until when endpoints are `held_out` as their verdict
+    has changed too often, and when those that are `returning` take their places again if they stay as they are, in
+    seconds since the Unix epoch here.
     """
 
     record: Record
@@ -80,6 +83,7 @@ class RecordPicture:
     warnings: tuple[Explanation, ...] = ()
     failed_back_at: float | None = None
     held_out: tuple[tuple[str, float], ...] = ()
+    returning: tuple[tuple[str, float], ...] = ()
 
     @property
     def healthy(self) -> int:

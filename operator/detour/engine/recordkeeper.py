@@ -34,6 +34,7 @@ from detour.planning.pace import UNLIMITED, WINDOW, Pace, is_paced
 from detour.planning.rotation import AT_REST
 from detour.planning.safety.presence import CLOCKS_APART, Presence
 from detour.planning.safety.rules import Proposal
+from detour.planning.selection import returns_at, usually_serving
 from detour.planning.situation import Situation, Standing
 
 SMALLEST_VALUE_LIMIT = 20
@@ -669,7 +670,23 @@ class RecordKeeper:
             pin_refusal=self.pin_refusal,
             warnings=self._warnings(),
             held_out=tuple(self._held_out(wall)),
+            returning=tuple(self._returning(wall)),
         )
+
+    def _returning(self, wall: Callable[[float], float]) -> Iterator[tuple[str, float]]:
+        """Give the endpoints that take their places again by themselves, and when by the wall clock."""
+        record, now = self.record, self._clock.now()
+        if record.failback.mode is FailbackMode.MANUAL or self.decision is None or self.decision.basis is Basis.PINNED:
+            return
+        serving = NONE.union(*self._serving.values())
+        missing = usually_serving(record, self._drained) - serving
+        for each in (endpoint for endpoint in record.endpoints if endpoint.name in missing):
+            health = self.healths.get(each.name)
+            if health is None or health.verdict is not Verdict.HEALTHY or each.region in self._failing_regions:
+                continue
+            at = returns_at(record, health, now)
+            if at > now:
+                yield each.name, wall(at)
 
     def _held_out(self, wall: Callable[[float], float]) -> Iterator[tuple[str, float]]:
         """Give the endpoints that wait as their verdict has changed too often, and until when by the wall clock."""
@@ -730,6 +747,7 @@ class RecordKeeper:
             standby=keeper.standby,
             held=held,
             zone_id=keeper.zone_id,
+            trouble=keeper.trouble,
         )
 
 

@@ -19,6 +19,7 @@ NAME_UNRESOLVED = "NameUnresolved"
 NOT_CHECKED_YET = "NotCheckedYet"
 CHECKS_PAUSED = "ChecksPaused"
 SLOW = "Slow"
+SOME_UNCHECKED = "SomeAddressesUnchecked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +169,21 @@ def evidence_of(health: EndpointHealth) -> Evidence | None:
 def _finding(streaks: Sequence[tuple[str, Streak]], name: ResolvedName | None, fall: int) -> _Finding:
     if name is not None and name.empties >= fall:
         return _Finding(Verdict.UNHEALTHY, NO_ADDRESSES, name.message)
-    checked = _of_addresses(streaks)
+    checked = _of_addresses(streaks, fall)
     if name is not None and (name.failures >= fall or not streaks) and checked.verdict is not Verdict.UNHEALTHY:
         reason = NAME_UNRESOLVED if name.failures else NOT_CHECKED_YET
         return _Finding(Verdict.UNKNOWN, reason, name.message or "the hostname has not been resolved yet")
     return checked
 
 
-def _of_addresses(streaks: Sequence[tuple[str, Streak]]) -> _Finding:
+def _of_addresses(streaks: Sequence[tuple[str, Streak]], fall: int) -> _Finding:
     bad = [(address, streak) for address, streak in streaks if streak.verdict is Verdict.UNHEALTHY]
     if any(streak.verdict is Verdict.HEALTHY for _, streak in streaks):
         if not bad:
             told = next((streak for _, streak in streaks if streak.verdict is Verdict.HEALTHY and streak.reason), None)
+            if told is None and (unchecked := [each for each in streaks if _cannot_be_checked(each[1], fall)]):
+                why = f"{len(unchecked)} of {len(streaks)} addresses cannot be checked: {_tell(unchecked)}"
+                return _Finding(Verdict.HEALTHY, SOME_UNCHECKED, why)
             return _Finding(Verdict.HEALTHY, told.reason, told.message) if told else _Finding(Verdict.HEALTHY)
         return _Finding(
             Verdict.HEALTHY, "SomeAddressesFail", f"{len(bad)} of {len(streaks)} addresses fail: {_tell(bad)}"
@@ -190,6 +194,10 @@ def _of_addresses(streaks: Sequence[tuple[str, Streak]]) -> _Finding:
         if streak.verdict is Verdict.UNKNOWN and streak.reason:
             return _Finding(Verdict.UNKNOWN, streak.reason, streak.message)
     return _Finding(Verdict.UNKNOWN, NOT_CHECKED_YET, "not enough checks have ended yet")
+
+
+def _cannot_be_checked(streak: Streak, fall: int) -> bool:
+    return streak.verdict is Verdict.UNKNOWN and streak.blanks >= fall
 
 
 def _tell(bad: Sequence[tuple[str, Streak]]) -> str:

@@ -55,6 +55,9 @@ ORDINARY = (404, 409)
 
 GONE = 410
 
+EXPLAINED = (400, 403, 409, 422)
+"""Answers with words of why that are worth telling to the person who asked."""
+
 MERGE_PATCH = "application/merge-patch+json"
 ONE_S_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_ALONE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -92,9 +95,21 @@ class MetadataPage(NamedTuple):
 class Cluster:
     """The API server, for one event loop. Every method raises ClusterError."""
 
-    def __init__(self, kubeconfig: str | None, *, on_error: Callable[[str], None] = lambda _: None) -> None:
-        """Connect with the first call. `on_error` is told of calls that failed, by what they were to do."""
+    def __init__(
+        self,
+        kubeconfig: str | None,
+        *,
+        context: str | None = None,
+        manager: str = MANAGER,
+        on_error: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Connect with the first call. `on_error` is told of calls that failed, by what they were to do.
+
+        `manager` is what changes of objects are called in `managedFields`.
+        """
         self._kubeconfig = kubeconfig
+        self._context = context
+        self._manager = manager
         self._on_error = on_error
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
         self._client: client.ApiClient | None = None
@@ -177,7 +192,8 @@ class Cluster:
         A server that can leaves the rest out: to write it down and to read it takes as long as all else.
         """
         return await self._call(
-            "status" if status else "metadata", lambda api: _patch(api, kind, namespace, name, body, status=status)
+            "status" if status else "metadata",
+            lambda api: _patch(api, kind, namespace, name, body, status=status, manager=self._manager),
         )
 
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
@@ -245,7 +261,7 @@ class Cluster:
     def _try(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
         try:
             if self._client is None:
-                self._client = client.ApiClient(configuration(self._kubeconfig))
+                self._client = client.ApiClient(configuration(self._kubeconfig, self._context))
                 self._client.user_agent = USER_AGENT
             return call(self._client)
         except client.ApiException as error:
@@ -319,12 +335,19 @@ def _read(api: client.ApiClient, kind: Kind, namespace: str, name: str) -> RawOb
 
 
 def _patch(
-    api: client.ApiClient, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool
+    api: client.ApiClient,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    body: Mapping[str, Any],
+    *,
+    status: bool,
+    manager: str,
 ) -> RawObject:
     """Patch an object."""
     path = f"{_path(kind, namespace)}/{_quote(name)}{'/status' if status else ''}"
     kinds = {"Accept": ONE_S_METADATA, "Content-Type": MERGE_PATCH}
-    return _object(_request(api, "PATCH", path, {"fieldManager": MANAGER}, headers=kinds, body=body).data)
+    return _object(_request(api, "PATCH", path, {"fieldManager": manager}, headers=kinds, body=body).data)
 
 
 def _create_event(api: client.ApiClient, namespace: str, body: Mapping[str, Any]) -> None:
@@ -388,9 +411,24 @@ def _request(
         preload_content=not is_stream,
     )
     if answer.status >= 300 and not (may_be_gone and answer.status == GONE):
+        refused = client.ApiException(status=answer.status, reason=answer.reason)
+        if answer.status in EXPLAINED and not is_stream:
+            refused.body = answer.data.decode(errors="replace")
         answer.close()
-        raise client.ApiException(status=answer.status, reason=answer.reason)
+        raise refused
     return answer
+
+
+def why_refused(error: ClusterError) -> str:
+    """Return the API server's own words for a refusal, for a person who asked for it; empty where there are none.
+
+    They quote what was sent, so they stand in no log and no status.
+    """
+    try:
+        message = _object(str(getattr(error.__cause__, "body", None) or "").encode()).get("message")
+    except NonsenseError:
+        return ""
+    return message if isinstance(message, str) else ""
 
 
 def _told_time(date: str | None) -> float | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from detour import __version__
 from detour.model.timestamps import parse_time
 from detour.model.vantage import SignOfLife
 
@@ -36,6 +37,12 @@ VANTAGE = "detour.dev/vantage"
 
 REPORT = "detour.dev/report"
 """The annotation of such a Lease that says which report still holds, by its number."""
+
+LEADER = "detour.dev/leader"
+"""The label of a Lease by which replicas elect a leader."""
+
+RELEASE = "detour.dev/version"
+"""The annotation of such a Lease with the version of whoever holds it."""
 
 HANDED_OVER = "detour.dev/handed-over"
 """The annotation that says when the holder before gave the Lease away."""
@@ -120,8 +127,9 @@ def lease_body(
     if acquired:
         spec["acquireTime"] = acquired
     metadata: dict[str, Any] = {"name": name, **({"resourceVersion": lease.version} if lease else {})}
+    metadata |= {"labels": {LEADER: "true"}, "annotations": {RELEASE: __version__}}
     if handed_over := now if is_handover else (lease.handed_over if lease else ""):
-        metadata["annotations"] = {HANDED_OVER: handed_over}
+        metadata["annotations"][HANDED_OVER] = handed_over
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from kubernetes import client
 
 
-def configuration(kubeconfig: str | None) -> "client.Configuration":
-    """Read the connection to the API server from `kubeconfig`, or from the pod's service account without one.
+def configuration(kubeconfig: str | None, context: str | None = None) -> "client.Configuration":
+    """Read the connection to the API server from `kubeconfig` (and a context there), or from the pod's service account.
 
     Raises kubernetes.config.ConfigException where neither can be used.
     """
@@ -16,7 +16,7 @@ def configuration(kubeconfig: str | None) -> "client.Configuration":
 
     found = client.Configuration()
     if kubeconfig is not None:
-        config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]  # so
+        config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=found)  # type: ignore[no-untyped-call]  # so
     else:
         config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # upstream
     found.retries = False

@@ -11,6 +11,12 @@ from detour.model.record import ObjectKey
 KEPT = ("metadata", "status")
 """What is kept of an object beside its declaration: what that says was read from its spec."""
 
+NO_STATUS_YET = {"observedGeneration": -1}
+"""The status that the API server gives to an object which has none: until the operator has seen it, it is not current.
+
+It is what tools that wait for a status go by (kstatus), and tells us nothing.
+"""
+
 
 def origin_of(raw: RawObject) -> Origin:
     """Return what the engine may know of an object beside its declaration."""
@@ -22,7 +28,7 @@ def origin_of(raw: RawObject) -> Origin:
         generation=int(generation) if isinstance(generation, int) else 0,
         is_being_deleted=bool(metadata.get("deletionTimestamp")),
         has_finalizer=has_finalizer(raw),
-        shown={part: raw[part] for part in KEPT if part in raw},
+        shown={part: raw[part] for part in KEPT if part in raw and raw[part] != NO_STATUS_YET},
     )
 
 

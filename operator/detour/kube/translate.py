@@ -142,6 +142,7 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         deletion_policy=spec.deletion_policy,
         suspend=spec.suspend,
         importance=spec.importance,
+        progress_deadline=seconds(spec.progress_deadline),
         region_failover=spec.region_failover,
         tier_needs=shared(TierNeeds(*_number_or_share(spec.tier_needs))),
         degraded_ttl=spec.degraded_ttl,

@@ -120,7 +120,8 @@ class Record:
     the digest of what a person lets happen all the same (`detour.dev/approve`); `adopt` permits taking over a name that
     exists without a marker, `adopt_from` also from that other tool. Until `paused_until` (seconds since the Unix epoch)
     checks that fail count for nothing. While an endpoint is missing that would answer if all were well the TTL is
-    `degraded_ttl` (seconds, None for no other). Endpoints have `more_checks` beside `probe`, which must pass.
+    `degraded_ttl` (seconds, None for no other). Endpoints have `more_checks` beside `probe`, which must pass. It may be
+    on its way for `progress_deadline` seconds before people are told that it got stuck.
     """
 
     key: ObjectKey
@@ -152,3 +153,4 @@ class Record:
     tier_needs: TierNeeds = ONE_IS_ENOUGH
     degraded_ttl: int | None = None
     more_checks: MoreChecks = NO_MORE_CHECKS
+    progress_deadline: float = 600.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from detour.health.damping import held_out_until
 from detour.model.endpoint import Endpoint
-from detour.model.health import Verdict
+from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import ONE_IS_ENOUGH, FailbackMode, Publish, Record, Strategy
 from detour.model.shared import NONE
 from detour.planning.candidates import Candidate, is_drained
@@ -88,7 +88,7 @@ def _waits(record: Record, candidate: Candidate, now: float) -> bool:
         return False
     if record.failback.mode is FailbackMode.MANUAL:
         return True
-    return now < _returns_at(record, candidate, now)
+    return now < returns_at(record, candidate.health, now)
 
 
 def _weak_tiers(record: Record, candidates: Iterable[Candidate], now: float) -> frozenset[int]:
@@ -115,19 +115,18 @@ def _rung(record: Record, candidate: Candidate, weak: frozenset[int], now: float
         if candidate.health.is_slow:
             return Rung.SLOW
         return Rung.WEAK_TIER if candidate.endpoint.priority in weak else Rung.FIT
-    return Rung.HELD_DOWN if _held_out_until(record, candidate, now) is None else Rung.DAMPED
+    return Rung.HELD_DOWN if _held_out_until(record, candidate.health, now) is None else Rung.DAMPED
 
 
-def _returns_at(record: Record, candidate: Candidate, now: float) -> float:
-    """Return when an endpoint that has recovered takes its place again by itself."""
-    health = candidate.health
+def returns_at(record: Record, health: EndpointHealth, now: float) -> float:
+    """Return when an endpoint that has recovered takes its place again by itself (engine seconds)."""
     since = health.since if health.slow_until is None else max(health.since, health.slow_until)
     held_down_until = since + record.failback.hold_down
-    return max(held_down_until, _held_out_until(record, candidate, now) or held_down_until)
+    return max(held_down_until, _held_out_until(record, health, now) or held_down_until)
 
 
-def _held_out_until(record: Record, candidate: Candidate, now: float) -> float | None:
-    return held_out_until(candidate.health.changes, record.failback.most_changes, now)
+def _held_out_until(record: Record, health: EndpointHealth, now: float) -> float | None:
+    return held_out_until(health.changes, record.failback.most_changes, now)
 
 
 def _take(record: Record, candidates: Iterable[Candidate], weak: frozenset[int], *, already: int) -> list[Candidate]:
@@ -150,7 +149,7 @@ def _tier(record: Record, candidate: Candidate, weak: frozenset[int]) -> tuple[b
 def _decide_again_at(record: Record, waiting: list[Candidate], now: float) -> float | None:
     if record.failback.mode is FailbackMode.MANUAL or not waiting:
         return None
-    return min(_returns_at(record, candidate, now) for candidate in waiting)
+    return min(returns_at(record, candidate.health, now) for candidate in waiting)
 
 
 def _reason(
@@ -179,7 +178,7 @@ def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: 
     if candidate in waiting and record.failback.mode is FailbackMode.MANUAL:
         return "waits for a new value of the annotation detour.dev/failback"
     if candidate in waiting:
-        return "is held down" if _held_out_until(record, candidate, now) is None else "comes and goes too often"
+        return "is held down" if _held_out_until(record, candidate.health, now) is None else "comes and goes too often"
     if candidate.endpoint.is_last_resort:
         return "is the last resort"
     if candidate.is_eligible and not candidate.health.is_slow and record.tier_needs != ONE_IS_ENOUGH:

@@ -34,8 +34,8 @@ def www() -> dict[str, Any]:
     return record("www", (WEST, "192.0.2.2", 1), (NORTH, "192.0.2.4", 2))
 
 
-def frozen(world: World, name: str = "main") -> tuple[str, str]:
-    return world.api.condition("Frozen", name, DZ)
+def held(world: World, name: str = "main") -> tuple[str, str]:
+    return world.api.condition("Held", name, DZ)
 
 
 def message(world: World, type: str, name: str = "main", kind: Kind = DZ) -> str:

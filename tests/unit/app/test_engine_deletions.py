@@ -25,7 +25,7 @@ from .gating import (
     Boot,
     annotate,
     digest,
-    frozen,
+    held,
     message,
     ready,
     record,
@@ -54,7 +54,7 @@ async def delete_all(world: World, clouds: Clouds, number: int) -> None:
     clouds.zone().guarded.clear()
     for place in range(number):
         world.api.delete(FR, f"n{place}")
-    await world.until(lambda: frozen(world) == ("True", "TooManyDeletions"))
+    await world.until(lambda: held(world) == ("True", "TooManyDeletions"))
     await asyncio.sleep(10)
 
 
@@ -73,7 +73,7 @@ async def test_a_mass_deletion_takes_nothing_and_waits_for_a_person(boot: Boot, 
     annotate(world, dns_zone(), approve=digest(world))
     await world.until(lambda: standing(world, 25) == 0)
     await world.until(lambda: not [key for key in world.api.objects if key[0] is FR])
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+    await world.until(lambda: held(world) == ("False", "NothingHeld"))
 
 
 async def test_a_record_whose_deletion_is_held_says_so_and_what_to_do(boot: Boot, clouds: Clouds) -> None:

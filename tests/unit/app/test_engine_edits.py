@@ -9,7 +9,7 @@ import pytest
 from detour.model.objects import Kind
 from detour_simulation.virtualtime import holds
 
-from .gating import EAST, WEST, annotate, digest, frozen, message
+from .gating import EAST, WEST, annotate, digest, held, message
 from .objects import dns_zone, failover_record
 from .world import World
 
@@ -42,9 +42,9 @@ async def test_a_mistyped_address_does_not_take_down_what_works_for_a_minute(boo
     world.down = {"192.0.2.91", "192.0.2.92"}
     world.api.apply(at(*("192.0.2.91", "192.0.2.92")[:number]))
     assert await holds(lambda: world.answers() == ONE, 60)
-    assert frozen(world) == ("True", "NeverPassed")
+    assert held(world) == ("True", "NeverPassed")
     assert world.api.condition("Published") == ("False", "Held")
-    assert "no check has passed yet" in message(world, "Frozen")
+    assert "no check has passed yet" in message(world, "Held")
     await world.until(lambda: world.answers() <= NEW, within=5)
 
 
@@ -52,14 +52,14 @@ async def test_new_addresses_that_pass_their_checks_are_published_with_the_first
     world = await published(boot, at("192.0.2.1"))
     world.api.apply(at("192.0.2.91"))
     assert await world.until(lambda: world.answers() == NEW) < 5
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+    await world.until(lambda: held(world) == ("False", "NothingHeld"))
 
 
 async def test_a_person_who_knows_better_need_not_wait(boot: Boot) -> None:
     world = await published(boot, at("192.0.2.1"))
     world.down = set(NEW)
     world.api.apply(at("192.0.2.91"))
-    await world.until(lambda: frozen(world) == ("True", "NeverPassed"))
+    await world.until(lambda: held(world) == ("True", "NeverPassed"))
     await asyncio.sleep(10)
     annotate(world, dns_zone(), approve=digest(world))
     await world.until(lambda: world.answers() == NEW, within=5)
@@ -145,7 +145,7 @@ async def test_an_edit_that_is_taken_back_leaves_no_trace(boot: Boot) -> None:
     world.api.apply(at("192.0.2.1"))
     await asyncio.sleep(300)
     assert world.answers() == ONE
-    assert frozen(world) == ("False", "NothingHeld")
+    assert held(world) == ("False", "NothingHeld")
     assert {each.address for each in world.targets._targets} == ONE
 
 
@@ -175,7 +175,7 @@ async def test_a_mistyped_address_does_not_take_down_what_works_because_of_a_res
     for _ in range(600):
         await asyncio.sleep(0.1)
         assert again.answers() == ONE
-    assert frozen(again) == ("True", "NeverPassed")
+    assert held(again) == ("True", "NeverPassed")
     await again.until(lambda: again.answers() == NEW, within=20)
     assert {each.address for each in again.targets._targets} == NEW
 

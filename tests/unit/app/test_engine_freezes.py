@@ -22,7 +22,7 @@ from .gating import (
     annotate,
     api,
     digest,
-    frozen,
+    held,
     message,
     ready,
     record,
@@ -63,7 +63,7 @@ async def test_what_leaves_its_region_after_a_freeze_counts_from_then(boot: Boot
     world.down = {"192.0.2.1", "192.0.2.2"}
     await asyncio.sleep(60)
     world.api.apply(dns_zone(**CALM))
-    await world.until(lambda: frozen(world) == ("True", "TooManyRegions"))
+    await world.until(lambda: held(world) == ("True", "TooManyRegions"))
     await asyncio.sleep(60)
     has_moved = [world.answers() == {"192.0.2.3"}, world.answers("www.example.org") == {"192.0.2.4"}]
     assert sorted(has_moved) == [False, True]
@@ -88,7 +88,7 @@ async def test_a_name_whose_places_all_fail_leaves_no_more_regions_after_a_freez
     world.api.apply(dns_zone(**CALM))
     await world.until(lambda: "192.0.2.3" in world.answers())
     assert len(world.answers()) == 2, "it left two regions in one write"
-    await world.until(lambda: frozen(world) == ("True", "TooManyRegions"))
+    await world.until(lambda: held(world) == ("True", "TooManyRegions"))
     await world.until(lambda: world.answers() == {"192.0.2.3"}, WINDOW + 10)
 
 
@@ -138,7 +138,7 @@ async def test_what_was_decided_before_a_freeze_is_not_written_after_it_for_what
     world.down |= set(addresses)
     await asyncio.sleep(60)
     world.api.apply(dns_zone(safety={"panicThreshold": 30}))
-    await world.until(lambda: frozen(world) == ("True", "VantageSuspected"))
+    await world.until(lambda: held(world) == ("True", "VantageSuspected"))
     assert await holds(lambda: world.answers() == {"192.0.2.1"}, 60)
     assert "192.0.2.1 -> 192.0.2.3" in str(world.api.status("main", DZ)["held"]["changes"])
 
@@ -159,7 +159,7 @@ async def test_a_frozen_zone_keeps_what_it_has_and_repairs_it(boot: Boot, clouds
     world.api.apply(api())
     await world.until(lambda: ready(world))
     world.api.apply(dns_zone(safety={"frozen": True, "panicThreshold": 100}))
-    await world.until(lambda: frozen(world) == ("True", "FrozenByUser"))
+    await world.until(lambda: world.api.condition("Frozen", "main", DZ) == ("True", "FrozenByUser"))
     world.down = {"192.0.2.1"}
     await world.until(lambda: world.api.status("main", DZ).get("held"))
     for key in [each for each in clouds.zone().sets if each.name == "api.example.org"]:
@@ -245,6 +245,6 @@ async def test_what_an_outsider_changed_while_the_operator_was_down_is_held_in_a
     assert stored is not None
     clouds.zone().put(type(stored)(key.name, key.type, 30, ("203.0.113.9",)))
     again = boot()
-    await again.until(lambda: "203.0.113.9 -> 192.0.2.1" in message(again, "Frozen"))
+    await again.until(lambda: "203.0.113.9 -> 192.0.2.1" in message(again, "Held"))
     annotate(again, dns_zone(safety={"frozen": True}), approve=digest(again))
     await again.until(lambda: again.answers() == {"192.0.2.1"})

@@ -19,7 +19,7 @@ from .gating import (
     annotate,
     api,
     digest,
-    frozen,
+    held,
     message,
     ready,
     record,
@@ -42,16 +42,14 @@ async def two_regions_fail(world: World) -> None:
     world.down = {"192.0.2.1"}
     await world.until(lambda: world.answers() == {"192.0.2.3"})
     world.down = {"192.0.2.1", "192.0.2.2"}
-    await world.until(lambda: frozen(world) == ("True", "TooManyRegions"))
+    await world.until(lambda: held(world) == ("True", "TooManyRegions"))
 
 
 async def test_a_second_region_within_the_window_is_held_and_shown_with_the_command(boot: Boot) -> None:
     world = boot(dns_zone(**CALM), api(), www())
     await two_regions_fail(world)
     assert world.answers("www.example.org") == {"192.0.2.2"}
-    assert f"kubectl annotate dz/main -n shop --overwrite detour.dev/approve={digest(world)}" in message(
-        world, "Frozen"
-    )
+    assert f"kubectl annotate dz/main -n shop --overwrite detour.dev/approve={digest(world)}" in message(world, "Held")
     await world.until(lambda: world.api.condition("Published", "www") == ("False", "Held"))
     await world.until(lambda: told(world, "TooManyRegions"))
     assert world.api.status("main", DZ)["held"]["count"] == 1
@@ -63,14 +61,14 @@ async def test_the_second_region_goes_by_itself_when_the_window_is_over(boot: Bo
     await two_regions_fail(world)
     seconds = await world.until(lambda: world.answers("www.example.org") == {"192.0.2.4"}, within=WINDOW + 60)
     assert seconds > WINDOW - 60
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+    await world.until(lambda: held(world) == ("False", "NothingHeld"))
 
 
 async def test_a_held_change_that_is_not_needed_any_more_disappears_by_itself(boot: Boot) -> None:
     world = boot(dns_zone(**CALM), api(), www())
     await two_regions_fail(world)
     world.down = {"192.0.2.1"}
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+    await world.until(lambda: held(world) == ("False", "NothingHeld"))
     await asyncio.sleep(2 * WINDOW)
     assert world.answers("www.example.org") == {"192.0.2.2"}
     assert "held" not in world.api.status("main", DZ)
@@ -91,7 +89,7 @@ async def test_a_wrong_digest_lets_nothing_through_and_the_condition_says_so(boo
     world = boot(zone, api(), www())
     await two_regions_fail(world)
     annotate(world, zone, approve="0123456789ab")
-    await world.until(lambda: "0123456789ab stands for other changes" in message(world, "Frozen"))
+    await world.until(lambda: "0123456789ab stands for other changes" in message(world, "Held"))
     assert world.answers("www.example.org") == {"192.0.2.2"}
 
 
@@ -120,10 +118,10 @@ async def test_an_approval_that_came_too_late_does_not_stand_for_the_next_time(b
     await two_regions_fail(world)
     late = digest(world)
     world.down = set()
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"))
+    await world.until(lambda: held(world) == ("False", "NothingHeld"))
     annotate(world, zone, approve=late)
     unused = f"nothing is held; detour.dev/approve={late} approves nothing"
-    await world.until(lambda: message(world, "Frozen") == unused)
+    await world.until(lambda: message(world, "Held") == unused)
     await asyncio.sleep(2 * 3600)
     world.down = {"192.0.2.1"}
     await world.until(lambda: world.answers() == {"192.0.2.3"})
@@ -144,7 +142,7 @@ async def test_a_restart_during_a_hold_lets_nothing_through(boot: Boot) -> None:
         await asyncio.sleep(60)
         assert world.answers("www.example.org") == {"192.0.2.2"}
         assert world.answers() == {"192.0.2.3"}
-        assert frozen(world) == ("True", "TooManyRegions")
+        assert held(world) == ("True", "TooManyRegions")
 
 
 async def test_what_had_left_a_region_before_a_restart_is_counted_with_what_leaves_after_it(boot: Boot) -> None:
@@ -167,7 +165,7 @@ async def test_what_had_left_a_region_before_a_restart_is_counted_with_what_leav
 
     again = boot()
     again.down = west | {"192.0.2.21"}
-    await again.until(lambda: frozen(again) == ("True", "TooManyRegions"))
+    await again.until(lambda: held(again) == ("True", "TooManyRegions"))
     assert again.answers("b.example.org") == {"192.0.2.21", "192.0.2.23"}
 
 
@@ -230,7 +228,7 @@ async def test_a_vantage_that_sees_nothing_moves_nothing_and_believes_again_what
     for _ in range(300):
         await asyncio.sleep(1)
         assert all_in(world, "192.0.2")
-    assert frozen(world) == ("False", "NothingHeld")
+    assert held(world) == ("False", "NothingHeld")
     world.down = {f"192.0.2.{place + 1}" for place in range(4)}
     assert await world.until(lambda: all_in(world, "198.51.100")) < 20
 
@@ -257,7 +255,7 @@ async def panicking(world: World) -> None:
     world.is_deaf = True
     world.down = {f"192.0.2.{place + 1}" for place in range(4)}
     await world.until(lambda: world.api.status("main", DZ).get("held", {}).get("count") == 4)
-    assert frozen(world) == ("True", "VantageSuspected")
+    assert held(world) == ("True", "VantageSuspected")
 
 
 async def test_an_edit_of_something_else_does_not_let_a_blind_vantage_move_a_name(boot: Boot) -> None:
@@ -323,9 +321,9 @@ async def test_what_is_held_is_decided_anew_only_when_something_has_changed(boot
     await asyncio.sleep(60)
     world.api.apply(dns_zone(safety={"panicThreshold": 100, "frozen": reason == "FrozenByUser"}))
     world.down |= {"192.0.2.2"}
-    await world.until(lambda: frozen(world) == ("True", reason))
+    await world.until(lambda: held(world) == ("True", reason))
     await asyncio.sleep(60)
     assert await decisions(world, 300) < 500, "20 records held, twice a second, are 12,000"
     world.api.apply(dns_zone(**CALM))
-    await world.until(lambda: frozen(world) == ("False", "NothingHeld"), within=2 * WINDOW)
+    await world.until(lambda: held(world) == ("False", "NothingHeld"), within=2 * WINDOW)
     assert world.answers("n19.example.org") == {"192.0.2.4"}

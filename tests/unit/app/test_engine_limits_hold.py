@@ -16,7 +16,7 @@ from detour.model.zone import Zone
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
 from detour_simulation.virtualtime import holds
 
-from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, frozen, ready, record, www
+from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, held, ready, record, www
 from .objects import changed, dns_zone
 from .world import Clouds, World
 
@@ -167,4 +167,4 @@ async def test_a_change_of_a_name_that_was_lost_to_another_owner_is_held_no_more
     zone = clouds.zone()
     marker = next(each.rrset for key, each in zone.sets.items() if key.name == "_detour.www.example.org")
     zone.put(replace(marker, values=tuple(value.replace("production", "another") for value in marker.values)))
-    await world.until(lambda: frozen(world)[0] == "False")
+    await world.until(lambda: held(world)[0] == "False")

@@ -176,7 +176,7 @@ async def test_a_pin_is_a_persons_word_also_while_the_vantage_is_doubted(boot: B
     await asyncio.sleep(700)
     world.is_deaf = True
     world.down = {TWO}
-    await world.until(lambda: world.api.condition("Frozen", "main", DZ) == ("True", "VantageSuspected"))
+    await world.until(lambda: world.api.condition("Held", "main", DZ) == ("True", "VantageSuspected"))
     world.down = set()
     world.api.apply(pinned("1", failback={"mode": "Manual"}))
     await world.until(lambda: world.answers() == {ONE})

@@ -192,7 +192,7 @@ async def test_what_the_leader_evacuated_counts_for_its_successor(boot: Boot) ->
     await asyncio.sleep(5)
     await takes_over(leader, standby)
     standby.down = {*ONE, "192.0.2.7"}
-    await standby.until(lambda: standby.api.condition("Frozen", "main", DZ) == ("True", "TooManyRegions"))
+    await standby.until(lambda: standby.api.condition("Held", "main", DZ) == ("True", "TooManyRegions"))
     assert standby.answers("www.example.org") == {"192.0.2.7"}
 
 

@@ -311,7 +311,7 @@ async def test_a_deletion_that_waits_when_another_site_takes_over_lets_its_objec
     await first.until(lambda: all(ready(first, name) for name in names))
     for name in names:
         first.api.delete(FR, name)
-    await first.until(lambda: first.api.condition("Frozen", "main", DZ) == ("True", "TooManyDeletions"))
+    await first.until(lambda: first.api.condition("Held", "main", DZ) == ("True", "TooManyDeletions"))
     second.api.apply(changed(dns_zone(uid="b-z-1"), annotations={"detour.dev/take-over": "now"}))
     await first.until(lambda: first.api.condition("InForce", "main", DZ) == ("False", "Standby"), within=120)
     await first.until(lambda: not [key for key in first.api.objects if key[2] in names], within=120)

@@ -47,7 +47,7 @@ async def test_a_zone_that_is_frozen_when_a_person_sends_a_record_back_follows_o
     await asyncio.sleep(2)
     annotate(world, raw, failback="5")
     await world.until(lambda: answers(world) == ({ONE}, {TWO}))
-    await world.until(lambda: f"{TWO} -> {ONE}" in message(world, "Frozen", "second"))
+    await world.until(lambda: f"{TWO} -> {ONE}" in message(world, "Held", "second"))
     world.api.apply(changed(second(), generation=3))
     await world.until(lambda: answers(world) == ({ONE}, {ONE}))
 

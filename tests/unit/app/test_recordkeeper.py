@@ -16,7 +16,8 @@ from detour.engine.recordkeeper import LONGEST_WAIT, RecordKeeper
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, held_out_until
 from detour.health.endpoints import NOT_CHECKED_YET
-from detour.kube.status import record_status
+from detour.kube.status.records import record_conditions, record_status
+from detour.kube.status.recordstate import standing
 from detour.kube.translate import record_from, record_memory
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
@@ -248,7 +249,9 @@ async def test_who_comes_and_goes_is_told_to_be_held_out_and_still_is_after_a_re
     decide(found, H, H, Zone(TWO))
     changes = tuple(loop.time() - ago for ago in (30.0, 20.0, 10.0))
     found.healths = {**found.healths, "one": replace(found.healths["one"], failed_at=loop.time(), changes=changes)}
-    status = record_status(found.picture({}, dry_run=False, being_deleted=False), {}, WALL, ())
+    picture = found.picture({}, dry_run=False, being_deleted=False)
+    conditions = record_conditions(picture)
+    status = record_status(picture, {}, WALL, conditions, standing(picture, conditions))
     told = {each["name"]: each for each in status["endpoints"]}
     assert told["one"]["reason"] == "ChangesTooOften"
     assert "has changed 3 times within an hour" in told["one"]["message"]

@@ -11,7 +11,7 @@ from detour.engine.regionevidence import Placed
 from detour.engine.regionkeeper import RegionKeeper
 from detour.health.regions import EndpointCounts, RegionPhase
 from detour.kube.resources.memory import region_memory_in
-from detour.kube.status import region_conditions, region_status
+from detour.kube.status.regions import region_conditions, region_status
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.memory import NO_REGION_MEMORY, RegionMemory

@@ -190,7 +190,7 @@ async def test_more_deletions_than_the_gate_lets_through_wait_for_a_person_and_e
     for name in names:
         world.api.delete(FR, name)
     delete(world, DZ)
-    await world.until(lambda: world.api.condition("Frozen", "main", DZ) == ("True", "TooManyDeletions"))
+    await world.until(lambda: world.api.condition("Held", "main", DZ) == ("True", "TooManyDeletions"))
     await asyncio.sleep(RELEASE_AFTER / 2)
     assert len(world.api.objects) == 13, "there is time for an approval"
     await world.until(lambda: not world.api.objects, within=RELEASE_AFTER)

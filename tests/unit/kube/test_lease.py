@@ -97,8 +97,11 @@ def test_a_renewal_keeps_the_count_of_holders_and_a_change_of_holder_raises_it()
     assert "acquireTime" in lease_body("leader", THEIRS, "us", 0.0)["spec"]
 
 
-def test_who_writes_a_lease_says_which_version_it_was_built_on() -> None:
-    assert lease_body("leader", THEIRS, "us", 0.0)["metadata"] == {"name": "leader", "resourceVersion": "7"}
+def test_who_writes_a_lease_says_which_version_it_was_built_on_and_which_release_it_is() -> None:
+    metadata = lease_body("leader", THEIRS, "us", 0.0)["metadata"]
+    assert (metadata["name"], metadata["resourceVersion"]) == ("leader", "7")
+    assert metadata["labels"] == {"detour.dev/leader": "true"}
+    assert metadata["annotations"]["detour.dev/version"]
 
 
 def test_a_renewal_still_says_since_when_it_is_held() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from detour.kube.reporting.reported import States
 from detour.kube.reporting.transitions import transitions
-from detour.kube.status import Condition
+from detour.kube.status.conditions import Condition
 from detour.model.objects import Kind
 
 NOT_PINNED = Condition("Pinned", False, "NotPinned", "health decides")

@@ -51,6 +51,7 @@ IDENTITY: dict[str, Any] = {
     "failback_now": True,
     "approved": "digest",
     "paused_until": 1.8e9,  # what it makes of failures are the healths
+    "progress_deadline": 60.0,
     "quorum": Quorum(number=2),  # as what it makes of votes
 }
 """What of a record the planner does not ask for but to name the sets."""

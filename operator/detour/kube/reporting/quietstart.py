@@ -8,7 +8,7 @@ the operator came is not told to be under way until it is well again, is in real
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from detour.kube.status import Condition
+from detour.kube.status.conditions import Condition
 from detour.model.objects import Kind, RawObject
 
 QUIET_TIME = 30.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detour.enactment.wishes import Explanation
-from detour.kube.status import Status
+from detour.kube.status.conditions import Status
 from detour.model.objects import RawObject, Subject
 
 NO_STATUS = zlib.compress(b"{}")
@@ -27,9 +27,9 @@ class Reported:
     compressed JSON, which takes a tenth of what it is read into. `known_at` is since when we know what the object
     bears, `is_found` says that we do, `is_ours` that this process wrote it. `is_adopted` says that its status was gone
     on from; `followed` is what it bore last while another replica led. `told` is what events said of its conditions,
-    `ready` its condition Ready as it counts for the metrics; `quiet_until` ends its quiet time. `incident` is the last
-    one of this term, `acted` are the values of commands that were acted upon, by annotation, and `complaint` is what is
-    wrong with its annotations.
+    `ready` its condition Ready as it counts for the metrics; `quiet_until` ends its quiet time, and at `looks_again_at`
+    its status is made anew though nothing has happened. `incident` is the last one of this term, `acted` are the values
+    of commands that were acted upon, by annotation, and `complaint` is what is wrong with its annotations.
     """
 
     subject: Subject
@@ -44,6 +44,7 @@ class Reported:
     told: States | None = None
     ready: str | None = None
     quiet_until: float | None = None
+    looks_again_at: float | None = None
     incident: Status | None = None
     acted: dict[str, list[str]] = field(default_factory=dict)
     complaint: Explanation | None = None

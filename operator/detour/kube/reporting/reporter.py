@@ -11,7 +11,7 @@ from detour.engine.ports import NOT_REACHED, ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.reporting.events import GIVES_WAY, LOOK_AGAIN, Events
 from detour.kube.reporting.reported import Reported
-from detour.kube.status import Status
+from detour.kube.status.conditions import Status
 from detour.kube.turns import Turns
 from detour.model.defects import told
 from detour.model.objects import Subject

@@ -22,23 +22,18 @@ from detour.kube.reporting.reported import Reported
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.transitions import conditions_in, transitions
 from detour.kube.resources.memory import dns_zone_memory_in, region_memory_in
-from detour.kube.status import (
-    Condition,
-    Status,
-    conditions_status,
-    record_conditions,
-    record_status,
-    region_conditions,
-    region_status,
-    vantage_conditions,
-    vantage_status,
-    zone_conditions,
-    zone_status,
-)
+from detour.kube.status.conditions import STALLED, Condition, Status, conditions_status
+from detour.kube.status.progress import PROGRESS_DEADLINE, progress
+from detour.kube.status.records import record_conditions, record_status
+from detour.kube.status.recordstate import PASSING, standing, stuck
+from detour.kube.status.regions import region_conditions, region_status
+from detour.kube.status.vantages import vantage_conditions, vantage_status
+from detour.kube.status.zones import zone_conditions, zone_status
 from detour.kube.translate import record_memory
 from detour.model.memory import DNSZoneMemory, RecordMemory, RegionMemory
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
+from detour.model.states import RecordState, ZoneState
 from detour.model.timestamps import timestamp
 
 METADATA_KEPT = ("namespace", "generation", "resourceVersion", "annotations", "finalizers")
@@ -309,16 +304,34 @@ class Reporting:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 if record := self._pictures.record_picture(subject.key):
-                    warnings = (*([complaint] if complaint else []), *record.warnings)
-                    conditions = (*record_conditions(record), *_warned_of(warnings, previous))
-                    return record_status(record, previous, now, conditions), conditions
+                    record = replace(record, warnings=(*([complaint] if complaint else []), *record.warnings))
+                    conditions = record_conditions(record)
+                    stands = standing(record, conditions)
+                    under_way = self._progress(
+                        known,
+                        conditions[0],
+                        previous,
+                        record.record.generation,
+                        needs_a_person=stands.needs_a_person,
+                        deadline=record.record.progress_deadline,
+                    )
+                    stands = stuck(stands, under_way)
+                    conditions = (*conditions, *under_way, *_warned_of(record.warnings, previous))
+                    return record_status(record, previous, now, conditions, stands), conditions
             case Kind.DNS_ZONE:
                 if zone := self._pictures.zone_picture(subject.key):
                     value = commands.another_value(known.acted, TAKE_OVER_ANNOTATION)
                     warnings = (*zone.warnings, *([complaint] if complaint else []))
                     zone = replace(zone, take_over=value, warnings=warnings)
                     zone = zone if self._divided is None else self._divided.told_of(subject.key, zone)
-                    conditions = zone_conditions(zone)
+                    conditions, ready = zone_conditions(zone), zone_conditions(zone)[0]
+                    conditions += self._progress(
+                        known,
+                        ready,
+                        previous,
+                        zone.zone.generation,
+                        needs_a_person=ready.holds is False and ready.reason not in PASSING,
+                    )
                     return zone_status(zone, previous, now, conditions), conditions
             case Kind.CLOUD_REGION:
                 if region := self._pictures.region_picture(subject.key.name):
@@ -333,6 +346,32 @@ class Reporting:
                     conditions = (*vantage_conditions(vantage), *_warned_of(tuple(found), previous))
                     return vantage_status(vantage, previous, now, conditions), conditions
         return None
+
+    def _progress(
+        self,
+        known: Reported,
+        main: Condition,
+        previous: Mapping[str, Any],
+        generation: int,
+        *,
+        needs_a_person: bool,
+        deadline: float = PROGRESS_DEADLINE,
+    ) -> tuple[Condition, ...]:
+        """Return Reconciling, Stalled, or nothing; where time alone changes that, look again then."""
+        now = self._wall_clock()
+        found = progress(
+            main,
+            previous.get("conditions") or (),
+            needs_a_person=needs_a_person,
+            generation=generation,
+            now=now,
+            deadline=deadline,
+        )
+        at = found.look_again_at
+        if at is not None and known.looks_again_at != at:
+            known.looks_again_at = at
+            asyncio.get_running_loop().call_later(at - now + 0.1, self._mark_again, known.subject)
+        return found.conditions
 
 
 def _warned_of(warnings: tuple[Explanation, ...], previous: Mapping[str, Any]) -> tuple[Condition, ...]:
@@ -362,11 +401,15 @@ def _refused_status(
 ) -> tuple[Status, tuple[Condition, ...]]:
     """Return the status of an object that cannot be used: what it said before, under conditions that say why."""
     types = {
-        Kind.FAILOVER_RECORD: ("Ready", "Published"),
-        Kind.DNS_ZONE: ("Ready",),
+        Kind.FAILOVER_RECORD: ("Ready", "Published", STALLED),
+        Kind.DNS_ZONE: ("Ready", STALLED),
         Kind.CLOUD_REGION: ("Healthy",),
         Kind.VANTAGE: ("Trusted",),
     }[subject.kind]
-    conditions = tuple(Condition(each, False, refusal.reason, refusal.message) for each in types)
+    conditions = tuple(Condition(each, each == STALLED, refusal.reason, refusal.message) for each in types)
     written = conditions_status(conditions, previous.get("conditions") or (), generation, now)
-    return {**previous, "observedGeneration": generation, "conditions": written}, conditions
+    stands = {
+        Kind.FAILOVER_RECORD: {"state": RecordState.REFUSED.value, "message": refusal.message},
+        Kind.DNS_ZONE: {"state": ZoneState.REFUSED.value},
+    }.get(subject.kind, {})
+    return {**previous, **stands, "observedGeneration": generation, "conditions": written}, conditions

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from detour.kube.reporting.reported import States
-from detour.kube.status import Condition
+from detour.kube.status.conditions import Condition
 from detour.model.objects import Kind
 
 QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
@@ -12,11 +12,11 @@ QUIET_REASONS = frozenset({"InProgress", "Pending", "Starting"})
 
 TELLING_CONDITIONS = {
     Kind.FAILOVER_RECORD: ("Published", "Pinned", "Warning"),
-    Kind.DNS_ZONE: ("Ready", "Frozen", "Throttled", "Warning"),
+    Kind.DNS_ZONE: ("Ready", "Frozen", "Held", "Throttled", "Warning"),
     Kind.CLOUD_REGION: ("Healthy", "Warning"),
     Kind.VANTAGE: ("Trusted", "Warning"),
 }
-BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen")
+BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen", "Held")
 TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")
 """Conditions of which the first sight is no news where they do not hold."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detour.kube.kinds import GROUP, VERSION
+from detour.kube.origins import NO_STATUS_YET
 from detour.kube.resources.cloudregion import CloudRegionSpec, CloudRegionStatus
 from detour.kube.resources.dnszone import DNSZoneSpec
 from detour.kube.resources.dnszone_status import DNSZoneStatus
@@ -78,7 +79,8 @@ class Resource:
             },
         }
         if self.status is not None:
-            result["properties"]["status"] = {**structural(self.status, defaults=False), **ONE_WRITER}
+            status = structural(self.status, defaults=False)
+            result["properties"]["status"] = {**status, "default": NO_STATUS_YET, **ONE_WRITER}
         if self.rules:
             result[VALIDATIONS] = [rule.schema() for rule in self.rules]
         return result
@@ -128,9 +130,11 @@ FAILOVER_RECORD = Resource(
     status=FailoverRecordStatus,
     columns=(
         Column("Hostname", ".spec.hostname"),
+        Column("State", ".status.state", description="The record in one word."),
         Column("Serving", ".status.summary.serving", description="Endpoints that serve now."),
         Column("Healthy", ".status.summary.healthy", description="Healthy endpoints out of all."),
         READY,
+        Column("Message", ".status.message", wide=True, description="Why, and what to do."),
         Column("Pinned", ".status.summary.pinned", wide=True, description="Revision that a person pinned."),
         Column("Zones", ".status.summary.zones", wide=True, description="Zones that hold the decided set."),
         REASON,
@@ -147,10 +151,11 @@ DNS_ZONE = Resource(
     status=DNSZoneStatus,
     columns=(
         Column("Domain", ".spec.domain"),
+        Column("State", ".status.state", description="The zone in one word."),
         Column("Provider", ".status.provider"),
         READY,
         Column("Site", ".status.ledger.site", description="The site in force."),
-        Column("Frozen", '.status.conditions[?(@.type=="Frozen")].status'),
+        Column("Held", ".status.held.count", "integer", description="Changes that the safety gate holds."),
         Column("Records", ".status.ownedRecords", "integer", description="Names that this installation owns."),
         Column("Replica", ".status.replica", wide=True, description="The replica that writes the zone."),
         Column("Generation", ".status.ledger.generation", wide=True, description="Generation of the ledger."),

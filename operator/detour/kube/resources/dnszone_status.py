@@ -7,6 +7,7 @@ from pydantic import Field
 from detour.kube.resources.conditions import Commands, Conditions, LastIncident, Time
 from detour.kube.resources.rules import Reported
 from detour.kube.resources.values import Integer
+from detour.model.states import ZoneState
 
 ORPHANS_NAMED = 10
 TIES_TOLD = 10
@@ -84,6 +85,12 @@ class DNSZoneStatus(Reported):
     observed_generation: Integer | None = Field(
         default=None, description="The `metadata.generation` that this status speaks of."
     )
+    state: ZoneState | None = Field(
+        default=None,
+        description="The zone in one word: OK; Throttled by the provider; Held, where the safety gate holds changes;"
+        " Frozen by a person; Standby, where another site writes it; Pending, where it is not read yet; Failing, where"
+        " the provider or the ledger keeps it from being written; or Refused as it is declared.",
+    )
     provider: str | None = Field(default=None, description="The provider: route53, azuredns, clouddns or rfc2136.")
     zone_id: str | None = Field(default=None, description="The provider's ID of the zone.")
     name_servers: Annotated[tuple[str, ...], Field(max_length=32)] = Field(
@@ -122,4 +129,8 @@ class DNSZoneStatus(Reported):
     last_error: str | None = Field(default=None, description="What went wrong last and what to do, as a sentence.")
     last_incident: LastIncident = None
     commands: Commands = None
-    conditions: Conditions = Field(default=(), description="Ready, InForce, Frozen, Throttled and Warning.")
+    conditions: Conditions = Field(
+        default=(),
+        description="Ready, InForce, Frozen, Held, Throttled, Warning, and Reconciling or Stalled where it is not"
+        " Ready.",
+    )

@@ -277,6 +277,13 @@ class FailoverRecordSpec(Declared):
         description="Whose names are written first while a quota of the provider's makes names wait: High, Normal or"
         " Low. Among equals the namespaces take turns.",
     )
+    progress_deadline: Annotated[
+        str, StringConstraints(max_length=MAXIMUM_LENGTH), Rules(*duration_rules("progressDeadline", "1m", "24h"))
+    ] = Field(
+        default="10m",
+        description="How long the record may be on its way, or fail for a reason that may pass, before its condition"
+        " Reconciling becomes Stalled, 1m to 24h: so long do tools that deploy it wait. It is tried on after that.",
+    )
     suspend: Flag = Field(default=False, description="true: go on deciding and reporting, but write nothing to DNS.")
     adopt: Adoption = Field(
         default=False,

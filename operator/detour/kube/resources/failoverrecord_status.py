@@ -9,6 +9,7 @@ from detour.kube.resources.failoverrecord import MAXIMUM_ENDPOINTS, MAXIMUM_ZONE
 from detour.kube.resources.rules import Reported, Unique
 from detour.kube.resources.values import Flag, Integer, Number
 from detour.model.health import Verdict
+from detour.model.states import RecordState
 
 HISTORY_LENGTH = 10
 MAXIMUM_VALUES = 2048
@@ -18,9 +19,12 @@ Values = Annotated[tuple[str, ...], Field(max_length=MAXIMUM_VALUES)]
 
 
 class Summary(Reported):
-    """The record in two words, for `kubectl get`."""
+    """The record in a few words, for `kubectl get`."""
 
-    serving: str | None = Field(default=None, description="Names of the endpoints that serve, separated by commas.")
+    serving: str | None = Field(
+        default=None,
+        description="Names of the endpoints that serve, separated by commas; with the zones where these differ.",
+    )
     healthy: str | None = Field(default=None, description="Healthy endpoints out of all, such as `2/3`.")
     pinned: str | None = Field(default=None, description="The revision that a person pinned; absent without a pin.")
     zones: str | None = Field(default=None, description="Zones that hold the decided set out of all, such as `2/2`.")
@@ -80,6 +84,10 @@ class EndpointStatus(Reported):
         default=None,
         description="Until when it waits, though Healthy, as its verdict has changed too often within an hour "
         "(`failback.maxChangesPerHour`). Absent where it does not.",
+    )
+    returns_at: Time | None = Field(
+        default=None,
+        description="When it takes its place again if it stays as it is; absent where it does not wait for a time.",
     )
     reason: str | None = Field(
         default=None,
@@ -143,7 +151,14 @@ class FailoverRecordStatus(Reported):
     observed_generation: Integer | None = Field(
         default=None, description="The `metadata.generation` that this status speaks of."
     )
-    summary: Summary | None = Field(default=None, description="The record in two words.")
+    state: RecordState | None = Field(
+        default=None,
+        description="The record in one word: OK; FailedOver, from another place than usual; Degraded, where something"
+        " is missing; Pinned; Suspended; Standby, where another site keeps it; Held by the safety gate; Pending, where"
+        " it is not published yet; Down, where nothing that is served works; Refused as it is declared; or Deleting.",
+    )
+    message: str | None = Field(default=None, description="Why, and what to do, as a sentence.")
+    summary: Summary | None = Field(default=None, description="The record in a few words.")
     plan: PlanStatus | None = Field(default=None, description="The decision in force.")
     serving: Annotated[tuple[ServingStatus, ...], Field(max_length=MAXIMUM_ENDPOINTS)] = Field(
         default=(), description="The endpoints that serve, with their values."
@@ -167,5 +182,6 @@ class FailoverRecordStatus(Reported):
     commands: Commands = None
     conditions: Conditions = Field(
         default=(),
-        description="Ready, Published, Healthy, FailedOver, Pinned, and Warning where there is something to warn of.",
+        description="Ready, Published, Healthy, FailedOver, Degraded, Pinned, Warning where there is something to warn"
+        " of, and Reconciling or Stalled where it is not Ready.",
     )

@@ -156,5 +156,5 @@ async def _approve(stage: Stage, told: str, say: Callable[[str], None]) -> bool:
 async def _told(stage: Stage) -> str:
     """Return the reason and the message of what the zone holds now, "" where it holds nothing."""
     zone = json.loads(await stage.kubectl("get", "dz", ZONE, "-n", NAMESPACE, "-o", "json"))
-    frozen = next(each for each in zone["status"]["conditions"] if each["type"] == "Frozen")
+    frozen = next(each for each in zone["status"]["conditions"] if each["type"] == "Held")
     return f"{frozen['reason']}: {frozen['message']}" if frozen["status"] == "True" else ""
