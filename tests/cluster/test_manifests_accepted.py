@@ -108,6 +108,8 @@ def test_the_category_lists_all_three_kinds(applied: ControlPlane) -> None:
 
 def test_kubectl_get_shows_what_serves(applied: ControlPlane) -> None:
     status = {
+        "observedGeneration": 1,
+        "state": "OK",
         "summary": {"serving": "virginia", "healthy": "3/3", "zones": "2/2"},
         "plan": {"revision": 12, "reason": "priority 1 is healthy", "decidedAt": "2026-11-23T20:00:00.125Z"},
         "serving": [{"name": "virginia", "region": "aws-us-east-1", "values": ["192.0.2.10"]}],
@@ -136,22 +138,22 @@ def test_kubectl_get_shows_what_serves(applied: ControlPlane) -> None:
     patch(applied, "fr", "api", "shop", status)
     assert stored_status(applied, "fr", "api", "shop") == status
     lines = applied.kubectl("get", "fr", "-n", "shop", "api").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "AGE"]
-    assert lines[1].split()[:-1] == ["api", "api.example.com", "virginia", "3/3", "True"]
+    assert lines[0].split() == ["NAME", "HOSTNAME", "STATE", "SERVING", "HEALTHY", "READY", "AGE"]
+    assert lines[1].split()[:-1] == ["api", "api.example.com", "OK", "virginia", "3/3", "True"]
     wide = applied.kubectl("get", "fr", "-n", "shop", "api", "-o", "wide").stdout.splitlines()
-    assert wide[0].split() == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "PINNED", "ZONES", "REASON", "AGE"]
-    assert wide[1].split()[5:7] == ["2/2", "Published"]
+    assert wide[0].split()[6:] == ["MESSAGE", "PINNED", "ZONES", "REASON", "AGE"]
+    assert wide[1].split()[6:8] == ["2/2", "Published"]
     applied.kubectl("wait", "--for=condition=Ready", "--timeout=5s", "-n", "shop", "fr/api")
 
 
 def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:
     ledger = {"generation": "7.42", "site": "east"}
-    status = {"provider": "rfc2136", "ownedRecords": 2, "replica": "one", "ledger": ledger}
+    status = {"state": "OK", "provider": "rfc2136", "ownedRecords": 2, "replica": "one", "ledger": ledger}
     patch(applied, "dz", "internal", "dns", status)
     wide = applied.kubectl("get", "dz", "-n", "dns", "internal", "-o", "wide").stdout.splitlines()
-    assert wide[0].split()[:6] == ["NAME", "DOMAIN", "PROVIDER", "READY", "SITE", "FROZEN"]
-    assert wide[0].split()[6:9] == ["RECORDS", "REPLICA", "GENERATION"]
-    assert wide[1].split()[:7] == ["internal", "internal.example.com", "rfc2136", "east", "2", "one", "7.42"]
+    assert wide[0].split()[:7] == ["NAME", "DOMAIN", "STATE", "PROVIDER", "READY", "SITE", "HELD"]
+    assert wide[0].split()[7:10] == ["RECORDS", "REPLICA", "GENERATION"]
+    assert wide[1].split()[:8] == ["internal", "internal.example.com", "OK", "rfc2136", "east", "2", "one", "7.42"]
     counts = {"total": 4, "healthy": 3, "unhealthy": 1, "unknown": 0}
     status = {"phase": "Suspect", "since": "2026-11-30T06:00:00Z", "endpoints": counts}
     patch(applied, "region", "aws-us-east-1", None, status)
@@ -171,7 +173,8 @@ def test_status_in_an_applied_manifest_is_ignored(cluster: ControlPlane) -> None
     manifest = largest() | {"status": {"summary": {"serving": "forged"}}}
     manifest["metadata"] = {"name": "forged", "namespace": "default"}
     cluster.kubectl("apply", "-f", "-", input=json.dumps(manifest))
-    assert "status" not in json.loads(cluster.kubectl("get", "fr", "forged", "-o", "json").stdout)
+    stored = json.loads(cluster.kubectl("get", "fr", "forged", "-o", "json").stdout)
+    assert stored["status"] == {"observedGeneration": -1}, "nobody has looked at it yet"
 
 
 def test_the_largest_record_and_the_longest_names_are_accepted(cluster: ControlPlane) -> None:

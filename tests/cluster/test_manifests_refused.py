@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from detour.cli.validate import validate
 from detour.kube.translate import DeclarationError, external_verdict_from, record_from, region_from, zone_from
 from detour_lab.controlplane import ControlPlane
 
@@ -145,11 +146,12 @@ def test_kubectl_apply_refuses_it_with_a_sentence(answers: dict[str, str], refus
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: slug(refusal.title))
-def test_the_operator_refuses_it_too(refusal: Refusal) -> None:
+def test_the_operator_and_detour_validate_refuse_it_too(refusal: Refusal) -> None:
     manifest = refusal.manifest("slipped-past")
     manifest["metadata"] |= {"uid": "u", "generation": 1, "creationTimestamp": "2026-11-23T20:00:00Z"}
     with pytest.raises(DeclarationError, match=r"^spec"):
         TRANSLATE[manifest["kind"]](manifest)
+    assert [each for each in validate({"a.yaml": [manifest]}) if not each.is_warning]
 
 
 def test_a_field_that_does_not_exist_is_refused_by_name(cluster: ControlPlane) -> None:

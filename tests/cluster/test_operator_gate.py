@@ -52,7 +52,7 @@ async def test_a_frozen_zone_holds_a_failover_until_a_person_approves_exactly_th
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
     await stage.ready()
     await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
-    await stage.condition("zone", "Held", "True", kind="dz")
+    await stage.condition("zone", "Frozen", "True", kind="dz")
     await virginia.service.switch(Mode.REFUSING)
     command = await held(stage, await stage.lab.operator(), "FrozenByUser", netherlands.address)
     await stage.condition("api", "Published", "False", "Held")
@@ -62,7 +62,7 @@ async def test_a_frozen_zone_holds_a_failover_until_a_person_approves_exactly_th
     await stage.serves(netherlands.address)
     await stage.saw("Normal Approved: ")
     await stage.patch("zone", {"safety": {"frozen": False}}, "dz")
-    await stage.condition("zone", "Held", "False", kind="dz")
+    await stage.condition("zone", "Frozen", "False", kind="dz")
     await stage.ready()
 
 

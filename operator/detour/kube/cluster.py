@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
@@ -113,6 +114,7 @@ class Cluster:
         self._on_error = on_error
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
         self._client: client.ApiClient | None = None
+        self._connecting = threading.Lock()  # also of threads that would import the library at the same time
 
     def list_now(self, kind: Kind, namespace: str | None = None) -> Listing:
         """Return every object of `kind`, in one namespace or in all. It runs in the calling thread."""
@@ -212,8 +214,8 @@ class Cluster:
         """Replace a Lease, of the version that `body` names, and return it."""
         return await self._lease_call("PUT", _lease_path(namespace, name), body)
 
-    async def list_leases(self, namespace: str, selector: str) -> list[RawObject]:
-        """Return the Leases with a label, as they were at one moment."""
+    async def list_leases(self, namespace: str | None, selector: str) -> list[RawObject]:
+        """Return the Leases with a label, in one namespace or in all, as they were at one moment."""
         items = (await self._lease_call("GET", _lease_path(namespace), query={"labelSelector": selector})).get("items")
         return [each for each in items if isinstance(each, Mapping)] if isinstance(items, list) else []
 
@@ -260,10 +262,7 @@ class Cluster:
 
     def _try(self, call: Callable[[client.ApiClient], Answer]) -> Answer:
         try:
-            if self._client is None:
-                self._client = client.ApiClient(configuration(self._kubeconfig, self._context))
-                self._client.user_agent = USER_AGENT
-            return call(self._client)
+            return call(self._connected())
         except client.ApiException as error:
             if error.status == 401:
                 self._client = None  # a token that has expired: read the connection anew
@@ -278,6 +277,13 @@ class Cluster:
             kind = type(error).__name__  # the library's own says where it looked; others may quote what they read
             told = f"{kind}: {error}" if kind == "ConfigException" else kind
             raise ClusterError(f"no connection to the API server ({told})", NOT_REACHED) from error
+
+    def _connected(self) -> client.ApiClient:
+        with self._connecting:
+            if self._client is None:
+                self._client = client.ApiClient(configuration(self._kubeconfig, self._context))
+                self._client.user_agent = USER_AGENT
+            return self._client
 
 
 class NonsenseError(Exception):
@@ -378,8 +384,9 @@ def _core_path(namespace: str, plural: str, name: str | None = None) -> str:
     return f"/api/v1/namespaces/{_quote(namespace)}/{plural}{f'/{_quote(name)}' if name is not None else ''}"
 
 
-def _lease_path(namespace: str, name: str | None = None) -> str:
-    where = f"/apis/coordination.k8s.io/v1/namespaces/{_quote(namespace)}/leases"
+def _lease_path(namespace: str | None, name: str | None = None) -> str:
+    place = f"/namespaces/{_quote(namespace)}" if namespace else ""
+    where = f"/apis/coordination.k8s.io/v1{place}/leases"
     return where if name is None else f"{where}/{_quote(name)}"
 
 

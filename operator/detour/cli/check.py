@@ -3,9 +3,7 @@
 For whoever writes a FailoverRecord: does each endpoint pass, as Detour would check it? A file need not be applied.
 """
 
-import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from detour.app import settings
 from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.resolver import Resolution, ResolutionOutcome, Resolver, too_few, with_enough
@@ -47,29 +44,11 @@ class CheckSettings:
     what: str
     namespace: str = "default"
     kubeconfig: str | None = None
+    context: str | None = None
     resolver: str | None = None
     allow_networks: tuple[str, ...] = ()
     deny_networks: tuple[str, ...] = ()
     checks_in_flight: int = 500
-
-
-def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> CheckSettings:
-    """Read the settings from flags, and from the environment where a flag is missing. Exits with a message."""
-    parser = argparse.ArgumentParser(
-        prog="detour check",
-        description="Make the checks of a record, or of all in a file, once and from here. Nothing is published.",
-        epilog="Exit status: 0 where every endpoint passes, 1 where one does not, 2 where nothing could be checked.",
-    )
-    parser.add_argument(
-        "what",
-        help="a file with FailoverRecords and CloudRegions, - for standard input, or [NAMESPACE/]NAME of a record",
-    )
-    parser.add_argument("-n", "--namespace", help="namespace of a record that is given by its name (default: default)")
-    parser.add_argument("--kubeconfig", help="path of a kubeconfig file, for a record that is given by its name")
-    settings.add_checking(parser)
-    given = settings.given_in(parser, arguments, environment)
-    given.pop("reference_checks")
-    return CheckSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 VERDICTS = {True: Verdict.HEALTHY, False: Verdict.UNHEALTHY, None: Verdict.UNKNOWN}
@@ -237,7 +216,7 @@ async def _records(chosen: CheckSettings) -> list[Record]:
     if chosen.what.endswith((".yaml", ".yml", ".json")):
         raise OSError(f"there is no file {chosen.what}")
     namespace, _, name = chosen.what.rpartition("/")
-    cluster = Cluster(chosen.kubeconfig)
+    cluster = Cluster(chosen.kubeconfig, context=chosen.context)
     try:
         raw = await cluster.read_object(Kind.FAILOVER_RECORD, namespace or chosen.namespace, name)
         return await _read(raw, cluster.read_config_map)
@@ -249,7 +228,7 @@ async def _in_text(text: str, chosen: CheckSettings) -> list[Record]:
     """Return the records and canaries in a file, each with a namespace as if it was applied."""
 
     async def from_the_cluster(namespace: str, name: str) -> Mapping[str, str]:
-        cluster = Cluster(chosen.kubeconfig)
+        cluster = Cluster(chosen.kubeconfig, context=chosen.context)
         try:
             return await cluster.read_config_map(namespace, name)
         finally:
