@@ -17,10 +17,10 @@ from detour.kube.watching import ORDER
 from detour.model.objects import Kind, RawObject
 from detour.model.record import ObjectKey, Record
 from detour.model.timestamps import timestamp
+from detour.twin.loop import START, VirtualLoop
 from detour_simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_simulation.hosted import hosted_zone
 from detour_simulation.hostnames import as_judged
-from detour_simulation.loop import START, VirtualLoop
 from detour_simulation.weather import Caller, CallFailedError, Network
 from detour_simulation.zones import FIRST_SECRET
 

@@ -15,7 +15,7 @@ from detour.enactment.ledger import Ledger
 from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import AzureDNSSettings
 from detour.providers.azuredns import AzureDNSProvider
-from detour_simulation.loop import VirtualLoop
+from detour.twin.loop import VirtualLoop
 from detour_simulation.weather import Caller, CallFailedError, Network, Sky
 from detour_simulation.zones import SimulatedZone, ledger_of
 

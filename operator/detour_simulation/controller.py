@@ -43,11 +43,11 @@ from detour.model.signals import Incident, Incidents, Reading, Source, Unreadabl
 from detour.model.vantage import SignOfLife
 from detour.model.zone import AzureDNSSettings, GoogleCloudDNSSettings, RFC2136Settings, Zone
 from detour.providers import registry
+from detour.twin.loop import START, VirtualLoop, VirtualProcess
 from detour_simulation.apiserver import WALL, ApiServer, Connection, Watch
 from detour_simulation.azure import OneByOneProvider
 from detour_simulation.canaries import PAGE_EVERY
 from detour_simulation.hosted import Parent, hosted_zone, server_of
-from detour_simulation.loop import START, VirtualLoop, VirtualProcess
 from detour_simulation.providers import AtomicProvider
 from detour_simulation.schedule import Looks
 from detour_simulation.weather import Caller, CallFailedError, Network

@@ -22,9 +22,9 @@ from detour.model.checks import CheckResult, Target
 from detour.model.health import Verdict
 from detour.model.objects import Kind
 from detour.model.vantage import Finding, VantageReport
+from detour.twin.loop import START, VirtualProcess
 from detour_simulation.apiserver import WALL, ApiServer, Connection, Message, Watch
 from detour_simulation.controller import CHECK_TIME, LEASE, WATCH_AGAIN, Surroundings, resolved
-from detour_simulation.loop import START, VirtualProcess
 from detour_simulation.schedule import VantageSetting
 from detour_simulation.weather import Caller
 

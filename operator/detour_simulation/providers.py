@@ -24,7 +24,7 @@ from detour.enactment.contract import (
     ZoneContents,
     ZoneFacts,
 )
-from detour_simulation.loop import VirtualLoop
+from detour.twin.loop import VirtualLoop
 from detour_simulation.weather import Caller, CallFailedError, Network, Sky
 from detour_simulation.zones import SimulatedZone, ledger_of
 

@@ -19,6 +19,7 @@ from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRset, RRType
+from detour.twin.loop import PROCESS, START, virtual_loop
 from detour_simulation import canaries, expectation, honesty, person, sharing
 from detour_simulation.apiserver import ApiServer, Backup
 from detour_simulation.controller import Surroundings
@@ -41,7 +42,6 @@ from detour_simulation.history import (
 )
 from detour_simulation.hosted import LOOK_AT_PARENT, NS_TTL, Parent, hosted_zone
 from detour_simulation.hostnames import pool
-from detour_simulation.loop import PROCESS, START, virtual_loop
 from detour_simulation.probes import LEASES, Probe, lease, vantage
 from detour_simulation.regions import REGIONS
 from detour_simulation.schedule import RecordSetting, Schedule, Setting, SiteSetting, Step, lasts

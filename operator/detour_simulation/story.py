@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from detour.model.rrset import RRset
+from detour.twin.loop import START
 from detour_simulation.history import (
     OUTSIDER,
     BlindChanged,
@@ -18,7 +19,6 @@ from detour_simulation.history import (
 )
 from detour_simulation.hostnames import addresses_of
 from detour_simulation.invariants.replay import Replay
-from detour_simulation.loop import START
 from detour_simulation.playing import Played
 
 LINES_BEFORE_END = 60

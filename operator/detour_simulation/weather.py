@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from detour_simulation.loop import VirtualLoop
+from detour.twin.loop import VirtualLoop
 
 T = TypeVar("T")
 

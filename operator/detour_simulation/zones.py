@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from detour.enactment.contract import Batch, ChangedNames, OpaqueSet, StoredSet, ZoneContents
 from detour.enactment.ledger import Ledger, parse_ledger
 from detour.model.rrset import ANSWER_TYPES, RRKey, RRset
+from detour.twin.loop import VirtualLoop
 from detour_simulation.history import OUTSIDER, History, SetChange, ZoneChanged, ZoneRead
-from detour_simulation.loop import VirtualLoop
 from detour_simulation.memoryzone import MemoryZone
 from detour_simulation.weather import GIVE_UP, Caller
 

@@ -156,3 +156,31 @@ async def test_kubectl_takes_it_for_its_own_and_completes_it(stage: Stage) -> No
     assert "Did you mean 'explain'" in completed
     ended = await called(stage, "kubectl", "__complete", "detour", "expl")
     assert ended.stdout.splitlines()[0].split("\t")[0] == "explain"
+
+
+@story
+async def test_what_would_happen_is_said_before_it_does_and_nothing_is_written(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]), stage.record([virginia], name="alone"))
+    await stage.lab.operator()
+    await stage.ready()
+    told = await detour(stage, "simulate", "--fail", "aws-us-east-1", "--all", status=None)
+    assert f"  {stage.namespace}/api: virginia -> netherlands, " in told
+    assert f"  {stage.namespace}/alone: Down: " in told
+    version = {"apiVersion": "detour.dev/v1alpha1"}
+    edited = stage.record([netherlands, virginia])
+    new = stage.record([netherlands], name="new")
+    wrong = stage.record([netherlands], name="wrong", hostname="wrong.example.net")
+    manifests = stage.lab.folder / f"{stage.namespace}-names.json"
+    manifests.write_text(json.dumps({"kind": "List", "items": [version | each for each in (edited, new, wrong)]}))
+    told = await detour(stage, "plan", "-f", str(manifests), "-n", stage.namespace, "--all", status=1)
+    zone = stage.domain
+    assert f"  ~ api.{zone}  {virginia.address} -> {netherlands.address}" in told
+    assert f"  + new.{zone}  {netherlands.address}" in told
+    assert f"  {stage.namespace}/wrong: Refused: " in told
+    assert stage.published() == (virginia.address,), "nothing was written"
+    manifests.write_text(json.dumps(version | stage.record([netherlands], ttl=1)))
+    told = await detour(stage, "plan", "-f", str(manifests), status=1)
+    assert "names.json: FailoverRecord api: spec.ttl" in told
+    await stage.apply(edited)
+    await stage.serves(netherlands.address)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detour.cli.overview import TITLES, Replica
+from detour.cli.overview import TITLES, WELL, Replica
 from detour.cli.told import Told, mapping
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
@@ -15,7 +15,7 @@ from detour.kube.lease import LEADER, RELEASE
 from detour.model.objects import Kind
 
 FIELD_MANAGER = "detour-cli"
-KINDS = tuple(TITLES)
+KINDS = tuple(WELL)
 
 
 class CommandError(Exception):

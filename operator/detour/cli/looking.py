@@ -319,7 +319,7 @@ def validate_files(
     """
     from detour.cli.validate import validate  # noqa: PLC0415 - schemas take half a second of imports
 
-    files = {str(path): _objects(path) for path in _manifests(paths)}
+    files = manifests_in(paths)
     found = validate(files, namespace)
     number = sum(len(each) for each in files.values())
     wrong = sum(not each.is_warning for each in found)
@@ -332,6 +332,11 @@ def validate_files(
     ]
     show(told, {"objects": number, "findings": listed}, output)
     raise typer.Exit(1 if wrong else 0)
+
+
+def manifests_in(paths: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """Return Detour's objects by the file that they are in. Raises CommandError where one cannot be read."""
+    return {str(path): _objects(path) for path in _manifests(paths)}
 
 
 def _manifests(paths: Sequence[Path]) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from detour import __version__
-from detour.cli import acting, looking
+from detour.cli import acting, foreseeing, looking
 from detour.cli.acts import RefusedError
 from detour.cli.connection import CommandError
 from detour.engine.ports import NOT_REACHED, ClusterError
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 looking.add_to(app)
+foreseeing.add_to(app)
 acting.add_to(app)
 
 

@@ -26,6 +26,7 @@ SEVERITY = (
 """The states of which there is, the worst first."""
 
 TITLES = {
+    Kind.EXTERNAL_VERDICT: "external verdicts",
     Kind.FAILOVER_RECORD: "records",
     Kind.DNS_ZONE: "zones",
     Kind.CLOUD_REGION: "regions",
@@ -75,7 +76,7 @@ class Overview:
                 for each in self.replicas
             ],
             "sites": dict(self.sites),
-            **{title: dict(self.counted.get(title, {})) for title in TITLES.values()},
+            **{TITLES[kind]: dict(self.counted.get(TITLES[kind], {})) for kind in WELL},
             "notWell": [
                 {"kind": each.kind, "name": each.name, "state": each.state, "message": each.message}
                 for each in self.not_well
@@ -92,7 +93,7 @@ def overview(
     sites: Counter[str] = Counter()
     found: list[tuple[int, str, NotWell]] = []
     for each in objects:
-        if each.kind not in TITLES:
+        if each.kind not in WELL:
             continue
         counted.setdefault(TITLES[each.kind], Counter())[each.state] += 1
         site = mapping(each.status.get("ledger")).get("site")

@@ -20,6 +20,7 @@ from detour.kube.translate import (
     record_from,
     region_from,
     vantage_from,
+    without_ca_bundle,
     zone_from,
 )
 from detour.model.names import is_within
@@ -33,7 +34,7 @@ UNSET = {"uid": "not-applied", "generation": 1, "creationTimestamp": "1970-01-01
 """What the API server would fill in."""
 
 READ: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
-    Kind.FAILOVER_RECORD.title: lambda raw: record_from(raw, None),
+    Kind.FAILOVER_RECORD.title: lambda raw: record_from(without_ca_bundle(raw), None),
     Kind.DNS_ZONE.title: zone_from,
     Kind.CLOUD_REGION.title: region_from,
     Kind.VANTAGE.title: vantage_from,
@@ -67,7 +68,7 @@ def _ours(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(each.get("items"), list):
             yield from _ours(each["items"])
-        elif str(each.get("apiVersion", "")).partition("/")[0] == GROUP:
+        elif str(each.get("apiVersion", "")).partition("/")[0] == GROUP or each.get("kind") in KINDS:
             yield each
 
 

@@ -6,6 +6,7 @@ translated becomes a `DeclarationError` whose sentence goes into a condition: ne
 half-read record.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -75,6 +76,7 @@ __all__ = [
     "record_memory",
     "region_from",
     "vantage_from",
+    "without_ca_bundle",
     "zone_from",
 ]
 
@@ -193,6 +195,14 @@ def ca_bundle_reference(item: Mapping[str, Any]) -> tuple[str, str] | None:
         return None
     reference = check.ca_bundle_ref
     return None if reference is None else (reference.name, reference.key)
+
+
+def without_ca_bundle(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without the ConfigMap that it refers to, for whoever has no cluster to read that from."""
+    found = copy.deepcopy(dict(item))
+    if ca_bundle_reference(found) is not None:
+        del found["spec"]["healthCheck"]["https"]["caBundleRef"]
+    return found
 
 
 def zone_from(item: Mapping[str, Any]) -> Zone:

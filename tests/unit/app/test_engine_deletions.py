@@ -10,8 +10,8 @@ from detour.enactment.contract import Batch, UnavailableError, ZoneContents
 from detour.engine.ports import ClusterError
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault
-from detour_simulation.virtualtime import holds
 
 from .gating import (
     CALM,

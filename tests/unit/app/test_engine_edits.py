@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detour.model.objects import Kind
-from detour_simulation.virtualtime import holds
+from detour.twin.virtualtime import holds
 
 from .gating import EAST, WEST, annotate, digest, held, message
 from .objects import dns_zone, failover_record

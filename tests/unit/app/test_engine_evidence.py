@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detour.model.rrset import RRType
-from detour_simulation.virtualtime import holds
+from detour.twin.virtualtime import holds
 
 from .gating import DZ, EAST, NORTH, WEST, record
 from .objects import cloud_region, dns_zone, failover_record

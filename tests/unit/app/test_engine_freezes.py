@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from detour.model.rrset import RRKey, RRset, RRType
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault
-from detour_simulation.virtualtime import holds
 
 from .gating import (
     CALM,

@@ -14,8 +14,8 @@ from detour.engine.serverwatch import NameShown
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
-from detour_simulation.virtualtime import holds
 
 from .objects import dns_zone, failover_record
 from .world import Clouds, World

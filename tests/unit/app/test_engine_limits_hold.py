@@ -13,8 +13,8 @@ import pytest
 from detour.enactment.contract import Pace, Secret
 from detour.engine.ports import ClusterError
 from detour.model.zone import Zone
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault, MemoryProvider, MemoryZone
-from detour_simulation.virtualtime import holds
 
 from .gating import CALM, DZ, EAST, NORTH, WEST, WINDOW, Boot, api, held, ready, record, www
 from .objects import changed, dns_zone

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Callable
 
 from detour.model.objects import Kind
-from detour_simulation.virtualtime import holds
+from detour.twin.virtualtime import holds
 
 from .objects import dns_zone, failover_record
 from .test_engine_gate import CALM, EAST, NORTH, ready, record

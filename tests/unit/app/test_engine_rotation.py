@@ -10,7 +10,7 @@ from detour.health.resolution import FADING, RETENTION
 from detour.model.rrset import ANSWER_TYPES
 from detour.planning import planner
 from detour.planning.rotation import AT_ONCE, PERIOD, SETTLING
-from detour_simulation.virtualtime import holds
+from detour.twin.virtualtime import holds
 
 from .gating import EAST, WEST, ready
 from .objects import dns_zone, failover_record

@@ -3,8 +3,8 @@
 import asyncio
 
 from detour.enactment.contract import ThrottledError, UnavailableError
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault
-from detour_simulation.virtualtime import holds
 
 from .gating import DZ, Boot, api, message, ready, www
 from .objects import dns_zone

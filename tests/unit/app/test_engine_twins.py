@@ -12,8 +12,8 @@ from detour.engine.ports import ClusterError
 from detour.model.generation import Generation
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
+from detour.twin.virtualtime import holds
 from detour_simulation.memoryzone import Fault, MemoryZone
-from detour_simulation.virtualtime import holds
 
 from .gating import CALM
 from .objects import changed, dns_zone, failover_record

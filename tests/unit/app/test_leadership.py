@@ -9,7 +9,7 @@ from detour.app.leadership import Elector
 from detour.engine.clock import Clock
 from detour.engine.ports import ClusterError
 from detour.kube.lease import LEASE_SECONDS, LONGEST_LEASE, RENEW_PERIOD
-from detour_simulation.virtualtime import until
+from detour.twin.virtualtime import until
 
 from .world import LEASE, WALL, ApiServer, Connection
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from detour.engine.suspicion import REFERENCE_PERIOD, Suspicion
-from detour_simulation.virtualtime import until
+from detour.twin.virtualtime import until
 
 WINDOW, THRESHOLD = 600.0, 0.5
 

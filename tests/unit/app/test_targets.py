@@ -22,7 +22,7 @@ from detour.model.memory import EndpointMemory
 from detour.model.record import ObjectKey, Record
 from detour.model.rrset import RRType
 from detour.model.shared import number_kept
-from detour_simulation.virtualtime import until
+from detour.twin.virtualtime import until
 
 from .objects import failover_record
 

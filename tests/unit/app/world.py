@@ -41,8 +41,8 @@ from detour.model.signals import Reading, Source, Unreadable
 from detour.model.vantage import SignOfLife
 from detour.model.zone import Zone
 from detour.planning.safety.departures import FREE_NAMES
+from detour.twin.virtualtime import until
 from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
-from detour_simulation.virtualtime import until
 
 from .apiserver import WALL, ApiServer, Connection
 

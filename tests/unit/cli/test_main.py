@@ -99,6 +99,7 @@ def test_good_manifests_pass(tmp_path: Path) -> None:
         ([failover_record(zones=[{"name": "other"}]), dns_zone()], 0, "warning: DNSZone shop/other is not among"),
         ([failover_record(), cloud_region("aws-us-east-2"), cloud_region("azure-westeurop")], 0, "did you mean azure-"),
         ([{**failover_record(), "apiVersion": "detour.dev/v1"}], 1, "write apiVersion: detour.dev/v1alpha1"),
+        ([{key: value for key, value in failover_record().items() if key != "apiVersion"}], 1, "write apiVersion:"),
         ([{**failover_record(), "kind": "FailoverRecrd"}], 1, "there is no kind FailoverRecrd"),
     ],
 )
@@ -135,3 +136,9 @@ def test_a_script_that_waits_hears_of_each_stage() -> None:
     stalled = stages(record(state="Down", conditions=conditions(Ready="False", Stalled="True")))
     assert stalled.stalled == "Stalled: Down: it is Down"
     assert not stages(Told(ready.kind, {"metadata": {"generation": 1}})).done
+
+
+def test_the_examples_are_good_and_a_bundle_that_only_the_cluster_has_is_none_of_its_business() -> None:
+    for folder in ("quickstart", "real-world", "regions"):
+        ended = detour("validate", str(Path(__file__).parents[3] / "docs" / "examples" / folder))
+        assert (ended.returncode, ended.stderr) == (0, "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detour_simulation.loop import VirtualPolicy
+from detour.twin.loop import VirtualPolicy
 
 from .writer import Writer
 

@@ -22,8 +22,8 @@ from detour.enactment.periods import Periods
 from detour.enactment.zonereader import ZoneReader
 from detour.model.names import marker_name
 from detour.model.rrset import RRKey, RRType
+from detour.twin.virtualtime import until
 from detour_simulation.memoryzone import NO_QUOTA, Fault, MemoryProvider, MemoryZone
-from detour_simulation.virtualtime import until
 
 from .writer import API, DOMAIN, LEDGER, ONE, THREE, TWO, Writer, a_ledger, a_set, marker_of, wish
 

@@ -11,7 +11,7 @@ from detour.enactment.asking import Answer, NoAnswerError, UnreachableError
 from detour.enactment.periods import Periods
 from detour.enactment.verification import LOOKS_AT_ONCE, LOOKS_WHILE_WRITING, SUSPICION_AFTER, Verifier
 from detour.model.rrset import RRset, RRType, address_sets
-from detour_simulation.virtualtime import until
+from detour.twin.virtualtime import until
 
 from .writer import API, ONE, SIX, TWO, a_set
 

@@ -19,8 +19,8 @@ from detour.model.names import ledger_name
 from detour.model.record import ObjectKey
 from detour.model.rrset import RRKey, RRset, RRType, address_sets
 from detour.model.withdrawal import Withdrawal
+from detour.twin.virtualtime import until
 from detour_simulation.memoryzone import NO_QUOTA, MemoryProvider, MemoryZone
-from detour_simulation.virtualtime import until
 
 DOMAIN = "example.org"
 OWNER = "production"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from detour_simulation.loop import VirtualLoop
+from detour.twin.loop import VirtualLoop
 
 
 async def until(condition: Callable[[], object], within: float = 60.0) -> float:

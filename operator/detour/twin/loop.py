@@ -73,9 +73,10 @@ class _Handle(asyncio.Handle):
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Minutes of virtual time take milliseconds. `errors` are the exceptions that nobody caught."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_callbacks: float = MOST_CALLBACKS) -> None:
         self.now = START
         self.callbacks = 0
+        self._most_callbacks = most_callbacks
         self.errors: list[dict[str, Any]] = []
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.Handle]] = []
@@ -185,7 +186,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     ready.append(heapq.heappop(timers)[2])
                 if self._mistake is not None:
                     raise self._mistake
-                if self.callbacks > MOST_CALLBACKS:
+                if self.callbacks > self._most_callbacks:
                     raise RuntimeError(f"the run spins: {self.callbacks} callbacks by {self.now:.1f} s")
         finally:
             self._running = False
@@ -308,6 +309,6 @@ class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
         return virtual_loop()
 
 
-def virtual_loop() -> VirtualLoop:
-    """Return a new loop."""
-    return VirtualLoop()  # type: ignore[abstract]  # files, sockets and signals are not there to be waited for
+def virtual_loop(*, most_callbacks: float = MOST_CALLBACKS) -> VirtualLoop:
+    """Return a new loop; a run of more than `most_callbacks` is taken for one that spins."""
+    return VirtualLoop(most_callbacks=most_callbacks)  # type: ignore[abstract]  # files, sockets and signals are not there

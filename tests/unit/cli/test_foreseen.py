@@ -1,0 +1,89 @@
+"""How people are told what would happen."""
+
+from detour.cli.connection import Everything
+from detour.cli.foreseen import answering_from, document, filled, regions_in, told_of_failure, told_of_plan, votes_in
+from detour.cli.told import Told
+from detour.model.objects import Kind
+from detour.model.record import ObjectKey
+from detour.twin.foresight import Change, Foresight
+from detour.twin.foresight import Told as Foretold
+from detour.twin.twin import Standing
+
+from .statuses import record, region
+
+ZONE = ObjectKey("shop", "main")
+OK = Standing("OK", "all is well", ("one",), {"shop/main": ("192.0.2.1",)}, ready=True)
+MOVED = Standing("FailedOver", "served by two", ("two",), {"shop/main": ("192.0.2.2",)}, ready=True)
+DOWN = Standing("Down", "nothing works", ("one",), {"shop/main": ("192.0.2.1",)}, ready=False)
+
+
+def moved(name: str = "api") -> Foretold:
+    return Foretold(ObjectKey("shop", name), OK, MOVED)
+
+
+def test_who_moves_and_who_does_not_is_told_with_its_time_and_reason() -> None:
+    change = Change(ZONE, "api.example.org", ("192.0.2.1",), ("192.0.2.2",), 4.26)
+    stuck = Foretold(ObjectKey("shop", "alone"), OK, DOWN)
+    told = list(told_of_failure(Foresight((change,), (moved(), stuck)), ["aws-us-east-1"], [record(), record("alone")]))
+    assert told == [
+        "If aws-us-east-1 failed as a whole: 2 records answer from there now.",
+        "Would move:",
+        "  shop/api: one -> two, 4.3 s after the failure",
+        "Would not:",
+        "  shop/alone: Down: nothing works",
+    ]
+
+
+def test_where_nothing_changes_that_is_said() -> None:
+    assert list(told_of_failure(Foresight((), ()), ["x"], [])) == [
+        "If x failed as a whole: 0 records answer from there now.",
+        "Nothing would change.",
+    ]
+
+
+def test_many_are_cut_short() -> None:
+    many = Foresight((), tuple(moved(f"r{each}") for each in range(50)))
+    assert list(told_of_failure(many, ["x"], []))[-1] == "  and 20 more: --all lists them"
+
+
+def test_manifests_show_as_a_diff_of_each_zone() -> None:
+    found = Foresight(
+        (
+            Change(ZONE, "a.example.org", (), ("192.0.2.1",)),
+            Change(ZONE, "b.example.org", ("192.0.2.1",), ("192.0.2.2",)),
+            Change(ZONE, "c.example.org", ("192.0.2.1",), ()),
+        ),
+        (Foretold(ObjectKey("shop", "a"), None, OK), moved("b")),
+        unsettled=(Change(ZONE, "d.example.org", ("192.0.2.1",), ("192.0.2.2",)),),
+        checks=(2, 3),
+    )
+    told = "\n".join(told_of_plan(found))
+    for line in (
+        "zone shop/main\n  + a.example.org  192.0.2.1",
+        "  ~ b.example.org  192.0.2.1 -> 192.0.2.2",
+        "  - c.example.org  192.0.2.1",
+        "  shop/a: OK: all is well",
+        "checks: 2 now, 3 then",
+        "On its way already",
+        "  shop/main: ~ d.example.org  192.0.2.1 -> 192.0.2.2",
+    ):
+        assert line in told
+    assert [each["hostname"] for each in document(found)["changes"]] == [f"{each}.example.org" for each in "abc"]
+
+
+def test_regions_votes_and_who_answers_are_read_from_the_objects() -> None:
+    vantages = [
+        Told(Kind.VANTAGE, {"metadata": {"name": name}, "spec": {"votes": votes}})
+        for name, votes in (("a", 1), ("b", 2))
+    ]
+    everything = Everything((record(), region("gcp-europe-west3"), *vantages))
+    assert regions_in(everything) == {"aws-us-east-1", "azure-westeurope", "gcp-europe-west3"}
+    assert (votes_in(everything), votes_in(Everything(()))) == (3, 1)
+    assert [each.name for each in answering_from(everything, ["aws-us-east-1"])] == ["api"]
+    assert not answering_from(everything, ["azure-westeurope"])
+
+
+def test_what_the_api_server_would_fill_in_is_filled_in() -> None:
+    raw = {"metadata": {"name": "api"}, "spec": {}}
+    assert filled(raw, Kind.FAILOVER_RECORD, "shop")["metadata"]["namespace"] == "shop"
+    assert "namespace" not in filled(raw, Kind.CLOUD_REGION, "shop")["metadata"]
