@@ -43,7 +43,7 @@ SAMPLE = 100
 PLANE_MEMORY = "4GiB"
 """What the API server and etcd may fill; with less the API server spends most of its time on collecting garbage."""
 
-READY = re.compile(r'detour_records{ready="True"} ([0-9.]+)')
+READY = re.compile(r'detour_records_ready{ready="True"} ([0-9.]+)')
 LAG = re.compile(r'detour_loop_lag_seconds_bucket{le="([^"]+)"} ([0-9.]+)')
 WORK = re.compile(r'detour_loop_work_seconds_bucket{le="([^"]+)"} ([0-9.]+)')
 

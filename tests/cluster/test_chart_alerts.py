@@ -12,8 +12,12 @@ from prometheus_client import CollectorRegistry
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import Explanation, ZoneReport
 from detour.engine.metrics import Metrics, StateCollector
+from detour.engine.tallies import RecordTallies, Tallied
+from detour.health.regions import RegionPhase
 from detour.model.generation import Generation
+from detour.model.health import Verdict
 from detour.model.record import ObjectKey
+from detour.model.states import RecordState
 from detour_lab.controlplane import ControlPlane
 from detour_lab.stage.chart import CHART
 
@@ -47,8 +51,17 @@ def families() -> dict[str, set[str]]:
     report = ZoneReport(ready=True, generation=Generation(1, 1), negative_ttl=60, standby=standby, ledger_seen_at=0.0)
     state = (ObjectKey("dns", "zone"), "rfc2136", report, Tally())
     ready = {"True": 1, "False": 0, "Unknown": 0}
+    tallies = RecordTallies()
+    tallies.note(ObjectKey("shop", "api"), Tallied(RecordState.OK, (ObjectKey("dns", "zone"),), ("east",)))
     collector = StateCollector(
-        lambda: [state], lambda: ready, leads=lambda: True, clock=lambda: 1.0, vantages=lambda: {"east": True}
+        lambda: [state],
+        lambda: ready,
+        leads=lambda: True,
+        clock=lambda: 1.0,
+        vantages=lambda: {"east": True},
+        tallies=lambda: tallies,
+        phases=lambda: {"east": RegionPhase.HEALTHY},
+        endpoints=lambda: {"east": {Verdict.HEALTHY: 1}},
     )
     metrics.registry.register(collector)
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}

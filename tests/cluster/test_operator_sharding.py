@@ -81,7 +81,7 @@ async def test_replicas_divide_the_zones_and_take_over_what_one_of_them_leaves(s
         assert set(whose.values()) == {"first", "second"}
         assert await metric(first.url, "detour_replicas") == 2
         assert sum([await metric(each.url, "detour_leader") or 0.0 for each in (first, second)]) == 1
-        targets = [await metric(each.url, "detour_records", ready="True") or 0.0 for each in (first, second)]
+        targets = [await metric(each.url, "detour_records_ready", ready="True") or 0.0 for each in (first, second)]
         assert sum(targets) == len(ZONES), "each record is one replica's"
 
         await stage.services[0].switch(Mode.REFUSING)

@@ -25,6 +25,7 @@
 - {{ printf "--permitted-endpoints=%s" (join "," .) | quote }}
 {{- end }}
 - {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
+- {{ printf "--record-series=%d" (int .Values.metrics.recordSeries) | quote }}
 {{- $feeds := list }}
 {{- range $cloud, $url := .Values.signals.statusFeeds }}
 {{- if $url }}{{ $feeds = append $feeds (printf "%s=%s" $cloud $url) }}{{ end }}

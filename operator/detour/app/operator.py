@@ -77,7 +77,9 @@ class Operator:
         self._accounts = Accounts(self._clock.now)
         self._metrics = Metrics(CollectorRegistry())
         self._cluster = Cluster(
-            settings.kubeconfig, on_error=lambda call: self._metrics.kubernetes_errors.labels(call).inc()
+            settings.kubeconfig,
+            on_call=lambda call: self._metrics.kubernetes_requests.labels(call).inc(),
+            on_error=lambda call: self._metrics.kubernetes_errors.labels(call).inc(),
         )
         ProcessCollector(registry=self._metrics.registry)
         PlatformCollector(registry=self._metrics.registry)
@@ -141,6 +143,10 @@ class Operator:
                 signals=engine.signals_standing,
                 leads=lambda: leadership.leads,
                 clock=self._clock.now,
+                tallies=engine.tallies,
+                phases=engine.region_phases,
+                endpoints=engine.endpoints_by_region,
+                record_series=settings.record_series,
             )
         )
         self._web = HealthServer(settings.listen, self._metrics.registry, self._not_ready)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from detour.enactment.asking import split_server
 from detour.enactment.questionbudget import DEFAULT_PER_DAY
 from detour.enactment.sites import Site
+from detour.engine.metrics import RECORD_SERIES
 from detour.engine.signals import READ_EVERY
 from detour.engine.vantages import OWN_NAME
 from detour.providers.endpoints import PermittedEndpoints
@@ -40,8 +41,9 @@ class Settings:
     `identity` is this process's name in it; with `sharding` the replicas divide the zones. `vantage` names its own
     Vantage, which has no say with `no_checks`; `vantage_leases` is the namespace in which the others give signs of
     life. `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the
-    operator, none means all. `listen` is `address:port` for /livez, /readyz and /metrics. `audit_every` and
-    `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may ask of name servers that
+    operator, none means all. `listen` is `address:port` for /livez, /readyz and /metrics, where each record has a
+    series while there are no more than `record_series`. `audit_every` and `read_every` are the `Periods`, in seconds,
+    and `questions_per_day` is what audits may ask of name servers that
     bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
     name without credentials of its own, or without https (see `PermittedEndpoints`). At least `regions_in_service`
@@ -65,6 +67,7 @@ class Settings:
     allow_networks: tuple[str, ...] = ()
     deny_networks: tuple[str, ...] = ()
     checks_in_flight: int = 500
+    record_series: int = RECORD_SERIES
     listen: str = "0.0.0.0:8080"
     log_format: str = "human"
     log_level: str = "info"
@@ -170,6 +173,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         "--regions-in-service",
         help="how many of the regions that records name stay in service at least: a drain that would leave fewer is "
         "not followed unless it overrides that, and a region that fails then keeps its endpoints (default: 1)",
+        type=_count,
+    )
+    add(
+        "--record-series",
+        help="FailoverRecords that have a series of their own in /metrics at most; of more of them none has (default: "
+        "1000)",
         type=_count,
     )
     add(

@@ -45,11 +45,13 @@ from detour.engine.removals import Removals
 from detour.engine.round import Round
 from detour.engine.signals import Signals, nothing_read
 from detour.engine.sweepqueue import SweepQueue
+from detour.engine.tallies import RecordTallies
 from detour.engine.targets import Targets
 from detour.engine.troubles import unread_records, unread_zone
 from detour.engine.zoneguard import LOOK_PERIOD, ZoneGuard
 from detour.engine.zones import Zones
 from detour.health.regionnames import nearest_region
+from detour.health.regions import RegionPhase
 from detour.model.defects import told
 from detour.model.endpoint import Endpoint
 from detour.model.external import ExternalVerdict
@@ -844,6 +846,14 @@ class Engine:
         if not self._leadership.leads:
             return dict.fromkeys(("True", "False", "Unknown"), 0)  # the leader knows
         return self._reporting.readiness()
+
+    def tallies(self) -> RecordTallies:
+        """Return how many records stand how."""
+        return self._reporting.tallies if self._leadership.leads else RecordTallies()
+
+    def region_phases(self) -> Mapping[str, RegionPhase]:
+        """Return the phase of each region that is declared."""
+        return self._regions.phases()
 
     def is_blind(self) -> bool:
         """Tell whether nothing that this replica checks passes, or its word is doubted."""

@@ -3,18 +3,26 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from detour import __version__
 from detour.enactment.delivery import Tally
 from detour.enactment.wishes import ZoneReport
+from detour.engine.tallies import RecordTallies
+from detour.health.regions import RegionPhase
 from detour.model.checks import CheckResult, DNSCheck, ExternalCheck, HTTPCheck, PrometheusCheck, Target
+from detour.model.health import Verdict
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
+from detour.model.states import RecordState
 
 CHECK_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 STAGE_BUCKETS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+RECORD_SERIES = 1000
+"""FailoverRecords that have a series of their own at most, unless the settings say otherwise."""
+
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 ZoneState = tuple[ObjectKey, str, ZoneReport, Tally | None]
@@ -88,6 +96,13 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.kubernetes_requests = Counter(
+            "detour_kubernetes_requests",
+            "Calls to the API server, by what they are for.",
+            ["call"],
+            registry=registry,
+        )
+        Info("detour_build", "The version that runs.", registry=registry).info({"version": __version__})
         self.kubernetes_errors = Counter(
             "detour_kubernetes_errors", "Calls to the API server that failed.", ["call"], registry=registry
         )
@@ -121,6 +136,8 @@ def _kind(target: Target) -> str:
 class StateCollector(Collector):
     """Reads how zones and records stand when Prometheus asks; `readiness` counts records by their condition Ready.
 
+    `tallies` counts them by state; each has a series of its own while there are no more of them than `record_series`.
+    `phases` has that of each declared region, `endpoints` how many endpoints each region has by verdict.
     `unread` are the namespaces where objects of a kind cannot be read (the empty one: anywhere), with the reasons.
     `vantages` tells of each that is declared whether it is believed.
     `leads` tells whether this replica is the leader, `clock` gives the engine's seconds.
@@ -136,7 +153,15 @@ class StateCollector(Collector):
         unread: Callable[[], Mapping[Kind, Mapping[str, str]]] = dict,
         vantages: Callable[[], Mapping[str, bool]] = dict,
         signals: Callable[[], Mapping[tuple[str, str], bool | None]] = dict,
+        tallies: Callable[[], RecordTallies] = RecordTallies,
+        phases: Callable[[], Mapping[str, RegionPhase]] = dict,
+        endpoints: Callable[[], Mapping[str, Mapping[Verdict, int]]] = dict,
+        record_series: int = RECORD_SERIES,
     ) -> None:
+        self._tallies = tallies
+        self._phases = phases
+        self._endpoints = endpoints
+        self._record_series = record_series
         self._unread = unread
         self._vantages = vantages
         self._signals = signals
@@ -156,11 +181,46 @@ class StateCollector(Collector):
                 standing.add_metric(of, float(stands))
         return [standing, unknown]
 
+    def _of_records(self) -> Iterable[Metric]:
+        tallies = self._tallies()
+        by_state = GaugeMetricFamily("detour_records", "FailoverRecords by state.", labels=["state"])
+        for state in RecordState:
+            by_state.add_metric([state], tallies.by_state[state])
+        ready = GaugeMetricFamily("detour_records_ready", "FailoverRecords by readiness.", labels=["ready"])
+        for each, count in self._readiness().items():
+            ready.add_metric([each], count)
+        labels = ["namespace", "zone", "state"]
+        by_zone = GaugeMetricFamily("detour_zone_records", "FailoverRecords of a zone by state.", labels=labels)
+        for (zone, state), count in tallies.by_zone.items():
+            by_zone.add_metric([zone.namespace, zone.name, state], count)
+        text = "FailoverRecords with an endpoint in a region by state."
+        by_region = GaugeMetricFamily("detour_region_records", text, labels=["region", "state"])
+        for (region, state), count in tallies.by_region.items():
+            by_region.add_metric([region, state], count)
+        text = "FailoverRecords of several endpoints of which fewer than two are healthy."
+        without_spare = GaugeMetricFamily("detour_records_without_spare", text)
+        without_spare.add_metric([], tallies.without_spare)
+        text = "1 for the present state of each FailoverRecord; absent where there are more than --record-series."
+        each_one = GaugeMetricFamily("detour_record_state", text, labels=["namespace", "record", "state"])
+        if len(tallies) <= self._record_series:
+            for key, state in tallies.states():
+                each_one.add_metric([key.namespace, key.name, state], 1.0)
+        return [by_state, ready, by_zone, by_region, without_spare, each_one]
+
+    def _of_regions(self) -> Iterable[Metric]:
+        text = "1 for the present phase of each CloudRegion."
+        phases = GaugeMetricFamily("detour_region_state", text, labels=["region", "state"])
+        for region, phase in self._phases().items():
+            phases.add_metric([region, phase], 1.0)
+        labels = ["region", "verdict"]
+        endpoints = GaugeMetricFamily("detour_region_endpoints", "Endpoints of a region by verdict.", labels=labels)
+        for region, counts in self._endpoints().items():
+            for verdict, count in counts.items():
+                endpoints.add_metric([region, verdict], count)
+        return [phases, endpoints]
+
     def collect(self) -> Iterable[Metric]:
         """Give the metrics of every zone, and of all records."""
-        records = GaugeMetricFamily("detour_records", "FailoverRecords by readiness.", labels=["ready"])
-        for ready, count in self._readiness().items():
-            records.add_metric([ready], count)
         unread = GaugeMetricFamily(
             "detour_kubernetes_unread", "1 where objects of a kind cannot be read.", labels=["kind", "namespace"]
         )
@@ -228,4 +288,5 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        return [records, unread, trusted, *self._of_signals(), leader, *gauges.values(), requests]
+        told = (*self._of_records(), *self._of_regions(), *self._of_signals())
+        return [*told, unread, trusted, leader, *gauges.values(), requests]

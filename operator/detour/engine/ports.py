@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detour.enactment.contract import Pace, Provider, ProviderLimits, Secret
+from detour.engine.tallies import RecordTallies
 from detour.model.memory import DNSZoneMemory, RecordMemory, RegionMemory
 from detour.model.objects import Kind, Subject
 from detour.model.rrset import RRset
@@ -124,6 +125,10 @@ class Reports(Protocol):
 
     def readiness(self) -> Mapping[str, int]:
         """Return how many FailoverRecords are Ready (`True`), not (`False`), or not known yet (`Unknown`)."""
+
+    @property
+    def tallies(self) -> RecordTallies:
+        """How many FailoverRecords stand how."""
 
     def record_memory(self, origin: Origin) -> RecordMemory:
         """Return what the status of a FailoverRecord tells."""

@@ -371,6 +371,10 @@ class RegionKeeper:
             for each in known.signals
         }
 
+    def phases(self) -> dict[str, RegionPhase]:
+        """Return the phase of each region that is declared."""
+        return {name: known.phase for name, known in self._known.items()}
+
     def picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
         known = self._known.get(name)

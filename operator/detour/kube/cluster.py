@@ -102,15 +102,17 @@ class Cluster:
         *,
         context: str | None = None,
         manager: str = MANAGER,
+        on_call: Callable[[str], None] = lambda _: None,
         on_error: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Connect with the first call. `on_error` is told of calls that failed, by what they were to do.
+        """Connect with the first call. `on_call` is told of each call by what it is for, `on_error` of those that fail.
 
         `manager` is what changes of objects are called in `managedFields`.
         """
         self._kubeconfig = kubeconfig
         self._context = context
         self._manager = manager
+        self._on_call = on_call
         self._on_error = on_error
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
         self._client: client.ApiClient | None = None
@@ -253,6 +255,7 @@ class Cluster:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_now, what, call)
 
     def _call_now(self, what: str, call: Callable[[client.ApiClient], Answer]) -> Answer:
+        self._on_call(what)
         try:
             return self._try(call)
         except ClusterError as error:

@@ -13,6 +13,7 @@ from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Explanation
 from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin
+from detour.engine.tallies import RecordTallies, Tallied, tallied
 from detour.kube.annotations import ANNOTATIONS, SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
 from detour.kube.metadata import MetadataWriter, with_finalizer, without_annotation
 from detour.kube.origins import origin_of
@@ -92,6 +93,7 @@ class Reporting:
         self._wall_clock = wall_clock
         self._followed: dict[Subject, None] = {}
         self._readiness = Counter[str]()
+        self.tallies = RecordTallies()
         self._reporter: Reporter | None = None
         self._pictures: Pictures | None = None
 
@@ -171,6 +173,8 @@ class Reporting:
         known = self._writer.objects.get(subject)
         if known is not None:
             self._count_readiness(known, None)
+        if subject.kind is Kind.FAILOVER_RECORD:
+            self.tallies.note(subject.key, None)
         self._followed.pop(subject, None)
         self._writer.forget(subject)
 
@@ -300,6 +304,8 @@ class Reporting:
         now = self._wall_clock()
         complaint = known.complaint
         if refused := self._pictures.refusal_of(subject):
+            if subject.kind is Kind.FAILOVER_RECORD:
+                self.tallies.note(subject.key, Tallied(RecordState.REFUSED))
             return _refused_status(subject, previous, *refused, now=now)
         match subject.kind:
             case Kind.FAILOVER_RECORD:
@@ -316,6 +322,7 @@ class Reporting:
                         deadline=record.record.progress_deadline,
                     )
                     stands = stuck(stands, under_way)
+                    self.tallies.note(subject.key, tallied(record.record, stands.state, record.healthy))
                     conditions = (*conditions, *under_way, *_warned_of(record.warnings, previous))
                     return record_status(record, previous, now, conditions, stands), conditions
             case Kind.DNS_ZONE:

@@ -142,7 +142,7 @@ async def _confirmed(stage: Stage, size: int) -> bool:
         text = await asyncio.to_thread(_scrape, f"{stage.operator.url}/metrics")
     except OSError:
         return False  # it does not serve its metrics yet
-    return f'detour_records{{ready="True"}} {float(size)}\n' in text
+    return f'detour_records_ready{{ready="True"}} {float(size)}\n' in text
 
 
 def _scrape(url: str) -> str:
