@@ -96,6 +96,7 @@ def test_every_setting_can_be_reached_by_a_value(control_plane: ControlPlane) ->
         permitted_endpoints=("https://dns.example.com:8443", "http://127.0.0.0/8:*", "http://[::1]:8053"),
         checks_in_flight=20000,
         record_series=5000,
+        audit="/var/log/detour/audit.jsonl",
         regions_in_service=2,
         status_feeds=(("AWS", "https://status.example.com/aws.json"), ("Google", "http://192.0.2.80/incidents.json")),
         read_signals_every=30,

@@ -38,7 +38,7 @@ async def test_a_name_moves_to_the_next_region_and_back_without_one_empty_answer
     assert not stage.was_ever_empty()
     await stage.saw(f"{netherlands.address} -> {virginia.address}")
     assert [line.partition(" (")[0] for line in await stage.events("Decided", "Rerouted")] == [
-        f"Normal Decided: api.{stage.domain} shall be {virginia.address}",
+        f"Normal Decided: api.{stage.domain} is to be {virginia.address}",
         f"Normal Rerouted: api.{stage.domain}: {virginia.address} -> {netherlands.address}",
         f"Normal Rerouted: api.{stage.domain}: {netherlands.address} -> {virginia.address}",
     ]

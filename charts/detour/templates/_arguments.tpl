@@ -26,6 +26,9 @@
 {{- end }}
 - {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
 - {{ printf "--record-series=%d" (int .Values.metrics.recordSeries) | quote }}
+{{- with .Values.audit }}
+- {{ printf "--audit=%s" . | quote }}
+{{- end }}
 {{- $feeds := list }}
 {{- range $cloud, $url := .Values.signals.statusFeeds }}
 {{- if $url }}{{ $feeds = append $feeds (printf "%s=%s" $cloud $url) }}{{ end }}

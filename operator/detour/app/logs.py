@@ -5,8 +5,11 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-EXTRA_FIELDS = ("event", "target", "verdict", "record", "hostname", "zone")
-"""Fields that a line may carry besides its message."""
+EXTRA_FIELDS = (
+    *("event", "reason", "record", "hostname", "zone", "region", "vantage", "external_verdict"),
+    *("target", "verdict", "before", "after"),
+)
+"""Fields that a line may carry besides its message (docs/operations.md, Log)."""
 
 
 class JSONFormatter(logging.Formatter):

@@ -14,6 +14,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from detour.app import auditfile
 from detour.app.assembly import Assembly, Election, Ports
 from detour.app.declarations import LISTING_PERIOD, SETTLED_AFTER
 from detour.app.garbage import GarbageCollection
@@ -108,6 +109,7 @@ class Operator:
             regions_in_service=settings.regions_in_service,
             read_signals_every=settings.read_signals_every,
             takes_reports=settings.reports_listen is not None,
+            audit=auditfile.keeper(settings.audit) if settings.audit else None,
         )
         self._fetcher = Fetcher(self._guard, self._resolver.resolve)
         self._signals = SignalReader(

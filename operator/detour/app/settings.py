@@ -42,8 +42,8 @@ class Settings:
     Vantage, which has no say with `no_checks`; `vantage_leases` is the namespace in which the others give signs of
     life. `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the
     operator, none means all. `listen` is `address:port` for /livez, /readyz and /metrics, where each record has a
-    series while there are no more than `record_series`. `audit_every` and `read_every` are the `Periods`, in seconds,
-    and `questions_per_day` is what audits may ask of name servers that
+    series while there are no more than `record_series`. Every write to DNS is told in the file `audit`. `audit_every`
+    and `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may ask of name servers that
     bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
     name without credentials of its own, or without https (see `PermittedEndpoints`). At least `regions_in_service`
@@ -68,6 +68,7 @@ class Settings:
     deny_networks: tuple[str, ...] = ()
     checks_in_flight: int = 500
     record_series: int = RECORD_SERIES
+    audit: str | None = None
     listen: str = "0.0.0.0:8080"
     log_format: str = "human"
     log_level: str = "info"
@@ -174,6 +175,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         help="how many of the regions that records name stay in service at least: a drain that would leave fewer is "
         "not followed unless it overrides that, and a region that fails then keeps its endpoints (default: 1)",
         type=_count,
+    )
+    add(
+        "--audit",
+        help="file that tells of every write to DNS before it is sent, and what became of it, one JSON object a line; "
+        "- for standard output (default: none)",
     )
     add(
         "--record-series",

@@ -10,6 +10,7 @@ sent ──► applied
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from detour.enactment.audit import Audit, Entry, Outcome, nobody_audits
 from detour.enactment.contract import (
     Batch,
     BatchRefusedError,
@@ -23,6 +24,16 @@ from detour.enactment.fence import Fence
 from detour.enactment.settlement import Settlement, first_undone
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import NameChange
+
+SETTLED = {
+    Settlement.APPLIED: Outcome.APPLIED,
+    Settlement.UNCHANGED: Outcome.NOT_APPLIED,
+    Settlement.EARLIER_APPLIED: Outcome.NOT_APPLIED,
+    Settlement.SUPERSEDED: Outcome.SUPERSEDED,
+    Settlement.LOST: Outcome.UNCLEAR,
+}
+"""What reading tells of a write whose outcome was unclear. One that is not applied yet may land after all: that shows
+as a later write that is found not to apply, as an earlier one did."""
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
@@ -68,7 +79,8 @@ class Finding:
 class Delivery:
     """Sends the batches of one zone, never two at a time."""
 
-    def __init__(self, fence: Fence, tally: Tally, *, clock: Callable[[], float]) -> None:
+    def __init__(self, fence: Fence, tally: Tally, *, clock: Callable[[], float], audit: Audit = nobody_audits) -> None:
+        self._audit = audit
         self._fence = fence
         self._tally = tally
         self._clock = clock
@@ -86,17 +98,22 @@ class Delivery:
         # Until an answer says otherwise the outcome is unknown: also when this task is cancelled while it waits.
         self.doubt = Doubt(batch, work, True, OutcomeUnknownError("the answer did not come"), claims)
         self._tally.batches += 1
+        self._audit(Entry(batch, tuple(work)))
         try:
             stored = await provider.apply(batch)
         except (BatchRefusedError, OutcomeUnknownError) as error:
+            self._audit(Entry(batch, tuple(work), Outcome.UNCLEAR, error.reason))
             lost = isinstance(error, OutcomeUnknownError)
             self._tally.lost += lost
             self._tally.refused += not lost
             self.doubt = Doubt(batch, work, lost or self._fence.unsettled, error, claims)
             return None
-        except ProviderError:
+        except ProviderError as error:
             self.doubt = None if provider.limits.atomic else self.doubt
+            outcome = Outcome.NOT_APPLIED if provider.limits.atomic else Outcome.UNCLEAR
+            self._audit(Entry(batch, tuple(work), outcome, error.reason))
             raise
+        self._audit(Entry(batch, tuple(work), Outcome.APPLIED))
         self.doubt = None
         self._losses = 0
         self._fence.accepted(stored)
@@ -110,6 +127,7 @@ class Delivery:
         """
         self.doubt = None
         settlement = self._fence.settle(view.get(self._fence.key), lost=doubt.lost)
+        self._audit(Entry(doubt.batch, tuple(doubt.work), SETTLED[settlement]))
         refused = None
         match settlement:
             case Settlement.APPLIED if not (doubt.claims or doubt.lost or atomic):

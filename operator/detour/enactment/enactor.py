@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from detour.enactment.audit import Audit, nobody_audits
 from detour.enactment.backoff import Backoff
 from detour.enactment.batches import BatchFiller
 from detour.enactment.budget import ZoneBudget
@@ -89,6 +90,7 @@ class EnactorSettings:
     periods: Periods = DEFAULT_PERIODS
     delete_command: DeleteCommand = no_command
     record_exists: RecordExists = nobody_exists
+    audit: Audit = nobody_audits
 
 
 class Enactor:
@@ -144,7 +146,7 @@ class Enactor:
         self._reading_backoff = Backoff(self.tally, clock=clock, random=random, on_change=self._standing_changed)
         self._changes_backoff = Backoff(self.tally, clock=clock, random=random, on_change=self._standing_changed)
         self._changes_failed = 0
-        self._delivery = Delivery(fence, self.tally, clock=clock)
+        self._delivery = Delivery(fence, self.tally, clock=clock, audit=settings.audit)
         site = settings.site
         self.takeover = Takeover(
             owner=settings.owner, domain=settings.domain, site=site, leadership=leadership, clock=clock

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from detour.checks.resolver import Delegation
 from detour.enactment.asking import Ask
@@ -31,6 +32,7 @@ class Environment:
     At least `regions_in_service` regions stay in service (see `engine.regionkeeper`).
     Status pages of clouds are read every `read_signals_every` seconds; whether
     users' reports come in is `takes_reports`.
+    Each write is told to `audit` before it is sent, and what became of it (see `enactment.audit`).
     Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
     whose answers are billed.
     """
@@ -57,3 +59,4 @@ class Environment:
     takes_reports: bool = False
     at_once: int = AT_ONCE
     pause: float = 0.0
+    audit: Callable[[dict[str, Any]], None] | None = None

@@ -1,7 +1,9 @@
 """What became of a record's name, told as it happens: a log line, an event, and how long it took."""
 
 import logging
+from collections.abc import Iterable
 
+from detour.enactment.contract import Change
 from detour.enactment.wishes import NameChange
 from detour.engine.clock import Clock
 from detour.engine.history import Transition
@@ -34,23 +36,24 @@ class Progress:
             self._observe_stage(known, "decided")
         before, after = ", ".join(transition.before) or "nothing", ", ".join(transition.after)
         told = f"{record.hostname}: {before} -> {after} ({transition.reason})"
-        logger.info("%s", told, extra={"event": "decision", "record": str(record.key), "hostname": record.hostname})
+        extra = {"event": "decision", "record": str(record.key), "hostname": record.hostname}
+        why = {"before": before, "after": after, "reason": transition.reason}
+        logger.info("%s", told, extra={**extra, **why})
         if transition.is_first:
-            self._reporting.tell(known.subject, "Decided", f"{record.hostname} shall be {after} ({transition.reason})")
+            self._reporting.tell(known.subject, "Decided", f"{record.hostname} is to be {after} ({transition.reason})")
         elif not (record.suspend or self._dry_run):  # those have the transition to WouldPublish
             self._reporting.tell(known.subject, "Rerouted", told)
 
     def accepted(self, zone: ObjectKey, change: NameChange, known: KnownRecord | None) -> None:
         """A provider has applied a change; `known` is its record, None where that is gone."""
-        answers = [each.new for each in change.changes if each.new and each.new.type in ANSWER_TYPES]
-        values = ", ".join(value for each in answers for value in each.values) or "its marker"
-        logger.info(
-            "%s: %s accepts %s",
-            change.hostname,
-            zone,
-            values,
-            extra={"event": "accepted", "zone": str(zone), "hostname": change.hostname},
-        )
+        answers = [each for each in change.changes if each.key.type in ANSWER_TYPES]
+        before, after = (", ".join(values) for values in _values(answers))
+        if answers and not after:
+            told = f"{change.hostname}: {zone} has deleted it (it was {before})"
+        else:
+            told = f"{change.hostname}: {zone} accepts {after or 'its marker'}"
+        extra = {"event": "accepted", "zone": str(zone), "hostname": change.hostname, "record": str(change.record)}
+        logger.info("%s", told, extra={**extra, "before": before, "after": after})
         if known is None:
             return
         if change.is_repair:
@@ -75,3 +78,11 @@ class Progress:
     def _observe_stage(self, known: KnownRecord, stage: str) -> None:
         if known.keeper.decided_for is not None:
             self._metrics.stage_seconds.labels(stage).observe(self._clock.now() - known.keeper.decided_for)
+
+
+def _values(changes: Iterable[Change]) -> tuple[list[str], list[str]]:
+    """Return all values before and after some changes."""
+    changes = tuple(changes)
+    old = [each.old.rrset for each in changes if each.old is not None]
+    new = [each.new for each in changes if each.new is not None]
+    return [value for each in old for value in each.values], [value for each in new for value in each.values]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from detour.checks.resolver import Delegation
+from detour.enactment.audit import Audit, document, nobody_audits
 from detour.enactment.budget import ZoneBudget
 from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
@@ -457,6 +458,7 @@ class ZoneKeeper:
             periods=self._environment.periods,
             delete_command=partial(self._providers.delete_command, zone),
             record_exists=self._record_exists,
+            audit=self._audit(zone, site.name),
         )
         fence = Fence(
             owner=settings.owner,
@@ -483,6 +485,14 @@ class ZoneKeeper:
         self._enactor_task = asyncio.create_task(self._enactor.run())
         self._server_watch.look_up_again()  # what the servers are called is known now
         return None
+
+    def _audit(self, zone: Zone, site: str) -> Audit:
+        """Return what keeps the zone's audit trail, if anybody does."""
+        keep = self._environment.audit
+        if keep is None:
+            return nobody_audits
+        wall = self._environment.clock.wall
+        return lambda entry: keep(document(entry, zone=str(zone.key), domain=zone.domain, site=site, at=wall()))
 
     def _tell(self) -> None:
         self._inbox.put(ZoneChanged(self.zone.key))

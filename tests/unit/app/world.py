@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
@@ -131,6 +131,7 @@ class World:
         self.names: dict[str, tuple[str, ...]] = {}
         self.readings: dict[Source, Reading] = {}
         self.checks: Counter[str] = Counter()
+        self.audit: list[dict[str, Any]] = []
         self.secret = {"key": "value"}
         self.secret_error: ClusterError | None = None
         self.clock = Clock(now=loop.time, wall=lambda: WALL + loop.time())
@@ -153,6 +154,7 @@ class World:
             pause=pause,
             questions=QuestionBudget(questions_per_day, loop.time) if questions_per_day else None,
             takes_reports=takes_reports,
+            audit=self.audit.append,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(

@@ -4,6 +4,7 @@ Only the leader writes. The other replicas follow what it wrote, to go on from t
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,20 @@ from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
 from detour.model.states import RecordState, ZoneState
 from detour.model.timestamps import timestamp
+
+logger = logging.getLogger(__name__)
+
+FIELDS = {
+    Kind.FAILOVER_RECORD: "record",
+    Kind.DNS_ZONE: "zone",
+    Kind.CLOUD_REGION: "region",
+    Kind.VANTAGE: "vantage",
+    Kind.EXTERNAL_VERDICT: "external_verdict",
+}
+"""The field of a log line that has the name of an object of a kind."""
+
+LOGGED_ALREADY = frozenset({"Decided", "Rerouted"})
+"""Events of which the log has a line of its own, with what was there before and after."""
 
 METADATA_KEPT = ("namespace", "generation", "resourceVersion", "annotations", "finalizers")
 """What is asked for of an object's metadata after it was taken in."""
@@ -195,6 +210,13 @@ class Reporting:
         """Create an event."""
         if self._leads(subject):
             self._writer.events.tell(subject, reason, message, warning=warning)
+            if reason in LOGGED_ALREADY:
+                return
+            level = logging.WARNING if warning else logging.INFO
+            field = FIELDS[subject.kind]
+            extra = {"event": "told", field: str(subject.key) if subject.key.namespace else subject.key.name}
+            told = f"{subject.kind.title} {extra[field]}: {reason}: {message}"
+            logger.log(level, "%s", told, extra={**extra, "reason": reason})
 
     def incident(self, subject: Subject, reason: str, message: str) -> None:
         """Create an event about something that was found wrong, and keep it in the status, which outlives the event."""
