@@ -149,6 +149,30 @@ async def test_a_refusal_of_the_api_server_is_told_in_its_own_words(stage: Stage
 
 
 @story
+async def test_a_zone_and_what_keeps_it_from_working_are_shown(stage: Stage) -> None:
+    virginia, netherlands = await stage.places("virginia", "netherlands")
+    await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
+    await stage.lab.operator()
+    await stage.ready()
+    resolver = f"--resolver={stage.lab.server.address}"
+    told = await detour(stage, "zone", "zone", "-n", stage.namespace, resolver)
+    for part in (
+        f"{stage.namespace}/zone  {stage.domain}  OK",
+        "1 owned, 0 waiting to be written, 0 orphaned",
+        f"server     {stage.lab.server.address}: serial ",
+        "records    1: 1 OK",
+    ):
+        assert part in told
+    told = await detour(stage, "doctor", resolver, status=None)
+    assert f"fine   zone {stage.namespace}/zone: 1 name server answers" in told
+    await stage.patch("zone", {"safety": {"frozen": True}}, "dz")
+    await stage.condition("zone", "Frozen", "True", kind="dz")
+    told = await detour(stage, "doctor", resolver, status=1)
+    assert f"FAILS  zone {stage.namespace}/zone: Frozen: " in told
+    assert "keep failovers from working today" in told or "keeps failovers from working today" in told
+
+
+@story
 async def test_kubectl_takes_it_for_its_own_and_completes_it(stage: Stage) -> None:
     await stage.lab.operator()
     assert "installation" in await detour(stage, "status", "-n", stage.namespace, kubectl=True, status=None)

@@ -104,10 +104,11 @@ async def test_a_name_server_that_fails_makes_the_verdict_unknown_and_moves_noth
     try:
         await endpoint(stage, "virginia", "Unknown", "NameUnresolved", saying=host)
         assert stage.commits() == before
-        await stage.ready()
+        await stage.condition("api", "Ready", "Unknown", "CannotBeChecked", saying=host)
     finally:
         stage.lab.server.faults.remove(fault)
     await endpoint(stage, "virginia", "Healthy")
+    await stage.ready()
     assert stage.commits() == before
 
 

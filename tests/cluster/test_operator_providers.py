@@ -103,11 +103,11 @@ async def test_one_record_moves_in_the_zones_of_all_four_providers(stage: Stage)
             await until(is_told, "the status tells of all four zones")
             await stage.ready()
             table = await stage.kubectl("get", "dz")
-            assert [line.split()[2:4] for line in sorted(table.splitlines()[1:])] == [
-                ["route53", "True"],
-                ["azuredns", "True"],
-                ["clouddns", "True"],
-                ["rfc2136", "True"],
+            assert [line.split()[2:5] for line in sorted(table.splitlines()[1:])] == [
+                ["OK", "route53", "True"],
+                ["OK", "azuredns", "True"],
+                ["OK", "clouddns", "True"],
+                ["OK", "rfc2136", "True"],
             ]
             await stage.kubectl("delete", "fr,dz", "--all")
         await asyncio.gather(azure_names.stop(), google_names.stop())

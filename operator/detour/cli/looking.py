@@ -15,10 +15,10 @@ from detour import __version__
 from detour.cli.connection import CommandError, Everything, Place, read_all, read_one, replicas
 from detour.cli.explain import KINDS, Served, Surroundings, document, explanation, text_of, zone_names
 from detour.cli.following import Stage, stages
-from detour.cli.options import Context, Kubeconfig, Namespace, Output, Record, named, run
+from detour.cli.options import Context, Kubeconfig, Namespace, Output, Record, Resolver, Zone, named, run
 from detour.cli.output import Format, coloured, show
 from detour.cli.overview import Overview, lines, overview
-from detour.cli.servers import answers_of
+from detour.cli.servers import answers_of, looked_at
 from detour.cli.told import Told, clock, mapping, words
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
@@ -36,6 +36,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("explain")(explain)
     app.command("check")(check)
     app.command("history")(history)
+    app.command("zone")(zone)
+    app.command("doctor")(doctor)
     app.command("validate")(validate_files)
 
 
@@ -145,9 +147,7 @@ def explain(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = Format.TEXT,
-    resolver: Annotated[
-        str | None, typer.Option("--resolver", help="Ask it for the addresses of name servers.", metavar="ADDRESS:PORT")
-    ] = None,
+    resolver: Resolver = None,
 ) -> None:
     """Tell of one record all that led to what it answers: checks, votes, regions, decision, gate, zones, servers."""
     place = Place.of(kubeconfig, context, namespace)
@@ -304,6 +304,74 @@ def history(
         for each in entries
     ]
     show(told or [f"{record.shown} has published nothing yet"], {"history": [dict(each) for each in entries]}, output)
+
+
+def zone(
+    name: Zone,
+    *,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Output = Format.TEXT,
+    resolver: Resolver = None,
+) -> None:
+    """Show one zone: its ledger, names that are owned or orphaned, what waits or is held, what its servers say.
+
+    Exit status: 0 where it is OK, 1 where not.
+    """
+    from detour.cli import diagnosis  # noqa: PLC0415 - as above
+
+    place = Place.of(kubeconfig, context, namespace)
+    cluster = place.cluster()
+
+    async def look() -> tuple[Told, Everything, diagnosis.ZoneSeen]:
+        found = await read_one(cluster, Kind.DNS_ZONE, *named(name, place))
+        records = await read_all(cluster, None, [Kind.FAILOVER_RECORD])
+        return found, records, await looked_at(found, resolver)
+
+    try:
+        found, records, seen = run(look())
+    finally:
+        cluster.close()
+    told = diagnosis.zone_lines(found, records.objects, seen, time.time())
+    show(told, {"zone": found.shown, "state": found.state, "status": dict(found.status)}, output)
+    raise typer.Exit(0 if found.state in ("OK", "Standby") else 1)
+
+
+def doctor(
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Output = Format.TEXT,
+    resolver: Resolver = None,
+) -> None:
+    """Say what would keep a failover from working today: operator, vantages, zones, DNSSEC, records.
+
+    Exit status: 0 where nothing would, 1 where something would.
+    """
+    from detour.cli import diagnosis  # noqa: PLC0415 - as above
+
+    cluster = Place.of(kubeconfig, context, None).cluster()
+
+    async def look() -> diagnosis.Facts:
+        everything = await read_all(cluster, None)
+        zones = everything.by_name(Kind.DNS_ZONE)
+        seen = await asyncio.gather(*(looked_at(each, resolver) for each in zones.values()))
+        return diagnosis.Facts(
+            everything.objects,
+            everything.replicas,
+            dict(zip(zones, seen, strict=True)),
+            __version__,
+            time.time(),
+            everything.unread,
+        )
+
+    try:
+        found = diagnosis.diagnosed(run(look()))
+    finally:
+        cluster.close()
+    show(diagnosis.lines(found), diagnosis.document(found), output)
+    raise typer.Exit(1 if any(each.severity is diagnosis.Severity.FAILS for each in found) else 0)
 
 
 def validate_files(

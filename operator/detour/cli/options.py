@@ -19,6 +19,10 @@ Context = Annotated[
     str | None, typer.Option("--context", help="Context of the kubeconfig file to use.", metavar="NAME")
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+Resolver = Annotated[
+    str | None,
+    typer.Option("--resolver", help="Look names up there, instead of as this machine does.", metavar="ADDRESS:PORT"),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where a value of it fails its check now.")]
 Record = Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="A FailoverRecord.")]

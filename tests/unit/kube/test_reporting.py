@@ -280,3 +280,20 @@ def test_what_is_kept_of_an_object_tells_with_its_status_that_it_was_well() -> N
     kept = reporting.kept(origin)
     assert "status" not in kept.shown
     assert was_well(Kind.FAILOVER_RECORD, reporting.with_status(RECORD, kept).shown)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_news"),
+    [
+        ("held down until 2026-11-30T22:12:54Z", "held down until 2026-11-30T22:12:53Z", False),
+        ("held down until 2026-11-30T22:12:54Z", "held down until 2026-11-30T22:12:59Z", True),
+        ("held down until 2026-11-30T22:12:54Z", "waits until 2026-11-30T22:12:54Z", True),
+        ("a 2026-11-30T22:12:54Z", "a 2026-11-30T22:12:54Z and 2026-11-30T22:12:54Z", True),
+    ],
+)
+async def test_a_sentence_whose_times_are_the_same_moments_is_no_news(before: str, after: str, is_news: bool) -> None:
+    """After a restart they are told by another clock, to the second: thousands of statuses would be written."""
+    found = reporter(now=5.0)
+    found.adopt(RECORD, {"message": before}, "100")
+    found.seen(RECORD, {"message": after}, "101", listed_at=None)
+    assert (found.status_of(RECORD) == {"message": after}) is is_news

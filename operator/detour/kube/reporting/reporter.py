@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -44,6 +45,9 @@ LAST_SEEN_FIELDS = frozenset({"verifiedAt"})
 
 EXACT_FIELDS = frozenset({"commands"})
 """Fields in which a time is a word of somebody's: another one is another."""
+
+TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z", re.ASCII)
+"""A time as statuses have it."""
 
 CLOCKS_DIFFER = 2.0
 """Seconds by which one moment may be told otherwise: clocks are set right, and times are told to the second."""
@@ -304,7 +308,11 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _is_same_time(one: str, other: str) -> bool:
+    """Tell whether two texts differ in nothing but times that are the same moments, such as in a sentence."""
+    if TIME.sub("", one) != TIME.sub("", other):
+        return False
     try:
-        return abs(parse_time(one) - parse_time(other)) <= CLOCKS_DIFFER
+        pairs = zip(TIME.findall(one), TIME.findall(other), strict=True)
+        return all(abs(parse_time(left) - parse_time(right)) <= CLOCKS_DIFFER for left, right in pairs)
     except ValueError:
         return False
