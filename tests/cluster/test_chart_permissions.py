@@ -223,7 +223,8 @@ async def test_a_confined_operator_works_with_roles_and_sees_nothing_else(plane:
             )
             assert denials(plane) == before, process.log_tail(40)
         assert store.get(f"unseen.{domain}", "A") is None
-        assert plane.kubectl("get", "fr", "unseen", "--namespace=attic", "-o=jsonpath={.status.conditions}").stdout == ""
+        conditions = "-o=jsonpath={.status.conditions}"
+        assert plane.kubectl("get", "fr", "unseen", "--namespace=attic", conditions).stdout == ""
     account = "confined-detour"
     assert may(plane, account, "list", "failoverrecords", "--namespace=cellar")
     assert may(plane, account, "list", "cloudregions")

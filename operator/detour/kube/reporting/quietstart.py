@@ -14,7 +14,9 @@ from detour.model.objects import Kind, RawObject
 QUIET_TIME = 30.0
 """Seconds after an object was first seen; a start takes a few, on a busy machine more."""
 
-UNDER_WAY = frozenset({"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "CannotBeChecked", "NotCheckedYet", "NotHeard"})
+UNDER_WAY = frozenset(
+    {"Starting", "Pending", "InProgress", "NotVisible", "NoEndpoints", "CannotBeChecked", "NotCheckedYet", "NotHeard"}
+)
 """Reasons of conditions of which a moment later nothing is left."""
 
 MAIN_CONDITION = {
