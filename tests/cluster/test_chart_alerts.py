@@ -21,7 +21,7 @@ from detour.model.states import RecordState
 from detour_lab.controlplane import ControlPlane
 from detour_lab.stage.chart import CHART
 
-OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 # Their content is Kubernetes' own or the user's.
 FREE_FORM = ("resources",)
@@ -90,14 +90,15 @@ def test_every_alert_asks_only_for_this_release(control_plane: ControlPlane) -> 
 
 
 def test_every_alert_says_what_it_is_and_where_to_read_on(control_plane: ControlPlane) -> None:
-    headings = re.findall(r"^#+ (.+)$", OPERATIONS.read_text(), re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
-    for alert in alerts(control_plane, "prometheusRule.runbookURL=https://wiki.example.com/ops"):
+    pages = {each.name for each in RUNBOOKS.iterdir()}
+    installed = alerts(control_plane, "prometheusRule.runbookURL=https://wiki.example.com/ops/")
+    assert pages == {f"{each['alert']}.md" for each in installed}, "a page for each alert, and no other"
+    for alert in installed:
         told = alert["annotations"]
         assert told["summary"].endswith(".")
         assert told["description"].endswith(".")
-        page, _, anchor = told["runbook_url"].partition("#")
-        assert (page, anchor in anchors) == ("https://wiki.example.com/ops", True), told["runbook_url"]
+        assert told["runbook_url"] == f"https://wiki.example.com/ops/{alert['alert']}.md"
+        assert (RUNBOOKS / f"{alert['alert']}.md").read_text().startswith(f"# {alert['alert']}\n")
         assert alert["labels"]["severity"] in ("critical", "warning", "info")
 
 

@@ -1,6 +1,7 @@
 """The command line as people use it, on a real API server: they look, they act, and kubectl takes it for its own."""
 
 import asyncio
+import gzip
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from detour_lab.services.services import Mode
 
-from .operating import Stage
+from .operating import TSIG_SECRET, Stage
 from .operatorprocess import until
 from .stories import story
 
@@ -170,6 +171,11 @@ async def test_a_zone_and_what_keeps_it_from_working_are_shown(stage: Stage) -> 
     told = await detour(stage, "doctor", resolver, status=1)
     assert f"FAILS  zone {stage.namespace}/zone: Frozen: " in told
     assert "keep failovers from working today" in told or "keeps failovers from working today" in told
+    bundle = stage.lab.folder / f"{stage.namespace}.tar.gz"
+    assert "events.json" in await detour(stage, "support-bundle", str(bundle), resolver)
+    text = gzip.decompress(bundle.read_bytes()).decode(errors="replace")
+    assert f"api.{stage.domain}" in text
+    assert TSIG_SECRET not in text, "no Secret is read"
 
 
 @story

@@ -144,6 +144,10 @@ def test_kubectl_get_shows_what_serves(applied: ControlPlane) -> None:
     assert wide[0].split()[6:] == ["MESSAGE", "PINNED", "ZONES", "REASON", "AGE"]
     assert wide[1].split()[6:8] == ["2/2", "Published"]
     applied.kubectl("wait", "--for=condition=Ready", "--timeout=5s", "-n", "shop", "fr/api")
+    found = applied.kubectl("get", "fr", "-A", "-o=name", "--field-selector=status.state=OK").stdout.split()
+    assert found == ["failoverrecord.detour.dev/api"]
+    by_name = "--field-selector=spec.hostname=api.example.com"
+    assert applied.kubectl("get", "fr", "-A", "-o=name", by_name).stdout.split() == found
 
 
 def test_kubectl_get_shows_zones_and_regions(applied: ControlPlane) -> None:

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from detour.cli.connection import CommandError, Everything, Place, read_all
-from detour.cli.looking import manifests_in
 from detour.cli.options import Context, Kubeconfig, Namespace, Output, run
 from detour.cli.output import Format, show
 from detour.cli.told import Told
+from detour.cli.validating import manifests_in
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
 

@@ -1,24 +1,22 @@
-"""The commands that look and change nothing: status, explain, check, history, validate."""
+"""The commands that look and change nothing: status, explain, check, history."""
 
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.live import Live
 
 from detour import __version__
 from detour.cli.connection import CommandError, Everything, Place, read_all, read_one, replicas
 from detour.cli.explain import KINDS, Served, Surroundings, document, explanation, text_of, zone_names
 from detour.cli.following import Stage, stages
-from detour.cli.options import Context, Kubeconfig, Namespace, Output, Record, Resolver, Zone, named, run
+from detour.cli.options import Context, Kubeconfig, Namespace, Output, Record, Resolver, named, run
 from detour.cli.output import Format, coloured, show
 from detour.cli.overview import Overview, lines, overview
-from detour.cli.servers import answers_of, looked_at
+from detour.cli.servers import answers_of
 from detour.cli.told import Told, clock, mapping, words
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
@@ -27,8 +25,6 @@ from detour.model.objects import Kind
 EVERY = 1.0
 """Seconds between two looks of a command that watches."""
 
-SUFFIXES = (".yaml", ".yml", ".json")
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
@@ -36,9 +32,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("explain")(explain)
     app.command("check")(check)
     app.command("history")(history)
-    app.command("zone")(zone)
-    app.command("doctor")(doctor)
-    app.command("validate")(validate_files)
 
 
 def print_versions() -> None:
@@ -304,127 +297,3 @@ def history(
         for each in entries
     ]
     show(told or [f"{record.shown} has published nothing yet"], {"history": [dict(each) for each in entries]}, output)
-
-
-def zone(
-    name: Zone,
-    *,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    output: Output = Format.TEXT,
-    resolver: Resolver = None,
-) -> None:
-    """Show one zone: its ledger, names that are owned or orphaned, what waits or is held, what its servers say.
-
-    Exit status: 0 where it is OK, 1 where not.
-    """
-    from detour.cli import diagnosis  # noqa: PLC0415 - as above
-
-    place = Place.of(kubeconfig, context, namespace)
-    cluster = place.cluster()
-
-    async def look() -> tuple[Told, Everything, diagnosis.ZoneSeen]:
-        found = await read_one(cluster, Kind.DNS_ZONE, *named(name, place))
-        records = await read_all(cluster, None, [Kind.FAILOVER_RECORD])
-        return found, records, await looked_at(found, resolver)
-
-    try:
-        found, records, seen = run(look())
-    finally:
-        cluster.close()
-    told = diagnosis.zone_lines(found, records.objects, seen, time.time())
-    show(told, {"zone": found.shown, "state": found.state, "status": dict(found.status)}, output)
-    raise typer.Exit(0 if found.state in ("OK", "Standby") else 1)
-
-
-def doctor(
-    *,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    output: Output = Format.TEXT,
-    resolver: Resolver = None,
-) -> None:
-    """Say what would keep a failover from working today: operator, vantages, zones, DNSSEC, records.
-
-    Exit status: 0 where nothing would, 1 where something would.
-    """
-    from detour.cli import diagnosis  # noqa: PLC0415 - as above
-
-    cluster = Place.of(kubeconfig, context, None).cluster()
-
-    async def look() -> diagnosis.Facts:
-        everything = await read_all(cluster, None)
-        zones = everything.by_name(Kind.DNS_ZONE)
-        seen = await asyncio.gather(*(looked_at(each, resolver) for each in zones.values()))
-        return diagnosis.Facts(
-            everything.objects,
-            everything.replicas,
-            dict(zip(zones, seen, strict=True)),
-            __version__,
-            time.time(),
-            everything.unread,
-        )
-
-    try:
-        found = diagnosis.diagnosed(run(look()))
-    finally:
-        cluster.close()
-    show(diagnosis.lines(found), diagnosis.document(found), output)
-    raise typer.Exit(1 if any(each.severity is diagnosis.Severity.FAILS for each in found) else 0)
-
-
-def validate_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="DIR|FILE...", help="Manifests, and folders with such.")],
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of objects that have none.", metavar="NAME")
-    ] = "default",
-    output: Output = Format.TEXT,
-) -> None:
-    """Say what the API server or the operator would refuse of manifests. It needs no cluster.
-
-    Exit status: 0 where nothing would be refused, 1 where something would, 2 where a file cannot be read.
-    """
-    from detour.cli.validate import validate  # noqa: PLC0415 - schemas take half a second of imports
-
-    files = manifests_in(paths)
-    found = validate(files, namespace)
-    number = sum(len(each) for each in files.values())
-    wrong = sum(not each.is_warning for each in found)
-    told = [each.line for each in found]
-    counted = f"{number} {'object' if number == 1 else 'objects'} of Detour's in {len(files)}"
-    told.append(f"{counted} {'file' if len(files) == 1 else 'files'}: {wrong} would be refused")
-    listed = [
-        {"file": each.file, "object": each.object, "message": each.message, "warning": each.is_warning}
-        for each in found
-    ]
-    show(told, {"objects": number, "findings": listed}, output)
-    raise typer.Exit(1 if wrong else 0)
-
-
-def manifests_in(paths: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
-    """Return Detour's objects by the file that they are in. Raises CommandError where one cannot be read."""
-    return {str(path): _objects(path) for path in _manifests(paths)}
-
-
-def _manifests(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
-        elif path.is_file():
-            yield path
-        else:
-            raise CommandError(f"there is no file or folder {path}")
-
-
-def _objects(path: Path) -> list[dict[str, Any]]:
-    from detour.cli.validate import objects_in  # noqa: PLC0415 - as above
-
-    try:
-        return list(objects_in(path.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())

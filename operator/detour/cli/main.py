@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from detour import __version__
-from detour.cli import acting, foreseeing, looking
+from detour.cli import acting, diagnosing, foreseeing, looking, validating
 from detour.cli.acts import RefusedError
 from detour.cli.connection import CommandError
 from detour.engine.ports import NOT_REACHED, ClusterError
@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 looking.add_to(app)
 foreseeing.add_to(app)
+diagnosing.add_to(app)
+validating.add_to(app)
 acting.add_to(app)
 
 

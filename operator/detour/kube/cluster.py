@@ -50,6 +50,7 @@ LEASE_TIMEOUT = (2.0, 3.0)
 """Seconds to connect and to wait for an answer; short where a leader has to know in time."""
 
 PAGE = 250
+MOST_EVENTS = 1000
 THREADS = 8
 ORDINARY = (404, 409)
 """Answers that are part of life: an object that is gone, or newer than we knew."""
@@ -203,6 +204,12 @@ class Cluster:
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         await self._call("event", lambda api: _create_event(api, namespace, body))
+
+    async def list_events(self, component: str) -> list[RawObject]:
+        """Return the core/v1 Events that a component has created, in all namespaces."""
+        query = {"fieldSelector": f"source={component}", "limit": str(MOST_EVENTS)}
+        items = (await self._call("event", lambda api: _get(api, "/api/v1/events", query))).get("items")
+        return [each for each in items if isinstance(each, Mapping)] if isinstance(items, list) else []
 
     async def read_lease(self, namespace: str, name: str) -> RawObject:
         """Return a coordination.k8s.io/v1 Lease."""

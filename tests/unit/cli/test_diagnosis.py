@@ -1,11 +1,15 @@
 """`detour doctor` and `detour zone`: what is found, how bad it is, and what to do."""
 
+import tarfile
+from pathlib import Path
+
 import dns.dnssec
 import dns.name
 import dns.rdata
 import dns.rdatatype
 import pytest
 
+from detour.cli.bundle import write
 from detour.cli.diagnosis import Facts, Finding, ServerSeen, Severity, ZoneSeen, diagnosed, document, lines, zone_lines
 from detour.cli.overview import Replica
 from detour.cli.told import Told
@@ -148,3 +152,24 @@ def test_a_zone_is_shown_in_full() -> None:
         "records    2: 1 Held, 1 OK",
     ):
         assert part in text
+
+
+def test_a_bundle_has_objects_events_and_findings(tmp_path: Path) -> None:
+    path = tmp_path / "detour.tar.gz"
+    events = [{"reason": "Rerouted", "message": "api: 192.0.2.1 -> 192.0.2.2"}]
+    names = write(path, facts(record(), good_zone()), events)
+    assert names == [
+        "versions.txt",
+        "doctor.txt",
+        "failoverrecords.yaml",
+        "dnszones.yaml",
+        "vantages.yaml",
+        "events.json",
+    ]
+    with tarfile.open(path) as archive:
+        texts = {each.name: archive.extractfile(each) for each in archive.getmembers()}
+        read = {name: file.read().decode() for name, file in texts.items() if file is not None}
+    assert "Rerouted" in read["detour/events.json"]
+    assert "api.example.org" in read["detour/failoverrecords.yaml"]
+    assert "Nothing is known" in read["detour/doctor.txt"]
+    assert path.stat().st_mode & 0o777 == 0o600, "names and addresses are nobody else's"

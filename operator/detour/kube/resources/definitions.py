@@ -44,7 +44,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of custom resource; one without a `status` is not written by the operator."""
+    """One kind of custom resource; one without a `status` is not written by the operator.
+
+    By fields that are `selectable` (JSON paths) `kubectl get --field-selector` finds objects.
+    """
 
     kind: str
     plural: str
@@ -56,6 +59,7 @@ class Resource:
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = field(default=())
     other_short_name: str = ""
+    selectable: tuple[str, ...] = ()
 
     @property
     def singular(self) -> str:
@@ -87,6 +91,7 @@ class Resource:
 
     def crd(self) -> dict[str, Any]:
         """Return the CustomResourceDefinition."""
+        selectable = [{"jsonPath": each} for each in self.selectable]
         return {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
@@ -109,6 +114,7 @@ class Resource:
                         "storage": True,
                         **({"subresources": {"status": {}}} if self.status is not None else {}),
                         "additionalPrinterColumns": [column.document() for column in self.columns],
+                        **({"selectableFields": selectable} if selectable else {}),
                         "schema": {"openAPIV3Schema": self.schema()},
                     }
                 ],
@@ -128,6 +134,7 @@ FAILOVER_RECORD = Resource(
     summary="A DNS name that Detour keeps pointing at places that work.",
     spec=FailoverRecordSpec,
     status=FailoverRecordStatus,
+    selectable=(".spec.hostname", ".status.state"),
     columns=(
         Column("Hostname", ".spec.hostname"),
         Column("State", ".status.state", description="The record in one word."),
@@ -149,6 +156,7 @@ DNS_ZONE = Resource(
     summary="A DNS zone at one provider account.",
     spec=DNSZoneSpec,
     status=DNSZoneStatus,
+    selectable=(".spec.domain", ".status.state"),
     columns=(
         Column("Domain", ".spec.domain"),
         Column("State", ".status.state", description="The zone in one word."),
@@ -173,6 +181,7 @@ CLOUD_REGION = Resource(
     summary="A failure domain of a cloud, which can be taken out of service as a whole.",
     spec=CloudRegionSpec,
     status=CloudRegionStatus,
+    selectable=(".status.phase",),
     columns=(
         Column("Cloud", ".spec.cloud"),
         Column("Location", ".spec.location"),
