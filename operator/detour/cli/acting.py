@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -42,9 +42,14 @@ def drain(
     """Take a region out of service: names leave it where another endpoint is healthy."""
 
     async def act(cluster: Cluster) -> Act:
-        found = await read_region(cluster, region)
-        records = await read_all(cluster, None, [Kind.FAILOVER_RECORD])
-        return acts.drain(found, records.objects, reason=reason, until=_time(until), override=override)
+        everything = await read_all(cluster, None, [Kind.FAILOVER_RECORD, Kind.CLOUD_REGION])
+        if everything.unread:
+            kind, why = next(iter(everything.unread.items()))
+            raise CommandError(f"{kind} cannot be read, so nobody could say what the drain would do: {why}", 1)
+        regions = everything.by_name(Kind.CLOUD_REGION)
+        found, records = known_region(regions, region), everything.of(Kind.FAILOVER_RECORD)
+        until_at = _time(until)
+        return acts.drain(found, records, regions, reason=reason, until=until_at, override=override)
 
     _do(Place.of(kubeconfig, context, None), act, yes=yes)
 
@@ -163,10 +168,16 @@ def resume(
 async def read_region(cluster: Cluster, name: str) -> Told:
     """Read a region. Raises CommandError where there is no CloudRegion of that name."""
     found = await asyncio.to_thread(cluster.list_now, Kind.CLOUD_REGION, None)
-    regions = {each.name: each for each in (Told(Kind.CLOUD_REGION, raw) for raw in found.items.take())}
+    return known_region(
+        {each.name: each for each in (Told(Kind.CLOUD_REGION, raw) for raw in found.items.take())}, name
+    )
+
+
+def known_region(regions: Mapping[str, Told], name: str) -> Told:
+    """Return a region. Raises CommandError where there is no CloudRegion of that name."""
     if name not in regions:
         told = not_there(Kind.CLOUD_REGION, "", name, regions)
-        raise CommandError(f"{told}: declare it first, docs/examples/regions has the public ones", 1)
+        raise CommandError(f"{told} Declare it first: docs/examples/regions has the public ones", 1)
     return regions[name]
 
 

@@ -10,6 +10,8 @@ from detour.model.objects import Kind
 from detour.model.timestamps import timestamp
 
 SHOWN = 10
+OUT = frozenset({"Drained", "Failing"})
+"""States of a region that names do not move to."""
 
 
 class RefusedError(Exception):
@@ -27,17 +29,28 @@ class Act:
     will: tuple[str, ...]
 
 
-def drain(region: Told, records: Iterable[Told], *, reason: str, until: str | None, override: bool) -> Act:
-    """Take a region out of service."""
+def drain(
+    region: Told,
+    records: Iterable[Told],
+    regions: Mapping[str, Told],
+    *,
+    reason: str,
+    until: str | None,
+    override: bool,
+) -> Act:
+    """Take a region out of service. Of one that is drained already what is not given stays as it is."""
+    out = {region.name} | {name for name, each in regions.items() if each.state in OUT}
     here = [each for each in records if region.name in _regions_serving(each)]
-    stay = [each for each in here if not _has_alternative(each, region.name)]
+    stay = [each for each in here if not _has_alternative(each, out)]
     will = [f"take region {region.name} out of service{f' until {until}' if until else ''}: {_count(here)} from there"]
     will += _some("moves", [each for each in here if each not in stay])
-    will += _some("stays, as no other endpoint of it is healthy", stay)
+    will += _some("stays: it is pinned, suspended, or no other endpoint of it is healthy and in service", stay)
     if region.spec.get("state") == "Drained":
         will[0] = f"region {region.name} is drained already; {will[0]}"
-    spec = {"state": "Drained", "reason": reason or None, "until": until}
-    spec["overrides"] = ["MinRegionsInService"] if override else None  # type: ignore[assignment]
+    spec: dict[str, Any] = {"state": "Drained"}
+    given = {"reason": reason, "until": until, "overrides": ["MinRegionsInService"] if override else None}
+    is_new = region.spec.get("state") != "Drained"
+    spec |= {name: value or None for name, value in given.items() if value or is_new}
     return Act(Kind.CLOUD_REGION, "", region.name, {"spec": spec}, tuple(will))
 
 
@@ -109,6 +122,12 @@ def pin(record: Told, revision: str, *, force: bool) -> Act:
         for address in mappings(each.get("addresses"))
         if address.get("verdict") == "Unhealthy"
     }
+    unhealthy = {
+        str(each.get("name")): each for each in record.listed("endpoints") if each.get("verdict") == "Unhealthy"
+    }
+    for each in mappings(record.spec.get("endpoints")):
+        if each.get("hostname") and (found := unhealthy.get(str(each.get("name")))):
+            failing[str(each["hostname"])] = str(found.get("message") or "it fails")
     dead = [each for each in values if each in failing]
     why = "; ".join(f"{each} ({failing[each]})" for each in dead)
     if dead and not force:
@@ -162,11 +181,13 @@ def _regions_serving(record: Told) -> set[str]:
     return {str(each.get("region")) for each in record.listed("serving")}
 
 
-def _has_alternative(record: Told, region: str) -> bool:
+def _has_alternative(record: Told, out: set[str]) -> bool:
+    if record.state in ("Pinned", "Suspended", "Held"):
+        return False
     regions = {str(each.get("name")): each for each in mappings(record.spec.get("endpoints"))}
     return any(
         each.get("verdict") == "Healthy"
-        and regions.get(str(each.get("name")), {}).get("region") != region
+        and regions.get(str(each.get("name")), {}).get("region") not in out
         and regions.get(str(each.get("name")), {}).get("state") != "Drained"
         for each in record.listed("endpoints")
     )

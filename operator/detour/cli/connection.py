@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detour.cli.overview import TITLES, WELL, Replica
-from detour.cli.told import Told, mapping
+from detour.cli.told import Told, mapping, mappings
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.lease import LEADER, RELEASE
@@ -50,12 +50,19 @@ class Place:
             return self.namespace
         from kubernetes import config  # noqa: PLC0415 - half a second of imports, for who needs it alone
 
-        try:
-            found = config.list_kube_config_contexts(config_file=self.kubeconfig)  # type: ignore[no-untyped-call]
-            contexts, current = found
-        except config.ConfigException:
+        if self.kubeconfig is None:
             return "default"
-        chosen = next((each for each in contexts if each["name"] == self.context), current) or {}
+        try:
+            merger = config.kube_config.KubeConfigMerger(self.kubeconfig)  # type: ignore[no-untyped-call]
+            read: dict[str, Any] = merger.config.value if merger.config is not None else {}
+        except config.ConfigException as error:
+            raise CommandError(f"{self.kubeconfig} cannot be used: {error}") from None
+        name = self.context or read.get("current-context")
+        chosen = next((each for each in mappings(read.get("contexts")) if each.get("name") == name), None)
+        if chosen is None:
+            raise CommandError(
+                f"{self.kubeconfig} has no context {name}" if name else f"{self.kubeconfig} names no context"
+            )
         return str(mapping(chosen.get("context")).get("namespace") or "default")
 
     def cluster(self) -> Cluster:
@@ -70,6 +77,10 @@ class Everything:
     objects: tuple[Told, ...]
     replicas: tuple[Replica, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, kind: Kind) -> list[Told]:
+        """Return the objects of a kind."""
+        return [each for each in self.objects if each.kind is kind]
 
     def by_name(self, kind: Kind) -> dict[str, Told]:
         """Return the objects of a kind, by how people name them."""
@@ -112,7 +123,7 @@ def not_there(kind: Kind, namespace: str, name: str, known: Iterable[str]) -> st
 
     where = f" in namespace {namespace}" if namespace else ""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"there is no {kind.title} {name}{where}{f'; did you mean {near[0]}?' if near else ''}"
+    return f"there is no {kind.title} {name}{where}{f'; did you mean {near[0]}?' if near else '.'}"
 
 
 async def replicas(cluster: Cluster) -> tuple[Replica, ...]:

@@ -14,9 +14,10 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from detour.cli.overview import Replica
+from detour.cli.overview import TITLES, Replica
 from detour.cli.told import Told, lasting, mapping, mappings, seconds_of
 from detour.model.objects import Kind
+from detour.model.shares import majority
 
 LEASE_IS_OLD = 60.0
 """Seconds without a renewal after which nobody leads: a Lease holds for ten, and is renewed every three."""
@@ -28,6 +29,9 @@ LONG_TTL = 300
 """Seconds for which clients stay with a failed place at least: a failover is meant to be quicker."""
 
 NAMED = 5
+
+OWN = "operator"
+"""The name of the operator's own Vantage unless its settings say otherwise."""
 
 
 class Severity(enum.StrEnum):
@@ -140,13 +144,26 @@ def _of_vantages(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 Severity.RISK, f"vantage {each.name}", told, "its votes count and are not cast until it is well"
             )
-    voting = [each for each in vantages if each.state == "Trusted"]
-    if vantages and len(voting) * 2 <= len(vantages):
-        told = f"{len(voting)} of {len(vantages)} have a say: no majority can condemn anything"
+    total, cast = votes(facts.objects)
+    if vantages and cast < majority(total):
+        told = f"{cast} of {total} votes can be cast: no majority can condemn anything"
         yield Finding(Severity.FAILS, "vantages", told, "bring the others back")
-    if not vantages:
+    if not vantages and TITLES[Kind.VANTAGE] not in facts.unread:
         told = "the operator alone checks: where its own network fails nothing is followed"
         yield Finding(Severity.RISK, "vantages", told, "declare vantages elsewhere (docs/vantages.md)")
+
+
+def votes(objects: Iterable[Told]) -> tuple[int, int]:
+    """Return how many votes there are, and how many of them can be cast.
+
+    Those of vantages that count (a new one does not yet), and the operator's own where no Vantage is declared for it.
+    """
+    declared = [each for each in objects if each.kind is Kind.VANTAGE]
+    counted = [each for each in declared if each.state not in ("Off", "New")]
+    own = 0 if any(each.name == OWN for each in declared) else 1
+    weights = [(int(each.spec.get("votes", 1)), each.state) for each in counted]
+    cast = sum(number for number, state in weights if state == "Trusted")
+    return sum(number for number, _ in weights) + own, cast + own
 
 
 def _of_zone(facts: Facts, zone: Told) -> Iterator[Finding]:
@@ -222,18 +239,18 @@ def _of_dnssec(about: str, domain: str, seen: ZoneSeen) -> Iterator[Finding]:
 
 def _matches(domain: str, ds: Iterable[str], keys: Iterable[str]) -> bool:
     """Tell whether any key is one that a DS record speaks of (RFC 4034 §5.1.4)."""
+    owner = dns.name.from_text(domain)
+    return any(_is_of(owner, one, key) for one in ds for key in keys)
+
+
+def _is_of(owner: dns.name.Name, ds: str, key: str) -> bool:
     try:
-        wanted = {dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DS, each) for each in ds}
-        owner = dns.name.from_text(domain)
-        for text in keys:
-            key = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DNSKEY, text)
-            for each in wanted:
-                made = dns.dnssec.make_ds(owner, key, each.digest_type, validating=True)  # type: ignore[attr-defined]
-                if made == each:
-                    return True
+        wanted = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DS, ds)
+        read = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DNSKEY, key)
+        made = dns.dnssec.make_ds(owner, read, wanted.digest_type, validating=True)  # type: ignore[attr-defined]
     except (dns.exception.DNSException, ValueError):
-        return False
-    return False
+        return False  # a digest that nobody here knows: another DS record may speak of the same key
+    return bool(made == wanted)
 
 
 def _of_regions(facts: Facts) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from detour.cli.connection import Everything
+from detour.cli.diagnosis import votes
 from detour.cli.servers import answers_of
 from detour.cli.told import Told, mapping, mappings
 from detour.model.objects import Kind
@@ -67,8 +68,7 @@ def regions_in(everything: Everything) -> set[str]:
 
 def votes_in(everything: Everything) -> int:
     """Return how many votes there are: those of the vantages that are declared, or the operator's own."""
-    declared = [each for each in everything.objects if each.kind is Kind.VANTAGE]
-    return sum(int(each.spec.get("votes", 1)) for each in declared) or 1
+    return votes(everything.objects)[0]
 
 
 def answering_from(everything: Everything, regions: Sequence[str]) -> list[Told]:
@@ -155,6 +155,8 @@ def told_of_failure(
     yield from _more(len(worse), most)
     if not moved and not worse:
         yield "Nothing would change."
+    if moved:
+        yield f"Seconds are those until it is decided and sent; {WHAT_IS_NOT_KNOWN}"
     yield from _unsettled(found)
 
 

@@ -122,9 +122,13 @@ def _between(
             if meant is not None:
                 message = f"endpoint {each.name} names region {each.region}, which is not known; did you mean {meant}?"
                 yield Finding(file, name, message, is_warning=True)
-    for (_, first, one), (file, name, other) in combinations(records, 2):
+    by_hostname: dict[str, list[tuple[str, str, Record]]] = {}
+    for found in records:
+        by_hostname.setdefault(found[2].hostname, []).append(found)
+    pairs = (pair for same in by_hostname.values() for pair in combinations(same, 2))
+    for (_, first, one), (file, name, other) in pairs:
         shared = set(one.zones) & set(other.zones)
-        if one.hostname == other.hostname and shared:
+        if shared:
             zone_name = min(shared)
             yield Finding(
                 file,

@@ -21,6 +21,8 @@ class Outcome(enum.StrEnum):
     """What became of a write."""
 
     APPLIED = "Applied"
+    PARTLY_APPLIED = "PartlyApplied"
+    """The ledger has moved, and the names before the one that is told; where a provider has no transactions."""
     NOT_APPLIED = "NotApplied"
     UNCLEAR = "Unclear"
     """No answer came, or a refusal that says little: what the zone holds is read next, and told as another outcome."""
@@ -30,12 +32,18 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the trail: an intent where there is no `outcome` yet; `why` is the reason for a bad one."""
+    """One line of the trail: an intent where there is no `outcome` yet; `why` is the reason for a bad one.
 
+    A `write` has an identity that its outcomes share. Of one that was applied in part, `undone` is the first name that
+    was not: those before it were, and those after it were not tried.
+    """
+
+    write: str
     batch: Batch
     work: tuple[NameChange, ...]
     outcome: Outcome | None = None
     why: str = ""
+    undone: str | None = None
 
 
 Audit = Callable[[Entry], None]
@@ -54,6 +62,7 @@ def document(entry: Entry, *, zone: str, domain: str, site: str, at: float) -> d
         "schema": SCHEMA,
         "time": format_time(at),
         "stage": "intent" if entry.outcome is None else "outcome",
+        "write": entry.write,
         "zone": zone,
         "domain": domain,
         "site": site,
@@ -63,6 +72,8 @@ def document(entry: Entry, *, zone: str, domain: str, site: str, at: float) -> d
         told["result"] = entry.outcome.value
     if entry.why:
         told["reason"] = entry.why
+    if entry.undone is not None:
+        told["undone"] = entry.undone
     told["names"] = [_name(each) for each in entry.work]
     known = {change.key for each in entry.work for change in each.changes}
     if others := [each for each in entry.batch.changes if each.key not in known]:

@@ -7,6 +7,7 @@ sent ──► applied
   └── cancelled while waiting: the same doubt, for whoever goes on
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from detour.enactment.contract import (
     ZoneContents,
 )
 from detour.enactment.fence import Fence
-from detour.enactment.settlement import Settlement, first_undone
+from detour.enactment.settlement import Settlement, first_missing, first_undone
 from detour.enactment.view import ZoneView
 from detour.enactment.wishes import NameChange
 
@@ -57,7 +58,7 @@ class Tally:
 class Doubt:
     """A batch whose outcome must be read; `lost` that no answer came, `error` what was said otherwise.
 
-    `claims` says that it was to take the zone over.
+    `claims` says that it was to take the zone over, `write` is what the audit trail calls it.
     """
 
     batch: Batch
@@ -65,6 +66,7 @@ class Doubt:
     lost: bool
     error: ProviderError
     claims: bool
+    write: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Delivery:
         self._tally = tally
         self._clock = clock
         self._losses = 0
+        self._life, self._writes = secrets.token_hex(4), 0
         self.doubt: Doubt | None = None
         self.names_per_batch: int | None = None
         self.pause_until = 0.0
@@ -96,24 +99,26 @@ class Delivery:
         """
         claims = self._fence.held is None
         # Until an answer says otherwise the outcome is unknown: also when this task is cancelled while it waits.
-        self.doubt = Doubt(batch, work, True, OutcomeUnknownError("the answer did not come"), claims)
+        self._writes += 1
+        write = f"{self._life}-{self._writes}"
+        self.doubt = Doubt(batch, work, True, OutcomeUnknownError("the answer did not come"), claims, write)
         self._tally.batches += 1
-        self._audit(Entry(batch, tuple(work)))
+        self._audit(Entry(write, batch, tuple(work)))
         try:
             stored = await provider.apply(batch)
         except (BatchRefusedError, OutcomeUnknownError) as error:
-            self._audit(Entry(batch, tuple(work), Outcome.UNCLEAR, error.reason))
+            self._audit(Entry(write, batch, tuple(work), Outcome.UNCLEAR, error.reason))
             lost = isinstance(error, OutcomeUnknownError)
             self._tally.lost += lost
             self._tally.refused += not lost
-            self.doubt = Doubt(batch, work, lost or self._fence.unsettled, error, claims)
+            self.doubt = Doubt(batch, work, lost or self._fence.unsettled, error, claims, write)
             return None
         except ProviderError as error:
             self.doubt = None if provider.limits.atomic else self.doubt
             outcome = Outcome.NOT_APPLIED if provider.limits.atomic else Outcome.UNCLEAR
-            self._audit(Entry(batch, tuple(work), outcome, error.reason))
+            self._audit(Entry(write, batch, tuple(work), outcome, error.reason))
             raise
-        self._audit(Entry(batch, tuple(work), Outcome.APPLIED))
+        self._audit(Entry(write, batch, tuple(work), Outcome.APPLIED))
         self.doubt = None
         self._losses = 0
         self._fence.accepted(stored)
@@ -127,7 +132,12 @@ class Delivery:
         """
         self.doubt = None
         settlement = self._fence.settle(view.get(self._fence.key), lost=doubt.lost)
-        self._audit(Entry(doubt.batch, tuple(doubt.work), SETTLED[settlement]))
+        outcome, undone = SETTLED[settlement], None
+        if outcome is Outcome.APPLIED and not atomic:
+            undone = first_missing(doubt.work, view)
+            outcome = outcome if undone is None else Outcome.PARTLY_APPLIED
+        hostname = undone.hostname if undone is not None else None
+        self._audit(Entry(doubt.write, doubt.batch, tuple(doubt.work), outcome, undone=hostname))
         refused = None
         match settlement:
             case Settlement.APPLIED if not (doubt.claims or doubt.lost or atomic):

@@ -33,6 +33,11 @@ def settle(held: Ledger, sent: Ledger | None, found: Ledger | None) -> Settlemen
     return Settlement.SUPERSEDED if found.generation.epoch >= held.generation.epoch else Settlement.LOST
 
 
+def first_missing(work: Sequence[NameChange], view: ZoneView) -> NameChange | None:
+    """Return the first name that does not stand as a batch was to make it, whoever is to blame for that."""
+    return next((each for each in work if any(_plain(view.get(one.key)) != one.new for one in each.changes)), None)
+
+
 def first_undone(work: Sequence[NameChange], view: ZoneView) -> NameChange | None:
     """Return the name at which a refused batch stopped after its ledger had moved, if nothing stood against it there.
 

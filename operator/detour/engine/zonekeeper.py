@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from detour.checks.resolver import Delegation
-from detour.enactment.audit import Audit, document, nobody_audits
+from detour.enactment.audit import Audit, Entry, document, nobody_audits
 from detour.enactment.budget import ZoneBudget
 from detour.enactment.cancellation import is_of_a_library
 from detour.enactment.contract import CredentialsRefusedError, ProviderError, ProviderLimits, Secret
@@ -492,7 +492,14 @@ class ZoneKeeper:
         if keep is None:
             return nobody_audits
         wall = self._environment.clock.wall
-        return lambda entry: keep(document(entry, zone=str(zone.key), domain=zone.domain, site=site, at=wall()))
+
+        def tell(entry: Entry) -> None:
+            try:
+                keep(document(entry, zone=str(zone.key), domain=zone.domain, site=site, at=wall()))
+            except Exception as error:  # a defect there keeps no name from moving
+                logger.error("the audit trail could not be told of a write to %s: %s", zone.key, told(error))
+
+        return tell
 
     def _tell(self) -> None:
         self._inbox.put(ZoneChanged(self.zone.key))

@@ -1,6 +1,6 @@
 """What the checks of a twin show: what the statuses say was believed of each place, unless its region fails."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,12 +91,6 @@ class Believed:
         if not found:
             return Resolution(ResolutionOutcome.FAILED, (), 60.0, message=f"{hostname} was not resolved before")
         return Resolution(ResolutionOutcome.ANSWERED, found, 60.0)
-
-
-def unresolved(records: Iterable[Record], known: Collection[str]) -> set[str]:
-    """Return the hostnames of endpoints of which no address is known."""
-    wanted = {each.hostname for record in records for each in record.endpoints if each.hostname is not None}
-    return wanted.difference(known)
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:

@@ -53,16 +53,12 @@ class Foresight:
     strange: tuple[tuple[ObjectKey, str, str], ...] = ()
 
     def moved(self) -> list[Told]:
-        """Return the records whose answers change."""
-        return [each for each in self.records if _values(each.before) != _values(each.now)]
+        """Return the records whose answers change, all of them, to something that works."""
+        return [each for each in self.records if _values(each.before) != _values(each.now) and not _is_bad(each.now)]
 
     def unmoved(self) -> list[Told]:
-        """Return the records that are worse off than before, and whose answers stay."""
-        return [
-            each
-            for each in self.records
-            if each.now is not None and _values(each.before) == _values(each.now) and each.now.state not in UNMOVED
-        ]
+        """Return the records that are worse off than before, and are not moved, or not in every zone."""
+        return [each for each in self.records if _is_bad(each.now)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +157,10 @@ def _between(before: Answers, now: Answers, twin: Twin, began: float | None) -> 
 
 def _standings(twin: Twin) -> dict[ObjectKey, Standing]:
     return {key: found for key in twin.records() if (found := twin.standing(key)) is not None}
+
+
+def _is_bad(standing: Standing | None) -> bool:
+    return standing is not None and standing.state not in UNMOVED
 
 
 def _values(standing: Standing | None) -> Mapping[str, Values]:

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detour.app.auditfile import keeper
+from detour.app.auditfile import Trail, keeper
 from detour.enactment.audit import SCHEMA
 from detour.model.objects import Kind
 from detour.model.rrset import RRset, RRType
-from detour_simulation.memoryzone import Fault
+from detour_simulation.memoryzone import ONE_BY_ONE, Fault
 
 from .objects import dns_zone, failover_record
 from .world import Clouds, World
@@ -140,3 +143,71 @@ def test_a_disk_that_is_full_keeps_no_failover_waiting(capsys: pytest.CaptureFix
 def test_standard_output_will_do(capsys: pytest.CaptureFixture[str]) -> None:
     keeper("-")({"number": 1})
     assert capsys.readouterr().out == '{"number":1}\n'
+
+
+class Hanging(logging.Handler):
+    """A disk that hangs until it is `released`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.released.wait(10)
+
+
+def test_a_disk_that_hangs_keeps_no_failover_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detour.app.auditfile.WAITING", 5)
+    disk = Hanging()
+    trail = Trail(disk)
+    began = time.monotonic()
+    for number in range(100):
+        trail.keep({"number": number})
+    took = time.monotonic() - began
+    disk.released.set()
+    assert took < 5, "one entry waits a moment, and those after it not at all"
+
+
+async def test_a_trail_that_breaks_keeps_no_name_from_moving(boot: Boot) -> None:
+    world = boot(dns_zone(**CALM), failover_record())
+
+    def breaks(_: Entry) -> None:
+        raise RuntimeError("a defect")
+
+    object.__setattr__(world.engine.zones._environment, "audit", breaks)
+    world.audit.clear()
+    await asyncio.sleep(60)
+    world.down = {"192.0.2.1"}
+    await asyncio.sleep(60)
+    assert world.answers() == {"192.0.2.2"}
+
+
+async def test_outcomes_name_the_write_that_they_are_of(boot: Boot, clouds: Clouds) -> None:
+    world = boot(dns_zone(**CALM), failover_record())
+    await asyncio.sleep(60)
+    clouds.providers[-1].trouble(Fault.LOST_BEFORE, times=2)
+    world.down = {"192.0.2.1"}
+    await asyncio.sleep(120)
+    told: dict[str, list[str]] = {}
+    for each in world.audit:
+        told.setdefault(each["write"], []).append(each.get("result", "intent"))
+    assert all(found[0] == "intent" for found in told.values())
+    assert list(told.values())[-3:] == [
+        ["intent", "Unclear", "NotApplied"],
+        ["intent", "Unclear", "NotApplied"],
+        ["intent", "Applied"],
+    ]
+
+
+async def test_what_is_applied_in_part_is_told_so(boot: Boot, clouds: Clouds) -> None:
+    """Where a provider has no transactions the ledger moves first, and names follow until one is refused."""
+    clouds.limits = ONE_BY_ONE
+    names = [failover_record(name, uid=f"u-{name}") for name in ("a", "b", "c")]
+    world = boot(dns_zone(**CALM), *names)
+    await asyncio.sleep(60)
+    clouds.providers[-1].refused.add("b.example.org")
+    world.down = {"192.0.2.1"}
+    await asyncio.sleep(30)
+    partly = [each for each in world.audit if each.get("result") == "PartlyApplied"]
+    assert partly
+    assert {each["undone"] for each in partly} == {"b.example.org"}

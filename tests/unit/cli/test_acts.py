@@ -19,19 +19,41 @@ def annotated(**annotations: str) -> Told:
 def test_a_drain_says_who_moves_and_who_cannot() -> None:
     stuck = record("alone", endpoints=DEAD)
     elsewhere = record("other", serving=[{"name": "two", "region": "azure-westeurope", "values": []}])
-    act = acts.drain(region(), [record(), stuck, elsewhere], reason="upgrade", until=None, override=False)
+    act = acts.drain(region(), [record(), stuck, elsewhere], {}, reason="upgrade", until=None, override=False)
     assert act.will == (
         "take region aws-us-east-1 out of service: 2 records answer from there",
         "  shop/api moves",
-        "  shop/alone stays, as no other endpoint of it is healthy",
+        "  shop/alone stays: it is pinned, suspended, or no other endpoint of it is healthy and in service",
     )
     assert act.patch == {"spec": {"state": "Drained", "reason": "upgrade", "until": None, "overrides": None}}
 
 
 def test_a_drain_that_overrides_the_least_number_of_regions_says_so() -> None:
-    act = acts.drain(region(), [], reason="", until="2026-11-30T18:00:00Z", override=True)
+    act = acts.drain(region(), [], {}, reason="", until="2026-11-30T18:00:00Z", override=True)
     assert act.patch["spec"]["overrides"] == ["MinRegionsInService"]
     assert act.patch["spec"]["until"] == "2026-11-30T18:00:00Z"
+
+
+def test_a_drain_of_the_second_region_knows_that_the_first_is_out_already() -> None:
+    regions = {"azure-westeurope": region("azure-westeurope", phase="Drained")}
+    act = acts.drain(
+        region(), [record(), record("www", state="Pinned")], regions, reason="", until=None, override=False
+    )
+    assert [each.split(":")[0] for each in act.will[1:]] == ["  shop/api stays", "  shop/www stays"]
+
+
+def test_a_drain_that_is_told_anew_keeps_what_is_not_given() -> None:
+    drained = region(phase="Drained", state="Drained", overrides=["MinRegionsInService"])
+    act = acts.drain(drained, [], {}, reason="longer", until=None, override=False)
+    assert act.patch == {"spec": {"state": "Drained", "reason": "longer"}}
+
+
+def test_a_pin_of_a_cname_minds_the_checks_of_its_target() -> None:
+    told = record(endpoints=[endpoint("one", "192.0.2.1", "Unhealthy", message="connection refused")])
+    spec = {**told.spec, "endpoints": [{"name": "one", "hostname": "lb.example.net"}]}
+    status = {**told.status, "history": [{"revision": 1, "values": ["lb.example.net"]}]}
+    with pytest.raises(RefusedError, match=r"lb\.example\.net \(connection refused\)"):
+        acts.pin(Told(told.kind, {**told.raw, "spec": spec, "status": status}), "1", force=False)
 
 
 def test_an_undrain_takes_back_what_a_drain_has_set() -> None:

@@ -1,7 +1,18 @@
 """How people are told what would happen."""
 
+from dataclasses import replace
+
 from detour.cli.connection import Everything
-from detour.cli.foreseen import answering_from, document, filled, regions_in, told_of_failure, told_of_plan, votes_in
+from detour.cli.foreseen import (
+    WHAT_IS_NOT_KNOWN,
+    answering_from,
+    document,
+    filled,
+    regions_in,
+    told_of_failure,
+    told_of_plan,
+    votes_in,
+)
 from detour.cli.told import Told
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
@@ -31,7 +42,15 @@ def test_who_moves_and_who_does_not_is_told_with_its_time_and_reason() -> None:
         "  shop/api: one -> two, 4.3 s after the failure",
         "Would not:",
         "  shop/alone: Down: nothing works",
+        f"Seconds are those until it is decided and sent; {WHAT_IS_NOT_KNOWN}",
     ]
+
+
+def test_who_answers_otherwise_and_still_with_nothing_that_works_has_not_moved() -> None:
+    dead = replace(DOWN, values={"shop/main": ("192.0.2.1", "192.0.2.2")})
+    found = Foresight((), (Foretold(ObjectKey("shop", "api"), OK, dead),))
+    assert not found.moved()
+    assert len(found.unmoved()) == 1
 
 
 def test_where_nothing_changes_that_is_said() -> None:
@@ -43,7 +62,7 @@ def test_where_nothing_changes_that_is_said() -> None:
 
 def test_many_are_cut_short() -> None:
     many = Foresight((), tuple(moved(f"r{each}") for each in range(50)))
-    assert list(told_of_failure(many, ["x"], []))[-1] == "  and 20 more: --all lists them"
+    assert "  and 20 more: --all lists them" in list(told_of_failure(many, ["x"], []))
 
 
 def test_manifests_show_as_a_diff_of_each_zone() -> None:
@@ -78,7 +97,7 @@ def test_regions_votes_and_who_answers_are_read_from_the_objects() -> None:
     ]
     everything = Everything((record(), region("gcp-europe-west3"), *vantages))
     assert regions_in(everything) == {"aws-us-east-1", "azure-westeurope", "gcp-europe-west3"}
-    assert (votes_in(everything), votes_in(Everything(()))) == (3, 1)
+    assert (votes_in(everything), votes_in(Everything(()))) == (4, 1)
     assert [each.name for each in answering_from(everything, ["aws-us-east-1"])] == ["api"]
     assert not answering_from(everything, ["azure-westeurope"])
 

@@ -1,5 +1,6 @@
 """What is known of one object's status, and was told of the object: all of it in one place."""
 
+import asyncio
 import json
 import zlib
 from collections.abc import Mapping
@@ -27,8 +28,8 @@ class Reported:
     compressed JSON, which takes a tenth of what it is read into. `known_at` is since when we know what the object
     bears, `is_found` says that we do, `is_ours` that this process wrote it. `is_adopted` says that its status was gone
     on from; `followed` is what it bore last while another replica led. `told` is what events said of its conditions,
-    `ready` its condition Ready as it counts for the metrics; `quiet_until` ends its quiet time, and at `looks_again_at`
-    its status is made anew though nothing has happened. `incident` is the last one of this term, `acted` are the values
+    `ready` its condition Ready as it counts for the metrics; `quiet_until` ends its quiet time, and `look_again` is
+    when its status is made anew though nothing happens. `incident` is the last one of this term, `acted` are the values
     of commands that were acted upon, by annotation, and `complaint` is what is wrong with its annotations.
     """
 
@@ -44,7 +45,7 @@ class Reported:
     told: States | None = None
     ready: str | None = None
     quiet_until: float | None = None
-    looks_again_at: float | None = None
+    look_again: asyncio.TimerHandle | None = None
     incident: Status | None = None
     acted: dict[str, list[str]] = field(default_factory=dict)
     complaint: Explanation | None = None

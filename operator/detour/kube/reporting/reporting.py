@@ -188,6 +188,7 @@ class Reporting:
         known = self._writer.objects.get(subject)
         if known is not None:
             self._count_readiness(known, None)
+            self._look_again_at(known, None, 0.0)
         if subject.kind is Kind.FAILOVER_RECORD:
             self.tallies.note(subject.key, None)
         self._followed.pop(subject, None)
@@ -201,6 +202,10 @@ class Reporting:
         known = self._writer.objects.get(subject)
         if known is not None and known.is_adopted:
             self.mark(subject)
+
+    def _look_again(self, known: Reported) -> None:
+        known.look_again = None
+        self._mark_again(known.subject)
 
     def _leads(self, subject: Subject) -> bool:
         """Tell whether what there is to say of an object is this process's to say."""
@@ -335,9 +340,10 @@ class Reporting:
                     record = replace(record, warnings=(*([complaint] if complaint else []), *record.warnings))
                     conditions = record_conditions(record)
                     stands = standing(record, conditions)
+                    ready, mistake = conditions[0], stands.mistake
                     under_way = self._progress(
                         known,
-                        conditions[0],
+                        ready if mistake is None else replace(ready, reason=mistake.reason, message=mistake.message),
                         previous,
                         record.record.generation,
                         needs_a_person=stands.needs_a_person,
@@ -396,11 +402,16 @@ class Reporting:
             now=now,
             deadline=deadline,
         )
-        at = found.look_again_at
-        if at is not None and known.looks_again_at != at:
-            known.looks_again_at = at
-            asyncio.get_running_loop().call_later(at - now + 0.1, self._mark_again, known.subject)
+        self._look_again_at(known, found.look_again_at, now)
         return found.conditions
+
+    def _look_again_at(self, known: Reported, at: float | None, now: float) -> None:
+        """Make a status anew at a time by the wall clock, though nothing happens; None for never."""
+        if known.look_again is not None:
+            known.look_again.cancel()
+            known.look_again = None
+        if at is not None:
+            known.look_again = asyncio.get_running_loop().call_later(at - now + 0.1, self._look_again, known)
 
 
 def _warned_of(warnings: tuple[Explanation, ...], previous: Mapping[str, Any]) -> tuple[Condition, ...]:

@@ -6,8 +6,10 @@ The sentence names the cause, and what to do where something is to be done.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from detour.enactment.wishes import Explanation
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.kube.status.conditions import STALLED, Condition
+from detour.kube.status.progress import DEADLINE_EXCEEDED
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.record import Publish
@@ -50,11 +52,12 @@ TOLD = 3
 
 
 class Standing(NamedTuple):
-    """How a record stands. `needs_a_person` says that it will not mend itself."""
+    """How a record stands. `needs_a_person`: it will not mend itself; `mistake`: a part of it is not followed."""
 
     state: RecordState
     message: str
     needs_a_person: bool
+    mistake: Explanation | None = None
 
 
 def serving_now(picture: RecordPicture, zones: Iterable[ZonePicture] | None = None) -> tuple[Serving, ...]:
@@ -94,19 +97,33 @@ def standing(picture: RecordPicture, conditions: Iterable[Condition]) -> Standin
         return Standing(RecordState.DELETING, published.message, needs_a_person=published.reason == "Held")
     if is_refused(picture):
         return Standing(RecordState.REFUSED, published.message, needs_a_person=published.reason not in PASSING)
+    if ready.reason == "Standby":
+        return Standing(RecordState.STANDBY, ready.message, needs_a_person=False)
     is_doubted = any(each.held is HoldReason.PANIC for each in picture.zones)
     if has_values and not is_doubted and (works is False or (works is None and ready.reason == "NoHealthyEndpoint")):
-        return Standing(RecordState.DOWN, _told_of_down(picture, ready, why_not), needs_a_person=True)
+        is_on_its_way = _is_on_its_way(picture, published) and published.reason in PASSING
+        message = _told_of_down(picture, ready, published, why_not)
+        return Standing(RecordState.DOWN, message, needs_a_person=not is_on_its_way)
     if published.reason == "Held":
         return Standing(RecordState.HELD, published.message, needs_a_person=True)
     if picture.record.suspend or picture.dry_run:
         return Standing(RecordState.SUSPENDED, _told_of_suspension(picture, published), needs_a_person=not ready.holds)
-    if ready.reason == "Standby":
-        return Standing(RecordState.STANDBY, ready.message, needs_a_person=False)
     if not has_values:
         return Standing(RecordState.PENDING, published.message, needs_a_person=published.reason not in PASSING)
-    mistakes = [each for each in (*picture.warnings, picture.pin_refusal) if each and each.reason in MISTAKES]
-    needs_a_person = bool(mistakes) or (not ready.holds and ready.reason not in PASSING)
+    found = _working(picture, by_type)
+    mistake = next(
+        (each for each in (*picture.warnings, picture.pin_refusal) if each and each.reason in MISTAKES), None
+    )
+    if mistake is None:
+        return found
+    told = found.message if mistake.message in found.message else f"{found.message}; {mistake.message}"
+    return Standing(found.state, told, needs_a_person=True, mistake=mistake)
+
+
+def _working(picture: RecordPicture, by_type: Mapping[str, Condition]) -> Standing:
+    """Return how a record stands that answers with something that works, as far as anybody knows."""
+    ready, published = by_type["Ready"], by_type["Published"]
+    needs_a_person = not ready.holds and ready.reason not in PASSING
     if not published.holds and published.reason != "InProgress":
         return Standing(RecordState.DEGRADED, published.message, needs_a_person)
     if ready.holds is None:
@@ -122,7 +139,8 @@ def standing(picture: RecordPicture, conditions: Iterable[Condition]) -> Standin
 
 def stuck(stands: Standing, under_way: Iterable[Condition]) -> Standing:
     """Return how a record stands that has been on its way for too long, by what there is to say of its progress."""
-    stalled = next((each for each in under_way if each.type == STALLED), None)
+    late = (each for each in under_way if each.type == STALLED and each.reason == DEADLINE_EXCEEDED)
+    stalled = next(late, None)
     if stalled is None or stands.state not in (RecordState.OK, RecordState.FAILED_OVER, RecordState.PINNED):
         return stands
     return Standing(RecordState.DEGRADED, stalled.message, needs_a_person=True)
@@ -136,7 +154,12 @@ def is_refused(picture: RecordPicture) -> bool:
     return bool(refused) and len(refused) == len(picture.zones)
 
 
-def _told_of_down(picture: RecordPicture, ready: Condition, why_not: str) -> str:
+def _is_on_its_way(picture: RecordPicture, published: Condition) -> bool:
+    """Tell whether something that works is decided, and is not written yet."""
+    return not published.holds and picture.basis is Basis.CHOSEN
+
+
+def _told_of_down(picture: RecordPicture, ready: Condition, published: Condition, why_not: str) -> str:
     name = f"{picture.record.key.name} -n {picture.record.key.namespace}"
     if picture.basis is Basis.PINNED:
         cure = f"remove the pin: `kubectl annotate fr/{name} detour.dev/pin-`"
@@ -144,6 +167,9 @@ def _told_of_down(picture: RecordPicture, ready: Condition, why_not: str) -> str
     held = next((each for each in picture.zones if each.held is not None), None)
     if held is not None:
         return f"nothing that is served works ({why_not}), and the safety gate holds the change: {ready.message}"
+    if _is_on_its_way(picture, published):
+        decided = f"another place is decided on ({picture.reason}), and not written"
+        return f"nothing that is served works ({why_not}); {decided}: {published.message}"
     cure = f"mend the endpoints, or the check if they do work: `detour check {name}` makes it from where you are"
     return f"nothing that is served works ({why_not}), and no other endpoint is fit; {cure}"
 
