@@ -30,6 +30,9 @@ class TwinCluster:
             generation = int(before["metadata"].get("generation") or 0)
             metadata |= {each: before["metadata"][each] for each in ("uid", "creationTimestamp")}
             metadata["generation"] = generation + (before.get("spec") != made.get("spec"))
+            # What people have annotated stays where a manifest does not name it, whichever way it is applied.
+            kept = {**(before["metadata"].get("annotations") or {}), **(metadata.get("annotations") or {})}
+            metadata |= {"annotations": kept} if kept else {}
         self.objects[key] = made
 
     async def patch(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any], *, status: bool) -> RawObject:

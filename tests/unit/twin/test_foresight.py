@@ -255,3 +255,16 @@ async def test_what_would_be_held_is_said(boot: Boot) -> None:
     assert len(found.moved()) == 10, "as many as may leave beside the region that is free"
     held = [each for each in found.unmoved() if each.now is not None and "safety gate holds" in each.now.message]
     assert len(held) == 2
+
+
+async def test_a_pin_that_a_manifest_does_not_name_stays(boot: Boot) -> None:
+    world = boot(dns_zone(**QUIET), failover_record())
+    await asyncio.sleep(60)
+    world.down = {"192.0.2.1"}
+    await asyncio.sleep(60)
+    pinned = changed(failover_record(), annotations={"detour.dev/pin": "2"})
+    world.api.apply(pinned)
+    world.down = set()
+    await asyncio.sleep(600)
+    assert world.answers() == {"192.0.2.2"}
+    assert not beside(lambda: if_applied(copied(world), [(Kind.FAILOVER_RECORD, failover_record())])).changes
