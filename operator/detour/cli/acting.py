@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,8 +22,10 @@ DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (drain, undrain, freeze, thaw, approve, failback, pin, unpin, rollback, suspend, resume):
+    for command in (drain, undrain, pin, rollback):
         app.command(command.__name__)(command)
+    for name, told, plain in PLAIN:
+        app.command(name, help=told)(plain)
 
 
 def drain(
@@ -63,39 +66,6 @@ def undrain(region: Region, *, kubeconfig: Kubeconfig = None, context: Context =
     _do(Place.of(kubeconfig, context, None), act, yes=yes)
 
 
-def freeze(
-    zone: Zone, *, namespace: Namespace = None, kubeconfig: Kubeconfig = None, context: Context = None, yes: Yes = False
-) -> None:
-    """Let nothing change in a zone, also no failover, until it is thawed."""
-    _to_zone(zone, Place.of(kubeconfig, context, namespace), lambda found: acts.freeze(found, frozen=True), yes=yes)
-
-
-def thaw(
-    zone: Zone, *, namespace: Namespace = None, kubeconfig: Kubeconfig = None, context: Context = None, yes: Yes = False
-) -> None:
-    """End what freeze began."""
-    _to_zone(zone, Place.of(kubeconfig, context, namespace), lambda found: acts.freeze(found, frozen=False), yes=yes)
-
-
-def approve(
-    zone: Zone, *, namespace: Namespace = None, kubeconfig: Kubeconfig = None, context: Context = None, yes: Yes = False
-) -> None:
-    """Let through exactly what the safety gate holds in a zone now."""
-    _to_zone(zone, Place.of(kubeconfig, context, namespace), acts.approve, yes=yes)
-
-
-def failback(
-    name: Record,
-    *,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    yes: Yes = False,
-) -> None:
-    """Let endpoints that have recovered take their places again at once."""
-    _to_record(name, Place.of(kubeconfig, context, namespace), lambda found: acts.failback(found, time.time()), yes=yes)
-
-
 def pin(
     name: Record,
     revision: Annotated[str, typer.Argument(help="A revision of `detour history`.")],
@@ -107,21 +77,9 @@ def pin(
     force: Force = False,
 ) -> None:
     """Serve an earlier set until it is unpinned; checks decide nothing."""
-    _to_record(
-        name, Place.of(kubeconfig, context, namespace), lambda found: acts.pin(found, revision, force=force), yes=yes
-    )
-
-
-def unpin(
-    name: Record,
-    *,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    yes: Yes = False,
-) -> None:
-    """Let checks decide again."""
-    _to_record(name, Place.of(kubeconfig, context, namespace), acts.unpin, yes=yes)
+    place = Place.of(kubeconfig, context, namespace)
+    make = partial(acts.pin, revision=revision, force=force)
+    _do(place, partial(_read, Kind.FAILOVER_RECORD, name, place, make), yes=yes)
 
 
 def rollback(
@@ -134,35 +92,71 @@ def rollback(
     force: Force = False,
 ) -> None:
     """Pin what was served before the last change."""
-    _to_record(name, Place.of(kubeconfig, context, namespace), lambda found: acts.rollback(found, force=force), yes=yes)
+    place = Place.of(kubeconfig, context, namespace)
+    _do(place, partial(_read, Kind.FAILOVER_RECORD, name, place, partial(acts.rollback, force=force)), yes=yes)
 
 
-def suspend(
-    name: Record,
-    *,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    yes: Yes = False,
-) -> None:
-    """Write nothing for a record until it is resumed."""
-    _to_record(
-        name, Place.of(kubeconfig, context, namespace), lambda found: acts.suspend(found, suspended=True), yes=yes
-    )
+def _on_record(make: Callable[[Told], Act]) -> Callable[..., None]:
+    """Return a command that does one thing to a record."""
+
+    def command(
+        name: Record,
+        *,
+        namespace: Namespace = None,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        yes: Yes = False,
+    ) -> None:
+        place = Place.of(kubeconfig, context, namespace)
+        _do(place, partial(_read, Kind.FAILOVER_RECORD, name, place, make), yes=yes)
+
+    return command
 
 
-def resume(
-    name: Record,
-    *,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    yes: Yes = False,
-) -> None:
-    """End what suspend began."""
-    _to_record(
-        name, Place.of(kubeconfig, context, namespace), lambda found: acts.suspend(found, suspended=False), yes=yes
-    )
+def _on_zone(make: Callable[[Told], Act]) -> Callable[..., None]:
+    """Return a command that does one thing to a zone."""
+
+    def command(
+        zone: Zone,
+        *,
+        namespace: Namespace = None,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        yes: Yes = False,
+    ) -> None:
+        place = Place.of(kubeconfig, context, namespace)
+        _do(place, partial(_read, Kind.DNS_ZONE, zone, place, make), yes=yes)
+
+    return command
+
+
+async def _read(kind: Kind, name: str, place: Place, make: Callable[[Told], Act], cluster: Cluster) -> Act:
+    """Return what is to be done to an object that is read now."""
+    return make(await read_one(cluster, kind, *named(name, place)))
+
+
+def _failback(record: Told) -> Act:
+    return acts.failback(record, time.time())
+
+
+PLAIN: tuple[tuple[str, str, Callable[..., None]], ...] = (
+    (
+        "freeze",
+        "Let nothing change in a zone, also no failover, until it is thawed.",
+        _on_zone(partial(acts.freeze, frozen=True)),
+    ),
+    ("thaw", "End what freeze began.", _on_zone(partial(acts.freeze, frozen=False))),
+    ("approve", "Let through exactly what the safety gate holds in a zone now.", _on_zone(acts.approve)),
+    ("failback", "Let endpoints that have recovered take their places again at once.", _on_record(_failback)),
+    ("unpin", "Let checks decide again.", _on_record(acts.unpin)),
+    (
+        "suspend",
+        "Write nothing for a record until it is resumed.",
+        _on_record(partial(acts.suspend, suspended=True)),
+    ),
+    ("resume", "End what suspend began.", _on_record(partial(acts.suspend, suspended=False))),
+)
+"""Commands that need nothing but the name of an object: what each is called, and what it does."""
 
 
 async def read_region(cluster: Cluster, name: str) -> Told:
@@ -179,20 +173,6 @@ def known_region(regions: Mapping[str, Told], name: str) -> Told:
         told = not_there(Kind.CLOUD_REGION, "", name, regions)
         raise CommandError(f"{told} Declare it first: docs/examples/regions has the public ones", 1)
     return regions[name]
-
-
-def _to_record(name: str, place: Place, make: Callable[[Told], Act], *, yes: bool) -> None:
-    async def act(cluster: Cluster) -> Act:
-        return make(await read_one(cluster, Kind.FAILOVER_RECORD, *named(name, place)))
-
-    _do(place, act, yes=yes)
-
-
-def _to_zone(name: str, place: Place, make: Callable[[Told], Act], *, yes: bool) -> None:
-    async def act(cluster: Cluster) -> Act:
-        return make(await read_one(cluster, Kind.DNS_ZONE, *named(name, place)))
-
-    _do(place, act, yes=yes)
 
 
 def _do(place: Place, make: Callable[[Cluster], Awaitable[Act]], *, yes: bool) -> None:

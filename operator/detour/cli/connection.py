@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detour.cli.overview import TITLES, WELL, Replica
-from detour.cli.told import Told, mapping, mappings
+from detour.cli.told import Told, mapping
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
 from detour.kube.lease import LEADER, RELEASE
@@ -54,20 +54,25 @@ class Place:
             return "default"
         try:
             merger = config.kube_config.KubeConfigMerger(self.kubeconfig)  # type: ignore[no-untyped-call]
-            read: dict[str, Any] = merger.config.value if merger.config is not None else {}
+            read = _plain(merger.config)
         except config.ConfigException as error:
             raise CommandError(f"{self.kubeconfig} cannot be used: {error}") from None
         name = self.context or read.get("current-context")
-        chosen = next((each for each in mappings(read.get("contexts")) if each.get("name") == name), None)
+        contexts = [mapping(_plain(each)) for each in read.get("contexts") or ()]
+        chosen = next((each for each in contexts if each.get("name") == name), None)
         if chosen is None:
-            raise CommandError(
-                f"{self.kubeconfig} has no context {name}" if name else f"{self.kubeconfig} names no context"
-            )
+            told = f"has no context {name}" if name else "has no current-context: name one with --context, or give -n"
+            raise CommandError(f"{self.kubeconfig} {told}")
         return str(mapping(chosen.get("context")).get("namespace") or "default")
 
     def cluster(self) -> Cluster:
         """Return the API server; it is reached with the first call."""
         return Cluster(self.kubeconfig, context=self.context, manager=FIELD_MANAGER)
+
+
+def _plain(node: Any) -> Any:
+    """Return what the library's wrapper of a part of a kubeconfig holds; {} for nothing."""
+    return getattr(node, "value", node) or {}
 
 
 @dataclass(frozen=True, slots=True)

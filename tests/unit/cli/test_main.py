@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from detour.cli.connection import CommandError, Place
 from detour.cli.following import Stage, stages
 from detour.cli.told import Told
 
@@ -142,3 +143,38 @@ def test_the_examples_are_good_and_a_bundle_that_only_the_cluster_has_is_none_of
     for folder in ("quickstart", "real-world", "regions"):
         ended = detour("validate", str(Path(__file__).parents[3] / "docs" / "examples" / folder))
         assert (ended.returncode, ended.stderr) == (0, "")
+
+
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "users": [{"name": "u", "user": {"token": "x"}}],
+    "contexts": [
+        {"name": "prod", "context": {"cluster": "a", "user": "u", "namespace": "shop"}},
+        {"name": "bare", "context": {"cluster": "a", "user": "u"}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("context", "current", "namespace"),
+    [("prod", None, "shop"), ("bare", None, "default"), (None, "prod", "shop"), ("bare", "prod", "default")],
+)
+def test_the_namespace_is_that_of_the_context(
+    tmp_path: Path, context: str | None, current: str | None, namespace: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(KUBECONFIG | ({"current-context": current} if current else {})))
+    assert Place.of(str(path), context, None).default_namespace == namespace
+    assert Place.of(str(path), context, "other").default_namespace == "other"
+
+
+@pytest.mark.parametrize(("context", "told"), [("prodd", "has no context prodd"), (None, "has no current-context")])
+def test_a_context_that_is_not_there_is_no_reason_to_act_elsewhere(
+    tmp_path: Path, context: str | None, told: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(KUBECONFIG))
+    with pytest.raises(CommandError, match=told):
+        _ = Place.of(str(path), context, None).default_namespace
