@@ -73,6 +73,8 @@ check: setup lint
 test: setup packages
 	@echo "== outside binaries (built once from source when missing: 5-8 min)"
 	@$(BIN)/python -m detour_lab.controlplane > /dev/null
+	@echo "== what deployment tools judge by (built once from source when missing: 3 min)"
+	@$(BIN)/python tests/gitops/judging.py
 	@echo "== all tests, in $(PROCESSES) processes: about 10 min on 2 cores"
 	@$(BIN)/python -m pytest -n $(PROCESSES)
 
