@@ -17,6 +17,7 @@ from detour.kube.watching import ORDER
 from detour.model.objects import Kind, RawObject
 from detour.model.record import ObjectKey, Record
 from detour.model.timestamps import timestamp
+from detour.twin.cluster import merged
 from detour.twin.loop import START, VirtualLoop
 from detour_simulation.history import Declared, History, RegionDeclared, StatusDamaged, ZoneDeclared
 from detour_simulation.hosted import hosted_zone
@@ -396,15 +397,3 @@ class Connection:
 def _declares_alike(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
     deletions = [(each or {}).get("metadata", {}).get("deletionTimestamp") for each in (before, after)]
     return before is not None and before["spec"] == after["spec"] and deletions[0] == deletions[1]
-
-
-def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `before` with a merge patch applied (RFC 7396): objects are merged, null removes, all else replaces."""
-    result = {key: value for key, value in before.items() if key not in patch}
-    for key, value in patch.items():
-        if isinstance(value, Mapping):
-            old = before.get(key)
-            result[key] = merged(old if isinstance(old, Mapping) else {}, value)
-        elif value is not None:
-            result[key] = value
-    return result

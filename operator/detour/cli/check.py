@@ -5,7 +5,7 @@ For whoever writes a FailoverRecord: does each endpoint pass, as Detour would ch
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from detour.checks.guard import NetworkGuard
 from detour.checks.http import HTTPProber
 from detour.checks.resolver import Resolution, ResolutionOutcome, Resolver, too_few, with_enough
 from detour.checks.run import run_check
+from detour.cli.validate import filled, objects_in
 from detour.engine.canaries import as_records
 from detour.engine.checktargets import checks_of, target_of
 from detour.engine.clock import Clock
@@ -31,9 +32,6 @@ from detour.model.objects import Kind
 from detour.model.record import Record
 
 KINDS = {"FailoverRecord": Kind.FAILOVER_RECORD, "CloudRegion": Kind.CLOUD_REGION}
-UNSET = {"uid": "not-applied", "generation": 0, "creationTimestamp": "1970-01-01T00:00:00Z"}
-"""What the API server would fill in."""
-
 COLUMNS = ("ENDPOINT", "ADDRESS", "RESULT", "TIME", "WHY")
 
 
@@ -235,19 +233,11 @@ async def _in_text(text: str, chosen: CheckSettings) -> list[Record]:
             cluster.close()
 
     found: list[Record] = []
-    for raw in _objects(yaml.safe_load_all(text)):
-        metadata = {**UNSET, "namespace": chosen.namespace, **(raw.get("metadata") or {})}
-        found += await _read({**raw, "metadata": metadata}, from_the_cluster)
+    for raw in objects_in(text):
+        kind = KINDS.get(str(raw.get("kind")))
+        if kind is not None:
+            found += await _read(filled(raw, kind, chosen.namespace), from_the_cluster)
     return found
-
-
-def _objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Give the objects that can be checked, those in lists too."""
-    for each in documents:
-        if isinstance(each, dict) and isinstance(each.get("items"), list):
-            yield from _objects(each["items"])
-        elif isinstance(each, dict) and each.get("kind") in KINDS:
-            yield each
 
 
 async def _read(

@@ -53,7 +53,7 @@ class Place:
         if self.kubeconfig is None:
             return "default"
         try:
-            merger = config.kube_config.KubeConfigMerger(self.kubeconfig)  # type: ignore[no-untyped-call]
+            merger = config.kube_config.KubeConfigMerger(self.kubeconfig)  # type: ignore[no-untyped-call]  # so upstream
             read = _plain(merger.config)
         except config.ConfigException as error:
             raise CommandError(f"{self.kubeconfig} cannot be used: {error}") from None

@@ -247,7 +247,7 @@ def _is_of(owner: dns.name.Name, ds: str, key: str) -> bool:
     try:
         wanted = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DS, ds)
         read = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DNSKEY, key)
-        made = dns.dnssec.make_ds(owner, read, wanted.digest_type, validating=True)  # type: ignore[attr-defined]
+        made = dns.dnssec.make_ds(owner, read, wanted.digest_type, validating=True)  # type: ignore[attr-defined]  # a DS
     except (dns.exception.DNSException, ValueError):
         return False  # a digest that nobody here knows: another DS record may speak of the same key
     return bool(made == wanted)

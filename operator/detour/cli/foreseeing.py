@@ -89,7 +89,7 @@ def plan(
         raise typer.Exit(1)
     everything = _everything(place)
     raws = [(validate.KINDS[str(raw["kind"])], raw) for found in manifests.values() for raw in found]
-    changed = [(kind, foreseen.filled(raw, kind, where)) for kind, raw in raws if kind in foreseen.KINDS]
+    changed = [(kind, validate.filled(raw, kind, where)) for kind, raw in raws if kind in foreseen.KINDS]
     there = {(each.kind, each.shown) for each in everything.objects}
     records = [Told(kind, raw) for kind, raw in changed if kind is Kind.FAILOVER_RECORD]
     new = [each for each in records if (each.kind, each.shown) not in there]

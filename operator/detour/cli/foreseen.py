@@ -12,16 +12,15 @@ from detour.cli.servers import answers_of
 from detour.cli.told import Told, mapping, mappings
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
-from detour.model.rrset import RRset, RRType, address_sets
+from detour.model.rrset import RRset
 from detour.twin.foresight import Change, Copy, Foresight, if_applied, if_regions_fail
 from detour.twin.twin import KINDS, Standing
+from detour.twin.zone import answer_sets
 
 __all__ = ["KINDS", "if_applied", "if_regions_fail"]
 
 SHOWN = 30
 LOOK_UP_AT_ONCE = 20
-NEW_UID = "not-applied"
-EPOCH = "1970-01-01T00:00:00Z"
 
 WHAT_IS_NOT_KNOWN = "endpoints that were never checked are taken to pass; quotas of providers are not looked at"
 
@@ -108,25 +107,10 @@ async def _found(new: Sequence[Told], everything: Everything) -> list[tuple[Obje
         }
         for each in await answers_of(record, mine, None):
             namespace, _, name = each.zone.partition("/")
-            found += [(ObjectKey(namespace, name), rrset) for rrset in _sets(record, each.values, each.ttl or 30)]
+            hostname, is_cname = str(record.spec.get("hostname", "")), record.spec.get("publish") == "CNAME"
+            sets = answer_sets(hostname, each.ttl or 30, each.values, is_cname=is_cname)
+            found += [(ObjectKey(namespace, name), rrset) for rrset in sets]
     return found
-
-
-def _sets(record: Told, values: tuple[str, ...], ttl: int) -> tuple[RRset, ...]:
-    hostname = str(record.spec.get("hostname", ""))
-    if not values:
-        return ()
-    if record.spec.get("publish") == "CNAME":
-        return (RRset(hostname, RRType.CNAME, ttl, values[:1]),)
-    return address_sets(hostname, ttl, values)
-
-
-def filled(raw: Mapping[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:
-    """Return an object as the API server would hold it."""
-    metadata = dict(mapping(raw.get("metadata")))
-    place = {"namespace": metadata.get("namespace") or namespace} if kind.is_namespaced else {}
-    usual = {"uid": f"{NEW_UID}-{metadata.get('name')}", "generation": 1, "creationTimestamp": EPOCH}
-    return {**raw, "metadata": {**usual, **metadata, **place}}
 
 
 def told_of_failure(

@@ -11,7 +11,6 @@ from detour.model.timestamps import parse_time
 NOT_LOOKED_AT = "Unseen"
 """The state of an object that the operator has not looked at, in the version that it has."""
 
-
 ZONE_TELLS = ("Ready", "Held", "Frozen", "Throttled", "Warning")
 """Conditions of a DNSZone, in the order in which people should hear of them; Ready is bad where it is not True."""
 
@@ -64,13 +63,8 @@ class Told:
             return "the operator has not looked at this version of it yet: is it running?"
         if self.kind is not Kind.DNS_ZONE:
             return str(self.status.get("message") or "")
-        order = ("Ready", "Held", "Frozen", "Throttled", "Warning")
-        bad = [
-            self.condition(each)
-            for each in order
-            if (self.condition(each).get("status") == "True") == (each != "Ready")
-        ]
-        return str((bad or [self.condition("Ready")])[0].get("message") or "")
+        bad = (each for each in ZONE_TELLS if (self.condition(each).get("status") == "True") == (each != "Ready"))
+        return str(self.condition(next(bad, "Ready")).get("message") or "")
 
     def condition(self, type_: str) -> Mapping[str, Any]:
         """Return a condition, empty where it has none of that type."""

@@ -30,8 +30,7 @@ from detour.model.region import Region
 from detour.model.zone import Zone
 
 API_VERSION = f"{GROUP}/{VERSION}"
-UNSET = {"uid": "not-applied", "generation": 1, "creationTimestamp": "1970-01-01T00:00:00Z"}
-"""What the API server would fill in."""
+EPOCH = "1970-01-01T00:00:00Z"
 
 READ: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     Kind.FAILOVER_RECORD.title: lambda raw: record_from(without_ca_bundle(raw), None),
@@ -90,7 +89,7 @@ def validate(files: Mapping[str, Iterable[dict[str, Any]]], namespace: str = "de
                 continue
             found += [Finding(file, name, each, is_warning=True) for each in complaints(kind, raw)]
             try:
-                read = READ[kind.title](_filled(raw, kind, namespace))
+                read = READ[kind.title](filled(raw, kind, namespace))
             except DeclarationError as error:
                 found.append(Finding(file, name, str(error)))
                 continue
@@ -141,7 +140,9 @@ def _named(raw: Mapping[str, Any]) -> str:
     return f"{raw.get('kind', 'an object without a kind')} {mapping(raw.get('metadata')).get('name', 'without a name')}"
 
 
-def _filled(raw: Mapping[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:
-    """Return an object as the API server would show it."""
+def filled(raw: Mapping[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:
+    """Return an object as the API server would hold it, once applied in a namespace."""
+    metadata = mapping(raw.get("metadata"))
     place = {"namespace": namespace} if kind.is_namespaced else {}
-    return {**raw, "metadata": {**UNSET, **place, **mapping(raw.get("metadata"))}}
+    usual = {"uid": f"not-applied-{metadata.get('name')}", "generation": 1, "creationTimestamp": EPOCH}
+    return {**raw, "metadata": {**usual, **place, **metadata}}

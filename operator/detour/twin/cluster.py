@@ -41,10 +41,10 @@ class TwinCluster:
         if found is None:
             raise ClusterError("not found", 404)
         self._version += 1
-        merged = _merged(found, {each: body[each] for each in body if each == "status" or not status})
-        merged["metadata"]["resourceVersion"] = str(self._version)
-        self.objects[kind, namespace, name] = merged
-        return merged
+        patched = merged(found, {each: body[each] for each in body if each == "status" or not status})
+        patched["metadata"] = {**patched["metadata"], "resourceVersion": str(self._version)}
+        self.objects[kind, namespace, name] = patched
+        return patched
 
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Nobody reads them."""
@@ -54,14 +54,13 @@ class TwinCluster:
         raise ClusterError("not found", 404)
 
 
-def _merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(before)
+def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `before` with a merge patch applied (RFC 7396): objects are merged, null removes, all else replaces."""
+    result = {key: value for key, value in before.items() if key not in patch}
     for key, value in patch.items():
-        if value is None:
-            found.pop(key, None)
-        elif isinstance(value, Mapping):
-            old = found.get(key)
-            found[key] = _merged(old if isinstance(old, Mapping) else {}, value)
-        else:
-            found[key] = value
-    return found
+        if isinstance(value, Mapping):
+            old = before.get(key)
+            result[key] = merged(old if isinstance(old, Mapping) else {}, value)
+        elif value is not None:
+            result[key] = value
+    return result

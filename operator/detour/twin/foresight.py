@@ -91,15 +91,12 @@ def if_regions_fail(copy: Copy, regions: Iterable[str], *, seen_by: int | None =
     return _foreseen(copy, lambda twin: twin.fail(failing, seen_by=seen_by, votes=votes))
 
 
-def if_applied(copy: Copy, changed: Raws, *, deleted: Iterable[tuple[Kind, str, str]] = ()) -> Foresight:
-    """Return what would happen if these objects were applied, and those deleted, now."""
-    gone = list(deleted)
+def if_applied(copy: Copy, changed: Raws) -> Foresight:
+    """Return what would happen if these objects were applied now."""
 
     def happen(twin: Twin) -> None:
         for kind, raw in changed:
             twin.apply(kind, raw)
-        for each in gone:
-            twin.delete(*each)
 
     return _foreseen(copy, happen)
 

@@ -28,18 +28,18 @@ from detour.engine.clustersite import ClusterSite
 from detour.engine.environment import Environment
 from detour.engine.metrics import Metrics
 from detour.kube.cluster import Cluster
-from detour.kube.kinds import DeletionSeen, Listed, Seen
+from detour.kube.kinds import Listed, Seen
 from detour.kube.translate import DeclarationError, record_from, region_from, without_ca_bundle
 from detour.model.checks import CheckResult, Target
 from detour.model.names import canonical
 from detour.model.objects import Kind, RawObject
-from detour.model.record import ObjectKey, Record
-from detour.model.rrset import RRKey, RRset, RRType, address_sets
+from detour.model.record import ObjectKey, Publish, Record
+from detour.model.rrset import RRKey, RRset, RRType
 from detour.model.zone import Zone
-from detour.twin.believed import Believed
+from detour.twin.believed import LATENCY, Believed
 from detour.twin.cluster import TwinCluster
 from detour.twin.loop import virtual_loop
-from detour.twin.zone import LIMITS, TwinProvider, TwinZone
+from detour.twin.zone import LIMITS, NAME_SERVER, TwinProvider, TwinZone, answer_sets
 
 SITE = "twin"
 OWNER = "twin"
@@ -65,7 +65,6 @@ class Standing:
     message: str
     serving: tuple[str, ...]
     values: Mapping[str, tuple[str, ...]]
-    ready: bool
 
 
 class Twin:
@@ -155,12 +154,6 @@ class Twin:
         self._learn_one(kind, self._cluster.objects[key])
         self._parts.declarations.take(Seen(kind, copy.deepcopy(self._cluster.objects[key])), self._clock.now())
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> None:
-        """Delete an object that nothing keeps from going."""
-        raw = self._cluster.objects.pop((kind, namespace, name), None)
-        if raw is not None:
-            self._parts.declarations.take(DeletionSeen(kind, raw), self._clock.now())
-
     # -- what there is to see --------------------------------------------------------------------------------------
 
     def standing(self, key: ObjectKey) -> Standing | None:
@@ -169,7 +162,6 @@ class Twin:
         if raw is None:
             return None
         status = raw.get("status") or {}
-        conditions = {each.get("type"): each for each in status.get("conditions", ())}
         hostname = canonical(str(raw["spec"].get("hostname", "")))
         zones = {
             str(zone): self.zones[zone].answers().get(hostname, ())
@@ -181,18 +173,11 @@ class Twin:
             message=str(status.get("message", "")),
             serving=tuple(str(each.get("name")) for each in status.get("serving", ())),
             values=zones,
-            ready=conditions.get("Ready", {}).get("status") == "True",
         )
 
     def answers(self) -> dict[ObjectKey, dict[str, tuple[str, ...]]]:
         """Return what each zone answers, by name."""
         return {key: zone.answers() for key, zone in self.zones.items()}
-
-    def status(self, kind: Kind, namespace: str, name: str) -> Mapping[str, Any]:
-        """Return the status that an object has come to."""
-        found = self._cluster.objects.get((kind, namespace, name), {})
-        status = found.get("status")
-        return status if isinstance(status, Mapping) else {}
 
     def records(self) -> list[ObjectKey]:
         """Return all records."""
@@ -241,17 +226,18 @@ class Twin:
             values = tuple(str(value) for value in each.get("values", ()))
             if zone is not None and values:
                 marker = Marker(OWNER, record.key, record.uid).rrset(record.hostname)
-                for rrset in (*_sets(record, values), marker):
+                is_cname = record.publish is Publish.CNAME
+                for rrset in (*answer_sets(record.hostname, record.ttl, values, is_cname=is_cname), marker):
                     zone.sets[rrset.key] = rrset
 
     # -- ports -----------------------------------------------------------------------------------------------------
 
     async def _check(self, target: Target) -> CheckResult:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(LATENCY)
         return self.believed.check(target)
 
     async def _resolve(self, hostname: str) -> Resolution:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(LATENCY)
         return self.believed.resolve(hostname)
 
     async def _open_zone(self, zone: Zone, *, secret: Secret | None, pace: Pace) -> TwinProvider:
@@ -267,7 +253,7 @@ class Twin:
         return Answer()
 
     async def _look_up(self, hostname: str) -> tuple[str, ...]:
-        return ("192.0.2.53",)
+        return (NAME_SERVER,)
 
     async def _no_secret(self, namespace: str, name: str) -> Secret:
         return {"twin": "opens every zone"}
@@ -315,13 +301,6 @@ def _canaries(raw: Mapping[str, Any]) -> list[Record]:
 
 def _key(reference: Mapping[str, Any], namespace: str) -> ObjectKey:
     return ObjectKey(str(reference.get("namespace") or namespace), str(reference.get("name") or ""))
-
-
-def _sets(record: Record, values: tuple[str, ...]) -> tuple[RRset, ...]:
-    """Return sets of values as a status has them: addresses, or the target of a CNAME."""
-    if record.publish.value == "CNAME":
-        return (RRset(record.hostname, RRType.CNAME, record.ttl, values[:1]),)
-    return address_sets(record.hostname, record.ttl, values)
 
 
 def _account(zone: Zone, secret: Secret | None) -> str:

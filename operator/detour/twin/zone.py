@@ -13,7 +13,7 @@ from detour.enactment.contract import (
     ZoneContents,
     ZoneFacts,
 )
-from detour.model.rrset import ANSWER_TYPES, RRKey, RRset
+from detour.model.rrset import ANSWER_TYPES, RRKey, RRset, RRType, address_sets
 
 LIMITS = ProviderLimits(
     batch_elements=1000,
@@ -28,7 +28,14 @@ LIMITS = ProviderLimits(
 LATENCY = 0.05
 """Seconds that each call takes."""
 
-NAME_SERVER = "192.0.2.53:53"
+NAME_SERVER = "192.0.2.53"
+
+
+def answer_sets(hostname: str, ttl: int, values: tuple[str, ...], *, is_cname: bool) -> tuple[RRset, ...]:
+    """Return the sets of values as a status, or a server, tells them: addresses, or the target of a CNAME."""
+    if is_cname:
+        return (RRset(hostname, RRType.CNAME, ttl, values[:1]),) if values else ()
+    return address_sets(hostname, ttl, values)
 
 
 class TwinZone:
@@ -73,7 +80,7 @@ class TwinProvider:
 
     async def describe(self) -> ZoneFacts:
         await asyncio.sleep(LATENCY)
-        return ZoneFacts(self._zone.name, (NAME_SERVER,), 60)
+        return ZoneFacts(self._zone.name, (f"{NAME_SERVER}:53",), 60)
 
     async def read_zone(self) -> ZoneContents:
         await asyncio.sleep(LATENCY)

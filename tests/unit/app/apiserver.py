@@ -9,7 +9,7 @@ from typing import Any, cast
 from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Seen
 from detour.model.objects import Kind, RawObject
-from detour_simulation.apiserver import merged
+from detour.twin.cluster import merged
 
 WALL = 1_700_000_000.0
 """What the clock on the wall shows when the loop begins."""

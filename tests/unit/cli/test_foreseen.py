@@ -7,7 +7,6 @@ from detour.cli.foreseen import (
     WHAT_IS_NOT_KNOWN,
     answering_from,
     document,
-    filled,
     regions_in,
     told_of_failure,
     told_of_plan,
@@ -23,9 +22,9 @@ from detour.twin.twin import Standing
 from .statuses import record, region
 
 ZONE = ObjectKey("shop", "main")
-OK = Standing("OK", "all is well", ("one",), {"shop/main": ("192.0.2.1",)}, ready=True)
-MOVED = Standing("FailedOver", "served by two", ("two",), {"shop/main": ("192.0.2.2",)}, ready=True)
-DOWN = Standing("Down", "nothing works", ("one",), {"shop/main": ("192.0.2.1",)}, ready=False)
+OK = Standing("OK", "all is well", ("one",), {"shop/main": ("192.0.2.1",)})
+MOVED = Standing("FailedOver", "served by two", ("two",), {"shop/main": ("192.0.2.2",)})
+DOWN = Standing("Down", "nothing works", ("one",), {"shop/main": ("192.0.2.1",)})
 
 
 def moved(name: str = "api") -> Foretold:
@@ -100,9 +99,3 @@ def test_regions_votes_and_who_answers_are_read_from_the_objects() -> None:
     assert (votes_in(everything), votes_in(Everything(()))) == (4, 1)
     assert [each.name for each in answering_from(everything, ["aws-us-east-1"])] == ["api"]
     assert not answering_from(everything, ["azure-westeurope"])
-
-
-def test_what_the_api_server_would_fill_in_is_filled_in() -> None:
-    raw = {"metadata": {"name": "api"}, "spec": {}}
-    assert filled(raw, Kind.FAILOVER_RECORD, "shop")["metadata"]["namespace"] == "shop"
-    assert "namespace" not in filled(raw, Kind.CLOUD_REGION, "shop")["metadata"]

@@ -10,6 +10,8 @@ import yaml
 from detour.cli.connection import CommandError, Place
 from detour.cli.following import Stage, stages
 from detour.cli.told import Told
+from detour.cli.validate import filled
+from detour.model.objects import Kind
 
 from ..app.objects import cloud_region, dns_zone, failover_record  # noqa: TID252 - the root is on no path
 from .statuses import record
@@ -178,3 +180,9 @@ def test_a_context_that_is_not_there_is_no_reason_to_act_elsewhere(
     path.write_text(yaml.safe_dump(KUBECONFIG))
     with pytest.raises(CommandError, match=told):
         _ = Place.of(str(path), context, None).default_namespace
+
+
+def test_what_the_api_server_would_fill_in_is_filled_in() -> None:
+    raw = {"metadata": {"name": "api"}, "spec": {}}
+    assert filled(raw, Kind.FAILOVER_RECORD, "shop")["metadata"]["namespace"] == "shop"
+    assert "namespace" not in filled(raw, Kind.CLOUD_REGION, "shop")["metadata"]

@@ -359,7 +359,8 @@ class Reporting:
                     warnings = (*zone.warnings, *([complaint] if complaint else []))
                     zone = replace(zone, take_over=value, warnings=warnings)
                     zone = zone if self._divided is None else self._divided.told_of(subject.key, zone)
-                    conditions, ready = zone_conditions(zone), zone_conditions(zone)[0]
+                    conditions = zone_conditions(zone)
+                    ready = conditions[0]
                     conditions += self._progress(
                         known,
                         ready,
