@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,3 +74,42 @@ async def test_a_config_map_gives_its_text_and_what_is_no_utf8_as_text_too(kubec
     assert BUNDLE in found["latin1.crt"]
     assert BUNDLE in found["utf16.crt"]
     assert found["broken"] == ""
+
+
+@pytest.mark.slow
+def test_threads_that_connect_at_the_same_time_do_not_meet_in_the_import_of_the_library(tmp_path: Path) -> None:
+    """Python breaks a circle of import locks by failing one of the threads; each begins with the library not loaded."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "clusters": [{"name": "here", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": {"token": "x"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(kubeconfig))
+    program = """
+import sys, threading
+from detour.engine.ports import ClusterError
+from detour.kube.cluster import Cluster
+from detour.model.objects import Kind
+
+cluster, told = Cluster(sys.argv[1]), set()
+
+def ask():
+    try:
+        cluster.list_now(Kind.DNS_ZONE)
+    except Exception as error:
+        told.add(str(error))
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(*sorted(told), sep="\\n")
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "config")]
+    for _ in range(6):  # without the lock two of five runs fail
+        ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert ended.stdout == "the API server cannot be reached (NewConnectionError)\n"
