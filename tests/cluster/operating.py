@@ -313,10 +313,16 @@ class Stage:
 
     async def events(self, *reasons: str) -> list[str]:
         """Return the events of this namespace as `Type Reason: message`, oldest first; only these reasons, if any."""
+        return [told for told, _ in await self.events_and_who_told_them(*reasons)]
+
+    async def events_and_who_told_them(self, *reasons: str) -> list[tuple[str, str]]:
+        """Return the same, each with the replica that told it."""
         listed = await asyncio.to_thread(self.lab.core.list_namespaced_event, self.namespace)
         ordered = sorted(listed.items, key=lambda each: each.metadata.name.rsplit(".", 2)[1:])
         return [
-            f"{each.type} {each.reason}: {each.message}" for each in ordered if not reasons or each.reason in reasons
+            (f"{each.type} {each.reason}: {each.message}", each.reporting_instance or "")
+            for each in ordered
+            if not reasons or each.reason in reasons
         ]
 
     async def told(self, *reasons: str, times: int) -> list[str]:

@@ -55,7 +55,7 @@ async def have(operators: Sequence[OperatorProcess], zone: str) -> list[str]:
 
 
 async def divided(stage: Stage, operators: Sequence[OperatorProcess]) -> dict[str, str]:
-    """Wait until every zone is one replica's, as its status says too; return whose each is."""
+    """Wait until every zone is one replica's, as its status says too, and each has some; return whose each is."""
     whose: dict[str, str] = {}
 
     async def look() -> bool:
@@ -64,9 +64,9 @@ async def divided(stage: Stage, operators: Sequence[OperatorProcess]) -> dict[st
             if len(writers) != 1 or await written_by(stage, zone) != writers[0]:
                 return False
             whose[zone] = writers[0]
-        return True
+        return set(whose.values()) == {each.name for each in operators}
 
-    await until(look, lambda: f"every zone has one replica; it is {whose}", PATIENCE)
+    await until(look, lambda: f"every zone has one replica, and each replica a zone; it is {whose}", PATIENCE)
     return whose
 
 

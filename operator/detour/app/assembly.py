@@ -126,6 +126,7 @@ class Assembly:
             wall_clock=clock.wall,
             clock=clock.now,
             is_busy=self.is_busy,
+            instance=election.identity if election is not None else "",
         )
         self.engine = Engine(
             environment=environment,

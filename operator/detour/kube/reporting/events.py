@@ -46,7 +46,7 @@ class _Waiting(NamedTuple):
 
 
 class Events:
-    """The events that are to be created. `news` is set when there is one.
+    """The events that are to be created, told by the replica `instance`. `news` is set when there is one.
 
     `statuses_wait` tells whether there are more statuses to be written than are written at once.
     """
@@ -56,12 +56,14 @@ class Events:
         cluster: Cluster,
         *,
         component: str,
+        instance: str,
         wall_clock: Callable[[], float],
         clock: Callable[[], float],
         statuses_wait: Callable[[], bool],
     ) -> None:
         self._cluster = cluster
         self._component = component
+        self._instance = instance
         self._wall_clock = wall_clock
         self._clock = clock
         self._statuses_wait = statuses_wait
@@ -89,6 +91,8 @@ class Events:
             "message": message[:1024],
             "type": "Warning" if warning else "Normal",
             "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "reportingInstance": self._instance,
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,

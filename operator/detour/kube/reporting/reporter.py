@@ -57,7 +57,7 @@ class Reporter:
     """Brings the status of every object to the API server, eventually.
 
     `build` gives the present status of a subject on top of the one last written, or None where it is gone; `is_busy`
-    tells whether there is more urgent work on this event loop.
+    tells whether there is more urgent work on this event loop. `instance` is this replica's name in events.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Reporter:
         wall_clock: Callable[[], float],
         clock: Callable[[], float],
         is_busy: Callable[[], bool] = lambda: False,
+        instance: str = "",
     ) -> None:
         self._cluster = cluster
         self._is_busy = is_busy
@@ -80,6 +81,7 @@ class Reporter:
         self.events = Events(
             cluster,
             component=component,
+            instance=instance,
             wall_clock=wall_clock,
             clock=clock,
             statuses_wait=lambda: len(self._due) > WRITES_IN_FLIGHT,
