@@ -11,6 +11,7 @@ import base64
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 import pytest_asyncio
 from kubernetes import client, config
 
+from detour.model.timestamps import timestamp
 from detour_lab.controlplane import ControlPlane
 from detour_lab.controlplane.ports import free_ports
 from detour_lab.dns.nameserver import NameServer
@@ -38,7 +40,7 @@ OUTSIDER = "an outsider"
 TSIG_SECRET = base64.b64encode(b"known to the lab alone, in no log").decode()
 TSIG_KEY = dns.tsig.Key(dns.name.from_text("detour-lab."), base64.b64decode(TSIG_SECRET), "hmac-sha256")
 REGIONS = {"virginia": "aws-us-east-1", "netherlands": "azure-westeurope", "frankfurt": "gcp-europe-west3"}
-KINDS = {"fr": "failoverrecords", "dz": "dnszones", "region": "cloudregions"}
+KINDS = {"fr": "failoverrecords", "dz": "dnszones", "region": "cloudregions", "override": "overrides"}
 SWIFT = {"interval": "1s", "recheckInterval": "100ms", "timeout": "800ms", "fall": 2, "rise": 2}
 
 
@@ -190,6 +192,11 @@ class Stage:
             "failback": {"holdDown": "0s", "maxChangesPerHour": 0},
         }
         return self._object("FailoverRecord", name, spec=_without_nones(usual | spec))
+
+    def override(self, name: str, *, lasts: float = 3600.0, **spec: Any) -> Manifest:
+        """Return an Override of this namespace that lasts so many seconds from now."""
+        asked = {"reason": "a test", "requestedBy": "alice", "expiresAt": timestamp(time.time() + lasts)}
+        return self._object("Override", name, spec={**asked, **spec})
 
     def _object(self, kind: str, name: str, **content: Any) -> Manifest:
         return {"kind": kind, "metadata": {"name": name, "namespace": self.namespace}, **content}

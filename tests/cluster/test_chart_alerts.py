@@ -16,6 +16,7 @@ from detour.engine.tallies import RecordTallies, Tallied
 from detour.health.regions import RegionPhase
 from detour.model.generation import Generation
 from detour.model.health import Verdict
+from detour.model.overrides import Action
 from detour.model.record import ObjectKey
 from detour.model.states import RecordState
 from detour_lab.controlplane import ControlPlane
@@ -62,6 +63,7 @@ def families() -> dict[str, set[str]]:
         tallies=lambda: tallies,
         phases=lambda: {"east": RegionPhase.HEALTHY},
         endpoints=lambda: {"east": {Verdict.HEALTHY: 1}},
+        overrides=lambda: {Action.DRAIN: (1, 60.0)},
     )
     metrics.registry.register(collector)
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}

@@ -14,7 +14,8 @@ CRDS = Path(__file__).resolve().parents[2] / "crds"
 VALUES = Path(__file__).parent / "values"
 NAMESPACE = "detour-system"
 IN_NAMESPACE = f"--namespace={NAMESPACE}"
-NAMES = {f"{plural}.detour.dev" for plural in ("cloudregions", "dnszones", "externalverdicts", "failoverrecords")}
+PLURALS = ("cloudregions", "clusteroverrides", "dnszones", "externalverdicts", "failoverrecords", "overrides")
+NAMES = {f"{plural}.detour.dev" for plural in PLURALS}
 REGION = """
 apiVersion: detour.dev/v1alpha1
 kind: CloudRegion

@@ -6,6 +6,7 @@ it needs, also where it would have gone on quietly without; and what it must not
 
 import datetime
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,12 +129,18 @@ GRANTED = [
     ("get", "configmaps/authorities", "--namespace=dns"),
     ("watch", "failoverrecords", "--all-namespaces"),
     ("watch", "externalverdicts", "--all-namespaces"),
+    ("watch", "overrides", "--all-namespaces"),
+    ("watch", "clusteroverrides"),
+    ("patch", "clusteroverrides", "--subresource=status"),
     ("patch", "dnszones", "--subresource=status", "--namespace=shop"),
     ("create", "events", "--namespace=shop"),
     ("list", "namespaces"),
 ]
 WITHHELD = [
     ("patch", "externalverdicts", "--namespace=shop"),
+    ("create", "overrides", "--namespace=shop"),
+    ("delete", "overrides", "--namespace=shop"),
+    ("create", "clusteroverrides"),
     ("get", "secrets/other", "--namespace=dns"),
     ("get", "secrets/tsig", "--namespace=shop"),
     ("list", "secrets", "--namespace=dns"),
@@ -178,6 +185,46 @@ def test_what_the_account_needs_is_granted(plane: ControlPlane, narrow: str, wha
 @pytest.mark.parametrize("what", WITHHELD, ids=" ".join)
 def test_everything_else_is_withheld(plane: ControlPlane, narrow: str, what: tuple[str, ...]) -> None:
     assert not may(plane, narrow, *what)
+
+
+def asked(user: str, days: float = 1.0, kind: str = "Override", **spec: Any) -> str:
+    """Return an override that a user asks for, as JSON."""
+    expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    what = {"action": "Freeze", "record": "api"} if kind == "Override" else {"action": "Drain", "region": "nowhere"}
+    given = {"reason": "a test", "requestedBy": user, "expiresAt": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    made = namespaced(kind, "shop", f"by-{user}-{days:g}".replace(".", "-").replace("--", "-"))
+    made["spec"] = {**what, **given, **spec}
+    if kind == "ClusterOverride":
+        del made["metadata"]["namespace"]
+    return json.dumps({"apiVersion": "detour.dev/v1alpha1", **made})
+
+
+@pytest.mark.usefixtures("narrow")
+def test_an_override_names_who_makes_it_and_ends_within_a_week(plane: ControlPlane) -> None:
+    roles = plane.kubectl("get", "clusterroles", "-o", "name").stdout
+    (ours,) = [each.split("/")[1] for each in roles.splitlines() if each.endswith("narrow-overrides")]
+    (everybody_s,) = [each.split("/")[1] for each in roles.splitlines() if each.endswith("narrow-cluster-overrides")]
+    plane.kubectl("create", "rolebinding", "alice", f"--clusterrole={ours}", "--user=alice", "--namespace=shop")
+    plane.kubectl("create", "rolebinding", "bob", "--clusterrole=edit", "--user=bob", "--namespace=shop")
+    plane.kubectl("create", "clusterrolebinding", "carol", f"--clusterrole={everybody_s}", "--user=carol")
+
+    def made(text: str, user: str) -> str:
+        done = plane.kubectl("create", f"--as={user}", "-f", "-", input=text, check=False)
+        return done.stdout + done.stderr
+
+    deadline = time.monotonic() + PATIENCE
+    while "must be the user who makes the override: alice" not in (told := made(asked("dave"), "alice")):
+        assert time.monotonic() < deadline, told  # a policy counts a moment after it was made
+        plane.kubectl("delete", "override", "by-dave-1", "--namespace=shop", "--ignore-not-found")
+        time.sleep(0.5)
+    assert "created" in made(asked("alice"), "alice")
+    assert "within 7 days" in made(asked("alice", 7.1), "alice")
+    assert "is over already" in made(asked("alice", -0.1), "alice")
+    assert "forbidden" in made(asked("bob"), "bob"), "the role edit permits it"
+    assert "forbidden" in made(asked("alice", kind="ClusterOverride"), "alice")
+    assert "created" in made(asked("carol", kind="ClusterOverride"), "carol")
+    assert "must be the user" in made(asked("alice", kind="ClusterOverride"), "carol")
+    plane.kubectl("delete", "clusteroverride", "by-carol-1")
 
 
 async def test_a_confined_operator_works_with_roles_and_sees_nothing_else(plane: ControlPlane, tmp_path: Path) -> None:

@@ -98,11 +98,12 @@ async def test_what_people_do_is_shown_first_asked_for_and_undone(stage: Stage) 
     here = ("-n", stage.namespace, "-y")
     await virginia.service.switch(Mode.REFUSING)
     await stage.serves(netherlands.address)
-    told = await detour(stage, "rollback", "api", *here, status=1)
+    why = ("--reason", "a test")
+    told = await detour(stage, "rollback", "api", *here, *why, status=1)
     assert virginia.address in told
     assert "To pin it all the same: --force" in told
     assert stage.published() == (netherlands.address,)
-    await detour(stage, "rollback", "api", *here, "--force")
+    await detour(stage, "rollback", "api", *here, *why, "--force")
     await stage.serves(virginia.address)
 
     async def is_down() -> bool:
@@ -115,7 +116,7 @@ async def test_what_people_do_is_shown_first_asked_for_and_undone(stage: Stage) 
     assert "need not wait any longer" in await detour(stage, "failback", "api", *here)
     await stage.serves(virginia.address)
     assert len((await detour(stage, "history", "api", "-n", stage.namespace)).splitlines()) >= 3
-    told = await detour(stage, "freeze", "zone", *here)
+    told = await detour(stage, "freeze", "zone", *here, *why, "--until", "1h")
     assert "nothing changes there, also no failover" in told
     await stage.condition("zone", "Frozen", "True", "FrozenByUser", kind="dz")
     await virginia.service.switch(Mode.REFUSING)
@@ -125,6 +126,19 @@ async def test_what_people_do_is_shown_first_asked_for_and_undone(stage: Stage) 
     await stage.serves(netherlands.address)
     await detour(stage, "thaw", "zone", *here)
     assert "not frozen" in await detour(stage, "thaw", "zone", *here, status=1)
+    await detour(stage, "force", "api", "netherlands", "drained", *here, *why)
+    await stage.condition("api", "Healthy", "True")
+    told = await stage.kubectl("get", "overrides", "-o", "wide")
+    assert "endpoint netherlands of" in told
+    assert "takes no traffic" in told
+    await detour(stage, "unforce", "api", "netherlands", *here)
+    await detour(stage, "suspend", "api", *here, *why)
+
+    async def is_suspended() -> bool:
+        return "frozen by override" in await detour(stage, "status", "api", "-n", stage.namespace, status=None)
+
+    await until(is_suspended, lambda: "the record says that it is frozen, and by whom")
+    await detour(stage, "resume", "api", *here)
 
 
 @story
@@ -141,7 +155,7 @@ async def test_a_refusal_of_the_api_server_is_told_in_its_own_words(stage: Stage
     told = await detour(stage, "drain", name, "-y", "--reason", "x" * 5000, status=1)
     assert "Too long" in told or "must" in told
     assert "Traceback" not in told
-    told = await detour(stage, "drain", f"{name}s", "-y", status=1)
+    told = await detour(stage, "drain", f"{name}s", "-y", "--reason", "upgrade", status=1)
     assert f"did you mean {name}" in told
     told = await detour(stage, "drain", name, "--until", "30m", "-y", "--reason", "upgrade")
     assert f"take region {name} out of service until" in told

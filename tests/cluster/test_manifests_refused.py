@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,14 @@ import pytest
 import yaml
 
 from detour.cli.validate import validate
-from detour.kube.translate import DeclarationError, external_verdict_from, record_from, region_from, zone_from
+from detour.kube.translate import (
+    DeclarationError,
+    external_verdict_from,
+    override_from,
+    record_from,
+    region_from,
+    zone_from,
+)
 from detour_lab.controlplane import ControlPlane
 
 Manifest = dict[str, Any]
@@ -20,6 +28,8 @@ TRANSLATE = {
     "DNSZone": zone_from,
     "CloudRegion": region_from,
     "ExternalVerdict": external_verdict_from,
+    "Override": partial(override_from, namespaced=True),
+    "ClusterOverride": partial(override_from, namespaced=False),
 }
 
 RECORD: Manifest = {
@@ -54,7 +64,20 @@ VERDICT: Manifest = {
     "metadata": {"name": "checkout-virginia", "namespace": "default"},
     "spec": {"verdict": "Unhealthy", "expiresAt": "2026-11-30T18:00:00Z", "message": "3 of 5 checkouts fail"},
 }
-GOOD = {manifest["kind"]: manifest for manifest in (RECORD, ZONE, REGION, VERDICT)}
+ASKED = {"reason": "upgrade", "expiresAt": "2026-11-30T18:00:00Z", "requestedBy": "alice"}
+OVERRIDE: Manifest = {
+    "apiVersion": "detour.dev/v1alpha1",
+    "kind": "Override",
+    "metadata": {"name": "upgrade", "namespace": "default"},
+    "spec": {"action": "Drain", "record": "api", "endpoint": "virginia", **ASKED},
+}
+CLUSTER_OVERRIDE: Manifest = {
+    "apiVersion": "detour.dev/v1alpha1",
+    "kind": "ClusterOverride",
+    "metadata": {"name": "upgrade"},
+    "spec": {"action": "Drain", "region": "aws-us-east-1", **ASKED},
+}
+GOOD = {manifest["kind"]: manifest for manifest in (RECORD, ZONE, REGION, VERDICT, OVERRIDE, CLUSTER_OVERRIDE)}
 TARGETS = [
     {"name": "one", "region": "a", "hostname": "one.example.net"},
     {"name": "two", "region": "b", "hostname": "two.example.net"},
@@ -173,8 +196,10 @@ def test_a_region_whose_name_no_endpoint_could_write_is_refused(cluster: Control
         (RECORD, "spec.hostname", "other.example.com", "hostname is immutable: create another FailoverRecord"),
         (RECORD, "spec", RECORD["spec"] | CNAME, "publish is immutable"),
         (ZONE, "spec.domain", "example.org", "domain is immutable: create another DNSZone"),
+        (OVERRIDE, "spec.expiresAt", "2026-12-01T18:00:00Z", "an override is not changed once it is made"),
+        (CLUSTER_OVERRIDE, "spec.requestedBy", "bob", "an override is not changed once it is made"),
     ],
-    ids=["hostname", "publish", "domain"],
+    ids=["hostname", "publish", "domain", "override", "cluster-override"],
 )
 def test_what_is_immutable_stays(cluster: ControlPlane, base: Manifest, path: str, value: Any, fragment: str) -> None:
     manifest = copy.deepcopy(base)

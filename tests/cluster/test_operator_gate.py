@@ -131,7 +131,7 @@ async def delete_twelve(stage: Stage, operator: OperatorProcess) -> None:
 
 
 @story
-async def test_a_pinned_revision_is_published_until_the_annotation_goes(stage: Stage) -> None:
+async def test_a_pinned_revision_is_published_until_the_override_goes(stage: Stage) -> None:
     virginia, netherlands = await stage.places("virginia", "netherlands")
     await stage.apply(*stage.basics(), stage.record([virginia, netherlands]))
     await stage.ready()
@@ -147,18 +147,20 @@ async def test_a_pinned_revision_is_published_until_the_annotation_goes(stage: S
     assert (newest["values"], first["values"]) == ([netherlands.address], [virginia.address])
     assert all(each["reason"] for each in (newest, first))
 
-    await stage.kubectl("annotate", "fr", "api", f"detour.dev/pin={first['revision']}")
+    await stage.apply(stage.override("back", action="Pin", record="api", revision=first["revision"]))
     await stage.serves(virginia.address)
     told = await stage.condition("api", "Pinned", "True", "PinnedByUser")
     assert str(first["revision"]) in told
     header, row = (await stage.kubectl("get", "fr", "api", "-o", "wide")).splitlines()
     assert row[header.index("PINNED") :].split()[0] == str(first["revision"])
 
-    await stage.kubectl("annotate", "fr", "api", "detour.dev/pin-")
+    header, row = (await stage.kubectl("get", "override", "back")).splitlines()
+    assert [row[header.index(each) :].split()[0] for each in ("ACTION", "RECORD", "STATE")] == ["Pin", "api", "InForce"]
+    await stage.kubectl("delete", "override", "back")
     await stage.serves(netherlands.address)
     await stage.condition("api", "Pinned", "False", "NotPinned")
     assert "pinned" not in (await stage.status())["summary"]
-    await stage.kubectl("annotate", "fr", "api", "detour.dev/pin=99")
+    await stage.apply(stage.override("nowhere", action="Pin", record="api", revision=99))
     assert "99" in await stage.condition("api", "Pinned", "False", "PinInvalid")
     assert stage.published() == (netherlands.address,)
     assert not stage.was_ever_empty()

@@ -26,6 +26,9 @@
 {{- end }}
 - {{ printf "--regions-in-service=%d" (int .Values.safety.minRegionsInService) | quote }}
 - {{ printf "--record-series=%d" (int .Values.metrics.recordSeries) | quote }}
+{{- if .Values.overrides.verifyRequesters }}
+- --requesters-verified
+{{- end }}
 {{- with .Values.audit }}
 - {{ printf "--audit=%s" . | quote }}
 {{- end }}

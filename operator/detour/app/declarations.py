@@ -20,6 +20,7 @@ from detour.kube.translate import (
     DeclarationError,
     ca_bundle_reference,
     external_verdict_from,
+    override_from,
     record_from,
     region_from,
     vantage_from,
@@ -28,6 +29,7 @@ from detour.kube.translate import (
 from detour.model.defects import told
 from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, RawObject, Subject
+from detour.model.overrides import Override
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
@@ -58,6 +60,9 @@ class Declared(Protocol):
 
     def region_declared(self, subject: Subject, region: Region, origin: Origin) -> None:
         """A CloudRegion is new or changed."""
+
+    def override_declared(self, subject: Subject, override: Override, origin: Origin) -> None:
+        """An Override or a ClusterOverride is new or changed."""
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """A Vantage is new or changed."""
@@ -241,6 +246,9 @@ class Declarations:
                     self._declared.zone_declared(subject, zone_from(raw), origin_of(raw))
                 case Kind.CLOUD_REGION:
                     self._declared.region_declared(subject, region_from(raw), origin_of(raw))
+                case Kind.OVERRIDE | Kind.CLUSTER_OVERRIDE:
+                    override = override_from(raw, namespaced=subject.kind is Kind.OVERRIDE)
+                    self._declared.override_declared(subject, override, origin_of(raw))
                 case Kind.EXTERNAL_VERDICT:
                     said = external_verdict_from(raw)
                     self._declared.external_verdict_declared(subject, said, is_listed=is_listed)

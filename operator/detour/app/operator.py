@@ -110,6 +110,7 @@ class Operator:
             read_signals_every=settings.read_signals_every,
             takes_reports=settings.reports_listen is not None,
             audit=auditfile.keeper(settings.audit) if settings.audit else None,
+            requesters_verified=settings.requesters_verified,
         )
         self._fetcher = Fetcher(self._guard, self._resolver.resolve)
         self._signals = SignalReader(
@@ -148,6 +149,7 @@ class Operator:
                 tallies=engine.tallies,
                 phases=engine.region_phases,
                 endpoints=engine.endpoints_by_region,
+                overrides=engine.overrides.ages,
                 record_series=settings.record_series,
             )
         )

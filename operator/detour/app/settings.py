@@ -42,7 +42,8 @@ class Settings:
     Vantage, which has no say with `no_checks`; `vantage_leases` is the namespace in which the others give signs of
     life. `resolver` (`address:port`) resolves endpoint hostnames, None means the system's. `namespaces` confine the
     operator, none means all. `listen` is `address:port` for /livez, /readyz and /metrics, where each record has a
-    series while there are no more than `record_series`. Every write to DNS is told in the file `audit`. `audit_every`
+    series while there are no more than `record_series`. Every write to DNS is told in the file `audit`. Where
+    `requesters_verified` an admission policy sees to it that overrides name who made them. `audit_every`
     and `read_every` are the `Periods`, in seconds, and `questions_per_day` is what audits may ask of name servers that
     bill for it (0: as many as `audit_every` makes). `reference_checks` (`host:port`) tell whether this process can see
     at all; without any, the zones' name servers do. `permitted_endpoints` are what the `endpointURL` of a zone may
@@ -69,6 +70,7 @@ class Settings:
     checks_in_flight: int = 500
     record_series: int = RECORD_SERIES
     audit: str | None = None
+    requesters_verified: bool = False
     listen: str = "0.0.0.0:8080"
     log_format: str = "human"
     log_level: str = "info"
@@ -173,13 +175,19 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add(
         "--regions-in-service",
         help="how many of the regions that records name stay in service at least: a drain that would leave fewer is "
-        "not followed unless it overrides that, and a region that fails then keeps its endpoints (default: 1)",
+        "not followed unless it sets this rule aside, and a region that fails then keeps its endpoints (default: 1)",
         type=_count,
     )
     add(
         "--audit",
         help="file that tells of every write to DNS before it is sent, and what became of it, one JSON object a line; "
         "- for standard output (default: none)",
+    )
+    add(
+        "--requesters-verified",
+        action="store_const",
+        const=True,
+        help="say of overrides that who asked for them is proved: the chart's admission policy sees to that",
     )
     add(
         "--record-series",

@@ -4,6 +4,7 @@ Both run the operator's own engine over a copy of what the API server holds, on 
 """
 
 import logging
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from detour.cli.told import Told
 from detour.cli.validating import manifests_in
 from detour.model.objects import Kind
 from detour.model.record import ObjectKey
+from detour.model.timestamps import timestamp
 
 ALL = 10**9
 
@@ -89,7 +91,8 @@ def plan(
         raise typer.Exit(1)
     everything = _everything(place)
     raws = [(validate.KINDS[str(raw["kind"])], raw) for found in manifests.values() for raw in found]
-    changed = [(kind, validate.filled(raw, kind, where)) for kind, raw in raws if kind in foreseen.KINDS]
+    now = timestamp(time.time())
+    changed = [(kind, validate.filled(raw, kind, where, created=now)) for kind, raw in raws if kind in foreseen.KINDS]
     there = {(each.kind, each.shown) for each in everything.objects}
     records = [Told(kind, raw) for kind, raw in changed if kind is Kind.FAILOVER_RECORD]
     new = [each for each in records if (each.kind, each.shown) not in there]

@@ -13,6 +13,8 @@ WELL = {
     Kind.DNS_ZONE: frozenset({"OK", "Standby"}),
     Kind.CLOUD_REGION: frozenset({"Healthy"}),
     Kind.VANTAGE: frozenset({"Trusted", "Off"}),
+    Kind.OVERRIDE: frozenset({"Expired"}),
+    Kind.CLUSTER_OVERRIDE: frozenset({"Expired"}),
 }
 """The states of which there is nothing to say."""
 
@@ -22,6 +24,7 @@ UNUSED = "NoEndpoints"
 SEVERITY = (
     *("Down", "Failing", "Refused", "Held", "Deleting", NOT_LOOKED_AT, "Pending", "Throttled", "Stale", "Suspected"),
     *("Suspect", "Degraded", "FailedOver", "Recovering", "Frozen", "Drained", "Pinned", "Suspended", "Unknown", "New"),
+    *("Waiting", "InForce"),
 )
 """The states of which there is, the worst first."""
 
@@ -31,6 +34,8 @@ TITLES = {
     Kind.DNS_ZONE: "zones",
     Kind.CLOUD_REGION: "regions",
     Kind.VANTAGE: "vantages",
+    Kind.OVERRIDE: "overrides",
+    Kind.CLUSTER_OVERRIDE: "cluster overrides",
 }
 
 

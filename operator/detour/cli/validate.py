@@ -5,6 +5,7 @@ The schema and its rules are those of the CRDs; the operator's own refusals are 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,7 @@ from detour.kube.kinds import GROUP, VERSION
 from detour.kube.translate import (
     DeclarationError,
     external_verdict_from,
+    override_from,
     record_from,
     region_from,
     vantage_from,
@@ -38,6 +40,8 @@ READ: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     Kind.CLOUD_REGION.title: region_from,
     Kind.VANTAGE.title: vantage_from,
     Kind.EXTERNAL_VERDICT.title: external_verdict_from,
+    Kind.OVERRIDE.title: partial(override_from, namespaced=True),
+    Kind.CLUSTER_OVERRIDE.title: partial(override_from, namespaced=False),
 }
 KINDS = {each.title: each for each in Kind}
 
@@ -140,9 +144,9 @@ def _named(raw: Mapping[str, Any]) -> str:
     return f"{raw.get('kind', 'an object without a kind')} {mapping(raw.get('metadata')).get('name', 'without a name')}"
 
 
-def filled(raw: Mapping[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:
+def filled(raw: Mapping[str, Any], kind: Kind, namespace: str, *, created: str = EPOCH) -> dict[str, Any]:
     """Return an object as the API server would hold it, once applied in a namespace."""
     metadata = mapping(raw.get("metadata"))
     place = {"namespace": namespace} if kind.is_namespaced else {}
-    usual = {"uid": f"not-applied-{metadata.get('name')}", "generation": 1, "creationTimestamp": EPOCH}
+    usual = {"uid": f"not-applied-{metadata.get('name')}", "generation": 1, "creationTimestamp": created}
     return {**raw, "metadata": {**usual, **place, **metadata}}

@@ -35,7 +35,9 @@ from detour.engine.known import KnownRecord, KnownRecords
 from detour.engine.leaving import ZoneLeavers
 from detour.engine.metrics import Metrics, ZoneState
 from detour.engine.moment import Moment
-from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
+from detour.engine.overrides import Overrides
+from detour.engine.overrides import told_of as told_of_override
+from detour.engine.pictures import OverridePicture, RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin, Reports
 from detour.engine.progress import Progress
 from detour.engine.recordkeeper import RecordKeeper
@@ -57,6 +59,7 @@ from detour.model.endpoint import Endpoint
 from detour.model.external import ExternalVerdict
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.objects import Kind, Subject
+from detour.model.overrides import Override
 from detour.model.record import DeletionPolicy, ObjectKey, Record
 from detour.model.region import Region
 from detour.model.shared import NONE
@@ -160,6 +163,14 @@ class Engine:
             in_service=environment.regions_in_service,
         )
         self._invalid: dict[Subject, tuple[int, Explanation]] = {}
+        self.overrides = Overrides(
+            clock,
+            on_change=self._override_changed,
+            on_news=reporting.mark,
+            missing=self._missing_for,
+            is_verified=environment.requesters_verified,
+        )
+        self._zones_as_declared: dict[ObjectKey, tuple[Subject, Zone, Origin]] = {}
         self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
         self.zones_listed = False
@@ -192,8 +203,10 @@ class Engine:
             zones_before = known.keeper.record.zones
             known.keeper.update(record)
             self._targets.watch(record)
+        known.keeper.overrule(self.overrides.on_record(record.key))
         if self._records.keep(record.key, known):
             self._regions_meant.clear()
+        self.overrides.look_again_at_those_on(Kind.FAILOVER_RECORD, record.key)
         if known.awaiting is None:  # also where it was edited and deleted since it was seen last
             self._leavers.leave(known, known.keeper.zones_left_behind(zones_before))
         if is_leaving:
@@ -207,11 +220,16 @@ class Engine:
         self._reporting.follow(subject, origin)
         self._invalid.pop(subject, None)
         self._reporting.adopt(subject, origin)
+        self._zones_as_declared[zone.key] = (subject, zone, origin)
+        self.overrides.look_again_at_those_on(Kind.DNS_ZONE, zone.key)
+        self._guard.declared(subject, origin)
+        self._look_at_guard()
+        self._take_zone(subject, zone, origin)
+
+    def _take_zone(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         wanted = zone.take_over_now and self._reporting.is_due(subject, Command.TAKE_OVER, origin)
         self.zones.declare(subject, replace(zone, take_over_now=wanted), origin)
         self._zone_changed(zone.key)
-        self._guard.declared(subject, origin)
-        self._look_at_guard()
         self._gates.look_again_soon()
         self._reporting.mark(subject)
         self.decide(self._records.in_zones(self.zones.names_of(self.zones.written_as(zone.key))))
@@ -229,7 +247,16 @@ class Engine:
         self._canaries.look_closer(region.name, self._regions.looked_closer)
         self._regions_meant.clear()
         self._watch_drain(region.name)
+        self.overrides.look_again_at_those_on(Kind.CLOUD_REGION, subject.key)
         self.decide(self._records.in_region(region.name))
+
+    def override_declared(self, subject: Subject, override: Override, origin: Origin) -> None:
+        """Take over an Override or a ClusterOverride."""
+        self._reporting.follow(subject, origin)
+        self._invalid.pop(subject, None)
+        self._reporting.adopt(subject, origin)
+        self.overrides.declare(subject, override, self._reporting.override_ended_at(origin))
+        self._watch_overrides()
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Take over a Vantage."""
@@ -392,17 +419,22 @@ class Engine:
             case Kind.DNS_ZONE:
                 heir = self.zones.remove(subject.key)
                 self._guard.gone(subject.key)
+                self._zones_as_declared.pop(subject.key, None)
+                self.overrides.look_again_at_those_on(Kind.DNS_ZONE, subject.key)
                 self._removals.zone_gone(subject.key, heir=heir)
                 self.decide(self._records.in_zones([subject.key, *([heir] if heir else [])]))
             case Kind.EXTERNAL_VERDICT:
                 self.external.remove(subject.key)
             case Kind.VANTAGE:
                 self._targets.vantages.remove(subject.key.name)
+            case Kind.OVERRIDE | Kind.CLUSTER_OVERRIDE:
+                self.overrides.remove(subject)
             case Kind.CLOUD_REGION:
                 self._canaries.forget(subject.key.name)
                 self.signals.forget(subject.key.name)
                 self._regions.remove(subject.key.name)
                 self._forget_what_was_meant_by(subject.key.name)
+                self.overrides.look_again_at_those_on(Kind.CLOUD_REGION, subject.key)
                 self.decide(self._records.in_region(subject.key.name))
 
     def _hold_zone(self, subject: Subject, origin: Origin, wanted: bool) -> None:
@@ -640,6 +672,45 @@ class Engine:
             self.decide(self._records.in_region(region))
             self._regions.judge_all()
 
+    def _watch_overrides(self) -> None:
+        """Look again when the next override is over, and now and then before, as the wall clock may be set."""
+        left = self.overrides.end_those_that_are_over()
+        if left is None:
+            self._queue.silence("overrides")
+        else:
+            self._queue.ring_at("overrides", self._clock.now() + min(left + 0.1, DRAIN_PERIOD), self._watch_overrides)
+
+    def _override_changed(self, override: Override) -> None:
+        """An override has come into force, or does not count any more."""
+        if override.record is not None:
+            if (known := self._records.get(override.record)) is not None:
+                known.keeper.overrule(self.overrides.on_record(override.record))
+                self.decide((override.record,))
+        elif override.zone is not None:
+            found = self.overrides.on_zone(override.zone)
+            self.zones.freeze(override.zone, told_of_override(found[0]) if found else None)
+            if (declared := self._zones_as_declared.get(override.zone)) is not None:
+                self._take_zone(*declared)
+        elif override.region is not None:
+            self._regions.overrule(override.region, self.overrides.on_region(override.region))
+            self.decide(self._records.in_region(override.region))
+
+    def _missing_for(self, override: Override) -> str:
+        """Tell what an override is about that is not there; empty where everything is."""
+        if override.record is not None:
+            known = self._records.get(override.record)
+            if known is None:
+                return f"there is no FailoverRecord {override.record}"
+            names = [each.name for each in known.keeper.declared.endpoints]
+            if override.endpoint is not None and override.endpoint not in names:
+                known_here = ", ".join(names)
+                return f"FailoverRecord {override.record} has no endpoint {override.endpoint}: it has {known_here}"
+        if override.zone is not None and override.zone not in self._zones_as_declared:
+            return f"there is no DNSZone {override.zone}"
+        if override.region is not None and override.region not in self._regions.names:
+            return f"there is no CloudRegion {override.region}"
+        return ""
+
     def _record_gone(self, subject: Subject, *, observed: bool) -> None:
         known = self._records.get(subject.key)
         if known is None or known.subject.uid != subject.uid:
@@ -824,6 +895,10 @@ class Engine:
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
         return self._regions.picture(name)
+
+    def override_picture(self, subject: Subject) -> OverridePicture | None:
+        """Return what there is to tell of an override."""
+        return self.overrides.picture(subject)
 
     def vantage_picture(self, name: str) -> VantagePicture | None:
         """Return what there is to tell of a vantage."""

@@ -33,6 +33,7 @@ class Environment:
     Status pages of clouds are read every `read_signals_every` seconds; whether
     users' reports come in is `takes_reports`.
     Each write is told to `audit` before it is sent, and what became of it (see `enactment.audit`).
+    Something sees to it that overrides name who made them: `requesters_verified`.
     Before each such step `pause` seconds pass, on virtual clocks only. `questions` bounds what name servers are asked
     whose answers are billed.
     """
@@ -60,3 +61,4 @@ class Environment:
     at_once: int = AT_ONCE
     pause: float = 0.0
     audit: Callable[[dict[str, Any]], None] | None = None
+    requesters_verified: bool = False

@@ -15,6 +15,7 @@ from detour.health.regions import RegionPhase
 from detour.model.checks import CheckResult, DNSCheck, ExternalCheck, HTTPCheck, PrometheusCheck, Target
 from detour.model.health import Verdict
 from detour.model.objects import Kind
+from detour.model.overrides import Action
 from detour.model.record import ObjectKey
 from detour.model.states import RecordState
 
@@ -139,7 +140,8 @@ class StateCollector(Collector):
     `tallies` counts them by state; each has a series of its own while there are no more of them than `record_series`.
     `phases` has that of each declared region, `endpoints` how many endpoints each region has by verdict.
     `unread` are the namespaces where objects of a kind cannot be read (the empty one: anywhere), with the reasons.
-    `vantages` tells of each that is declared whether it is believed.
+    `vantages` tells of each that is declared whether it is believed. `overrides` says of each action how many are in
+    force, and for how many seconds the oldest has been.
     `leads` tells whether this replica is the leader, `clock` gives the engine's seconds.
     """
 
@@ -156,8 +158,10 @@ class StateCollector(Collector):
         tallies: Callable[[], RecordTallies] = RecordTallies,
         phases: Callable[[], Mapping[str, RegionPhase]] = dict,
         endpoints: Callable[[], Mapping[str, Mapping[Verdict, int]]] = dict,
+        overrides: Callable[[], Mapping[Action, tuple[int, float]]] = dict,
         record_series: int = RECORD_SERIES,
     ) -> None:
+        self._overrides = overrides
         self._tallies = tallies
         self._phases = phases
         self._endpoints = endpoints
@@ -218,6 +222,16 @@ class StateCollector(Collector):
             for verdict, count in counts.items():
                 endpoints.add_metric([region, verdict], count)
         return [phases, endpoints]
+
+    def _of_overrides(self) -> Iterable[Metric]:
+        text = "Overrides and ClusterOverrides in force, by action."
+        number = GaugeMetricFamily("detour_overrides", text, labels=["action"])
+        text = "For how long the oldest override of an action that is in force has been."
+        oldest = GaugeMetricFamily("detour_override_oldest_seconds", text, labels=["action"])
+        for action, (count, age) in self._overrides().items():
+            number.add_metric([action], count)
+            oldest.add_metric([action], age)
+        return [number, oldest]
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics of every zone, and of all records."""
@@ -288,5 +302,5 @@ class StateCollector(Collector):
                 }
                 for result, count in counts.items():
                     requests.add_metric([*who, result], count)
-        told = (*self._of_records(), *self._of_regions(), *self._of_signals())
+        told = (*self._of_records(), *self._of_regions(), *self._of_signals(), *self._of_overrides())
         return [*told, unread, trusted, leader, *gauges.values(), requests]

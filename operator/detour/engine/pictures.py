@@ -11,8 +11,10 @@ from detour.health.reports import Weeks
 from detour.health.signals import SignalFinding
 from detour.health.vantages import Doubt
 from detour.model.health import EndpointHealth, Verdict
+from detour.model.overrides import Override
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
+from detour.model.states import OverrideState
 from detour.model.vantage import Vantage
 from detour.model.zone import Zone
 from detour.planning.decision import Basis
@@ -65,7 +67,7 @@ class RecordPicture:
     still has its name in, with what keeps it there. `pending` says why nothing is decided yet. At `failed_back_at` a
     person last sent the record back; this, `since` of each health, until when endpoints are `held_out` as their verdict
     has changed too often, and when those that are `returning` take their places again if they stay as they are, in
-    seconds since the Unix epoch here.
+    seconds since the Unix epoch here. `overrides` are those in force.
     """
 
     record: Record
@@ -84,6 +86,7 @@ class RecordPicture:
     failed_back_at: float | None = None
     held_out: tuple[tuple[str, float], ...] = ()
     returning: tuple[tuple[str, float], ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     @property
     def healthy(self) -> int:
@@ -120,7 +123,8 @@ class RegionPicture:
     Its endpoints are out as it fails where it `is_out`. So many `records` answer with places there; those that are
     `stuck`, `stuck_count` in all, would leave and have no other place that is fit. Where it is wanted out and is not,
     that would leave fewer regions than `needed_in_service`. Its checks are made more often until `closer_look_until` at
-    the latest, None where they are not. `reports` are what users reported in the hours of the last weeks.
+    the latest, None where they are not. `reports` are what users reported in the hours of the last weeks, `overrides`
+    those in force.
     """
 
     region: Region
@@ -138,6 +142,21 @@ class RegionPicture:
     signals: tuple[SignalFinding, ...] = ()
     closer_look_until: float | None = None
     reports: Weeks = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OverridePicture:
+    """An override, and how it stands. `missing` says what it is about that is not there, empty where all is.
+
+    It was over `ended_at` (seconds since the Unix epoch). Who asked for it is proved where that `is_verified`.
+    """
+
+    override: Override
+    state: OverrideState
+    missing: str
+    ended_at: float | None
+    is_verified: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,9 @@ class Reports(Protocol):
     def zone_memory(self, origin: Origin) -> DNSZoneMemory:
         """Return what the status of a DNSZone tells."""
 
+    def override_ended_at(self, origin: Origin) -> float | None:
+        """Return when an override was over, as its status tells; None where it is not."""
+
     def region_memory(self, origin: Origin) -> RegionMemory:
         """Return what the status of a CloudRegion tells."""
 

@@ -19,9 +19,10 @@ from detour.engine.takenaway import TakenAway
 from detour.engine.zonekeeper import ZoneKeeper
 from detour.health.damping import HOUR, as_if_changed_at, held_out_until
 from detour.health.endpoints import CHECKS_PAUSED, SLOW
-from detour.model.endpoint import Endpoint
+from detour.model.endpoint import Endpoint, Forced
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.memory import RecordMemory
+from detour.model.overrides import Override, overruled
 from detour.model.record import FailbackMode, ObjectKey, Publish, Record, RegionFailover
 from detour.model.rrset import RRset, RRType, values_of
 from detour.model.shared import NONE, shared
@@ -84,6 +85,7 @@ class RecordKeeper:
         "healths",
         "leaving",
         "memory",
+        "overrides",
         "record",
         "refusal",
         "replaced",
@@ -94,6 +96,7 @@ class RecordKeeper:
     def __init__(self, record: Record, memory: RecordMemory, clock: Clock) -> None:
         self.record = self.declared = record
         self.leaving: dict[ObjectKey, LeavingZone] = {}
+        self.overrides: tuple[Override, ...] = ()
         self.memory = memory
         self.refusal: Explanation | None = None
         self.zone_refusals: dict[ObjectKey, Explanation] = {}
@@ -133,16 +136,24 @@ class RecordKeeper:
         self.declared = record
         self.gather_zones()
 
+    def overrule(self, overrides: tuple[Override, ...]) -> None:
+        """These overrides are in force from now on, and no others."""
+        self.overrides = overrides
+        self.gather_zones()
+
     @property
     def declared_zones(self) -> tuple[ObjectKey, ...]:
         """The zones that the record declares, without those that it is leaving."""
         return self.declared.zones
 
     def gather_zones(self) -> None:
-        """Serve the zones that the record declares, and those that it is leaving while its name stays there."""
+        """Serve the zones that the record declares, and those that it is leaving while its name stays there.
+
+        What people override counts before what is declared.
+        """
+        record = overruled(self.declared, self.overrides)
         staying = sorted(zone for zone, each in self.leaving.items() if not each.is_asked)
-        zones = (*self.declared.zones, *staying)
-        self.record = self.declared if not staying else replace(self.declared, zones=zones)
+        self.record = record if not staying else replace(record, zones=(*record.zones, *staying))
 
     def recall(self, memory: RecordMemory) -> None:
         """Go on from the history in a status: our own of an earlier run, or that of the leader before us.
@@ -548,7 +559,7 @@ class RecordKeeper:
     def _leaving_by_checks(self, leaving: frozenset[str]) -> frozenset[str]:
         """Return who of these is taken away by checks: not by a person, nor because a region fails as a whole."""
         out = self._drained | self._failing_regions
-        exempt = {each.name for each in self.record.endpoints if is_drained(each, out)}
+        exempt = {each.name for each in self.record.endpoints if is_drained(each, out) or each.forced is Forced.DOWN}
         found = {name for name, each in self.healths.items() if each.should_leave}
         return (leaving & found) - exempt
 
@@ -564,7 +575,7 @@ class RecordKeeper:
         else:
             why = f"no value of revision {self.record.pin} is declared any more"
         return Explanation(
-            "PinInvalid", f"{why}: correct the annotation detour.dev/pin or remove it; health decides now"
+            "PinInvalid", f"{why}: delete the override that pins it, and pin another one; health decides now"
         )
 
     def _zones_in_force(self, zones: Mapping[ObjectKey, ZoneKeeper]) -> frozenset[ObjectKey]:
@@ -671,6 +682,7 @@ class RecordKeeper:
             warnings=self._warnings(),
             held_out=tuple(self._held_out(wall)),
             returning=tuple(self._returning(wall)),
+            overrides=self.overrides,
         )
 
     def _returning(self, wall: Callable[[float], float]) -> Iterator[tuple[str, float]]:

@@ -6,7 +6,7 @@ right after a wrong start, or that ran on while the machine was suspended, ends 
 over, also for the next process, which reads that in status; whoever wants another one gives another end.
 
 So many regions stay in service, of those that records name, as the installation asks for: a drain that would leave
-fewer is not followed unless it says that it overrides this, and a region that fails then keeps its endpoints.
+fewer is not followed unless it says that it sets this rule aside, and a region that fails then keeps its endpoints.
 """
 
 from collections import Counter
@@ -16,15 +16,16 @@ from dataclasses import dataclass, field, replace
 from detour.engine.clock import Clock
 from detour.engine.pictures import RegionPicture
 from detour.engine.regionevidence import Placed, RegionEvidence
-from detour.health.regions import CanaryFinding, Course, EndpointCounts, Judgement, RegionPhase, judged
+from detour.health.regions import CanaryFinding, Course, EndpointCounts, Judgement, RegionPhase, forced, judged
 from detour.health.reports import Weeks
 from detour.health.signals import NOT_CLOSER, CloserLook, SignalFinding, SignalState, looked_closer
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
 from detour.model.memory import NO_REGION_MEMORY, RegionMemory
 from detour.model.objects import Subject
+from detour.model.overrides import Action, Override
 from detour.model.record import ObjectKey
-from detour.model.region import Override, Region
+from detour.model.region import Region, SafetyRule
 from detour.model.shared import NONE
 
 SAME = 1.0
@@ -57,16 +58,19 @@ class _Known:
     closer_look: CloserLook = NOT_CLOSER
     times: dict[float, float] = field(default_factory=dict)
     passed: frozenset[str] = NONE
+    overrides: tuple[Override, ...] = ()
 
     @property
     def is_drain_wanted(self) -> bool:
-        """Tell whether a person wants the region out now."""
-        return self.region.state is AdminState.DRAINED and not self.has_ended
+        """Tell whether a person wants the region out now: it is declared so, or an override says so."""
+        is_declared = self.region.state is AdminState.DRAINED and not self.has_ended
+        return is_declared or any(each.action is Action.DRAIN for each in self.overrides)
 
     @property
-    def overrides_minimum(self) -> bool:
+    def sets_minimum_aside(self) -> bool:
         """Tell whether the drain is to be followed however few regions stay in service."""
-        return Override.MIN_REGIONS_IN_SERVICE in self.region.overrides
+        rules = self.region.sets_aside.union(*(each.sets_aside for each in self.overrides))
+        return SafetyRule.MIN_REGIONS_IN_SERVICE in rules
 
 
 @dataclass(slots=True)
@@ -113,6 +117,7 @@ class RegionKeeper:
         self._is_use_known = is_use_known
         self._in_service = in_service
         self._known: dict[str, _Known] = {}
+        self._overrides: dict[str, tuple[Override, ...]] = {}
         self._counts: dict[str, Counter[Verdict]] = {}
         self._counted: dict[ObjectKey, tuple[Placed, ...]] = {}
         self._elsewhere: dict[str, Counter[Verdict]] = {}
@@ -210,6 +215,7 @@ class RegionKeeper:
             phase=before.phase if before else RegionPhase.UNKNOWN,
             closer_look=before.closer_look if before else NOT_CLOSER,
             passed=before.passed if before else memory.passed,
+            overrides=self._overrides.get(region.name, ()),
         )
         if before is None and memory.was_out:
             self._failing |= {region.name}
@@ -221,6 +227,17 @@ class RegionKeeper:
         self._known[region.name] = known
         self._end_drain(known)
         self.judge(region.name)
+
+    def overrule(self, name: str, overrides: tuple[Override, ...]) -> None:
+        """These overrides of a region are in force from now on, and no others."""
+        self._overrides[name] = overrides
+        if not overrides:
+            del self._overrides[name]
+        if (known := self._known.get(name)) is not None:
+            if forced(known.overrides) is not None:  # what a person made of it is nothing that it has been through
+                known.judgement = UNJUDGED
+            known.overrides = overrides
+            self.judge(name)
 
     @property
     def names(self) -> Collection[str]:
@@ -260,7 +277,7 @@ class RegionKeeper:
         if not (wanted or fails or self._drained or self._failing):
             return
         failing = self._failing & fails
-        drained = {name for name, known in wanted.items() if known.is_followed or known.overrides_minimum}
+        drained = {name for name, known in wanted.items() if known.is_followed or known.sets_minimum_aside}
         for name in sorted(wanted.keys() - drained):
             if self._may_go(name, drained | failing):
                 drained.add(name)
@@ -323,7 +340,7 @@ class RegionKeeper:
         )
         known.passed = frozenset(each.name for each in known.findings if each.has_passed)
         known.signals = self._signals(name)
-        known.judgement = judged(
+        known.judgement = forced(known.overrides) or judged(
             known.findings,
             self._endpoints(name),
             known.region.failing,
@@ -399,6 +416,7 @@ class RegionKeeper:
             signals=tuple(replace(each, since=self._on_the_wall(known, each.since)) for each in known.signals),
             closer_look_until=None if ends_at is None else self._on_the_wall(known, ends_at),
             reports=self._reports(name),
+            overrides=known.overrides,
         )
 
     def _on_the_wall(self, known: _Known, at: float) -> float:

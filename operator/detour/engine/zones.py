@@ -66,6 +66,7 @@ class Zones:
         self._record_exists = record_exists
         self._memory_of = memory_of
         self._declared: dict[ObjectKey, _Declared] = {}
+        self._frozen_by: dict[ObjectKey, str] = {}
         self.departures = Departures(environment.free_departures, on_change=self._departures_changed)
         self.departures.on_agreed = self._regions_agreed
         self._twins = Twins(environment.clock.now)
@@ -75,11 +76,21 @@ class Zones:
 
     def declare(self, subject: Subject, zone: Zone, origin: Origin) -> None:
         """A DNSZone is new or changed."""
+        frozen_by = self._frozen_by.get(zone.key)
+        if frozen_by is not None:
+            zone = replace(zone, safety=replace(zone.safety, frozen=True, frozen_by=frozen_by))
         declared = self._declared[zone.key] = _Declared(subject, zone, origin)
         if keeper := self.keepers.get(zone.key):
             keeper.update(zone)
         else:
             self._start(declared)
+
+    def freeze(self, key: ObjectKey, by: str | None) -> None:
+        """A person has a DNSZone frozen by an override, told of in `by`; None: nobody has. It counts once declared."""
+        if by is None:
+            self._frozen_by.pop(key, None)
+        else:
+            self._frozen_by[key] = by
 
     def remove(self, key: ObjectKey) -> ObjectKey | None:
         """A DNSZone is gone: nothing more is written there, nothing is removed.

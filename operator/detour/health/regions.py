@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from detour.health.signals import SignalFinding, stands_surely
 from detour.model.health import Verdict
+from detour.model.overrides import Action, Override
 from detour.model.region import FailingRules, SignalledRules
 from detour.model.shares import majority, so_many
 
@@ -127,6 +128,19 @@ def judged(
     if found.phase in (RegionPhase.HEALTHY, RegionPhase.UNKNOWN) and not found.course.is_out:
         return replace(found, phase=RegionPhase.SUSPECT, reason="SignalStands", message=f"{told}; {found.message}")
     return replace(found, message=f"{found.message}; {told}")
+
+
+def forced(overrides: tuple[Override, ...]) -> Judgement | None:
+    """Return what a person makes of a region, whatever is found: failing or healthy; None where nobody does."""
+    for action, phase, effect in (
+        (Action.FORCE_DOWN, RegionPhase.FAILING, "its endpoints leave DNS where others are fit"),
+        (Action.FORCE_UP, RegionPhase.HEALTHY, ""),
+    ):
+        for each in overrides:
+            if each.action is action:
+                told = f"{action.value} by override {each.key.name} ({each.requested_by}: {each.reason})"
+                return Judgement(phase, "Overridden", told, effect, Course(is_out=action is Action.FORCE_DOWN))
+    return None
 
 
 def _lowered(rules: FailingRules, signalled: SignalledRules, total: int) -> FailingRules:

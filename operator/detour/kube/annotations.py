@@ -1,7 +1,7 @@
 """What people ask of an object with annotations.
 
-`pin` and `approve` name what they mean (a revision, a digest), so it does not matter how often they are read. But
-`failback` and `take-over` are commands: each value is acted upon once, and remembered in status, because a GitOps
+`approve` names what it means (a digest), so it does not matter how often it is read. But `failback` and `take-over`
+are commands: each value is acted upon once, and remembered in status, because a GitOps
 controller puts an annotation back at every sync, and a restart reads it again. A value is `now`, a number or a time:
 whoever asks again gives another one.
 """
@@ -20,14 +20,15 @@ ANNOTATIONS = {each: f"{GROUP}/{each.value}" for each in Command}
 FAILBACK_ANNOTATION = ANNOTATIONS[Command.FAILBACK]
 TAKE_OVER_ANNOTATION = ANNOTATIONS[Command.TAKE_OVER]
 APPROVE_ANNOTATION = ANNOTATIONS[Command.APPROVE]
-PIN_ANNOTATION = f"{GROUP}/pin"
 
 KNOWN = {
-    Kind.FAILOVER_RECORD: (FAILBACK_ANNOTATION, PIN_ANNOTATION, APPROVE_ANNOTATION),
+    Kind.FAILOVER_RECORD: (FAILBACK_ANNOTATION, APPROVE_ANNOTATION),
     Kind.DNS_ZONE: (TAKE_OVER_ANNOTATION, APPROVE_ANNOTATION),
     Kind.CLOUD_REGION: (),
     Kind.VANTAGE: (),
     Kind.EXTERNAL_VERDICT: (),
+    Kind.OVERRIDE: (),
+    Kind.CLUSTER_OVERRIDE: (),
 }
 COMMANDS = {FAILBACK_ANNOTATION: "failback", TAKE_OVER_ANNOTATION: "takeOver"}
 """The annotations that are commands, and the field of `status.commands` that has the value last acted upon."""

@@ -201,6 +201,23 @@ class Cluster:
             lambda api: _patch(api, kind, namespace, name, body, status=status, manager=self._manager),
         )
 
+    async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> None:
+        """Create an object."""
+        query = {"fieldManager": self._manager}
+        await self._call("object", lambda api: _request(api, "POST", _path(kind, namespace), query, body=body))
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object."""
+        path = f"{_path(kind, namespace)}/{_quote(name)}"
+        await self._call("object", lambda api: _request(api, "DELETE", path))
+
+    async def who_am_i(self) -> str:
+        """Return the user's name by which the API server knows us (SelfSubjectReview)."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        found = await self._call("user", lambda api: _object(_request(api, "POST", path, body=body).data))
+        return str(_mapping(_mapping(found.get("status")).get("userInfo")).get("username") or "")
+
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         await self._call("event", lambda api: _create_event(api, namespace, body))

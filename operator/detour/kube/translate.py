@@ -17,7 +17,6 @@ from pydantic_core import ErrorDetails
 from detour.kube.annotations import (
     APPROVE_ANNOTATION,
     FAILBACK_ANNOTATION,
-    PIN_ANNOTATION,
     TAKE_OVER_ANNOTATION,
     is_due,
 )
@@ -37,6 +36,7 @@ from detour.kube.resources.failoverrecord import EndpointSpec, FailoverRecordSpe
 from detour.kube.resources.healthcheck import HealthCheck
 from detour.kube.resources.healthchecks import HealthChecksSpec, NamedCheckSpec
 from detour.kube.resources.memory import memory_in
+from detour.kube.resources.override import ClusterOverrideSpec, OverrideSpec
 from detour.kube.resources.probes import DNSCheck, HTTPCheck, HTTPSCheck, PublicHTTPSCheck
 from detour.kube.resources.rules import RULE_BROKEN, Declared
 from detour.kube.resources.vantage import VantageSpec
@@ -45,6 +45,7 @@ from detour.model.cabundle import UnreadableBundleError, certificates
 from detour.model.endpoint import Endpoint
 from detour.model.external import ExternalVerdict
 from detour.model.memory import EndpointMemory, HistoryMemory, RecordMemory, ZoneMemory
+from detour.model.overrides import Action, Override
 from detour.model.record import Failback, ObjectKey, Quorum, Record, TierNeeds
 from detour.model.region import Canary, FailingRules, Region, SignalledRules
 from detour.model.shared import shared
@@ -72,6 +73,7 @@ __all__ = [
     "ZoneMemory",
     "ca_bundle_reference",
     "external_verdict_from",
+    "override_from",
     "record_from",
     "record_memory",
     "region_from",
@@ -152,7 +154,6 @@ def record_from(item: Mapping[str, Any], ca_bundle: str | None) -> Record:
         adopt_from=spec.adopt if isinstance(spec.adopt, str) else None,
         approved=_text(identity.annotations.get(APPROVE_ANNOTATION)),
         failback_now=is_due(item, FAILBACK_ANNOTATION),
-        pin=_text(identity.annotations.get(PIN_ANNOTATION)),
         paused_until=_time_in("spec.healthCheck.pausedUntil", check.paused_until),
         quorum=shared(_quorum(spec.quorum)),
         more_checks=shared(_more_checks(spec.health_checks, spec.hostname, identity.namespace)),
@@ -240,7 +241,7 @@ def region_from(item: Mapping[str, Any]) -> Region:
         generation=identity.generation,
         canaries=tuple(_canary(each, spec.canary_timing) for each in spec.canaries),
         failing=_failing(spec.failing),
-        overrides=frozenset(spec.overrides),
+        sets_aside=frozenset(spec.set_aside),
         signals=_signals(spec.signals),
         signalled=_signalled(spec.signals.failing),
     )
@@ -329,6 +330,41 @@ def vantage_from(item: Mapping[str, Any]) -> Vantage:
     spec = _parsed(VantageSpec, item.get("spec"))
     return Vantage(
         identity.name, spec.cloud.value, spec.region or "", spec.votes, identity.generation, identity.created
+    )
+
+
+def override_from(item: Mapping[str, Any], *, namespaced: bool) -> Override:
+    """Return an Override, or the ClusterOverride where it is not `namespaced`, as the model has it.
+
+    Raises DeclarationError.
+    """
+    identity = _identity(item, namespaced=namespaced)
+    spec: OverrideSpec | ClusterOverrideSpec
+    if namespaced:
+        spec = of_record = _parsed(OverrideSpec, item.get("spec"))
+        meant: dict[str, Any] = {
+            "record": ObjectKey(identity.namespace, of_record.record),
+            "endpoint": of_record.endpoint,
+            "pin": str(of_record.revision) if of_record.revision is not None else None,
+        }
+    else:
+        spec = of_cluster = _parsed(ClusterOverrideSpec, item.get("spec"))
+        zone = of_cluster.zone
+        meant = {
+            "region": of_cluster.region,
+            "zone": ObjectKey(zone.namespace, zone.name) if zone is not None else None,
+            "sets_aside": frozenset(of_cluster.set_aside),
+        }
+    return Override(
+        key=identity.key,
+        uid=identity.uid,
+        generation=identity.generation,
+        created=identity.created,
+        action=Action(spec.action.value),
+        expires=_time_in("spec.expiresAt", spec.expires_at) or 0.0,
+        reason=spec.reason,
+        requested_by=spec.requested_by,
+        **meant,
     )
 
 
@@ -507,11 +543,11 @@ def _text(value: object) -> str | None:
 
 def _safety(spec: SafetySpec) -> Safety:
     return Safety(
-        spec.max_regions_evacuated,
-        seconds(spec.window),
-        spec.panic_threshold / 100,
-        spec.frozen,
-        spec.withdrawal / 100,
+        max_regions_evacuated=spec.max_regions_evacuated,
+        window=seconds(spec.window),
+        panic_threshold=spec.panic_threshold / 100,
+        frozen=spec.frozen,
+        withdrawal=spec.withdrawal / 100,
     )
 
 

@@ -34,8 +34,17 @@ LONGEST_REST = 15.0
 SETTLED = 30.0
 """Seconds after which a watch counts as one that works."""
 
-ORDER = (Kind.EXTERNAL_VERDICT, Kind.VANTAGE, Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
-"""Who is listed first: a record must not be decided for before it is known which regions are drained, and who votes."""
+ORDER = (
+    Kind.EXTERNAL_VERDICT,
+    Kind.VANTAGE,
+    Kind.CLUSTER_OVERRIDE,
+    Kind.OVERRIDE,
+    Kind.CLOUD_REGION,
+    Kind.DNS_ZONE,
+    Kind.FAILOVER_RECORD,
+)
+"""Who is listed first: a record must not be decided for before it is known what people override,
+which regions are drained, and who votes."""
 
 MAY_BE_MISSING = frozenset({Kind.VANTAGE, Kind.EXTERNAL_VERDICT})
 """What an operator goes without where it is forbidden, or its CRD missing: that is said, and looked at each minute.

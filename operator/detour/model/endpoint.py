@@ -11,6 +11,16 @@ class AdminState(enum.StrEnum):
     DRAINED = "Drained"
 
 
+class Forced(enum.StrEnum):
+    """What a person says of an endpoint for a while, above its checks.
+
+    UP: it answers though it does not pass, where nobody passes. DOWN: it answers only where nobody else is fit.
+    """
+
+    UP = "Up"
+    DOWN = "Down"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One place that can serve a record: addresses or a hostname, never both.
@@ -26,6 +36,7 @@ class Endpoint:
     priority: int = 1
     state: AdminState = AdminState.ACTIVE
     is_last_resort: bool = False
+    forced: Forced | None = None
 
     def __post_init__(self) -> None:
         if bool(self.addresses) == (self.hostname is not None):

@@ -18,6 +18,8 @@ class Kind(enum.Enum):
     CLOUD_REGION = ("CloudRegion", "cloudregions")
     VANTAGE = ("Vantage", "vantages")
     EXTERNAL_VERDICT = ("ExternalVerdict", "externalverdicts")
+    OVERRIDE = ("Override", "overrides")
+    CLUSTER_OVERRIDE = ("ClusterOverride", "clusteroverrides")
 
     @property
     def title(self) -> str:
@@ -29,7 +31,7 @@ class Kind(enum.Enum):
 
     @property
     def is_namespaced(self) -> bool:
-        return self not in (Kind.CLOUD_REGION, Kind.VANTAGE)
+        return self not in (Kind.CLOUD_REGION, Kind.VANTAGE, Kind.CLUSTER_OVERRIDE)
 
 
 class Subject(NamedTuple):

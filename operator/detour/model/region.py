@@ -8,7 +8,7 @@ from detour.model.endpoint import AdminState
 from detour.model.signals import NO_SIGNALS, SignalRules
 
 
-class Override(enum.StrEnum):
+class SafetyRule(enum.StrEnum):
     """A rule that a person's drain may set aside, by name."""
 
     MIN_REGIONS_IN_SERVICE = "MinRegionsInService"
@@ -53,8 +53,8 @@ class SignalledRules:
 class Region:
     """A failure domain of a cloud. `until` (seconds since the Unix epoch) ends a drain; None means no end.
 
-    `why` is what people say of their drain, and `overrides` the rules that it sets aside. While one of its `signals`
-    stands it fails by the rules that are `signalled`.
+    `why` is what people say of their drain, which `sets_aside` these rules. While one of its `signals` stands it fails
+    by the rules that are `signalled`.
     """
 
     name: str
@@ -66,6 +66,6 @@ class Region:
     why: str = ""
     canaries: tuple[Canary, ...] = ()
     failing: FailingRules = FailingRules()
-    overrides: frozenset[Override] = frozenset()
+    sets_aside: frozenset[SafetyRule] = frozenset()
     signals: SignalRules = NO_SIGNALS
     signalled: SignalledRules = SignalledRules()

@@ -1,4 +1,4 @@
-"""How a FailoverRecord or a DNSZone stands, in one word: what `kubectl get` shows, and what is counted."""
+"""How an object stands, in one word: what `kubectl get` shows, and what is counted."""
 
 import enum
 
@@ -27,6 +27,18 @@ class RecordState(enum.StrEnum):
     FAILED_OVER = "FailedOver"
     """The name works, from another place than it would if all were well."""
     OK = "OK"
+
+
+class OverrideState(enum.StrEnum):
+    """One word for an Override or a ClusterOverride."""
+
+    IN_FORCE = "InForce"
+    WAITING = "Waiting"
+    """What it is about is not there."""
+    EXPIRED = "Expired"
+    """It is over, and stays over."""
+    REFUSED = "Refused"
+    """It is not followed."""
 
 
 class ZoneState(enum.StrEnum):

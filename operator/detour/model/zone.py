@@ -107,13 +107,15 @@ class BudgetOverride:
 class Safety:
     """How much of a zone may change at once. `window` in seconds; `panic_threshold` a share from 0 to 1.
 
-    `withdrawal` is the share of a record's endpoints that checks may take away within a minute, above 0; 1: any number.
+    Where a person has it `frozen` by an override, `frozen_by` tells of that. `withdrawal` is the share of a record's
+    endpoints that checks may take away within a minute, above 0; 1: any number.
     """
 
     max_regions_evacuated: int = 1
     window: float = 600.0
     panic_threshold: float = 0.5
     frozen: bool = False
+    frozen_by: str = ""
     withdrawal: float = 0.25
 
 

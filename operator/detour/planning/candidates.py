@@ -6,7 +6,7 @@ What serves now is read from the zone (or remembered from the last decision of t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from detour.model.endpoint import AdminState, Endpoint
+from detour.model.endpoint import AdminState, Endpoint, Forced
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import Publish, Record, RegionFailover
 from detour.model.shared import NONE
@@ -22,7 +22,8 @@ class Candidate:
     `failing` those of these that are found Unhealthy; `evidence` is what the newest checks of each showed.
     `keeps_place` says that what is held against it is not enough to take its place away. `fading` are declared values
     that its hostname leads to no more: they leave while another one that is in DNS passes. `is_sent_back` says that a
-    person sent the record back since it recovered. It `is_evacuated` where its region is failing as a whole.
+    person sent the record back since it recovered. It `is_evacuated` where its region is failing as a whole, or
+    a person forces it down.
     """
 
     endpoint: Endpoint
@@ -43,6 +44,16 @@ class Candidate:
     @property
     def name(self) -> str:
         return self.endpoint.name
+
+    @property
+    def is_forced_down(self) -> bool:
+        """Tell whether a person wants it to answer only where nobody else is fit."""
+        return self.endpoint.forced is Forced.DOWN
+
+    @property
+    def is_forced_up(self) -> bool:
+        """Tell whether a person wants it to answer where nobody passes, whatever its checks say."""
+        return self.endpoint.forced is Forced.UP and not self.drained
 
     @property
     def lasting_values(self) -> tuple[str, ...]:
@@ -96,7 +107,7 @@ def candidates(
             unattributed=unattributed,
             serving=serving,
             failback_at=failback_at,
-            is_evacuated=endpoint.region in evacuated,
+            is_evacuated=endpoint.region in evacuated or endpoint.forced is Forced.DOWN,
         )
         for endpoint in record.endpoints
     )

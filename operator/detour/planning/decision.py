@@ -11,9 +11,10 @@ from detour.planning.rotation import AT_REST, Turning
 
 
 class Basis(enum.StrEnum):
-    """Why these values: chosen on health, pinned by a person, or nobody was fit and a rule filled in."""
+    """Why these values: chosen on health, pinned by a person, or nobody was fit and a person or a rule filled in."""
 
     CHOSEN = "Chosen"
+    FORCED = "Forced"
     PINNED = "Pinned"
     KEEP_LAST = "KeepLast"
     SERVE_ALL = "ServeAll"

@@ -60,7 +60,7 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         failing_regions=situation.failing_regions,
     )
     if pinned := _pinned(situation, view, contenders):
-        reason = f"pinned to revision {record.pin} by the annotation detour.dev/pin"
+        reason = f"pinned to revision {record.pin} by a person"
         return _decision(situation, contenders, Basis.PINNED, reason, sets=dict.fromkeys(view.zones, pinned))
     if wait := _reason_to_wait(situation, view, contenders, now):
         return wait
@@ -72,6 +72,11 @@ def _plan(situation: Situation, view: View, now: float) -> Decision | Undecided:
         patience_until=situation.patience_until,
     )
     choice = grounded.choice
+    if forced := _forced_up(record, contenders, now):
+        named = ", ".join(each.name for each in forced)
+        reason = f"no endpoint passes; {named} {'is' if len(forced) == 1 else 'are'} forced up by a person"
+        sets = _publish(situation, view, {each.name: each.values for each in forced})
+        return _decision(situation, forced, Basis.FORCED, reason, sets=dict.fromkeys(view.zones, sets))
     everyone = _serve_all(situation, view, contenders)
     if choice.chosen and not _goes_on(choice, contenders, everyone):
         slow = slowed(record, contenders, choice.chosen, situation.pace.of(view.zones), now)
@@ -193,6 +198,18 @@ def _is_awaited(health: EndpointHealth, publish: Publish) -> bool:
 def _had_no_turn(health: EndpointHealth, publish: Publish) -> bool:
     """Tell whether an endpoint may have had too few checks, or look-ups, for a verdict of which nothing is known."""
     return _is_awaited(health, publish) and (health.verdict is not Verdict.UNKNOWN or health.reason == NOT_CHECKED_YET)
+
+
+def _forced_up(record: Record, contenders: tuple[Candidate, ...], now: float) -> tuple[Candidate, ...]:
+    """Return who answers because a person says so: nobody where any endpoint is fit that is not forced down."""
+    wanted = tuple(
+        replace(each, in_place=True, keeps_place=True, values=each.lasting_values)
+        for each in contenders
+        if each.is_forced_up and each.lasting_values
+    )
+    if not wanted or any(each.is_eligible and not each.is_forced_down for each in contenders):
+        return ()
+    return choose(record, wanted, now).chosen
 
 
 def _serve_all(situation: Situation, view: View, contenders: tuple[Candidate, ...]) -> tuple[RRset, ...]:

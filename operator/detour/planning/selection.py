@@ -40,8 +40,8 @@ def choose(record: Record, candidates: tuple[Candidate, ...], now: float) -> Cho
 
     1. Drained and Unhealthy endpoints are out; Unknown ones stay only where they are.
     2. One ladder: those who are fit; those in a tier of which too few are; who is slow; who has recovered and waits
-       for its hold-down (or for a person); who comes and goes too often; then the same in regions that fail as a whole;
-       and, only where nobody else is there, last resorts.
+       for its hold-down (or for a person); who comes and goes too often; then the same in regions that fail as a whole,
+       or forced down by a person; and, only where nobody else is there, last resorts.
     3. Of each rung Priority takes the best tier, and further tiers until `minimum_serving` answer; MultiValue takes
        everyone. The next rung is trodden only where too few are left: hold-down delays failback, never failover.
     """
@@ -173,6 +173,8 @@ def _reason(
 def _state(record: Record, candidate: Candidate, waiting: list[Candidate], now: float) -> str:
     if candidate.drained:
         return "is drained"
+    if candidate.is_forced_down:
+        return "is forced down"
     if candidate.is_evacuated and candidate.health.verdict is not Verdict.UNHEALTHY:
         return f"is in {candidate.endpoint.region}, which is failing"
     if candidate in waiting and record.failback.mode is FailbackMode.MANUAL:

@@ -44,7 +44,14 @@ from detour.twin.zone import LIMITS, NAME_SERVER, TwinProvider, TwinZone, answer
 SITE = "twin"
 OWNER = "twin"
 
-KINDS = (Kind.EXTERNAL_VERDICT, Kind.CLOUD_REGION, Kind.DNS_ZONE, Kind.FAILOVER_RECORD)
+KINDS = (
+    Kind.EXTERNAL_VERDICT,
+    Kind.CLUSTER_OVERRIDE,
+    Kind.OVERRIDE,
+    Kind.CLOUD_REGION,
+    Kind.DNS_ZONE,
+    Kind.FAILOVER_RECORD,
+)
 """Kinds that a twin knows, in the order in which they are listed. Vantages are not among them: what they have come to
 stands in the statuses."""
 

@@ -17,7 +17,7 @@ from detour.model.rrset import RRset, RRType
 from detour.model.states import RecordState as State
 
 from .gating import EAST, NORTH, WEST, record
-from .objects import changed, cloud_region, dns_zone, failover_record
+from .objects import changed, cloud_region, dns_zone, failover_record, override
 from .world import Clouds, World
 
 Boot = Callable[..., World]
@@ -98,6 +98,10 @@ def edited(*, kind: str = "FailoverRecord", annotations: dict[str, str] | None =
     return happen
 
 
+def overridden(**spec: Any) -> Any:
+    return lambda world, _: world.api.apply(override(**spec))
+
+
 def at_first(prepare: Callable[[Clouds], object], **options: Any) -> Story:
     """Return the story of a record that comes to a zone as it was prepared."""
 
@@ -129,8 +133,14 @@ async def held_down(boot: Boot, clouds: Clouds) -> World:
 
 
 async def pinned_to_what_died(boot: Boot, clouds: Clouds) -> World:
-    world = await then(edited(annotations={"detour.dev/pin": "1"}))(boot, clouds)
+    world = await then(overridden(action="Pin", revision=1))(boot, clouds)
     world.down = {"192.0.2.1"}
+    return await settled(world)
+
+
+async def forced_up_and_dead(boot: Boot, clouds: Clouds) -> World:
+    world = await then(overridden(action="ForceUp", endpoint="two"))(boot, clouds)
+    world.down = {"192.0.2.1", "192.0.2.2"}
     return await settled(world)
 
 
@@ -324,16 +334,22 @@ TABLE = (
         State.DEGRADED,
         "1 of 2 addresses cannot be checked",
     ),
+    Broken("a pin to what works", then(overridden(action="Pin", revision=1)), State.PINNED, "pinned to revision"),
+    Broken("a pin to what died", pinned_to_what_died, State.DOWN, "nothing that is pinned", "delete override"),
+    Broken("what is forced up is dead", forced_up_and_dead, State.DOWN, "forced up by a person", "delete override"),
     Broken(
-        "a pin to what works", then(edited(annotations={"detour.dev/pin": "1"})), State.PINNED, "pinned to revision"
+        "what is in place is forced down",
+        then(overridden(action="ForceDown", endpoint="one")),
+        State.FAILED_OVER,
+        "one is forced down",
     ),
-    Broken("a pin to what died", pinned_to_what_died, State.DOWN, "nothing that is pinned", "detour.dev/pin-"),
+    Broken("frozen by a person", then(overridden(action="Freeze")), State.SUSPENDED, "frozen by override"),
     Broken(
         "a pin to what never was",
-        then(edited(annotations={"detour.dev/pin": "77"})),
+        then(overridden(action="Pin", revision=77)),
         State.DEGRADED,
         "no revision '77'",
-        "correct the annotation",
+        "delete the override",
         stalls=True,
     ),
     Broken("suspended", then(edited(suspend=True)), State.SUSPENDED, "spec.suspend is true"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
+from detour.model.timestamps import timestamp
 
 
 def failover_record(
@@ -82,6 +83,26 @@ def external_verdict(
         "kind": "ExternalVerdict",
         "metadata": {**metadata, "creationTimestamp": "2026-11-23T20:00:00Z"},
         "spec": {"verdict": "Healthy", "expiresAt": "2030-01-01T00:00:00Z", **spec},
+    }
+
+
+BEGINNING = 1_700_000_000.0
+"""What the clock on the wall shows when a world begins, in seconds since the Unix epoch."""
+
+
+def override(name: str = "o", *, lasts: float = 6 * 86400.0, created: float = BEGINNING, **spec: Any) -> dict[str, Any]:
+    """Return an Override of the record `api`, or a ClusterOverride where it is about a region or a zone.
+
+    It `lasts` so many seconds from when it was `created` (seconds since the Unix epoch).
+    """
+    is_ours = not {"region", "zone"} & spec.keys()
+    asked = {"reason": "a test", "requestedBy": "alice", "expiresAt": timestamp(created + lasts)}
+    metadata = {"name": name, "uid": f"o-{name}", "generation": 1, "creationTimestamp": timestamp(created)}
+    return {
+        "apiVersion": "detour.dev/v1alpha1",
+        "kind": "Override" if is_ours else "ClusterOverride",
+        "metadata": {**metadata, **({"namespace": "shop"} if is_ours else {})},
+        "spec": {**({"record": "api"} if is_ours else {}), **asked, **spec},
     }
 
 

@@ -16,12 +16,13 @@ from detour.kube.kinds import DeletionSeen, Listed, Message, Seen, Unread
 from detour.model.checks import HTTPCheck
 from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, RawObject, Subject
+from detour.model.overrides import Override
 from detour.model.record import Record
 from detour.model.region import Region
 from detour.model.vantage import Vantage, VantageReport
 from detour.model.zone import Zone
 
-from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, subject, vantage
+from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, override, subject, vantage
 
 FR = Kind.FAILOVER_RECORD
 
@@ -34,6 +35,7 @@ class Engine:
         self.zones: list[Zone] = []
         self.regions: list[Region] = []
         self.vantages: list[Vantage] = []
+        self.overrides: list[Override] = []
         self.verdicts: list[ExternalVerdict] = []
         self.reports: list[VantageReport] = []
         self.unreadable: list[str] = []
@@ -51,6 +53,9 @@ class Engine:
 
     def region_declared(self, subject: Subject, region: Region, raw: RawObject) -> None:
         self.regions.append(region)
+
+    def override_declared(self, subject: Subject, override: Override, raw: RawObject) -> None:
+        self.overrides.append(override)
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, raw: RawObject) -> None:
         self.vantages.append(vantage)
@@ -475,6 +480,8 @@ def test_whatever_an_object_holds_the_others_are_taken_in(kind: Kind, field: tup
         Kind.CLOUD_REGION: cloud_region(),
         Kind.VANTAGE: vantage(),
         Kind.EXTERNAL_VERDICT: external_verdict(),
+        Kind.OVERRIDE: override(action="Pin", revision=1),
+        Kind.CLUSTER_OVERRIDE: override(action="Drain", region="aws-us-east-1"),
     }[kind]
     node = copy.deepcopy(odd)
     inner = node

@@ -312,7 +312,7 @@ async def test_a_command_that_was_declared_with_the_object_is_for_another_day(bo
         ("failback", "", "is not acted upon"),
         ("fallback", "now", "detour.dev/fallback is unknown and means nothing: did you mean detour.dev/failback?"),
         ("take-over", "now", "means nothing on a FailoverRecord: it is for a DNSZone"),
-        ("waltz", "now", "known here are detour.dev/failback, detour.dev/pin"),
+        ("waltz", "now", "known here are detour.dev/failback, detour.dev/approve"),
     ],
 )
 async def test_an_annotation_that_means_nothing_is_said_and_not_acted_upon(
@@ -333,7 +333,7 @@ async def test_an_annotation_that_means_nothing_is_said_and_not_acted_upon(
 
 
 async def test_an_annotation_that_means_nothing_on_a_zone_or_region_is_said_there(boot: Boot) -> None:
-    odd = {"annotations": {"detour.dev/pin": "3"}}
+    odd = {"annotations": {"detour.dev/failback": "3"}}
     world = boot(changed(dns_zone(), **odd), changed(cloud_region(), **odd), failover_record())
     for name, kind in (("main", Kind.DNS_ZONE), ("aws-us-east-1", Kind.CLOUD_REGION)):
         namespace = "shop" if kind is Kind.DNS_ZONE else ""
@@ -343,7 +343,7 @@ async def test_an_annotation_that_means_nothing_on_a_zone_or_region_is_said_ther
             return [each["message"] for each in conditions if each["type"] == "Warning" and each["status"] == "True"]
 
         await world.until(warning)
-        assert "detour.dev/pin means nothing on a" in warning()[0]
+        assert "detour.dev/failback means nothing on a" in warning()[0]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from detour.engine.contest import QUIET, REPEATED
 from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRset, RRType
 
-from .gating import EAST, annotate, message, record, told
-from .objects import changed, dns_zone, failover_record
+from .gating import EAST, message, record, told
+from .objects import changed, dns_zone, failover_record, override
 from .world import Clouds, World
 
 Boot = Callable[..., World]
@@ -60,7 +60,7 @@ async def test_what_was_there_before_stands_in_the_history_and_can_be_given_back
     await world.kill()
     again = boot()
     await again.until(lambda: ready(again))
-    annotate(again, failover_record(adopt=True), pin=str(before["revision"]))
+    again.api.apply(override(action="Pin", revision=before["revision"]))
     await again.until(lambda: again.answers() == {"203.0.113.9"})
 
 

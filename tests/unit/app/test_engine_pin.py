@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from detour.model.objects import Kind
 
-from .objects import changed, dns_zone, failover_record
+from .objects import changed, dns_zone, failover_record, override
 from .world import World
 
 Boot = Callable[..., World]
@@ -18,8 +16,10 @@ QUICK: dict[str, Any] = {"failback": {"holdDown": "1s"}}
 CALM: dict[str, Any] = {"safety": {"panicThreshold": 100, "maxRegionsEvacuated": 100}}
 
 
-def pinned(to: str, **spec: Any) -> dict[str, Any]:
-    return changed(failover_record(**{**QUICK, **spec}), annotations={"detour.dev/pin": to})
+def pin(world: World, to: int, **spec: Any) -> None:
+    """Declare the record so, and pin it."""
+    world.api.apply(failover_record(**{**QUICK, **spec}))
+    world.api.apply(override("pin", action="Pin", revision=to))
 
 
 def history(world: World) -> list[tuple[int, list[str]]]:
@@ -59,7 +59,7 @@ async def test_each_set_that_was_published_is_one_revision_with_its_reason(boot:
 
 async def test_a_pin_publishes_that_earlier_set_and_is_shown(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned("1", failback={"mode": "Manual"}))
+    pin(world, 1, failback={"mode": "Manual"})
     await settled(world, ONE)
     await world.until(lambda: world.api.condition("Pinned") == ("True", "PinnedByUser"))
     assert world.api.status()["summary"]["pinned"] == "1"
@@ -68,21 +68,20 @@ async def test_a_pin_publishes_that_earlier_set_and_is_shown(boot: Boot) -> None
 
 async def test_a_pin_holds_against_health_until_it_is_removed(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned("2"))
+    pin(world, 2)
     await asyncio.sleep(30)
     world.down = {TWO}
     await asyncio.sleep(120)
     assert world.answers() == {TWO}
-    world.api.apply(failover_record(**QUICK))
+    world.api.delete(Kind.OVERRIDE, "pin")
     assert await world.until(lambda: world.answers() == {ONE}) < 5
     await world.until(lambda: world.api.condition("Pinned") == ("False", "NotPinned"))
     assert "pinned" not in world.api.status()["summary"]
 
 
-@pytest.mark.parametrize("to", ["99", "0", "-1", "latest", "1 "])
-async def test_a_pin_to_an_unknown_revision_changes_nothing_and_says_which_there_are(boot: Boot, to: str) -> None:
+async def test_a_pin_to_an_unknown_revision_changes_nothing_and_says_which_there_are(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned(to, failback={"mode": "Manual"}))
+    pin(world, 99, failback={"mode": "Manual"})
     await world.until(lambda: world.api.condition("Pinned") == ("False", "PinInvalid"))
     told = next(each["message"] for each in world.api.status()["conditions"] if each["type"] == "Pinned")
     assert "2, 1" in told
@@ -93,7 +92,7 @@ async def test_a_pin_to_an_unknown_revision_changes_nothing_and_says_which_there
 async def test_a_pin_to_what_is_not_declared_any_more_changes_nothing(boot: Boot) -> None:
     world = await failed_over(boot)
     only = [{"name": "two", "region": "azure-westeurope", "addresses": [TWO], "priority": 2}]
-    world.api.apply(pinned("1", endpoints=only))
+    pin(world, 1, endpoints=only)
     await world.until(lambda: world.api.condition("Pinned") == ("False", "PinInvalid"))
     assert world.answers() == {TWO}
 
@@ -108,22 +107,22 @@ async def test_a_pin_to_what_is_partly_declared_publishes_that_part(boot: Boot) 
     whole = next(number for number, values in history(world) if values == [ONE, "192.0.2.11"])
     world.down = {ONE, "192.0.2.11"}
     await settled(world, TWO)
-    world.api.apply(pinned(str(whole), failback={"mode": "Manual"}))
+    pin(world, whole, failback={"mode": "Manual"})
     await settled(world, ONE)
 
 
 async def test_an_endpoint_that_goes_while_it_is_pinned_never_leaves_the_name_empty(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned("1"))
+    pin(world, 1)
     await settled(world, ONE)
     only = [{"name": "two", "region": "azure-westeurope", "addresses": [TWO], "priority": 2}]
-    world.api.apply(pinned("1", endpoints=only))
+    pin(world, 1, endpoints=only)
     await settled(world, TWO)
 
 
 async def test_a_pin_outlives_a_restart(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned("1"))
+    pin(world, 1)
     await settled(world, ONE)
     world.down = {ONE}
     await asyncio.sleep(30)
@@ -143,7 +142,7 @@ async def test_a_pin_to_the_oldest_revision_outlives_a_restart(boot: Boot) -> No
         await settled(world, ONE if number % 2 else TWO)
     await world.until(lambda: len(history(world)) == 10)
     world.down = set()
-    world.api.apply(pinned("1", failback={"mode": "Manual"}))
+    pin(world, 1, failback={"mode": "Manual"})
     await settled(world, ONE)
     world.down = {ONE}
     await asyncio.sleep(30)
@@ -159,7 +158,7 @@ async def test_a_pin_in_a_freeze_waits_and_is_approved_like_any_change(boot: Boo
     freeze = dns_zone(safety={"frozen": True})
     world.api.apply(freeze)
     await asyncio.sleep(1)
-    world.api.apply(pinned("1"))
+    pin(world, 1)
     await world.until(lambda: world.api.status("main", DZ).get("held"))
     assert world.answers() == {TWO}
     digest = world.api.status("main", DZ)["held"]["digest"]
@@ -178,13 +177,13 @@ async def test_a_pin_is_a_persons_word_also_while_the_vantage_is_doubted(boot: B
     world.down = {TWO}
     await world.until(lambda: world.api.condition("Held", "main", DZ) == ("True", "VantageSuspected"))
     world.down = set()
-    world.api.apply(pinned("1", failback={"mode": "Manual"}))
+    pin(world, 1, failback={"mode": "Manual"})
     await world.until(lambda: world.answers() == {ONE})
 
 
 async def test_a_pin_on_a_suspended_record_writes_nothing(boot: Boot) -> None:
     world = await failed_over(boot)
-    world.api.apply(pinned("1", suspend=True))
+    pin(world, 1, suspend=True)
     await world.until(lambda: world.api.condition("Published") == ("False", "WouldPublish"))
     await asyncio.sleep(60)
     assert world.answers() == {TWO}

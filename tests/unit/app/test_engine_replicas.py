@@ -15,7 +15,7 @@ from detour.model.objects import Kind
 from detour.model.rrset import RRKey, RRType
 from detour_simulation.memoryzone import MemoryProvider
 
-from .objects import changed, cloud_region, dns_zone, failover_record
+from .objects import cloud_region, dns_zone, failover_record, override
 from .world import LEASE, Clouds, World
 
 Boot = Callable[..., World]
@@ -161,14 +161,14 @@ async def test_a_successor_goes_on_with_history_revisions_and_pin(boot: Boot) ->
     await leader.until(lambda: leader.answers() == TWO)
     leader.down = standby.down = set()
     await asyncio.sleep(20)
-    leader.api.apply(changed(record, annotations={"detour.dev/pin": "1"}))
+    leader.api.apply(override("pin", action="Pin", revision=1))
     await leader.until(lambda: leader.answers() == ONE)
     await asyncio.sleep(5)
     await takes_over(leader, standby)
     await asyncio.sleep(30)
     assert leader.answers() == ONE
     assert standby.api.condition("Pinned") == ("True", "PinnedByUser")
-    standby.api.apply(record)
+    standby.api.delete(Kind.OVERRIDE, "pin")
     standby.down = set(ONE)
     await standby.until(lambda: standby.answers() == TWO)
     await asyncio.sleep(5)

@@ -10,7 +10,7 @@ import pytest
 
 from detour.model.objects import Kind
 
-from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, vantage
+from .objects import changed, cloud_region, dns_zone, external_verdict, failover_record, override, vantage
 from .world import World
 
 Boot = Callable[..., World]
@@ -44,12 +44,18 @@ def odd_objects(count: int, seed: int) -> Iterator[tuple[Kind, dict[str, Any]]]:
         Kind.CLOUD_REGION: {"phase": "Healthy", "since": "z", "drainEnded": "w"},
         Kind.VANTAGE: {"state": "Trusted", "since": "z", "report": {"checks": 3}},
         Kind.EXTERNAL_VERDICT: {},
+        Kind.OVERRIDE: {"state": "InForce", "endedAt": "z"},
+        Kind.CLUSTER_OVERRIDE: {"state": "Expired", "endedAt": "2026-11-23T20:00:00Z"},
     }
     for number in range(count):
         name = f"odd{number}"
         record = failover_record(name, uid=f"u-{name}", deletionPolicy="Delete")
         zone = dns_zone(name, uid=f"z-{name}", domain=f"{name}.test")
-        raws = (record, zone, cloud_region(name), vantage(name), external_verdict(name))
+        ours, everybody_s = (
+            override(name, action="Pin", record=name, revision=1),
+            override(name, action="Drain", region=name),
+        )
+        raws = (record, zone, cloud_region(name), vantage(name), external_verdict(name), ours, everybody_s)
         kind, raw = chance.choice(list(zip(Kind, raws, strict=True)))
         raw = {**changed(raw, annotations={"detour.dev/failback": "1"}), "status": {**status, **more[kind]}}
         for _ in range(chance.randint(1, 3)):

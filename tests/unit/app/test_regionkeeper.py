@@ -17,7 +17,7 @@ from detour.model.health import Verdict
 from detour.model.memory import NO_REGION_MEMORY, RegionMemory
 from detour.model.objects import Kind, Subject
 from detour.model.record import ObjectKey
-from detour.model.region import Override, Region
+from detour.model.region import Region, SafetyRule
 from detour.model.shared import NONE
 
 from .objects import cloud_region, dns_zone, failover_record
@@ -252,10 +252,10 @@ def test_the_last_region_in_service_is_not_drained_unless_that_is_said() -> None
     (condition,) = region_conditions(picture)
     assert (condition.reason, condition.holds) == ("MinRegionsInService", True)
     assert "fewer than 1 region would be left in service" in condition.message
-    assert """kubectl patch region west --type=merge -p '{"spec":{"overrides":["MinRegionsInService"]}}'""" in (
+    assert """kubectl patch region west --type=merge -p '{"spec":{"setAside":["MinRegionsInService"]}}'""" in (
         condition.message
     )
-    declare(regions, "west", overrides=frozenset({Override.MIN_REGIONS_IN_SERVICE}))
+    declare(regions, "west", sets_aside=frozenset({SafetyRule.MIN_REGIONS_IN_SERVICE}))
     assert regions.drained() == {"east", "west"}
 
 

@@ -54,6 +54,7 @@ def series(world: World, **options: int) -> str:
             tallies=engine.tallies,
             phases=engine.region_phases,
             endpoints=engine.endpoints_by_region,
+            overrides=engine.overrides.ages,
             **options,
         )
     )

@@ -114,6 +114,7 @@ class World:
         own_vantage: OwnVantage = THE_OPERATOR,
         checks_in_flight: int = 1000,
         takes_reports: bool = False,
+        requesters_verified: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.clouds = clouds
@@ -155,6 +156,7 @@ class World:
             questions=QuestionBudget(questions_per_day, loop.time) if questions_per_day else None,
             takes_reports=takes_reports,
             audit=self.audit.append,
+            requesters_verified=requesters_verified,
         )
         self.metrics = Metrics(CollectorRegistry())
         self.parts = Assembly(

@@ -36,7 +36,8 @@ def detour(*arguments: str, program: str = "detour", stdin: str = "") -> subproc
         (("explain",), 2, "Missing argument"),
         (("validate", "nowhere.yaml"), 2, "detour: there is no file or folder nowhere.yaml"),
         (("status", "--kubeconfig", "nowhere"), 2, "detour: there is no file nowhere"),
-        (("drain", "x", "--until", "soon"), 2, "no connection"),
+        (("drain", "x", "--until", "soon", "--reason", "y"), 2, "no connection"),
+        (("drain", "x"), 2, "Missing option '--reason'"),
         (("check", "nobody.yaml"), 2, "there is no file nobody.yaml"),
     ],
 )

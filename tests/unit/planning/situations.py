@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from hypothesis import strategies as st
 
 from detour.model.checks import CheckTiming, TCPCheck
-from detour.model.endpoint import AdminState, Endpoint
+from detour.model.endpoint import AdminState, Endpoint, Forced
 from detour.model.health import EndpointHealth, Evidence, Verdict
 from detour.model.record import (
     Failback,
@@ -157,6 +157,7 @@ def situations(draw: st.DrawFn, *, disjoint: bool = False, publish: Publish | No
                 hostname=TARGETS[place] if by_name else None,
                 priority=draw(st.integers(1, 3)),
                 state=draw(st.sampled_from([AdminState.ACTIVE, AdminState.ACTIVE, AdminState.DRAINED])),
+                forced=draw(st.sampled_from([None, None, None, Forced.UP, Forced.DOWN])),
             )
         )
         healths[name] = EndpointHealth(

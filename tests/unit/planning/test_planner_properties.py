@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 
-from detour.model.endpoint import AdminState
+from detour.model.endpoint import AdminState, Forced
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, WhenAllUnhealthy
 from detour.model.rrset import RRType
@@ -216,11 +216,19 @@ def fit(situation: Situation) -> list[str]:
 @THOROUGHLY
 @given(situations(disjoint=True))
 def test_hold_down_delays_failback_but_never_failover(situation: Situation) -> None:
-    """Whoever is healthy serves rather than nobody, held down or not, up to the number that must serve."""
+    """Whoever is healthy serves rather than nobody, held down or not, up to the number that must serve.
+
+    But for those whom people force down, where they force others up.
+    """
     situation = read(situation)
     able = fit(situation)
     assume(able)
     decision = decision_in(situation)
+    forced = {each.name: each.forced for each in situation.record.endpoints}
+    if decision.basis is Basis.FORCED:
+        assert Forced.UP in forced.values()
+        assert all(forced[name] is Forced.DOWN for name in able)
+        return
     assert decision.basis is Basis.CHOSEN
     if situation.record.publish is Publish.ADDRESS and situation.value_limit >= 20:
         assert min(len(each.serving) for each in decision.rulings.values()) >= min(

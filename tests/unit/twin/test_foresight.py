@@ -18,7 +18,7 @@ from detour.model.record import ObjectKey
 from detour.twin.foresight import Copy, Foresight, if_applied, if_regions_fail
 
 from ..app.gating import EAST, NORTH, WEST  # noqa: TID252 - the root is on no path
-from ..app.objects import changed, cloud_region, dns_zone, failover_record  # noqa: TID252 - as above
+from ..app.objects import cloud_region, dns_zone, failover_record, override  # noqa: TID252 - as above
 from ..app.world import Clouds, World  # noqa: TID252 - as above
 
 Boot = Callable[..., World]
@@ -88,7 +88,7 @@ def edited(dice: random.Random, raw: dict[str, Any], number: int) -> dict[str, A
     """Return a record after one edit."""
     made = copy.deepcopy(raw)
     spec = made["spec"]
-    match dice.randrange(6):
+    match dice.randrange(5):
         case 0:
             spec["endpoints"][0]["state"] = "Drained"
         case 1:
@@ -103,9 +103,27 @@ def edited(dice: random.Random, raw: dict[str, Any], number: int) -> dict[str, A
         case 4:
             spec["strategy"] = "MultiValue"
             spec.pop("minServing", None)
-        case 5:
-            made = changed(made, annotations={"detour.dev/pin": dice.choice(["1", "2", "9"])})
     return made
+
+
+def made_override(dice: random.Random, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return something that a person sets above the verdicts."""
+    record = dice.choice(records)
+    name, endpoint = record["metadata"]["name"], dice.choice(record["spec"]["endpoints"])["name"]
+    match dice.randrange(5):
+        case 0:
+            return override(action=dice.choice(["Drain", "ForceDown", "ForceUp"]), region=dice.choice(REGIONS))
+        case 1:
+            return override(action="Freeze", zone={"namespace": "shop", "name": dice.choice(ZONES)})
+        case 2:
+            return override(action="Pin", record=name, revision=dice.choice([1, 2, 9]))
+        case 3:
+            return override(action="Freeze", record=name)
+    return override(action=dice.choice(["Drain", "ForceDown", "ForceUp"]), record=name, endpoint=endpoint)
+
+
+def kind_of(raw: dict[str, Any]) -> Kind:
+    return Kind.OVERRIDE if raw["kind"] == "Override" else Kind.CLUSTER_OVERRIDE
 
 
 async def with_a_past(dice: random.Random, world: World, records: list[dict[str, Any]]) -> None:
@@ -153,6 +171,11 @@ async def play(dice: random.Random, world: World, records: list[dict[str, Any]])
         found = beside(lambda: if_regions_fail(copied(world), [region]))
         world.down |= {address(region, number) for number in range(256)}
         what = f"{region} fails"
+    elif dice.random() < 0.3:
+        raw = made_override(dice, records)
+        found = beside(lambda: if_applied(copied(world), [(kind_of(raw), raw)]))
+        world.api.apply(raw)
+        what = f"override {raw['spec']}"
     elif dice.random() < 0.25:
         raw = cloud_region(dice.choice(REGIONS), state="Drained")
         found = beside(lambda: if_applied(copied(world), [(Kind.CLOUD_REGION, raw)]))
@@ -262,8 +285,7 @@ async def test_a_pin_that_a_manifest_does_not_name_stays(boot: Boot) -> None:
     await asyncio.sleep(60)
     world.down = {"192.0.2.1"}
     await asyncio.sleep(60)
-    pinned = changed(failover_record(), annotations={"detour.dev/pin": "2"})
-    world.api.apply(pinned)
+    world.api.apply(override("pin", action="Pin", revision=2))
     world.down = set()
     await asyncio.sleep(600)
     assert world.answers() == {"192.0.2.2"}

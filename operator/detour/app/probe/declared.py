@@ -10,6 +10,7 @@ from detour.health.signals import LONGEST_CLOSER_LOOK
 from detour.kube.origins import closer_look_told_of
 from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, Subject
+from detour.model.overrides import Override
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
 from detour.model.shared import NONE
@@ -58,6 +59,9 @@ class Checked:
         self._canaries.watch(region)
         self._canaries.look_closer(region.name, self._looked_closer)
         self._look_closer(region.name, closer_look_told_of(origin))
+
+    def override_declared(self, subject: Subject, override: Override, origin: Origin) -> None:
+        """What people override moves names, and changes no check."""
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Other vantages are nothing to a probe."""

@@ -19,6 +19,7 @@ from detour.engine.ports import Origin
 from detour.model.defects import told as told_of
 from detour.model.external import ExternalVerdict
 from detour.model.objects import Kind, Subject
+from detour.model.overrides import Override
 from detour.model.packing import packed, unpacked
 from detour.model.record import ObjectKey, Record
 from detour.model.region import Region
@@ -132,6 +133,7 @@ class Share:
         self._arriving: set[ObjectKey] = set()
         self._refused: dict[ObjectKey, set[ObjectKey]] = {}  # by zone, records that it does not permit
         self._labels: Mapping[str, dict[str, str]] = {}
+        self._overridden: dict[Subject, ObjectKey | None] = {}  # by override, the record that it is about
 
     # -- whose is what ---------------------------------------------------------------------------------------------
 
@@ -149,8 +151,12 @@ class Share:
     def leads(self, subject: Subject) -> bool:
         """Tell whether this replica writes the status of an object."""
         match subject.kind:
-            case Kind.CLOUD_REGION | Kind.VANTAGE:
+            case Kind.CLOUD_REGION | Kind.VANTAGE | Kind.CLUSTER_OVERRIDE:
                 return self._is_first
+            case Kind.OVERRIDE:
+                kept = self._records.get(self._overridden.get(subject) or subject.key)
+                is_here = kept is not None and kept.shown_with is not None and self._stays(kept.shown_with)
+                return is_here if kept is not None else self._is_first
             case Kind.DNS_ZONE:
                 return subject.key in self._zones and self.has(subject.key)
             case Kind.FAILOVER_RECORD:
@@ -444,6 +450,11 @@ class Share:
         """A CloudRegion is new or changed."""
         self._engine.region_declared(subject, region, origin)
 
+    def override_declared(self, subject: Subject, override: Override, origin: Origin) -> None:
+        """An Override or a ClusterOverride is new or changed: everybody hears of it."""
+        self._overridden[subject] = override.record
+        self._engine.override_declared(subject, override, origin)
+
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """A Vantage is new or changed."""
         self._engine.vantage_declared(subject, vantage, origin)
@@ -473,7 +484,7 @@ class Share:
                 self._note_standing(zone, origin)
                 if zone.is_shown:
                     self._engine.invalid(subject, reason, message, origin)
-            case Kind.CLOUD_REGION | Kind.VANTAGE | Kind.EXTERNAL_VERDICT:
+            case _:
                 self._engine.invalid(subject, reason, message, origin)
 
     def status_seen(self, subject: Subject, origin: Origin, listed_at: float | None) -> None:
@@ -507,6 +518,8 @@ class Share:
                 self.ties.remove(subject.key)
                 self._arriving.discard(subject.key)
                 self._look_at_zones({subject.key, *twins})
+            case Kind.OVERRIDE | Kind.CLUSTER_OVERRIDE:
+                self._overridden.pop(subject, None)
         if is_shown:
             self._engine.gone(subject, observed=observed)
         else:

@@ -24,6 +24,8 @@ MAIN_CONDITION = {
     Kind.DNS_ZONE: "Ready",
     Kind.CLOUD_REGION: "Healthy",
     Kind.VANTAGE: "Trusted",
+    Kind.OVERRIDE: "InForce",
+    Kind.CLUSTER_OVERRIDE: "InForce",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from detour.enactment.leadership import SOLE_LEADER, Leadership
 from detour.enactment.wishes import Explanation
-from detour.engine.pictures import RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
+from detour.engine.pictures import OverridePicture, RecordPicture, RegionPicture, VantagePicture, ZoneObjectPicture
 from detour.engine.ports import STATUS_RESTORED, Command, Origin
 from detour.engine.tallies import RecordTallies, Tallied, tallied
 from detour.kube.annotations import ANNOTATIONS, SHOWN, TAKE_OVER_ANNOTATION, command_in, complaints, is_due
@@ -23,8 +23,9 @@ from detour.kube.reporting.quietstart import QUIET_TIME, is_no_news, was_well
 from detour.kube.reporting.reported import Reported
 from detour.kube.reporting.reporter import Reporter
 from detour.kube.reporting.transitions import conditions_in, transitions
-from detour.kube.resources.memory import dns_zone_memory_in, region_memory_in
+from detour.kube.resources.memory import dns_zone_memory_in, ended_in, region_memory_in
 from detour.kube.status.conditions import STALLED, Condition, Status, conditions_status
+from detour.kube.status.overrides import override_conditions, override_status
 from detour.kube.status.progress import PROGRESS_DEADLINE, progress
 from detour.kube.status.records import record_conditions, record_status
 from detour.kube.status.recordstate import PASSING, standing, stuck
@@ -35,7 +36,7 @@ from detour.kube.translate import record_memory
 from detour.model.memory import DNSZoneMemory, RecordMemory, RegionMemory
 from detour.model.objects import Kind, RawObject, Subject
 from detour.model.record import ObjectKey
-from detour.model.states import RecordState, ZoneState
+from detour.model.states import OverrideState, RecordState, ZoneState
 from detour.model.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ FIELDS = {
     Kind.CLOUD_REGION: "region",
     Kind.VANTAGE: "vantage",
     Kind.EXTERNAL_VERDICT: "external_verdict",
+    Kind.OVERRIDE: "override",
+    Kind.CLUSTER_OVERRIDE: "override",
 }
 """The field of a log line that has the name of an object of a kind."""
 
@@ -70,6 +73,9 @@ class Pictures(Protocol):
 
     def region_picture(self, name: str) -> RegionPicture | None:
         """Return what there is to tell of a region."""
+
+    def override_picture(self, subject: Subject) -> OverridePicture | None:
+        """Return what there is to tell of an override."""
 
     def vantage_picture(self, name: str) -> VantagePicture | None:
         """Return what there is to tell of a vantage."""
@@ -280,6 +286,10 @@ class Reporting:
         """Return what the status of a DNSZone tells."""
         return dns_zone_memory_in(_status(origin.shown))
 
+    def override_ended_at(self, origin: Origin) -> float | None:
+        """Return when an override was over, as its status tells (seconds since the Unix epoch); None if it is not."""
+        return ended_in(_status(origin.shown))
+
     def region_memory(self, origin: Origin) -> RegionMemory:
         """Return what the status of a CloudRegion tells."""
         return region_memory_in(_status(origin.shown))
@@ -374,12 +384,16 @@ class Reporting:
                     warnings = (complaint,) if complaint else ()
                     conditions = (*region_conditions(region), *_warned_of(warnings, previous))
                     return region_status(region, previous, now, conditions), conditions
+            case Kind.OVERRIDE | Kind.CLUSTER_OVERRIDE:
+                if override := self._pictures.override_picture(subject):
+                    found: tuple[Explanation, ...] = (complaint,) if complaint else ()
+                    conditions = (*override_conditions(override), *_warned_of(found, previous))
+                    return override_status(override, previous, now, conditions), conditions
             case Kind.VANTAGE:
                 if vantage := self._pictures.vantage_picture(subject.key.name):
-                    found = [*([complaint] if complaint else [])]
-                    if vantage.defect:
-                        found.append(Explanation("ReportUnreadable", vantage.defect))
-                    conditions = (*vantage_conditions(vantage), *_warned_of(tuple(found), previous))
+                    defect = Explanation("ReportUnreadable", vantage.defect) if vantage.defect else None
+                    found = tuple(each for each in (complaint, defect) if each is not None)
+                    conditions = (*vantage_conditions(vantage), *_warned_of(found, previous))
                     return vantage_status(vantage, previous, now, conditions), conditions
         return None
 
@@ -446,11 +460,15 @@ def _refused_status(
         Kind.DNS_ZONE: ("Ready", STALLED),
         Kind.CLOUD_REGION: ("Healthy",),
         Kind.VANTAGE: ("Trusted",),
+        Kind.OVERRIDE: ("InForce",),
+        Kind.CLUSTER_OVERRIDE: ("InForce",),
     }[subject.kind]
     conditions = tuple(Condition(each, each == STALLED, refusal.reason, refusal.message) for each in types)
     written = conditions_status(conditions, previous.get("conditions") or (), generation, now)
     stands = {
         Kind.FAILOVER_RECORD: {"state": RecordState.REFUSED.value, "message": refusal.message},
         Kind.DNS_ZONE: {"state": ZoneState.REFUSED.value},
+        Kind.OVERRIDE: {"state": OverrideState.REFUSED.value, "message": refusal.message},
+        Kind.CLUSTER_OVERRIDE: {"state": OverrideState.REFUSED.value, "message": refusal.message},
     }.get(subject.kind, {})
     return {**previous, **stands, "observedGeneration": generation, "conditions": written}, conditions

@@ -15,12 +15,14 @@ TELLING_CONDITIONS = {
     Kind.DNS_ZONE: ("Ready", "Frozen", "Held", "Throttled", "Warning"),
     Kind.CLOUD_REGION: ("Healthy", "Warning"),
     Kind.VANTAGE: ("Trusted", "Warning"),
+    Kind.OVERRIDE: ("InForce", "Warning"),
+    Kind.CLUSTER_OVERRIDE: ("InForce", "Warning"),
 }
 BAD_WHEN_TRUE = ("Throttled", "Warning", "Frozen", "Held")
 TOLD_WHEN_TRUE = (*BAD_WHEN_TRUE, "Pinned")
 """Conditions of which the first sight is no news where they do not hold."""
 
-GOOD_REASONS = frozenset({"NotPinned", "None"})
+GOOD_REASONS = frozenset({"NotPinned", "None", "Expired"})
 """Reasons for which a condition does not hold, and nothing is wrong."""
 
 

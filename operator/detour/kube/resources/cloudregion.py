@@ -23,7 +23,7 @@ from detour.kube.resources.values import (
 )
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
-from detour.model.region import Override
+from detour.model.region import SafetyRule
 
 MOST_CANARIES = 8
 MOST_STAYING = 10
@@ -269,7 +269,7 @@ class CloudRegionSpec(Declared):
         description="Why the region is drained, for whoever looks later. Only with `state: Drained`.",
     )
 
-    overrides: Annotated[tuple[Override, ...], Field(max_length=1), Unique()] = Field(
+    set_aside: Annotated[tuple[SafetyRule, ...], Field(max_length=1), Unique()] = Field(
         default=(),
         description="Rules that the drain sets aside. MinRegionsInService: it is followed also where fewer regions stay"
         " in service than the installation asks for. Only with `state: Drained`.",
@@ -304,9 +304,9 @@ class CloudRegionSpec(Declared):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.state == 'Drained' || !has(self.overrides) || size(self.overrides) == 0",
-            "overrides are what a drain sets aside: give them only with state: Drained, or remove them",
-            lambda region: region.state is AdminState.DRAINED or not region.overrides,
+            "self.state == 'Drained' || !has(self.setAside) || size(self.setAside) == 0",
+            "setAside has rules that a drain sets aside: give it only with state: Drained, or remove it",
+            lambda region: region.state is AdminState.DRAINED or not region.set_aside,
         ),
         Rule(
             "self.state == 'Drained' || !has(self.until)",

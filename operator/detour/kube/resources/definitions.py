@@ -11,6 +11,7 @@ from detour.kube.resources.dnszone_status import DNSZoneStatus
 from detour.kube.resources.externalverdict import ExternalVerdictSpec
 from detour.kube.resources.failoverrecord import FailoverRecordSpec
 from detour.kube.resources.failoverrecord_status import FailoverRecordStatus
+from detour.kube.resources.override import ClusterOverrideSpec, OverrideSpec, OverrideStatus
 from detour.kube.resources.rules import VALIDATIONS, Declared, Reported, Rule
 from detour.kube.resources.schema import Schema, structural
 from detour.kube.resources.values import LABEL
@@ -249,4 +250,45 @@ EXTERNAL_VERDICT = Resource(
         AGE,
     ),
 )
-RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION, VANTAGE, EXTERNAL_VERDICT)
+OVERRIDE_COLUMNS = (
+    Column("Expires", ".spec.expiresAt", description="When it ends by itself."),
+    Column("State", ".status.state", description="InForce, Waiting, Expired or Refused."),
+    Column("By", ".spec.requestedBy", description="Who asked for it."),
+    Column("Reason", ".spec.reason"),
+    Column("Verified", ".status.requestedByVerified", "boolean", wide=True, description="Whether that is proved."),
+    Column("Message", ".status.message", wide=True),
+    AGE,
+)
+OVERRIDE = Resource(
+    kind="Override",
+    plural="overrides",
+    short_name="override",
+    namespaced=True,
+    summary="What a person sets above the verdicts for a FailoverRecord of the same namespace, for a while.",
+    spec=OverrideSpec,
+    status=OverrideStatus,
+    selectable=(".spec.record", ".status.state"),
+    columns=(
+        Column("Action", ".spec.action"),
+        Column("Record", ".spec.record"),
+        Column("Endpoint", ".spec.endpoint"),
+        *OVERRIDE_COLUMNS,
+    ),
+)
+CLUSTER_OVERRIDE = Resource(
+    kind="ClusterOverride",
+    plural="clusteroverrides",
+    short_name="clusteroverride",
+    namespaced=False,
+    summary="What a person sets above the verdicts for a region, or for a zone, for a while.",
+    spec=ClusterOverrideSpec,
+    status=OverrideStatus,
+    selectable=(".status.state",),
+    columns=(
+        Column("Action", ".spec.action"),
+        Column("Region", ".spec.region"),
+        Column("Zone", ".spec.zone.name"),
+        *OVERRIDE_COLUMNS,
+    ),
+)
+RESOURCES = (FAILOVER_RECORD, DNS_ZONE, CLOUD_REGION, VANTAGE, EXTERNAL_VERDICT, OVERRIDE, CLUSTER_OVERRIDE)

@@ -12,6 +12,7 @@ from detour.model.health import Verdict
 from detour.model.states import RecordState
 
 HISTORY_LENGTH = 10
+OVERRIDES_TOLD = 16
 MAXIMUM_VALUES = 2048
 """Addresses in one list of values: 64 endpoints of 32."""
 
@@ -145,6 +146,17 @@ class HistoryEntry(Reported):
     )
 
 
+class OverrideInForce(Reported):
+    """An Override of this record that is in force."""
+
+    name: str | None = Field(default=None, description="Its name: deleting it ends it.")
+    action: str | None = Field(default=None, description="Drain, ForceUp, ForceDown, Pin or Freeze.")
+    endpoint: str | None = Field(default=None, description="The endpoint that it is about, where it is about one.")
+    requested_by: str | None = Field(default=None, description="Who asked for it.")
+    reason: str | None = Field(default=None, description="Why.")
+    until: Time | None = Field(default=None, description="When it ends by itself.")
+
+
 class FailoverRecordStatus(Reported):
     """What Detour says of a name."""
 
@@ -172,6 +184,9 @@ class FailoverRecordStatus(Reported):
     )
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LENGTH)] = Field(
         default=(), description="The last ten published sets, newest first."
+    )
+    overrides: Annotated[tuple[OverrideInForce, ...], Field(max_length=OVERRIDES_TOLD)] = Field(
+        default=(), description="What people override here just now."
     )
     failed_back_at: Time | None = Field(
         default=None,

@@ -84,6 +84,11 @@ def region_memory_in(status: object) -> RegionMemory:
     )
 
 
+def ended_in(status: object) -> float | None:
+    """Return when the status of an override says that it was over (seconds since the epoch). Never raises."""
+    return _time(_mapping(status).get("endedAt"))
+
+
 def closer_look_in(status: object) -> float | None:
     """Return until when a CloudRegion's status says that its checks are made more often (seconds since the epoch)."""
     return _time(_mapping(status).get("closerLookUntil"))

@@ -5,7 +5,9 @@ from typing import Any
 
 from detour.enactment.leaving import SAME_HOSTED_ZONE, SUSPENDED, leaving_digest
 from detour.enactment.wishes import Explanation
+from detour.engine.overrides import told_of
 from detour.engine.pictures import RecordPicture, ZonePicture
+from detour.kube.resources.failoverrecord_status import OVERRIDES_TOLD
 from detour.kube.status.conditions import Condition, Status, conditions_status
 from detour.kube.status.recordstate import (
     NOBODY_CHECKED,
@@ -16,6 +18,7 @@ from detour.kube.status.recordstate import (
     what_is_served,
 )
 from detour.model.health import CheckFinding, EndpointHealth, Verdict
+from detour.model.overrides import Override
 from detour.model.record import Publish, Strategy
 from detour.model.timestamps import timestamp
 from detour.planning.decision import Basis
@@ -61,6 +64,8 @@ def record_status(
         ],
         "conditions": conditions_status(conditions, previous.get("conditions") or (), record.generation, now),
     }
+    if picture.overrides:
+        status["overrides"] = [_override(each) for each in picture.overrides[:OVERRIDES_TOLD]]
     if picture.failed_back_at is not None:
         status["failedBackAt"] = timestamp(picture.failed_back_at)
     if picture.revisions:
@@ -71,6 +76,17 @@ def record_status(
             "decidedAt": timestamp(newest.at),
         }
     return status
+
+
+def _override(override: Override) -> Status:
+    return {
+        "name": override.key.name,
+        "action": override.action.value,
+        **({"endpoint": override.endpoint} if override.endpoint else {}),
+        "requestedBy": override.requested_by,
+        "reason": override.reason,
+        "until": timestamp(override.expires),
+    }
 
 
 def _summary_of_serving(picture: RecordPicture) -> str:
@@ -132,9 +148,14 @@ def _pinned(picture: RecordPicture) -> Condition:
     if picture.pin_refusal is not None:
         return Condition("Pinned", False, picture.pin_refusal.reason, picture.pin_refusal.message)
     if picture.basis is Basis.PINNED:
-        told = f"{picture.reason}: health decides nothing until it is removed"
+        told = f"{picture.reason}{_told_of_pin(picture)}: health decides nothing until it is removed"
         return Condition("Pinned", True, "PinnedByUser", told)
     return Condition("Pinned", False, "NotPinned", "health decides what is published")
+
+
+def _told_of_pin(picture: RecordPicture) -> str:
+    found = next((each for each in picture.overrides if each.pin == picture.record.pin), None)
+    return f", by {told_of(found)} until {timestamp(found.expires)}" if found else ""
 
 
 def _published(picture: RecordPicture) -> Condition:

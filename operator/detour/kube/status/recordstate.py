@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from detour.enactment.wishes import Explanation
+from detour.engine.overrides import told_of
 from detour.engine.pictures import RecordPicture, ZonePicture
 from detour.kube.status.conditions import STALLED, Condition
 from detour.kube.status.progress import DEADLINE_EXCEEDED
 from detour.model.endpoint import AdminState
 from detour.model.health import Verdict
+from detour.model.overrides import Action
 from detour.model.record import Publish
 from detour.model.states import RecordState
 from detour.model.timestamps import timestamp
@@ -162,8 +164,11 @@ def _is_on_its_way(picture: RecordPicture, published: Condition) -> bool:
 def _told_of_down(picture: RecordPicture, ready: Condition, published: Condition, why_not: str) -> str:
     name = f"{picture.record.key.name} -n {picture.record.key.namespace}"
     if picture.basis is Basis.PINNED:
-        cure = f"remove the pin: `kubectl annotate fr/{name} detour.dev/pin-`"
+        cure = f"end the pin: {_how_to_end(picture, Action.PIN)}"
         return f"nothing that is pinned (revision {picture.record.pin}) works: {why_not}; {cure}"
+    if picture.basis is Basis.FORCED:
+        cure = f"mend the check, or end what forces it up: {_how_to_end(picture, Action.FORCE_UP)}"
+        return f"nothing that is served passes its checks: {why_not}; {picture.reason}; {cure}"
     held = next((each for each in picture.zones if each.held is not None), None)
     if held is not None:
         return f"nothing that is served works ({why_not}), and the safety gate holds the change: {ready.message}"
@@ -174,8 +179,17 @@ def _told_of_down(picture: RecordPicture, ready: Condition, published: Condition
     return f"nothing that is served works ({why_not}), and no other endpoint is fit; {cure}"
 
 
+def _how_to_end(picture: RecordPicture, action: Action) -> str:
+    """Return the command that ends the overrides of a kind."""
+    names = " ".join(each.key.name for each in picture.overrides if each.action is action)
+    return f"`kubectl delete override {names} -n {picture.record.key.namespace}`"
+
+
 def _told_of_suspension(picture: RecordPicture, published: Condition) -> str:
+    freeze = next((each for each in picture.overrides if each.action is Action.FREEZE), None)
     told = "the operator runs with --dry-run" if picture.dry_run else "spec.suspend is true"
+    if freeze is not None and not picture.dry_run:
+        told = f"frozen by {told_of(freeze)} until {timestamp(freeze.expires)}"
     if published.reason == "WouldPublish":
         return f"{told}: {published.message}"
     return f"{told}: nothing is written, whatever fails; what is published is what would be"

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detour.engine.overrides import told_of
 from detour.engine.pictures import RegionPicture
 from detour.health.regions import CanaryFinding, RegionPhase
 from detour.health.reports import WEEK, Weeks, begins
 from detour.health.signals import SignalFinding
 from detour.kube.status.conditions import Condition, Status, conditions_status
+from detour.model.overrides import Action, Override
 from detour.model.timestamps import timestamp
 
 STAYING_TOLD = 3
@@ -23,6 +25,9 @@ def _told_of_region(picture: RegionPicture) -> tuple[str, str]:
     """Return why a region is as it is: a word and a sentence."""
     region, judgement = picture.region, picture.judgement
     stuck = _told_of_stuck(picture)
+    if picture.phase is RegionPhase.DRAINED and (drain := _drain_override(picture)):
+        told = f"drained by {told_of(drain)} until {timestamp(drain.expires)}: its endpoints take no traffic{stuck}"
+        return "DrainRequested", told
     if picture.phase is RegionPhase.DRAINED:
         why = f" ({region.why})" if region.why else ""
         return "DrainRequested", f"drained by request{why}: its endpoints take no traffic{stuck}"
@@ -33,10 +38,16 @@ def _told_of_region(picture: RegionPicture) -> tuple[str, str]:
     if judgement.course.is_out:
         told = f"{judgement.message}; its endpoints stay in DNS, as {few} would be left in service"
         return "MinRegionsInService", told
-    overrides = '{"spec":{"overrides":["MinRegionsInService"]}}'
-    command = f"kubectl patch region {region.name} --type=merge -p '{overrides}'"
+    rules = '{"spec":{"setAside":["MinRegionsInService"]}}'
+    command = f"kubectl patch region {region.name} --type=merge -p '{rules}'"
+    if _drain_override(picture):
+        command = f"kubectl detour drain {region.name} --override-min-regions"
     told = f"the drain is not followed: {few} would be left in service. To drain it all the same: `{command}`"
     return "MinRegionsInService", told
+
+
+def _drain_override(picture: RegionPicture) -> Override | None:
+    return next((each for each in picture.overrides if each.action is Action.DRAIN), None)
 
 
 def _canary(finding: CanaryFinding) -> Status:

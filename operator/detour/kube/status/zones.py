@@ -159,7 +159,9 @@ def _state(picture: ZoneObjectPicture, conditions: Sequence[Condition]) -> ZoneS
 def _frozen(picture: ZoneObjectPicture) -> Condition:
     """Say whether a person has frozen the zone."""
     if picture.zone.safety.frozen:
-        told = "spec.safety.frozen is true: nothing is changed until that is taken back, or approved"
+        by = picture.zone.safety.frozen_by
+        why = f"frozen by {by}" if by else "spec.safety.frozen is true"
+        told = f"{why}: nothing is changed until that is taken back, or approved"
         return Condition("Frozen", True, HoldReason.FREEZE, told)
     return Condition("Frozen", False, "NotFrozen", "nobody has frozen the zone")
 

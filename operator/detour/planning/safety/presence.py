@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from detour.health.damping import held_out_until
-from detour.model.endpoint import AdminState, Endpoint
+from detour.model.endpoint import AdminState, Endpoint, Forced
 from detour.model.health import EndpointHealth, Verdict
 from detour.model.record import Publish, Record, Strategy
 from detour.model.rrset import RRset
@@ -104,8 +104,9 @@ class Presence:
         return addresses & values
 
     def is_taken_out(self, endpoint: Endpoint) -> bool:
-        """Tell whether a person took the endpoint, or its region, out."""
-        return endpoint.state is AdminState.DRAINED or endpoint.region in self.drained
+        """Tell whether a person took the endpoint, or its region, out, or forced it down."""
+        is_out = endpoint.state is AdminState.DRAINED or endpoint.forced is Forced.DOWN
+        return is_out or endpoint.region in self.drained
 
     def _fails(self, endpoint: Endpoint) -> bool:
         return self.healths[endpoint.name].verdict is Verdict.UNHEALTHY
