@@ -244,11 +244,14 @@ def test_every_secret_takes_a_value_that_says_dangerous(control_plane: ControlPl
     assert [rule for _, rule in rules(confined, "Role") if rule["resources"] == ["secrets"]]
 
 
-def test_confinement_leaves_cluster_wide_only_regions_and_vantages(control_plane: ControlPlane) -> None:
+def test_confinement_leaves_cluster_wide_only_what_has_no_namespace(control_plane: ControlPlane) -> None:
     manifests = render(control_plane, values_file("confined"), "--set=site.name=frankfurt")
-    assert {each for _, rule in rules(manifests, "ClusterRole") for each in rule["resources"]} == {
+    ours = [rule for role, rule in rules(manifests, "ClusterRole") if not role.endswith("overrides")]
+    assert {each for rule in ours for each in rule["resources"]} == {
         "cloudregions",
         "cloudregions/status",
+        "clusteroverrides",
+        "clusteroverrides/status",
         "vantages",
         "vantages/status",
     }
@@ -259,7 +262,8 @@ def test_confinement_leaves_cluster_wide_only_regions_and_vantages(control_plane
 
 def test_roles_and_account_can_be_somebody_else_s(control_plane: ControlPlane) -> None:
     manifests = render(control_plane, values_file("own-roles"))
-    assert {each["kind"] for each in manifests} == {"Deployment", "Service", "PodDisruptionBudget"}
+    policy = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert {each["kind"] for each in manifests} == {"Deployment", "Service", "PodDisruptionBudget", *policy}
     assert one(manifests, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "dns-robot"
     assert container(manifests)["image"] == "registry.example.com/detour:0.1.0-rc.1"
 
@@ -341,9 +345,11 @@ def test_crds_are_templates_that_helm_keeps(control_plane: ControlPlane) -> None
     crds = of_kind(render(control_plane, values_file("minimal")), "CustomResourceDefinition")
     assert {each["metadata"]["name"].partition(".")[0] for each in crds} == {
         "cloudregions",
+        "clusteroverrides",
         "dnszones",
         "externalverdicts",
         "failoverrecords",
+        "overrides",
         "vantages",
     }
     assert {each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in crds} == {"keep"}

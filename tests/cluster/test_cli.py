@@ -126,8 +126,14 @@ async def test_what_people_do_is_shown_first_asked_for_and_undone(stage: Stage) 
     await stage.serves(netherlands.address)
     await detour(stage, "thaw", "zone", *here)
     assert "not frozen" in await detour(stage, "thaw", "zone", *here, status=1)
+    await virginia.service.switch(Mode.UP)
+    await stage.serves(virginia.address)
     await detour(stage, "force", "api", "netherlands", "drained", *here, *why)
-    await stage.condition("api", "Healthy", "True")
+
+    async def is_in_force() -> bool:
+        return "InForce" in await stage.kubectl("get", "overrides")
+
+    await until(is_in_force, lambda: "the override is in force")
     told = await stage.kubectl("get", "overrides", "-o", "wide")
     assert "endpoint netherlands of" in told
     assert "takes no traffic" in told
