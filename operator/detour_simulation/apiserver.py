@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from detour.engine.ports import ClusterError
 from detour.kube.kinds import DeletionSeen, Listed, Seen
-from detour.kube.translate import record_from
+from detour.kube.translate import override_from, record_from
 from detour.kube.watching import ORDER
 from detour.model.objects import Kind, RawObject
+from detour.model.overrides import overruled
 from detour.model.record import ObjectKey, Record
 from detour.model.timestamps import timestamp
 from detour.twin.cluster import merged
@@ -33,6 +34,9 @@ WALL = 1_790_000_000.0
 
 WATCH_DELAY = 0.01
 """Seconds until a change reaches those who watch."""
+
+SELDOM = (Kind.VANTAGE, Kind.EXTERNAL_VERDICT, Kind.OVERRIDE, Kind.CLUSTER_OVERRIDE)
+"""Kinds of which most schedules have no object."""
 
 Key = tuple[Kind, str, str]
 Message = Seen | DeletionSeen
@@ -236,7 +240,7 @@ class ApiServer:
     def _write_down(self, key: Key, raw: dict[str, Any]) -> None:
         now, metadata = self._loop.now, raw["metadata"]
         if key[0] is Kind.FAILOVER_RECORD:
-            record = None if "deletionTimestamp" in metadata else as_judged(record_from(raw, None))
+            record = None if "deletionTimestamp" in metadata else self._judged(raw)
             self.records.pop(key[2], None)
             self._zones_told.pop(key[2], None)
             if record is not None:
@@ -245,12 +249,26 @@ class ApiServer:
                 return
             gone = Declared(at=now, site=self.site, key=ObjectKey(key[1], key[2]), uid=metadata["uid"], record=None)
             self._history.add(gone)
+        elif key[0] is Kind.OVERRIDE:
+            self._overridden(raw)
         elif key[0] is Kind.CLOUD_REGION:
             drained = raw["spec"].get("state") == "Drained"
             self._history.add(RegionDeclared(at=now, site=self.site, region=key[2], drained=drained))
         elif key[0] is Kind.DNS_ZONE:
             frozen = raw["spec"].get("safety", {}).get("frozen", False)
             self._tell_zone(key[2], frozen=frozen)
+
+    def _judged(self, raw: RawObject) -> Record:
+        """Return a record as it is to be served: as it is declared, and as people override it."""
+        record = as_judged(record_from(raw, None))
+        found = (override_from(each, namespaced=True) for each in self.listed(Kind.OVERRIDE))
+        return overruled(record, (each for each in found if each.record == record.key))
+
+    def _overridden(self, raw: RawObject) -> None:
+        """Write down the record that an override is about."""
+        key = (Kind.FAILOVER_RECORD, raw["metadata"]["namespace"], raw["spec"]["record"])
+        if (record := self.objects.get(key)) is not None:
+            self._write_down(key, record)
 
     def _tell_zone(self, name: str, *, frozen: bool) -> None:
         """Write down how many DNSZones there are for a hosted zone, and what that means for records."""
@@ -292,6 +310,8 @@ class ApiServer:
             self._history.add(gone)
         elif raw is not None and key[0] is Kind.DNS_ZONE:
             self._tell_zone(key[2], frozen=False)
+        elif raw is not None and key[0] is Kind.OVERRIDE:
+            self._overridden(raw)
 
     def _tell(self, message: Message) -> None:
         for each in self.watches:
@@ -335,8 +355,8 @@ class Connection:
         """Give a full list of each kind, as soon as it is there."""
         for kind in ORDER:
             began_at = now()
-            if kind in (Kind.VANTAGE, Kind.EXTERNAL_VERDICT) and not self.server.listed(kind):
-                yield Listed(kind, [], began_at)  # in no time: schedules without vantages stay what they were
+            if kind in SELDOM and not self.server.listed(kind):
+                yield Listed(kind, [], began_at)  # in no time: schedules without them stay what they were
                 continue
             yield Listed(kind, await self._call(partial(self.server.listed, kind)), began_at)
 

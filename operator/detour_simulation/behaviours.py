@@ -14,6 +14,7 @@ from detour.health.thresholds import Streak
 from detour.model.checks import CheckResult, CheckTiming
 from detour.model.endpoint import AdminState
 from detour.model.health import EndpointHealth, Verdict
+from detour.model.overrides import Action
 from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour.planning import candidates, planner, selection
 from detour.planning.situation import Situation
@@ -121,6 +122,29 @@ def _first_ttl() -> tuple[Replacement, ...]:
     return ((recordkeeper.RecordKeeper, "update", update),)
 
 
+def _no_pin() -> tuple[Replacement, ...]:
+    before = vars(recordkeeper)["overruled"]
+    return ((recordkeeper, "overruled", lambda record, found: replace(before(record, found), pin=None)),)
+
+
+def _no_overrides() -> tuple[Replacement, ...]:
+    return ((recordkeeper, "overruled", lambda record, found: record),)
+
+
+def _nobody_forced_up() -> tuple[Replacement, ...]:
+    return ((planner, "_forced_up", lambda record, contenders, now: ()),)
+
+
+def _nobody_forced_down() -> tuple[Replacement, ...]:
+    before = vars(recordkeeper)["overruled"]
+
+    def overruled(record: Record, found: Any) -> Record:
+        made: Record = before(record, [each for each in found if each.action is not Action.FORCE_DOWN])
+        return made
+
+    return ((recordkeeper, "overruled", overruled),)
+
+
 def _lower_tier_first() -> tuple[Replacement, ...]:
     return ((selection, "_tier", lambda record, candidate, weak: -candidate.endpoint.priority),)
 
@@ -195,7 +219,10 @@ BEHAVIOURS: Mapping[str, Mutant] = {
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.KEEP_LAST))),
         Mutant(name="KeepLast is not ServeAll", profile="darkness", seed=29, off=_declaring(
             lambda record: replace(record, when_all_unhealthy=WhenAllUnhealthy.SERVE_ALL))),
-        Mutant(name="pin", profile="pins", seed=5, off=_declaring(lambda record: replace(record, pin=None))),
+        Mutant(name="pin", profile="pins", seed=5, off=_no_pin),
+        Mutant(name="overrides", profile="overrides", off=_no_overrides),
+        Mutant(name="what is forced up", profile="overrides", seed=21, off=_nobody_forced_up),
+        Mutant(name="what is forced down", profile="overrides", seed=29, off=_nobody_forced_down),
         Mutant(name="look-ups of hostnames", profile="hostnames", off=_no_second_look_up),
         Mutant(name="CNAME leads to the best", profile="canonical names", off=_worst_canonical_name),
         Mutant(name="edited endpoints", profile="behaviours", off=_first_endpoints),

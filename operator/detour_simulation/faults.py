@@ -356,6 +356,20 @@ def _pinned(run: "Run", step: Step) -> None:
     run.loop.later(step.seconds, run.pin, step.where, None)
 
 
+OVERRIDING = ("Drain", "ForceDown", "ForceUp", "ForceUp", "Freeze")
+"""What is overridden: of these actions one."""
+
+
+def _overridden(run: "Run", step: Step) -> None:
+    """Set something above the verdicts that ends by itself, in every site."""
+    if spec := run.desired.get(step.where):
+        action = OVERRIDING[step.number % len(OVERRIDING)]
+        endpoints = spec["endpoints"]
+        place = endpoints[step.number // len(OVERRIDING) % len(endpoints)]["name"]
+        about = {} if action == "Freeze" else {"endpoint": place}
+        run.override(step.where, action, step.seconds, **about)
+
+
 def _deleted(run: "Run", step: Step) -> None:
     if spec := run.desired.get(step.where):
         run.undeclare(step.where)
@@ -508,6 +522,7 @@ FAULTS: Mapping[Fault, Act] = {
     Fault.ENDPOINT_REMOVED: _endpoint_removed,
     Fault.TTL_DECLARED: _ttl,
     Fault.SUSPENDED: _suspended,
+    Fault.OVERRIDDEN: _overridden,
     Fault.PINNED: _pinned,
     Fault.RECORD_DELETED: _deleted,
     Fault.RECORD_DROPPED: _dropped,

@@ -76,7 +76,7 @@ OF_PROVIDERS = frozenset(
         Fault.KEY_REVOKED,
     }
 )  # fmt: skip
-OF_RECORDS = frozenset({Fault.PINNED, Fault.CLAIMED, Fault.ZONES_DECLARED, Fault.ZONES_MISTYPED})
+OF_RECORDS = frozenset({Fault.PINNED, Fault.OVERRIDDEN, Fault.CLAIMED, Fault.ZONES_DECLARED, Fault.ZONES_MISTYPED})
 OF_VANTAGES = frozenset(
     {
         Fault.VANTAGE_LIES, Fault.VANTAGE_GONE, Fault.VANTAGE_CUT_OFF, Fault.VANTAGE_STOLEN, Fault.VANTAGE_CLOCK,
@@ -326,6 +326,18 @@ PROFILES: Mapping[str, Profile] = {
         steps=(5, 10), records=(1, 2), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
         panic_threshold=(100,), length=(70.0, 100.0), late=0.0,
         lasting={Fault.ENDPOINT_FAILS: (9.0, 25.0), Fault.PINNED: (15.0, 40.0), Fault.CRASH: (0.5, 3.0)},
+    ),
+    "overrides": Profile(
+        weights={
+            Fault.OVERRIDDEN: 8, Fault.ENDPOINT_FAILS: 6, Fault.EVERYTHING_FAILS: 3, Fault.CRASH: 1, Fault.DRAINED: 1,
+            Fault.TTL_DECLARED: 1,
+        },
+        steps=(6, 12), records=(1, 3), zones=(1, 2), controllers=(1, 1, 2), sites=(1,), regions_evacuated=(3,),
+        panic_threshold=(100,), length=(80.0, 110.0), late=0.0,
+        lasting={
+            Fault.ENDPOINT_FAILS: (12.0, 30.0), Fault.EVERYTHING_FAILS: (20.0, 40.0), Fault.OVERRIDDEN: (20.0, 45.0),
+            Fault.CRASH: (0.5, 3.0),
+        },
     ),
     "hostnames": Profile(
         weights={Fault.HOSTNAME_MOVES: 8, Fault.ENDPOINT_FAILS: 4, Fault.DRAINED: 2, Fault.CRASH: 1},

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from detour.model.endpoint import AdminState, Endpoint
+from detour.model.endpoint import AdminState, Endpoint, Forced
 from detour.model.record import FailbackMode, Publish, Record, Strategy, WhenAllUnhealthy
 from detour.model.rrset import RRset, RRType, address_sets
 
@@ -47,7 +47,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One endpoint: all that it may answer with, what of it works, and whether a person took it out."""
+    """One endpoint: all that it may answer with, what of it works, and whether a person took it out, or forced it."""
 
     name: str
     region: str
@@ -55,6 +55,7 @@ class Place:
     values: Values
     working: Values
     is_out: bool
+    forced: Forced | None = None
 
     @property
     def is_up(self) -> bool:
@@ -75,12 +76,14 @@ def _place(record: Record, endpoint: Endpoint, truth: Truth) -> Place:
         alive = values if alive else frozenset()
     is_out = endpoint.state is AdminState.DRAINED or endpoint.region in truth.drained
     tier = endpoint.priority if record.strategy is Strategy.PRIORITY else 0
-    return Place(endpoint.name, endpoint.region, tier, values, alive, is_out)
+    return Place(endpoint.name, endpoint.region, tier, values, alive, is_out, endpoint.forced)
 
 
 def first_choice(record: Record, truth: Truth) -> Values:
     """Return what the name must answer with where everything has come to rest; empty where nobody is up."""
-    return next(iter(_answers(record, _best(record, [each for each in places(record, truth) if each.is_up]))), Values())
+    up = [each for each in places(record, truth) if each.is_up]
+    fit = [each for each in up if each.forced is not Forced.DOWN] or up
+    return next(iter(_answers(record, _best(record, fit))), Values())
 
 
 def permitted(
@@ -155,8 +158,16 @@ def flaw(
     if held := pinned & declared:
         return None if answers == held else Flaw.PINNED
     up = [each for each in found if each.is_up]
+    fit = [each for each in up if each.forced is not Forced.DOWN]
+    vouched = frozenset(
+        value for each in found if each.forced is Forced.UP and not each.is_out for value in each.values
+    )
+    if not fit and vouched:
+        return None if answers <= vouched else Flaw.NOT_BEST
     if not up:
         return _last_resort(record, truth, answers, declared)
+    if fit:
+        record = _without_those_forced_down(record)
     present = frozenset(value for each in found if not each.is_out for value in each.values)
     out = frozenset(value for each in found if each.is_out for value in each.values)
     if answers & (out - present):
@@ -172,6 +183,13 @@ def flaw(
         truth = replace(truth, drained={*truth.drained, *leaving})
     rights = permitted(record, truth, failed=failed, published=answers, flapping=flapping)
     return None if answers in rights else Flaw.NOT_BEST
+
+
+def _without_those_forced_down(record: Record) -> Record:
+    """Return a record as it is to be served while somebody is up who is not forced down."""
+    drained = AdminState.DRAINED
+    endpoints = (replace(each, state=drained) if each.forced is Forced.DOWN else each for each in record.endpoints)
+    return replace(record, endpoints=tuple(endpoints))
 
 
 def _last_resort(record: Record, truth: Truth, answers: Values, declared: Values) -> Flaw | None:

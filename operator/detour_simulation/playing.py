@@ -26,6 +26,7 @@ RARE = {
     4: "shards",
     5: "oddities",
     6: "readings",
+    18: "overrides",
     8: "vantages",
     10: "vantages amiss",
     14: "vantages inward",

@@ -337,7 +337,21 @@ class Run:
         values = next((each["values"] for each in told if each["revision"] == revision), ())
         hostname = raw["spec"]["hostname"]
         self.history.add(Pinned(at=self.loop.now, hostname=hostname, values=frozenset(values)))
-        server.annotate(Kind.FAILOVER_RECORD, name, NAMESPACE, pin="" if revision is None else str(revision))
+        for each in server.listed(Kind.OVERRIDE):
+            if each["spec"]["record"] == name:
+                server.delete(Kind.OVERRIDE, each["metadata"]["name"], NAMESPACE)
+        if revision is not None:
+            spec = {"action": "Pin", "record": name, "revision": revision, **ASKED}
+            server.apply(_object("Override", f"pin-{name}-{revision}", spec))
+
+    def override(self, name: str, action: str, seconds: float, **about: str) -> None:
+        """A person overrides the verdicts of a record in every site, for so long."""
+        spec = {"action": action, "record": name, **about, **ASKED}
+        number = f"{self.loop.now:.3f}".replace(".", "-")
+        made = _object("Override", f"{action.lower()}-{name}-{number}", spec)
+        for server in self.servers.values():
+            server.apply(made)
+            self.loop.later(seconds, server.delete, Kind.OVERRIDE, made["metadata"]["name"], NAMESPACE)
 
     def replace_secret(self, zone: str, secret: str) -> None:
         """Let the Secret of a hosted zone hold something else, in every site."""
@@ -432,6 +446,10 @@ def secret_of(zone: str) -> str:
 
 def _forget(error: BaseException | None) -> None:
     """Nothing that happens after the end matters."""
+
+
+ASKED = {"reason": "a person knows", "requestedBy": "somebody", "expiresAt": "2026-11-26T20:00:00Z"}
+"""Of an override: it is taken back before its time is over."""
 
 
 def _object(

@@ -86,6 +86,7 @@ class Fault(enum.Enum):
     ENDPOINT_REMOVED = "a person removes an endpoint from {where}"
     TTL_DECLARED = "a person declares another TTL for {where}"
     SUSPENDED = "a person suspends {where} for {seconds:.1f} s"
+    OVERRIDDEN = "a person overrides the verdicts of {where} for {seconds:.1f} s"
     PINNED = "a person pins {where} to an earlier revision for {seconds:.1f} s"
     RECORD_DELETED = "a person deletes {where}, and creates it again after {seconds:.1f} s"
     RECORD_DROPPED = "a person deletes {where} for good"
