@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import yaml
 from prometheus_client import CollectorRegistry
 
@@ -66,6 +67,11 @@ def families() -> dict[str, set[str]]:
         overrides=lambda: {Action.DRAIN: (1, 60.0)},
     )
     metrics.registry.register(collector)
+    for counter in (metrics.verdicts, metrics.decisions, metrics.kubernetes_requests, metrics.kubernetes_errors):
+        counter.labels("x").inc()
+    metrics.checks.labels("tcp", "pass").inc()
+    for histogram in (metrics.check_seconds, metrics.stage_seconds):
+        histogram.labels("x").observe(1.0)
     counters = {family.name for family in metrics.registry.collect() if family.type == "counter"}
     labels = {family.name: set(sample.labels) for family in metrics.registry.collect() for sample in family.samples}
     named = {family.name: labels.get(family.name, set()) for family in metrics.registry.collect()}
@@ -83,6 +89,44 @@ def test_every_metric_that_an_alert_asks_for_exists(control_plane: ControlPlane)
             grouped = re.search(r"by \(([\w, ]+)\)", alert["expr"])
             offered = set(re.split(r", *", grouped[1])) if grouped else set().union(*(known[each] for each in asked))
             assert label in offered, f"{alert['alert']} names label {label}"
+
+
+BY_THE_LIBRARY = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+
+
+def test_every_query_of_the_dashboard_is_one_and_asks_for_metrics_and_labels_that_exist() -> None:
+    board = json.loads((CHART / "files" / "dashboard.json").read_text())
+    known, offered = families(), 0
+    queries = [(each["title"], target) for each in board["panels"] for target in each.get("targets", ())]
+    queries += [(each["name"], {**each, "legendFormat": each["titleFormat"]}) for each in board["annotations"]["list"]]
+    for title, target in queries:
+        expression = target["expr"].replace("$job", "detour").replace("$__rate_interval", "5m")
+        promql_parser.parse(expression)
+        asked = {each.removesuffix("_bucket") for each in re.findall(r"\b(?:detour|process)_\w+", expression)}
+        assert asked <= {*known, *BY_THE_LIBRARY}, title
+        assert 'job="$job"' in target["expr"], title
+        labels = set().union(*(known.get(each, set()) | known.get(f"{each}_bucket", set()) for each in asked))
+        named = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+        for grouped in re.findall(r"by \(([\w, ]+)\)", expression):
+            assert set(re.split(r", *", grouped)) <= labels, title
+            assert named <= set(re.split(r", *", grouped)), title
+        assert named <= labels, title
+        offered += 1
+    assert offered > 30
+    places = [tuple(each["gridPos"][side] for side in "xy") for each in board["panels"]]
+    assert len(set(places)) == len(places), "panels lie upon each other"
+
+
+def test_the_dashboard_is_installed_where_it_is_asked_for(control_plane: ControlPlane) -> None:
+    def rendered(*settings: str) -> list[dict[str, Any]]:
+        given = (f"--set={each}" for each in ("owner=production", *settings))
+        printed = control_plane.helm("template", "detour", str(CHART), *given).stdout
+        return [each for each in yaml.safe_load_all(printed) if each and each["kind"] == "ConfigMap"]
+
+    assert rendered() == []
+    (found,) = rendered("dashboard.enabled=true")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(found["data"]["detour.json"])["title"] == "Detour"
 
 
 def test_every_alert_asks_only_for_this_release(control_plane: ControlPlane) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from detour.cli.output import Format, coloured, show
 from detour.cli.overview import Overview, lines, overview
 from detour.cli.servers import answers_of
 from detour.cli.told import Told, clock, mapping, words
+from detour.cli.trail import lines_of, trail_of
 from detour.engine.ports import ClusterError
 from detour.kube.cluster import Cluster
 from detour.model.objects import Kind
@@ -276,14 +278,29 @@ async def _wait(place: Place, namespace: str, name: str, timeout: float) -> int:
 
 
 def history(
-    name: Record,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAMESPACE/]NAME", help="A FailoverRecord; with --audit also a hostname, or nothing."),
+    ] = None,
     *,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = Format.TEXT,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            "--audit", help="An audit file of the operator's: it is read in place of the cluster.", metavar="FILE"
+        ),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="Changes of the audit file that are shown at most.")] = 50,
 ) -> None:
-    """Show what a record has published, newest first, and why."""
+    """Show what a record has published, newest first, and why. With --audit no cluster is needed."""
+    if audit is not None:
+        _history_of(audit, name, Place.of(kubeconfig, context, namespace), last, output)
+        return
+    if name is None:
+        raise CommandError("say of which record; an audit file (--audit FILE) tells of all")
     place = Place.of(kubeconfig, context, namespace)
     cluster = place.cluster()
     try:
@@ -297,3 +314,18 @@ def history(
         for each in entries
     ]
     show(told or [f"{record.shown} has published nothing yet"], {"history": [dict(each) for each in entries]}, output)
+
+
+def _history_of(audit: Path, name: str | None, place: Place, last: int, output: Format) -> None:
+    """Show what an audit file tells of a record, of a hostname, or of everything."""
+    about = None if name is None else {name, name if "/" in name else f"{place.default_namespace}/{name}"}
+    trail = trail_of(lines_of(audit), about)
+    shown, now = trail.changes[: -last - 1 : -1], time.time()
+    told = [each.line(now) for each in shown] or [f"{audit} tells of no change{f' of {name}' if name else ''}"]
+    if len(trail.changes) > last:
+        told.append(f"and {len(trail.changes) - last} more: --last {len(trail.changes)} shows all")
+    if trail.unread:
+        one = trail.unread == 1
+        lines = "line was left out: it is no entry" if one else "lines were left out: they are no entries"
+        told.append(f"{trail.unread} {lines} of an audit")
+    show(told, {"changes": [asdict(each) for each in shown], "unread": trail.unread}, output)
