@@ -416,6 +416,7 @@ class Engine:
         match subject.kind:
             case Kind.FAILOVER_RECORD:
                 self._record_gone(subject, observed=observed)
+                self.overrides.look_again_at_those_on(Kind.FAILOVER_RECORD, subject.key)
             case Kind.DNS_ZONE:
                 heir = self.zones.remove(subject.key)
                 self._guard.gone(subject.key)

@@ -9,7 +9,7 @@ import pytest
 from detour.model.objects import Kind
 from detour.model.overrides import Action
 
-from .objects import BEGINNING, cloud_region, dns_zone, failover_record, override
+from .objects import BEGINNING, changed, cloud_region, dns_zone, failover_record, override
 from .test_tallies import series
 from .world import World
 
@@ -228,3 +228,36 @@ async def test_the_metrics_tell_how_many_there_are_and_how_old(boot: Boot) -> No
     world.api.delete(Kind.OVERRIDE, "o")
     await asyncio.sleep(5)
     assert not world.engine.overrides.ages()
+
+
+async def test_an_override_of_what_has_gone_waits_for_it(boot: Boot) -> None:
+    world = await begun(boot)
+    world.api.apply(override(action="Drain", endpoint="one"))
+    await world.until(lambda: of_override(world).get("state") == "InForce")
+    world.api.delete(FR, "api")
+    await world.until(lambda: of_override(world)["state"] == "Waiting")
+
+
+async def test_an_override_that_is_made_anew_under_its_name_counts_as_it_is_now(boot: Boot) -> None:
+    world = await begun(boot)
+    world.api.apply(override(action="Drain", endpoint="one"))
+    await world.until(lambda: world.answers() == TWO)
+    del world.api.objects[Kind.OVERRIDE, "shop", "o"]  # while nobody watched
+    world.api.apply(changed(override(action="Drain", endpoint="two"), uid="o-2"))
+    await world.until(lambda: world.answers() == ONE)
+    await world.until(lambda: of_override(world).get("state") == "InForce")
+    assert [each["endpoint"] for each in world.api.status()["overrides"]] == ["two"]
+
+
+async def test_the_next_leader_goes_on_with_what_is_in_force(boot: Boot) -> None:
+    first = boot(dns_zone(**CALM), failover_record(**QUICK), cloud_region(EAST), identity="first_1")
+    await first.until(lambda: first.answers() == ONE)
+    second = boot(identity="second_1")
+    first.api.apply(override(action="Drain", endpoint="one"))
+    await first.until(lambda: first.answers() == TWO and of_override(first).get("state") == "InForce")
+    await first.kill()
+    await second.until(lambda: second.leads, within=120)
+    await asyncio.sleep(60)
+    assert second.answers() == TWO
+    second.api.delete(Kind.OVERRIDE, "o")
+    await second.until(lambda: second.answers() == ONE)
