@@ -228,7 +228,9 @@ class StateCollector(Collector):
         number = GaugeMetricFamily("detour_overrides", text, labels=["action"])
         text = "For how long the oldest override of an action that is in force has been."
         oldest = GaugeMetricFamily("detour_override_oldest_seconds", text, labels=["action"])
-        for action, (count, age) in self._overrides().items():
+        found = self._overrides()
+        for action in Action:
+            count, age = found.get(action, (0, 0.0))
             number.add_metric([action], count)
             oldest.add_metric([action], age)
         return [number, oldest]
