@@ -6,6 +6,7 @@ and one sweep plans all that are, so that what an outage moves reaches a zone's 
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -170,6 +171,7 @@ class Engine:
             missing=self._missing_for,
             is_verified=environment.requesters_verified,
         )
+        self._overrides_looked_at = math.inf  # when they are next (engine seconds)
         self._zones_as_declared: dict[ObjectKey, tuple[Subject, Zone, Origin]] = {}
         self._regions_meant: dict[str, str | None] = {}  # by a region's name, the one that was probably meant
         self._namespaces: Mapping[str, dict[str, str]] = {}
@@ -256,7 +258,8 @@ class Engine:
         self._invalid.pop(subject, None)
         self._reporting.adopt(subject, origin)
         self.overrides.declare(subject, override, self._reporting.override_ended_at(origin))
-        self._watch_overrides()
+        if (left := self.overrides.left_of(subject)) is not None:
+            self._look_at_overrides_in(left)
 
     def vantage_declared(self, subject: Subject, vantage: Vantage, origin: Origin) -> None:
         """Take over a Vantage."""
@@ -675,11 +678,16 @@ class Engine:
 
     def _watch_overrides(self) -> None:
         """Look again when the next override is over, and now and then before, as the wall clock may be set."""
-        left = self.overrides.end_those_that_are_over()
-        if left is None:
-            self._queue.silence("overrides")
-        else:
-            self._queue.ring_at("overrides", self._clock.now() + min(left + 0.1, DRAIN_PERIOD), self._watch_overrides)
+        self._overrides_looked_at = math.inf
+        if (left := self.overrides.end_those_that_are_over()) is not None:
+            self._look_at_overrides_in(left)
+
+    def _look_at_overrides_in(self, seconds: float) -> None:
+        """Look at overrides again by then at the latest."""
+        at = self._clock.now() + min(seconds + 0.1, DRAIN_PERIOD)
+        if at < self._overrides_looked_at:
+            self._overrides_looked_at = at
+            self._queue.ring_at("overrides", at, self._watch_overrides)
 
     def _override_changed(self, override: Override) -> None:
         """An override has come into force, or does not count any more."""

@@ -2,7 +2,7 @@
 
 One ends at the first of two moments: when the wall clock shows its end, or when as much time has passed as was left
 when it was seen first. So a clock that is set back keeps none alive. One that is over stays over, also for the next
-process, which reads that in status. People make them, so there are few, and looking at all of them costs little.
+process, which reads that in status. All are looked at when one is due, and now and then: never for each that comes.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,6 +73,11 @@ class Overrides:
     def remove(self, subject: Subject) -> None:
         """An override is gone: what it was about is as it was."""
         self._drop(subject)
+
+    def left_of(self, subject: Subject) -> float | None:
+        """Return the seconds until one is over at the latest, None where it is not in force."""
+        known = self._known.get(subject)
+        return max(0.0, known.ends_at - self._clock.now()) if known is not None and known.is_in_force else None
 
     def end_those_that_are_over(self) -> float | None:
         """Let go of those whose time is over; return the seconds until the next one's is, None without one."""

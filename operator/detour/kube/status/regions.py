@@ -41,7 +41,7 @@ def _told_of_region(picture: RegionPicture) -> tuple[str, str]:
     rules = '{"spec":{"setAside":["MinRegionsInService"]}}'
     command = f"kubectl patch region {region.name} --type=merge -p '{rules}'"
     if _drain_override(picture):
-        command = f"kubectl detour drain {region.name} --override-min-regions"
+        command = f'kubectl detour drain {region.name} --override-min-regions --reason "..."'
     told = f"the drain is not followed: {few} would be left in service. To drain it all the same: `{command}`"
     return "MinRegionsInService", told
 
