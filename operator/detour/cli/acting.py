@@ -100,7 +100,7 @@ def freeze(
     context: Context = None,
     yes: Yes = False,
 ) -> None:
-    """Let nothing change in a zone, also no failover, until it is thawed."""
+    """Let nothing change in a zone, also no failover, for a while or until it is thawed."""
     place = Place.of(kubeconfig, context, namespace)
 
     async def act(cluster: Cluster) -> Act:
@@ -216,7 +216,7 @@ def suspend(
     context: Context = None,
     yes: Yes = False,
 ) -> None:
-    """Write nothing for a record until it is resumed."""
+    """Write nothing for a record for a while, or until it is resumed."""
     place = Place.of(kubeconfig, context, namespace)
 
     async def act(cluster: Cluster) -> Act:

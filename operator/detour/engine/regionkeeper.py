@@ -61,15 +61,19 @@ class _Known:
     overrides: tuple[Override, ...] = ()
 
     @property
+    def _is_drain_declared(self) -> bool:
+        return self.region.state is AdminState.DRAINED and not self.has_ended
+
+    @property
     def is_drain_wanted(self) -> bool:
         """Tell whether a person wants the region out now: it is declared so, or an override says so."""
-        is_declared = self.region.state is AdminState.DRAINED and not self.has_ended
-        return is_declared or any(each.action is Action.DRAIN for each in self.overrides)
+        return self._is_drain_declared or any(each.action is Action.DRAIN for each in self.overrides)
 
     @property
     def sets_minimum_aside(self) -> bool:
         """Tell whether the drain is to be followed however few regions stay in service."""
-        rules = self.region.sets_aside.union(*(each.sets_aside for each in self.overrides))
+        declared = self.region.sets_aside if self._is_drain_declared else NONE  # not one that is over
+        rules = declared.union(*(each.sets_aside for each in self.overrides))
         return SafetyRule.MIN_REGIONS_IN_SERVICE in rules
 
 

@@ -181,6 +181,16 @@ async def test_a_drain_of_the_last_region_needs_the_rule_set_aside(boot: Boot) -
     await world.until(lambda: world.api.status(EAST, Kind.CLOUD_REGION, "").get("phase") == "Drained")
 
 
+async def test_a_declared_drain_that_is_over_sets_no_rule_aside_for_another(boot: Boot) -> None:
+    over = cloud_region(EAST, state="Drained", until="2020-01-01T00:00:00Z", setAside=["MinRegionsInService"])
+    world = await begun(boot, cloud_region(WEST), over)
+    world.api.apply(override("first", action="Drain", region=WEST))
+    await world.until(lambda: world.api.status(WEST, Kind.CLOUD_REGION, "").get("phase") == "Drained")
+    world.api.apply(override("second", action="Drain", region=EAST))
+    await world.until(lambda: "is not followed" in str(world.api.status(EAST, Kind.CLOUD_REGION, "").get("message")))
+    assert world.answers() == ONE
+
+
 async def test_a_region_that_is_forced_up_does_not_fail_whatever_its_canaries_say(boot: Boot) -> None:
     canaries = [{"name": each, "hostname": f"{each}.example.net", "tcp": {"port": 443}} for each in ("a", "b")]
     timing = {"interval": "10s", "recheckInterval": "1s", "timeout": "1s", "fall": 1, "rise": 1}

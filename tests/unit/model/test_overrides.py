@@ -26,7 +26,7 @@ RECORD = Record(
 
 def override(action: Action, name: str = "o", *, created: float = 0.0, expires: float = 60.0, **about: str) -> Override:
     key = ObjectKey("shop", name)
-    return Override(key, name, 1, created, action, expires, "a test", "alice", record=KEY, **about)  # type: ignore[arg-type]
+    return Override(key, name, 1, created, action, expires, "a test", "alice", record=KEY, **about)  # type: ignore[arg-type]  # by keyword
 
 
 def forced(*overrides: Override) -> tuple[AdminState, Forced | None]:
